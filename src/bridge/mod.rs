@@ -1,0 +1,51 @@
+//! Who holds the map. Today that is a file; a running bridge comes to stand beside it.
+
+mod file;
+
+use std::path::PathBuf;
+
+use crate::domain::{Failure, SessionMap, Warning};
+
+pub use file::{Access, FileMap};
+
+/// Who holds the map, for the report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Where the map lies, as it was named.
+    pub map: Option<PathBuf>,
+    /// The bridge's address, where a running one was asked.
+    pub url: Option<String>,
+}
+
+/// What a holder did.
+#[derive(Debug, Default)]
+pub struct Removal {
+    /// The places of the mappings that went.
+    pub removed: Vec<u32>,
+    /// The places of those that no longer held what was judged, and stayed.
+    pub changed: Vec<u32>,
+    /// What went wrong on the way.
+    pub warnings: Vec<Warning>,
+}
+
+/// A second look, right before they go, at the mappings at these places: those that still go.
+pub type LookAgain<'a> = dyn FnMut(&[u32]) -> Result<Vec<u32>, Failure> + 'a;
+
+/// Whoever holds the map: it is read from there, and mappings are let go there.
+pub trait MapHolder {
+    /// Who this is.
+    fn source(&self) -> Source;
+
+    /// The map as it was read; nothing where there is none.
+    fn map(&self) -> Option<&SessionMap>;
+
+    /// The user id of the map's owner, where it has one.
+    fn owner(&self) -> Option<u32>;
+
+    /// What went wrong while reading.
+    fn warnings(&self) -> Vec<Warning>;
+
+    /// Lets the mappings at these places go, each only if it still holds the session that was
+    /// read, and `look_again`, called right before, still says so.
+    fn remove(&self, going: &[u32], look_again: &mut LookAgain<'_>) -> Result<Removal, Failure>;
+}

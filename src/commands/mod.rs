@@ -1,0 +1,4 @@
+//! One recipe for each command.
+
+pub mod clean;
+pub mod demo;

@@ -1,0 +1,98 @@
+//! What was observed of one session on disk, and how far its folder of sessions was read.
+
+use std::path::PathBuf;
+
+use super::Timestamp;
+
+/// How far a provider's folder of sessions was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// All of it, without an error: what was not seen is not there.
+    Whole,
+    /// Not all of it: what was not seen may still be there.
+    Partly,
+    /// There is no such folder.
+    Absent,
+    /// It cannot be opened, or is no folder.
+    Unreadable,
+    /// It belongs to neither this user, root, nor the map's owner.
+    Foreign,
+}
+
+/// A file and its last write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionFile {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its mtime.
+    pub written: Timestamp,
+}
+
+/// A file that may belong to the session and could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unread {
+    /// No later write than this can be in it.
+    pub newest: Timestamp,
+    /// Whether it may be the session's own file, rather than one beside it.
+    pub may_be_own: bool,
+}
+
+/// What was observed of one session.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Activity {
+    /// Its own file; the newest, where there are several.
+    pub own: Option<SessionFile>,
+    /// A copy in the archive, which cannot be resumed.
+    pub archived: Option<SessionFile>,
+    /// The newest write of subagents and other files beside it.
+    pub side: Option<Timestamp>,
+    /// What could not be read of it.
+    pub unread: Option<Unread>,
+}
+
+impl Activity {
+    /// Takes in one of the session's own files.
+    pub fn saw_own(&mut self, file: SessionFile) {
+        keep_newest(&mut self.own, file);
+    }
+
+    /// Takes in an archived copy.
+    pub fn saw_archived(&mut self, file: SessionFile) {
+        keep_newest(&mut self.archived, file);
+    }
+
+    /// Takes in a write beside the session's own file.
+    pub fn saw_side(&mut self, written: Timestamp) {
+        self.side = self.side.max(Some(written));
+    }
+
+    /// Takes in a file that may be the session's and could not be read.
+    pub fn missed(&mut self, newest: Timestamp, may_be_own: bool) {
+        let before = self.unread.unwrap_or(Unread { newest, may_be_own });
+        self.unread = Some(Unread {
+            newest: before.newest.max(newest),
+            may_be_own: before.may_be_own || may_be_own,
+        });
+    }
+
+    /// The newest write over all of the session's files. A session exists by its own file alone:
+    /// without one, files beside it count for nothing, and an archived copy tells its own age.
+    pub fn last_used(&self) -> Option<Timestamp> {
+        match (&self.own, &self.archived) {
+            (Some(own), _) => Some(own.written).max(self.side),
+            (None, Some(archived)) => Some(archived.written),
+            (None, None) => None,
+        }
+    }
+
+    /// The file that shows the session exists.
+    pub fn file(&self) -> Option<&SessionFile> {
+        self.own.as_ref().or(self.archived.as_ref())
+    }
+}
+
+fn keep_newest(place: &mut Option<SessionFile>, file: SessionFile) {
+    if place.as_ref().is_none_or(|before| before.written < file.written) {
+        *place = Some(file);
+    }
+}

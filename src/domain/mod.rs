@@ -1,0 +1,24 @@
+//! Pure values and decisions: what a mapping is, what was observed of its session, and what
+//! follows from both.
+//!
+//! Nothing in here reads the clock, the environment or the disk; all three come in as parameters.
+
+pub mod activity;
+pub mod failure;
+pub mod ids;
+pub mod plan;
+pub mod policy;
+pub mod session_map;
+pub mod threshold;
+pub mod timestamp;
+pub mod warning;
+
+pub use activity::{Activity, Reading, SessionFile};
+pub use failure::{Exit, Failure};
+pub use ids::{ChatId, IdKind, SessionId};
+pub use plan::{Action, Decision, Plan};
+pub use policy::{KeepReason, Missing, Policy, RemoveReason, State, Verdict};
+pub use session_map::{Form, Mapping, SessionMap};
+pub use threshold::IdleThreshold;
+pub use timestamp::Timestamp;
+pub use warning::{Warning, WarningCode};

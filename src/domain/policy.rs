@@ -1,0 +1,386 @@
+//! The judge: from what was observed of a session to whether its mapping goes, as a pure function.
+
+use serde::Serialize;
+use std::fmt;
+
+use super::{Activity, Reading, Timestamp};
+
+/// What to do with a mapping whose session has no file any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// Let it go, unless every mapping of its provider is missing (the wrong-home guard).
+    RemoveGuarded,
+    /// Let it go; the user has written so.
+    Remove,
+    /// Keep it.
+    Keep,
+}
+
+/// What the judge goes by.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy {
+    /// A session last used before this is idle; exactly at it, it is active.
+    pub cutoff: Timestamp,
+    /// What to do where a session's file is gone.
+    pub missing: Missing,
+}
+
+/// What is known about a mapping when it is judged.
+#[derive(Debug, Clone, Copy)]
+pub enum Evidence<'a> {
+    /// No provider has the mapping's model.
+    UnknownModel,
+    /// The map holds something other than a string where the session's id should be.
+    NoString,
+    /// The id is none that the model's CLI ever writes.
+    ImpossibleId,
+    /// The provider's sessions were looked at.
+    Seen {
+        /// How far they were read.
+        reading: Reading,
+        /// What was observed of this one.
+        activity: &'a Activity,
+    },
+}
+
+/// The state of a mapping, as the report counts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It cannot be told when the session was last used.
+    Unknown,
+    /// The session has no file.
+    Missing,
+    /// Only an archived copy is left.
+    Archived,
+    /// Used within the threshold.
+    Active,
+    /// Last used before the threshold.
+    Idle,
+}
+
+/// Why a mapping stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeepReason {
+    /// No provider has its model.
+    UnknownModel,
+    /// Its session id is no string.
+    NoString,
+    /// Its CLI never writes such an id.
+    ImpossibleId,
+    /// The provider's folder of sessions is absent.
+    RootAbsent,
+    /// The provider's folder of sessions cannot be opened.
+    RootUnreadable,
+    /// The provider's folder of sessions is somebody else's.
+    RootForeign,
+    /// The provider's folder of sessions was not read whole.
+    NotReadWhole,
+    /// A file that may be the session's could not be read.
+    FileUnread,
+    /// Every judged mapping of the provider is missing.
+    WrongHome,
+    /// Used within the threshold.
+    Active,
+    /// Used within the threshold, but only since the plan was made.
+    UsedMeanwhile,
+    /// Missing, and missing ones are to be kept.
+    MissingKept,
+    /// Archived, and missing ones are to be kept.
+    ArchivedKept,
+    /// It would have gone, but the map no longer holds it as it was judged.
+    ChangedMeanwhile(RemoveReason),
+}
+
+/// Why a mapping goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoveReason {
+    /// Last used before the threshold.
+    Idle,
+    /// Its session has no file.
+    Missing,
+    /// Its session is archived and cannot be resumed.
+    Archived,
+}
+
+/// What becomes of a mapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It stays.
+    Keep(KeepReason),
+    /// It goes.
+    Remove(RemoveReason),
+}
+
+/// Judges one mapping. The states are tried in the order that the design names; the first that
+/// fits is the one, and every doubt keeps the mapping.
+pub fn judge(evidence: Evidence<'_>, policy: Policy) -> Verdict {
+    use KeepReason as K;
+    use RemoveReason as R;
+    let (reading, activity) = match evidence {
+        Evidence::UnknownModel => return Verdict::Keep(K::UnknownModel),
+        Evidence::NoString => return Verdict::Keep(K::NoString),
+        Evidence::ImpossibleId => return Verdict::Keep(K::ImpossibleId),
+        Evidence::Seen { reading, activity } => (reading, activity),
+    };
+    match reading {
+        Reading::Absent => return Verdict::Keep(K::RootAbsent),
+        Reading::Unreadable => return Verdict::Keep(K::RootUnreadable),
+        Reading::Foreign => return Verdict::Keep(K::RootForeign),
+        Reading::Whole | Reading::Partly => {}
+    }
+    let exists = activity.own.is_some();
+    if exists && activity.last_used() >= Some(policy.cutoff) {
+        return Verdict::Keep(K::Active);
+    }
+    if reading == Reading::Partly {
+        return Verdict::Keep(K::NotReadWhole);
+    }
+    // An unread file matters where it could make the session exist, or make it active.
+    if let Some(unread) = activity.unread
+        && (unread.newest >= policy.cutoff || (unread.may_be_own && !exists))
+        && (exists || unread.may_be_own)
+    {
+        return Verdict::Keep(K::FileUnread);
+    }
+    if exists {
+        return Verdict::Remove(R::Idle);
+    }
+    match (&activity.archived, policy.missing) {
+        (Some(_), Missing::Keep) => Verdict::Keep(K::ArchivedKept),
+        (Some(_), _) => Verdict::Remove(R::Archived),
+        (None, Missing::Keep) => Verdict::Keep(K::MissingKept),
+        (None, _) => Verdict::Remove(R::Missing),
+    }
+}
+
+/// The wrong-home guard: whether all of one provider's judged mappings, and at least one, are
+/// missing, so that the home looked at is more likely wrong than every session gone.
+pub fn looks_like_wrong_home(verdicts: impl Iterator<Item = Verdict>, missing: Missing) -> bool {
+    if missing == Missing::Remove {
+        return false;
+    }
+    let mut judged = verdicts.map(Verdict::state).filter(|state| *state != State::Unknown);
+    judged.next() == Some(State::Missing) && judged.all(|state| state == State::Missing)
+}
+
+impl Verdict {
+    /// Whether the mapping goes.
+    pub fn goes(self) -> bool {
+        matches!(self, Self::Remove(_))
+    }
+
+    /// The state that the report counts it under.
+    pub fn state(self) -> State {
+        match self {
+            Self::Remove(reason) | Self::Keep(KeepReason::ChangedMeanwhile(reason)) => match reason
+            {
+                RemoveReason::Idle => State::Idle,
+                RemoveReason::Missing => State::Missing,
+                RemoveReason::Archived => State::Archived,
+            },
+            Self::Keep(reason) => match reason {
+                KeepReason::Active | KeepReason::UsedMeanwhile => State::Active,
+                KeepReason::MissingKept => State::Missing,
+                KeepReason::ArchivedKept => State::Archived,
+                _ => State::Unknown,
+            },
+        }
+    }
+}
+
+/// A few words, at most 17 characters, so that a row fits a terminal; warnings tell more.
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use KeepReason as K;
+        f.write_str(match self {
+            Self::Remove(RemoveReason::Idle) => "idle",
+            Self::Remove(RemoveReason::Missing) => "no session file",
+            Self::Remove(RemoveReason::Archived) => "cannot be resumed",
+            Self::Keep(reason) => match reason {
+                K::UnknownModel => "unknown model",
+                K::NoString => "not a string",
+                K::ImpossibleId => "impossible id",
+                K::RootAbsent => "no session folder",
+                K::RootUnreadable => "folder unreadable",
+                K::RootForeign => "somebody else's",
+                K::NotReadWhole => "not all readable",
+                K::FileUnread => "file unreadable",
+                K::WrongHome => "wrong home?",
+                K::Active => "in use lately",
+                K::UsedMeanwhile => "used meanwhile",
+                K::MissingKept | K::ArchivedKept => "--missing keep",
+                K::ChangedMeanwhile(_) => "changed meanwhile",
+            },
+        })
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Unknown => "unknown",
+            Self::Missing => "missing",
+            Self::Archived => "archived",
+            Self::Active => "active",
+            Self::Idle => "idle",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::SessionFile;
+
+    const CUTOFF: i64 = 1_000;
+
+    fn policy(missing: Missing) -> Policy {
+        Policy { cutoff: Timestamp::new(CUTOFF, 0), missing }
+    }
+
+    fn at(seconds: i64) -> SessionFile {
+        SessionFile { path: "/s".into(), written: Timestamp::new(seconds, 0) }
+    }
+
+    fn own(seconds: i64) -> Activity {
+        Activity { own: Some(at(seconds)), ..Activity::default() }
+    }
+
+    fn seen(activity: &Activity, reading: Reading) -> Verdict {
+        judge(Evidence::Seen { reading, activity }, policy(Missing::RemoveGuarded))
+    }
+
+    #[track_caller]
+    fn check(activity: &Activity, verdict: Verdict) {
+        assert_eq!(seen(activity, Reading::Whole), verdict, "{activity:?}");
+    }
+
+    const IDLE: Verdict = Verdict::Remove(RemoveReason::Idle);
+    const ACTIVE: Verdict = Verdict::Keep(KeepReason::Active);
+    const GONE: Verdict = Verdict::Remove(RemoveReason::Missing);
+    const UNREAD: Verdict = Verdict::Keep(KeepReason::FileUnread);
+
+    #[test]
+    fn the_threshold_counts_as_within_d3() {
+        check(&own(CUTOFF), ACTIVE);
+        check(&own(CUTOFF + 1), ACTIVE);
+        check(&own(CUTOFF - 1), IDLE);
+        check(&own(i64::MAX), ACTIVE);
+        check(&own(i64::MIN), IDLE);
+        let mut a_nanosecond = own(0);
+        a_nanosecond.saw_own(SessionFile {
+            path: "/s".into(),
+            written: Timestamp::new(CUTOFF - 1, 999_999_999),
+        });
+        check(&a_nanosecond, IDLE);
+    }
+
+    #[test]
+    fn the_newest_of_all_files_counts() {
+        let mut activity = own(CUTOFF - 500);
+        activity.saw_own(at(CUTOFF - 900));
+        assert_eq!(activity.last_used(), Some(Timestamp::new(CUTOFF - 500, 0)));
+        check(&activity, IDLE);
+        activity.saw_side(Timestamp::new(CUTOFF + 5, 0));
+        check(&activity, ACTIVE);
+    }
+
+    #[test]
+    fn files_beside_a_session_never_make_it_exist() {
+        let mut activity = Activity::default();
+        activity.saw_side(Timestamp::new(CUTOFF + 5, 0));
+        check(&activity, GONE);
+        activity.missed(Timestamp::MAX, false);
+        check(&activity, GONE);
+    }
+
+    #[test]
+    fn an_archived_copy_is_not_use_whatever_its_age() {
+        let archived = Activity { archived: Some(at(CUTOFF + 50)), ..Activity::default() };
+        check(&archived, Verdict::Remove(RemoveReason::Archived));
+        let both = Activity { own: Some(at(CUTOFF - 50)), ..archived };
+        check(&both, IDLE);
+    }
+
+    #[test]
+    fn what_could_not_be_read_keeps_what_it_could_change() {
+        let with = |mut activity: Activity, newest, may_be_own| {
+            activity.missed(Timestamp::new(newest, 0), may_be_own);
+            activity
+        };
+        check(&with(own(CUTOFF - 5), CUTOFF, false), UNREAD);
+        check(&with(own(CUTOFF - 5), CUTOFF, true), UNREAD);
+        check(&with(own(CUTOFF - 5), CUTOFF - 1, true), IDLE);
+        check(&with(own(CUTOFF), CUTOFF, true), ACTIVE);
+        check(&with(Activity::default(), CUTOFF - 9, true), UNREAD);
+        let archived = Activity { archived: Some(at(0)), ..Activity::default() };
+        check(&with(archived, CUTOFF - 9, true), UNREAD);
+    }
+
+    #[test]
+    fn only_a_root_read_whole_lets_anything_go_d1_d2() {
+        let readings = [
+            (Reading::Partly, KeepReason::NotReadWhole),
+            (Reading::Absent, KeepReason::RootAbsent),
+            (Reading::Unreadable, KeepReason::RootUnreadable),
+            (Reading::Foreign, KeepReason::RootForeign),
+        ];
+        let archived = Activity { archived: Some(at(0)), ..Activity::default() };
+        for (reading, reason) in readings {
+            for activity in [&own(CUTOFF - 1), &Activity::default(), &archived] {
+                assert_eq!(seen(activity, reading), Verdict::Keep(reason));
+            }
+        }
+        assert_eq!(seen(&own(CUTOFF), Reading::Partly), ACTIVE);
+    }
+
+    #[test]
+    fn what_cannot_be_judged_stays() {
+        let kept = [
+            (Evidence::UnknownModel, KeepReason::UnknownModel),
+            (Evidence::NoString, KeepReason::NoString),
+            (Evidence::ImpossibleId, KeepReason::ImpossibleId),
+        ];
+        for (evidence, reason) in kept {
+            let verdict = judge(evidence, policy(Missing::Remove));
+            assert_eq!(verdict, Verdict::Keep(reason));
+            assert_eq!(verdict.state(), State::Unknown);
+        }
+    }
+
+    #[test]
+    fn missing_keep_keeps_the_missing_and_the_archived_but_not_the_idle() {
+        let judge = |activity: &Activity| {
+            let evidence = Evidence::Seen { reading: Reading::Whole, activity };
+            judge(evidence, policy(Missing::Keep))
+        };
+        assert_eq!(judge(&Activity::default()), Verdict::Keep(KeepReason::MissingKept));
+        assert_eq!(judge(&Activity::default()).state(), State::Missing);
+        let archived = Activity { archived: Some(at(0)), ..Activity::default() };
+        assert_eq!(judge(&archived), Verdict::Keep(KeepReason::ArchivedKept));
+        assert_eq!(judge(&archived).state(), State::Archived);
+        assert_eq!(judge(&own(0)), IDLE);
+    }
+
+    #[test]
+    fn the_wrong_home_guard_needs_all_judged_to_be_missing() {
+        #[track_caller]
+        fn check(verdicts: &[Verdict], expected: bool) {
+            for missing in [Missing::RemoveGuarded, Missing::Keep] {
+                let guarded = looks_like_wrong_home(verdicts.iter().copied(), missing);
+                assert_eq!(guarded, expected, "{verdicts:?}");
+            }
+            assert!(!looks_like_wrong_home(verdicts.iter().copied(), Missing::Remove));
+        }
+        let impossible = Verdict::Keep(KeepReason::ImpossibleId);
+        check(&[], false);
+        check(&[GONE], true);
+        check(&[GONE, GONE, impossible], true);
+        check(&[impossible], false);
+        check(&[GONE, IDLE], false);
+        check(&[ACTIVE, GONE], false);
+        check(&[GONE, Verdict::Remove(RemoveReason::Archived)], false);
+        check(&[Verdict::Keep(KeepReason::MissingKept)], true);
+    }
+}

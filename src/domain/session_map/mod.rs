@@ -1,0 +1,146 @@
+//! The bridge's map, held as the very bytes that were read: parsed strictly, and cut without
+//! touching what stays.
+//!
+//! Texts are kept as places in the bytes, so a map costs little more than its own size. Only
+//! texts with escapes are decoded into a buffer beside them.
+
+mod cut;
+mod parse;
+
+use super::{ChatId, SessionId};
+
+pub use parse::ParseError;
+
+/// How the map is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// `{model: {chat: session}}`.
+    Today,
+    /// `{chat: session}`, meaning Claude's.
+    Legacy,
+}
+
+/// The model that a map in legacy form is about.
+const LEGACY_MODEL: &str = "claude-cli";
+
+/// The bridge's map of chats to CLI sessions.
+#[derive(Debug)]
+pub struct SessionMap {
+    bytes: Vec<u8>,
+    decoded: String,
+    form: Form,
+    models: Vec<Model>,
+    entries: Vec<Entry>,
+}
+
+/// A place in `bytes`, or, with the highest bit of `start` set, in `decoded`.
+#[derive(Debug, Clone, Copy)]
+struct Text {
+    start: u32,
+    length: u32,
+}
+
+const DECODED: u32 = 1 << 31;
+
+#[derive(Debug)]
+struct Model {
+    name: Text,
+    is_object: bool,
+    /// How many entries there are up to and with this model's.
+    end: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    chat: Text,
+    /// `None` where the map has no string.
+    session: Option<Text>,
+}
+
+/// One mapping: a chat and the session it leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mapping<'a> {
+    /// The bridge's key for the CLI.
+    pub model: &'a str,
+    /// The chat.
+    pub chat: ChatId<'a>,
+    /// The session; `None` where the map holds something other than a string.
+    pub session: Option<SessionId<'a>>,
+}
+
+impl SessionMap {
+    /// Parses a map. Refuses, with the place, whatever is not exactly one JSON object with unique
+    /// keys: text after the end, lone surrogates, deep nesting, other encodings (R2, R4).
+    pub fn parse(bytes: Vec<u8>) -> Result<Self, ParseError> {
+        parse::parse(bytes)
+    }
+
+    /// How the map is laid out. An empty object is in today's form.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// The bytes that were parsed.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// How many mappings there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no mapping.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Every mapping, in the map's order.
+    pub fn mappings(&self) -> impl Iterator<Item = Mapping<'_>> {
+        let mut models = self.models.iter().peekable();
+        self.entries.iter().zip(0..).map(move |(entry, place)| {
+            while models.next_if(|model| model.end <= place).is_some() {}
+            self.mapping(models.peek().copied(), *entry)
+        })
+    }
+
+    /// The mapping at that place in the map's order.
+    pub fn get(&self, place: u32) -> Option<Mapping<'_>> {
+        let entry = self.entries.get(place as usize)?;
+        let model = self.models.partition_point(|model| model.end <= place);
+        Some(self.mapping(self.models.get(model), *entry))
+    }
+
+    /// The models whose value is no object; they hold no mapping and always stay.
+    pub fn other_models(&self) -> impl Iterator<Item = &str> {
+        let others = self.models.iter().filter(|model| !model.is_object);
+        others.map(|model| self.text(model.name))
+    }
+
+    /// The map's bytes without the mappings for whose places `goes` says so; it is asked once for
+    /// each, in order. Everything else stays byte for byte, in its order and its form; an emptied
+    /// model stays as `{}` (R5).
+    pub fn without(&self, goes: impl FnMut(u32) -> bool) -> Vec<u8> {
+        cut::cut(&self.bytes, self.form, goes)
+    }
+
+    fn mapping<'a>(&'a self, model: Option<&'a Model>, entry: Entry) -> Mapping<'a> {
+        Mapping {
+            model: model.map_or(LEGACY_MODEL, |model| self.text(model.name)),
+            chat: ChatId(self.text(entry.chat)),
+            session: entry.session.map(|text| SessionId(self.text(text))),
+        }
+    }
+
+    fn text(&self, text: Text) -> &str {
+        let start = (text.start & !DECODED) as usize;
+        let range = start..start + text.length as usize;
+        let found = if text.start & DECODED == 0 {
+            self.bytes.get(range).and_then(|bytes| std::str::from_utf8(bytes).ok())
+        } else {
+            self.decoded.get(range)
+        };
+        // Every place was made from a text that was there; there is nothing else it could be.
+        found.unwrap_or_default()
+    }
+}

@@ -1,0 +1,118 @@
+//! The idle threshold: from 1 second to 100 years, in whole seconds.
+
+use std::fmt;
+
+/// How long a session may rest before its mapping is let go, in whole seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct IdleThreshold(u64);
+
+const SHORTEST: f64 = 1.0;
+const LONGEST: f64 = 100.0 * 365.25 * 86_400.0;
+
+impl IdleThreshold {
+    /// Two hours.
+    pub const DEFAULT: Self = Self(7_200);
+
+    /// From a number of hours, fractions allowed, rounded to the nearest second. The error says
+    /// what is wrong, for the end of a sentence.
+    pub fn from_hours(text: &str) -> Result<Self, String> {
+        let hours = text.trim().parse::<f64>().map_err(|_| {
+            "not a number of hours; a right one is --hours 2 or --hours 0.5".to_owned()
+        })?;
+        Self::from_seconds(hours * 3600.0, "--hours 2 or --hours 0.5")
+    }
+
+    /// From a duration with units, such as `90m` or `1d 12h`. The error says what is wrong, for
+    /// the end of a sentence.
+    pub fn from_duration(text: &str) -> Result<Self, String> {
+        let example = "--idle 90m, --idle 2h or --idle '1d 12h'";
+        let duration = humantime::parse_duration(text.trim()).map_err(|error| {
+            let why = error.to_string().replace(['\n', '\r'], " ");
+            format!("not a duration ({why}); a right one is {example}")
+        })?;
+        Self::from_seconds(duration.as_secs_f64(), example)
+    }
+
+    fn from_seconds(seconds: f64, example: &str) -> Result<Self, String> {
+        // NaN lies in no range, so it is refused here as well.
+        if !(SHORTEST..=LONGEST).contains(&seconds) {
+            return Err(format!("not between 1 second and 100 years; a right one is {example}"));
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked just above to lie between 1 and about 3.2e9"
+        )]
+        Ok(Self(seconds.round() as u64))
+    }
+
+    /// The threshold in seconds.
+    pub fn seconds(self) -> u64 {
+        self.0
+    }
+}
+
+impl Default for IdleThreshold {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// In hours, with at most four decimals: `2h`, `1.5h`.
+impl fmt::Display for IdleThreshold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Ten-thousandths of an hour, rounded; integers keep long thresholds exact.
+        let parts = (self.0 * 10_000 + 1_800) / 3_600;
+        let decimals = format!("{:04}", parts % 10_000);
+        let decimals = decimals.trim_end_matches('0');
+        let dot = if decimals.is_empty() { "" } else { "." };
+        write!(f, "{}{dot}{decimals}h", parts / 10_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_within_the_range_are_taken() {
+        #[track_caller]
+        fn check(text: &str, seconds: u64, shown: &str) {
+            let threshold = IdleThreshold::from_hours(text).unwrap();
+            assert_eq!((threshold.seconds(), threshold.to_string().as_str()), (seconds, shown));
+        }
+        check("2", 7_200, "2h");
+        check("1.5", 5_400, "1.5h");
+        check("0.25", 900, "0.25h");
+        check(" 4 ", 14_400, "4h");
+        check("0.00028", 1, "0.0003h");
+        check("876600", 3_155_760_000, "876600h");
+    }
+
+    #[test]
+    fn hours_outside_the_range_are_refused_with_a_right_one() {
+        let refused = [
+            "0", "-0", "-1", "nan", "NaN", "inf", "-inf", "infinity", "1e300", "876601", "0.0001",
+            "", "2h", "two", "1,5", "0x2",
+        ];
+        for text in refused {
+            let error = IdleThreshold::from_hours(text).unwrap_err();
+            assert!(error.contains("--hours 2"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn durations_are_taken_or_refused_with_a_right_one() {
+        let seconds = |text| IdleThreshold::from_duration(text).map(IdleThreshold::seconds);
+        assert_eq!(seconds("90m"), Ok(5_400));
+        assert_eq!(seconds("2h"), Ok(7_200));
+        assert_eq!(seconds("1d 12h"), Ok(129_600));
+        assert_eq!(seconds("100years"), Ok(3_155_760_000));
+        let refused =
+            ["0s", "0", "2", "-2h", "1 fortnight", "101years", "999ms", "", "99999999999999years"];
+        for text in refused {
+            let error = IdleThreshold::from_duration(text).unwrap_err();
+            assert!(error.contains("--idle 90m") && !error.contains('\n'), "{text}: {error}");
+        }
+    }
+}

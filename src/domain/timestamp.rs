@@ -1,0 +1,122 @@
+//! A point in time as a file system stores it, comparable and printable without ever panicking.
+
+use chrono::{DateTime, Datelike, Utc};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::IdleThreshold;
+
+/// A time in UTC, in seconds since 1970 and nanoseconds on top. Any value that a file system can
+/// hold is valid, absurd ones included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp {
+    seconds: i64,
+    nanoseconds: u32,
+}
+
+impl Timestamp {
+    /// Later than everything: the bound of a file whose time could not be read.
+    pub const MAX: Self = Self { seconds: i64::MAX, nanoseconds: 999_999_999 };
+
+    /// `seconds` since 1970 and `nanoseconds` on top of them.
+    pub fn new(seconds: i64, nanoseconds: u32) -> Self {
+        Self { seconds, nanoseconds: nanoseconds.min(999_999_999) }
+    }
+
+    /// The time one threshold before this one.
+    #[must_use]
+    pub fn before(self, threshold: IdleThreshold) -> Self {
+        let seconds = i64::try_from(threshold.seconds()).unwrap_or(i64::MAX);
+        Self { seconds: self.seconds.saturating_sub(seconds), ..self }
+    }
+
+    /// Whole seconds from this time until `now`; 0 if it lies in the future.
+    pub fn seconds_until(self, now: Self) -> u64 {
+        let borrowed = i64::from(now.nanoseconds < self.nanoseconds);
+        let seconds = now.seconds.saturating_sub(self.seconds).saturating_sub(borrowed);
+        u64::try_from(seconds).unwrap_or(0)
+    }
+
+    /// RFC 3339 in UTC with milliseconds, or nothing where the year has no four digits.
+    pub fn rfc3339(self) -> Option<String> {
+        self.date_time().map(|time| time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
+    }
+
+    /// For people: `2026-11-21 03:55:07 UTC`.
+    pub fn for_people(self) -> String {
+        self.date_time().map_or_else(
+            || format!("{} s since 1970", self.seconds),
+            |time| time.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        )
+    }
+
+    /// For names: `20261121T035507Z`.
+    pub fn compact(self) -> String {
+        self.date_time().map_or_else(
+            || self.seconds.to_string(),
+            |time| time.format("%Y%m%dT%H%M%SZ").to_string(),
+        )
+    }
+
+    /// Nanoseconds within the second.
+    pub fn nanoseconds(self) -> u32 {
+        self.nanoseconds
+    }
+
+    fn date_time(self) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp(self.seconds, self.nanoseconds)
+            .filter(|time| (0..=9999).contains(&time.year()))
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => {
+                Self::new(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos())
+            }
+            Err(earlier) => {
+                let before = earlier.duration();
+                let seconds = -i64::try_from(before.as_secs()).unwrap_or(i64::MAX);
+                match before.subsec_nanos() {
+                    0 => Self::new(seconds, 0),
+                    nanoseconds => Self::new(seconds - 1, 1_000_000_000 - nanoseconds),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absurd_times_are_compared_and_never_printed_wrong() {
+        let absurd = Timestamp::new(i64::MAX, 0);
+        assert_eq!(absurd.rfc3339(), None);
+        assert_eq!(absurd.seconds_until(Timestamp::new(0, 0)), 0);
+        assert!(Timestamp::new(i64::MIN, 0).rfc3339().is_none());
+        assert!(Timestamp::new(i64::MIN, 0).seconds_until(Timestamp::new(i64::MAX, 0)) > 0);
+        assert_eq!(Timestamp::new(253_402_300_800, 0).rfc3339(), None, "year 10000");
+    }
+
+    #[test]
+    fn whole_seconds_are_rounded_down() {
+        let check = |from: (i64, u32), to: (i64, u32), seconds| {
+            let (from, to) = (Timestamp::new(from.0, from.1), Timestamp::new(to.0, to.1));
+            assert_eq!(from.seconds_until(to), seconds, "{from:?} to {to:?}");
+        };
+        check((10, 0), (12, 0), 2);
+        check((10, 1), (12, 0), 1);
+        check((10, 0), (12, 999_999_999), 2);
+        check((12, 0), (10, 0), 0);
+        check((10, 5), (10, 4), 0);
+    }
+
+    #[test]
+    fn system_times_before_1970_keep_their_order() {
+        let half = UNIX_EPOCH - std::time::Duration::from_millis(500);
+        assert_eq!(Timestamp::from(half), Timestamp::new(-1, 500_000_000));
+        assert_eq!(Timestamp::from(half).rfc3339().as_deref(), Some("1969-12-31T23:59:59.500Z"));
+    }
+}

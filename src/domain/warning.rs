@@ -1,0 +1,71 @@
+//! Problems that a run goes on after: each has a code, a message and, where there is one, a path.
+
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// What a warning is about; its snake-case name is the `code` in the JSON report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WarningCode {
+    /// A model's value in the map is no object; it was left as it is.
+    ModelNotObject,
+    /// A provider's folder of sessions does not exist.
+    RootAbsent,
+    /// A provider's folder of sessions cannot be opened.
+    RootUnreadable,
+    /// A provider's folder of sessions belongs to somebody else.
+    RootForeign,
+    /// Part of a provider's sessions could not be listed.
+    NotReadWhole,
+    /// One file, which may belong to a mapped session, could not be read.
+    FileUnread,
+    /// Every judged mapping of a provider is missing, so this may be the wrong home.
+    WrongHome,
+    /// The new map stands, but a power cut might still undo it.
+    NotDurable,
+    /// What somebody wrote into the old file while it was replaced could not be merged.
+    LateWrite,
+    /// A temporary file of an earlier run could not be removed.
+    StaleFile,
+    /// The map is a link that leads nowhere.
+    DanglingMap,
+    /// A signal came after the map had been changed.
+    Interrupted,
+}
+
+impl WarningCode {
+    /// Whether a run with this warning was not wholly done (exit code 3).
+    pub fn is_trouble(self) -> bool {
+        !matches!(self, Self::ModelNotObject | Self::StaleFile | Self::DanglingMap)
+    }
+}
+
+/// A problem that the run went on after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// What it is about.
+    pub code: WarningCode,
+    /// One line for people, without the path.
+    pub message: String,
+    /// The file or folder it is about.
+    #[serde(serialize_with = "lossy_path")]
+    pub path: Option<PathBuf>,
+}
+
+impl Warning {
+    /// A warning about no path in particular.
+    pub fn new(code: WarningCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), path: None }
+    }
+
+    /// A warning about `path`.
+    pub fn at(code: WarningCode, path: impl Into<PathBuf>, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), path: Some(path.into()) }
+    }
+}
+
+/// Paths need not be UTF-8, JSON strings must: what does not fit becomes U+FFFD.
+#[expect(clippy::ref_option, reason = "serde hands over a reference to the field as it is")]
+fn lossy_path<S: serde::Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
+    path.as_ref().map(|path| path.to_string_lossy()).serialize(to)
+}

@@ -1,0 +1,23 @@
+//! session-warden: what was typed is run, and how that ended is told by the exit code.
+
+use clap::Parser;
+use session_warden::cli::{self, Cli};
+use session_warden::config::Environment;
+use session_warden::domain::Timestamp;
+use std::process::ExitCode;
+
+#[expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
+fn now() -> Timestamp {
+    std::time::SystemTime::now().into()
+}
+
+fn main() -> ExitCode {
+    let exit = match Cli::try_parse() {
+        Ok(cli) => cli::run(cli, Environment::read(), now()).unwrap_or_else(|failure| {
+            cli::fail(&failure);
+            failure.exit
+        }),
+        Err(not_a_run) => cli::no_run(&not_a_run),
+    };
+    ExitCode::from(exit.code())
+}

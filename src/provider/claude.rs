@@ -1,0 +1,109 @@
+//! Claude Code: one `<uuid>.jsonl` for each session, in a folder for each working folder.
+//!
+//! Seen in Claude Code 2.1.329 and 2.0.76. The folders' names cannot be computed, so every folder
+//! is listed. Subagents write files of their own: today below a folder called like the session,
+//! in older versions beside the sessions as `agent-*.jsonl` with the owner in each line.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+use super::findings::is_gone;
+use super::header::{self, Header};
+use super::{Findings, Place, Provider, Wanted};
+use crate::disk::folder::{Entry, Folder, Kind, Links};
+use crate::disk::words;
+use crate::domain::ids::is_uuid;
+use crate::domain::{Activity, IdKind, Timestamp};
+
+pub(super) const PROVIDER: Provider = Provider {
+    name: "claude",
+    model: "claude-cli",
+    variable: Some(("CLAUDE_CONFIG_DIR", "")),
+    folder: ".claude",
+    sessions: "projects",
+    ids: IdKind::Uuid,
+    find,
+};
+
+/// An old side file, whose owner is named inside.
+struct Side {
+    /// The name of its folder, right in the root.
+    project: OsString,
+    name: OsString,
+    written: Timestamp,
+}
+
+fn find(place: &mut Place, wanted: &Wanted<'_>, found: &mut Findings) {
+    let mut sides = Vec::new();
+    found.list(&mut place.root, |found, root, entry| {
+        let Some(mut project) = found.open_right_in_root(root, entry) else { return };
+        found.list(&mut project, |found, project, file| {
+            if is_side(file.name().as_bytes()) {
+                sides.extend(side(entry.name().to_owned(), project, file));
+            } else {
+                look_at(project, file, wanted, found);
+            }
+        });
+    });
+    attribute(sides, &place.root, wanted, found);
+}
+
+fn is_side(name: &[u8]) -> bool {
+    name.starts_with(b"agent-") && name.ends_with(b".jsonl")
+}
+
+fn look_at(project: &Folder, entry: &Entry, wanted: &Wanted<'_>, found: &mut Findings) {
+    let name = entry.name().as_bytes();
+    let session = name.strip_suffix(b".jsonl").filter(|stem| is_uuid(stem));
+    if let Some(session) = session.and_then(|session| wanted.find(session)) {
+        // A start that failed leaves an empty file; there is nothing to resume in it.
+        if let Some(status) = found.own_status(project, entry.name(), session)
+            && status.size > 0
+        {
+            found.saw_own(project, entry.name(), session, status.written);
+        }
+    } else if let Some(session) = wanted.find(name)
+        && let Some(own) = found.open_of(project, entry.name(), session)
+        && let Some(mut subagents) = found.open_of(&own, "subagents".as_ref(), session)
+    {
+        found.sides(&mut subagents, session, is_side);
+    }
+}
+
+fn side(project: OsString, folder: &Folder, entry: &Entry) -> Option<Side> {
+    let written = match folder.status(entry.name()) {
+        Ok(status) if status.kind == Kind::File => status.written,
+        Err(error) if is_gone(&error) => return None,
+        // Neither whose it is nor when it was written can be told.
+        _ => Timestamp::MAX,
+    };
+    Some(Side { project, name: entry.name().to_owned(), written })
+}
+
+/// Gives old side files to their owners. Only those that are newer than some wanted session's own
+/// file can change anything, so only their first lines are read.
+fn attribute(mut sides: Vec<Side>, root: &Folder, wanted: &Wanted<'_>, found: &mut Findings) {
+    let existing = found.activities.iter().filter(|activity| activity.own.is_some());
+    let Some(oldest) = existing.filter_map(Activity::last_used).min() else { return };
+    sides.retain(|side| side.written > oldest);
+    let read = |side: &Side| {
+        let project = root.open_in(&side.project, Links::Follow)?;
+        header::read(&project, &side.name, "sessionId")
+    };
+    header::read_all(sides, read, |side, header| {
+        let why = match header {
+            Ok(Header::Text(owner)) => {
+                if let Some(owner) = wanted.find(owner.as_bytes()) {
+                    found.saw_side(owner, side.written);
+                }
+                return;
+            }
+            Ok(Header::Without | Header::Torn) => "its first line does not name a session".into(),
+            Err(error) if is_gone(&error) => return,
+            Err(error) => words(&error),
+        };
+        let everyone: Vec<usize> = (0..wanted.ids().len()).collect();
+        let path = root.path().join(&side.project).join(&side.name);
+        found.missed(&everyone, &path, side.written, false, &why);
+    });
+}

@@ -1,0 +1,299 @@
+//! What a provider looks for, what it has found, and the rule for every error on the way: only a
+//! file that is not there, in a folder that was read whole, counts as gone (D1).
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::disk::folder::{Entry, Folder, Kind, Links, Status};
+use crate::disk::words;
+use crate::domain::ids::is_uuid;
+use crate::domain::{Activity, IdKind, Reading, SessionFile, SessionId, Timestamp};
+use crate::domain::{Warning, WarningCode};
+
+/// How many entries of folders are read for one provider. A tree with more is no tree of
+/// sessions; what was not read is then not known (D5).
+const MOST_ENTRIES: u64 = 20_000_000;
+
+/// The session ids that a provider is asked for, each once.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    kind: IdKind,
+    places: HashMap<Cow<'a, str>, usize>,
+    ids: Vec<SessionId<'a>>,
+}
+
+impl<'a> Wanted<'a> {
+    /// Nothing yet, of that kind.
+    pub fn new(kind: IdKind) -> Self {
+        Self { kind, places: HashMap::new(), ids: Vec::new() }
+    }
+
+    /// Asks for one more; its place, the same for the same id.
+    pub fn add(&mut self, id: SessionId<'a>) -> usize {
+        let key = match self.kind {
+            IdKind::Uuid if id.0.bytes().any(|byte| byte.is_ascii_uppercase()) => {
+                Cow::Owned(id.0.to_ascii_lowercase())
+            }
+            IdKind::Uuid | IdKind::Word => Cow::Borrowed(id.0),
+        };
+        let next = self.ids.len();
+        let place = *self.places.entry(key).or_insert(next);
+        if place == next {
+            self.ids.push(id);
+        }
+        place
+    }
+
+    /// The place of that id, if it is wanted. UUIDs are compared without regard to case.
+    pub fn find(&self, id: &[u8]) -> Option<usize> {
+        let id = std::str::from_utf8(id).ok()?;
+        if let Some(place) = self.places.get(id) {
+            return Some(*place);
+        }
+        let upper = self.kind == IdKind::Uuid && id.bytes().any(|byte| byte.is_ascii_uppercase());
+        if upper { self.places.get(id.to_ascii_lowercase().as_str()).copied() } else { None }
+    }
+
+    /// The place of the UUID at the end of `stem`, if it is wanted.
+    pub fn find_uuid_at_end(&self, stem: &[u8]) -> Option<usize> {
+        let uuid = stem.get(stem.len().checked_sub(36)?..)?;
+        if is_uuid(uuid) { self.find(uuid) } else { None }
+    }
+
+    /// Every id, in the order of places.
+    pub fn ids(&self) -> &[SessionId<'a>] {
+        &self.ids
+    }
+}
+
+/// What has been found so far.
+#[derive(Debug)]
+pub struct Findings {
+    /// One for each wanted session, in the order of places.
+    pub activities: Vec<Activity>,
+    /// How far the provider's tree was read.
+    pub reading: Reading,
+    /// What went wrong.
+    pub warnings: Vec<Warning>,
+    entries_left: u64,
+}
+
+impl Findings {
+    /// Nothing found yet, in a tree that is whole until something says otherwise.
+    pub fn new(wanted: &Wanted<'_>) -> Self {
+        Self {
+            activities: vec![Activity::default(); wanted.ids.len()],
+            reading: Reading::Whole,
+            warnings: Vec::new(),
+            entries_left: MOST_ENTRIES,
+        }
+    }
+
+    /// Calls `each` with every entry of `folder`. A listing that fails, or has no end, leaves the
+    /// tree not read whole.
+    pub fn list(&mut self, folder: &mut Folder, mut each: impl FnMut(&mut Self, &Folder, &Entry)) {
+        while let Some(entry) = folder.next_entry() {
+            match entry {
+                Ok(_) if !self.spend_one() => {
+                    return self.not_whole(folder.path(), "too many files");
+                }
+                Ok(entry) => each(self, folder, &entry),
+                Err(error) => return self.not_whole(folder.path(), &words(&error)),
+            }
+        }
+    }
+
+    /// Opens the folder that `entry`, right in the root, is or links to. Nothing where it is none.
+    pub fn open_right_in_root(&mut self, root: &Folder, entry: &Entry) -> Option<Folder> {
+        let kind = self.kind(root, entry)?;
+        self.open_first(root, entry.name(), kind)
+    }
+
+    /// Opens the folder called `name` right in the root. Nothing where there is none.
+    pub fn open_named_right_in_root(&mut self, root: &Folder, name: &OsStr) -> Option<Folder> {
+        let kind = self.kind_of(root, name)?;
+        self.open_first(root, name, kind)
+    }
+
+    fn open_first(&mut self, root: &Folder, name: &OsStr, kind: Kind) -> Option<Folder> {
+        let links = match kind {
+            Kind::Folder => Links::Refuse,
+            Kind::Link => Links::Follow,
+            Kind::File | Kind::Other | Kind::Untold => return None,
+        };
+        match root.open_in(name, links) {
+            Ok(folder) => Some(folder),
+            // A link to a file hides no sessions. A folder that has just gone has none; a link
+            // that leads nowhere may lead to a disk that is not there now.
+            Err(error) if links == Links::Follow && is_not_folder(&error) => None,
+            Err(error) if links == Links::Refuse && is_gone(&error) => None,
+            Err(error) => {
+                self.not_whole(&root.path().join(name), &words(&error));
+                None
+            }
+        }
+    }
+
+    /// Opens the folder called `name`, deeper than right in the root: a link is not followed, and
+    /// hides what it leads to. Nothing where there is none.
+    pub fn open_deeper(&mut self, folder: &Folder, name: &OsStr) -> Option<Folder> {
+        match folder.open_in(name, Links::Refuse) {
+            Ok(folder) => Some(folder),
+            Err(error) if is_gone(&error) => None,
+            Err(error) => {
+                // A plain file in the place of a folder hides nothing; a link does.
+                let status = folder.status(name);
+                if !status.is_ok_and(|status| matches!(status.kind, Kind::File | Kind::Other)) {
+                    self.not_whole(&folder.path().join(name), &words(&error));
+                }
+                None
+            }
+        }
+    }
+
+    /// Opens the folder called `name` that belongs to the wanted session at `place` alone. Nothing
+    /// where there is none; where it cannot be read, that session may have been used at any time.
+    pub fn open_of(&mut self, folder: &Folder, name: &OsStr, place: usize) -> Option<Folder> {
+        match folder.open_in(name, Links::Refuse) {
+            Ok(folder) => Some(folder),
+            Err(error) if is_gone(&error) => None,
+            Err(error) => {
+                self.missed(
+                    &[place],
+                    &folder.path().join(name),
+                    Timestamp::MAX,
+                    false,
+                    &words(&error),
+                );
+                None
+            }
+        }
+    }
+
+    /// What `entry` is, looked up where the listing does not say. Nothing where it has gone.
+    pub fn kind(&mut self, folder: &Folder, entry: &Entry) -> Option<Kind> {
+        match entry.kind() {
+            Kind::Untold => self.kind_of(folder, entry.name()),
+            kind => Some(kind),
+        }
+    }
+
+    fn kind_of(&mut self, folder: &Folder, name: &OsStr) -> Option<Kind> {
+        match folder.status(name) {
+            Ok(status) => Some(status.kind),
+            Err(error) if is_gone(&error) => None,
+            Err(error) => {
+                self.not_whole(&folder.path().join(name), &words(&error));
+                None
+            }
+        }
+    }
+
+    /// The status of the regular file called `name`, which may be the own file of the wanted
+    /// session at `place`. Nothing where it has gone, or is not to be read: a link, a FIFO and the
+    /// like may hide that session.
+    pub fn own_status(&mut self, folder: &Folder, name: &OsStr, place: usize) -> Option<Status> {
+        let why = match folder.status(name) {
+            Ok(status) if status.kind == Kind::File => return Some(status),
+            Ok(_) => "not a regular file".to_owned(),
+            Err(error) if is_gone(&error) => return None,
+            Err(error) => words(&error),
+        };
+        self.missed(&[place], &folder.path().join(name), Timestamp::MAX, true, &why);
+        None
+    }
+
+    /// Takes in the own file called `name` of the wanted session at `place`.
+    pub fn own(&mut self, folder: &Folder, name: &OsStr, place: usize) {
+        if let Some(status) = self.own_status(folder, name, place) {
+            self.saw_own(folder, name, place, status.written);
+        }
+    }
+
+    /// Takes in the own file called `name`, written then.
+    pub fn saw_own(&mut self, folder: &Folder, name: &OsStr, place: usize, written: Timestamp) {
+        self.saw_own_at(folder.path().join(name), place, written);
+    }
+
+    /// Takes in the own file at `path`, written then.
+    pub fn saw_own_at(&mut self, path: PathBuf, place: usize, written: Timestamp) {
+        if let Some(activity) = self.activities.get_mut(place) {
+            activity.saw_own(SessionFile { path, written });
+        }
+    }
+
+    /// Takes in a write beside the own file of the wanted session at `place`.
+    pub fn saw_side(&mut self, place: usize, written: Timestamp) {
+        if let Some(activity) = self.activities.get_mut(place) {
+            activity.saw_side(written);
+        }
+    }
+
+    /// Takes in every file of `folder` that `is_one` by its name, as writes beside the wanted
+    /// session at `place`.
+    pub fn sides(&mut self, folder: &mut Folder, place: usize, is_one: fn(&[u8]) -> bool) {
+        let path = folder.path().to_owned();
+        while let Some(entry) = folder.next_entry() {
+            let why = match entry {
+                Err(error) => words(&error),
+                Ok(_) if !self.spend_one() => return self.not_whole(&path, "too many files"),
+                Ok(entry) if !is_one(entry.name().as_bytes()) => continue,
+                Ok(entry) => match folder.status(entry.name()) {
+                    Ok(status) if status.kind == Kind::File => {
+                        self.saw_side(place, status.written);
+                        continue;
+                    }
+                    Ok(_) => "not a regular file".to_owned(),
+                    Err(error) if is_gone(&error) => continue,
+                    Err(error) => words(&error),
+                },
+            };
+            self.missed(&[place], &path, Timestamp::MAX, false, &why);
+        }
+    }
+
+    /// Notes that a file which may belong to any of the wanted sessions at `places` could not be
+    /// read, and was written at `newest` at the latest.
+    pub fn missed(
+        &mut self,
+        places: &[usize],
+        path: &Path,
+        newest: Timestamp,
+        may_be_own: bool,
+        why: &str,
+    ) {
+        for place in places {
+            if let Some(activity) = self.activities.get_mut(*place) {
+                activity.missed(newest, may_be_own);
+            }
+        }
+        let message = format!("cannot read a file of a mapped session: {why}");
+        self.warnings.push(Warning::at(WarningCode::FileUnread, path, message));
+    }
+
+    fn spend_one(&mut self) -> bool {
+        let enough = self.entries_left > 0;
+        self.entries_left = self.entries_left.saturating_sub(1);
+        enough
+    }
+
+    /// Notes that the tree could not be read whole.
+    pub fn not_whole(&mut self, path: &Path, why: &str) {
+        self.reading = Reading::Partly;
+        let message = format!("cannot list all sessions: {why}");
+        self.warnings.push(Warning::at(WarningCode::NotReadWhole, path, message));
+    }
+}
+
+/// Whether the error says that there is nothing of that name, and nothing else.
+pub(super) fn is_gone(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::NOENT.raw_os_error())
+}
+
+fn is_not_folder(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::NOTDIR.raw_os_error())
+}

@@ -1,0 +1,147 @@
+//! The two headers that a run may read: a text at the top level of the first JSON object in a
+//! file, found without reading or keeping more of it than that.
+
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use std::ffi::OsStr;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use crate::disk::folder::Folder;
+
+/// How much of a file is read at first, and at most. The ids stand within the first few hundred
+/// bytes of what the CLIs write.
+const FIRST_READ: u64 = 4 << 10;
+const LAST_READ: u64 = 1 << 20;
+
+/// How long to wait, in turn, before a torn header is read again; about half a second in all.
+const WAITS: [Duration; 5] = [
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(60),
+    Duration::from_millis(150),
+    Duration::from_millis(250),
+];
+
+/// What the start of a file says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Header {
+    /// The text of that key.
+    Text(String),
+    /// An object, whole or at least up to the bound, without such a key.
+    Without,
+    /// No JSON object, or only the start of one: it may be in the middle of a write.
+    Torn,
+}
+
+/// The text that stands under `key` at the top level of the first object in the file.
+pub(super) fn read(folder: &Folder, name: &OsStr, key: &'static str) -> io::Result<Header> {
+    for limit in [FIRST_READ, LAST_READ] {
+        let start = folder.read_start(name, limit)?;
+        let cut_off = start.len() as u64 == limit;
+        match scan(&start, key) {
+            Header::Torn if cut_off && limit < LAST_READ => {}
+            Header::Torn if cut_off => return Ok(Header::Without),
+            header => return Ok(header),
+        }
+    }
+    Ok(Header::Without)
+}
+
+/// Reads the header of every file with `read`, torn ones again a few times, and hands each file
+/// over with what was read of it last.
+pub(super) fn read_all<T>(
+    files: Vec<T>,
+    read: impl Fn(&T) -> io::Result<Header>,
+    mut each: impl FnMut(T, io::Result<Header>),
+) {
+    let mut left = files;
+    for wait in WAITS.map(Some).into_iter().chain([None]) {
+        let mut torn = Vec::new();
+        for file in left {
+            match read(&file) {
+                Ok(Header::Torn) if wait.is_some() => torn.push(file),
+                header => each(file, header),
+            }
+        }
+        let (Some(wait), false) = (wait, torn.is_empty()) else { return };
+        std::thread::sleep(wait);
+        left = torn;
+    }
+}
+
+fn scan(start: &[u8], key: &'static str) -> Header {
+    let mut found = None;
+    let mut json = serde_json::Deserializer::from_slice(start);
+    // Finding the key ends the scan with an error of our own, so that what follows is not read.
+    let whole = json.deserialize_map(Scan { key, found: &mut found });
+    match (found, whole) {
+        (Some(text), _) => Header::Text(text),
+        (None, Ok(())) => Header::Without,
+        (None, Err(_)) => Header::Torn,
+    }
+}
+
+struct Scan<'f> {
+    key: &'static str,
+    found: &'f mut Option<String>,
+}
+
+impl<'de> Visitor<'de> for Scan<'_> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(is_it) = map.next_key_seed(IsKey(self.key))? {
+            if is_it {
+                *self.found = Some(map.next_value()?);
+                return Err(A::Error::custom("found"));
+            }
+            map.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
+}
+
+struct IsKey(&'static str);
+
+impl<'de> DeserializeSeed<'de> for IsKey {
+    type Value = bool;
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<bool, D::Error> {
+        from.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for IsKey {
+    type Value = bool;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+    fn visit_str<E: Error>(self, key: &str) -> Result<bool, E> {
+        Ok(key == self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_text_at_the_top_level_of_the_first_object_counts() {
+        #[track_caller]
+        fn check(start: &str, header: &Header) {
+            assert_eq!(scan(start.as_bytes(), "sessionId"), *header, "{start}");
+        }
+        let text = |text: &str| Header::Text(text.to_owned());
+        check(r#"{"sessionId":"a","x":1}"#, &text("a"));
+        check("{\n  \"sessionId\": \"a\",\n  \"mess", &text("a"));
+        check(r#"{"x":{"sessionId":"b"},"sessionId":"a"}"#, &text("a"));
+        check(r#"{"sessionId":"\u0061"} garbage"#, &text("a"));
+        check("{\"x\":1}\n{\"sessionId\":\"b\"}", &Header::Without);
+        check(r#"{"x":"sessionId"}"#, &Header::Without);
+        for torn in ["", "{", "{\"sess", "{\"sessionId\":\"a", "{\"sessionId\":7}", "[]", "\0\0"] {
+            check(torn, &Header::Torn);
+        }
+    }
+}

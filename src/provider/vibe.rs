@@ -1,0 +1,27 @@
+//! Mistral's vibe: one `session-<uuid>.json` for each session. Read in the bridge that resumes
+//! it, not seen.
+
+use std::os::unix::ffi::OsStrExt;
+
+use super::{Findings, Place, Provider, Wanted};
+use crate::domain::IdKind;
+
+pub(super) const PROVIDER: Provider = Provider {
+    name: "vibe",
+    model: "devstral-small-2",
+    variable: None,
+    folder: ".vibe",
+    sessions: "sessions",
+    ids: IdKind::Uuid,
+    find,
+};
+
+fn find(place: &mut Place, wanted: &Wanted<'_>, found: &mut Findings) {
+    found.list(&mut place.root, |found, root, entry| {
+        let name = entry.name().as_bytes();
+        let id = name.strip_prefix(b"session-").and_then(|rest| rest.strip_suffix(b".json"));
+        if let Some(session) = id.and_then(|id| wanted.find(id)) {
+            found.own(root, entry.name(), session);
+        }
+    });
+}

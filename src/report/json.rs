@@ -1,0 +1,134 @@
+//! The report for programs: one JSON object, stable from the first release, written as it is made.
+
+use serde::ser::{SerializeMap, Serializer};
+use serde::{Serialize, ser};
+use serde_json::ser::{CharEscape, Formatter};
+use std::cell::RefCell;
+use std::io::{self, Write};
+
+use super::escape::is_unsafe;
+use super::{Report, Row};
+use crate::domain::Timestamp;
+
+/// The version of the report's form.
+const SCHEMA: u32 = 1;
+
+/// Writes the report as one line of JSON.
+pub fn write_json(report: &Report<'_>, to: &mut dyn Write) -> io::Result<()> {
+    let mut serializer = serde_json::Serializer::with_formatter(&mut *to, Plain);
+    report.serialize(&mut serializer)?;
+    writeln!(to)
+}
+
+impl Serialize for Report<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut object = to.serialize_map(None)?;
+        object.serialize_entry("schema", &SCHEMA)?;
+        object.serialize_entry("version", env!("CARGO_PKG_VERSION"))?;
+        object.serialize_entry("run", self.run)?;
+        object.serialize_entry("started_at", &time(Some(self.started)))?;
+        object.serialize_entry("dry_run", &self.dry_run)?;
+        object.serialize_entry("threshold_seconds", &self.threshold.seconds())?;
+        object.serialize_entry("cutoff", &time(Some(self.cutoff)))?;
+        object.serialize_entry("source", &Source::of(self))?;
+        object.serialize_entry("summary", &self.summary())?;
+        object.serialize_entry("sessions", &Each(RefCell::new(Some(self.rows()))))?;
+        object.serialize_entry("warnings", self.warnings)?;
+        object.end()
+    }
+}
+
+#[derive(Serialize)]
+struct Source {
+    kind: &'static str,
+    map: Option<String>,
+    url: Option<String>,
+}
+
+impl Source {
+    fn of(report: &Report<'_>) -> Self {
+        let source = &report.source;
+        Self {
+            kind: if source.url.is_some() { "bridge" } else { "file" },
+            map: source.map.as_ref().map(|path| path.to_string_lossy().into_owned()),
+            url: source.url.clone(),
+        }
+    }
+}
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut object = to.serialize_map(Some(9))?;
+        object.serialize_entry("model", self.mapping.model)?;
+        object.serialize_entry("chat_id", self.mapping.chat.0)?;
+        object.serialize_entry("session_id", &self.mapping.session.map(|id| id.0))?;
+        object.serialize_entry("state", &self.state)?;
+        object.serialize_entry("last_used", &time(self.last_used))?;
+        object.serialize_entry("idle_seconds", &self.idle_seconds)?;
+        object.serialize_entry("file", &self.file.map(|path| path.to_string_lossy()))?;
+        object.serialize_entry("action", &self.action)?;
+        object.serialize_entry("reason", &self.reason.to_string())?;
+        object.end()
+    }
+}
+
+fn time(time: Option<Timestamp>) -> Option<String> {
+    time.and_then(Timestamp::rfc3339)
+}
+
+/// An array written out of an iterator, so that a long one need not be kept.
+struct Each<I>(RefCell<Option<I>>);
+
+impl<I: Iterator<Item: Serialize>> Serialize for Each<I> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0.borrow_mut().take() {
+            Some(items) => to.collect_seq(items),
+            None => Err(ser::Error::custom("an iterator is written once")),
+        }
+    }
+}
+
+/// Compact JSON in which nothing that a terminal would act on stands raw (X3).
+struct Plain;
+
+impl Formatter for Plain {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        to: &mut W,
+        text: &str,
+    ) -> io::Result<()> {
+        let mut rest = text;
+        while let Some((place, letter)) = rest.char_indices().find(|(_, c)| is_unsafe(*c)) {
+            to.write_all(&rest.as_bytes()[..place])?;
+            let mut units = [0; 2];
+            for unit in letter.encode_utf16(&mut units) {
+                write!(to, "\\u{unit:04x}")?;
+            }
+            rest = &rest[place + letter.len_utf8()..];
+        }
+        to.write_all(rest.as_bytes())
+    }
+
+    fn write_char_escape<W: ?Sized + Write>(
+        &mut self,
+        to: &mut W,
+        escape: CharEscape,
+    ) -> io::Result<()> {
+        serde_json::ser::CompactFormatter.write_char_escape(to, escape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unsafe_characters_never_stand_raw_and_read_back_the_same_x3() {
+        let text = "a\x7fb\u{9b}c\u{202e}d\u{e0041}\u{1F600}é\"\\\n\x1b";
+        let mut out = Vec::new();
+        text.serialize(&mut serde_json::Serializer::with_formatter(&mut out, Plain)).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert!(!out.chars().any(is_unsafe), "{out:?}");
+        assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
+    }
+}

@@ -1,0 +1,147 @@
+//! The one result of a run. `text` and `json` render it, and decide nothing.
+
+pub mod escape;
+mod json;
+mod shorten;
+mod text;
+
+use serde::Serialize;
+use std::path::Path;
+
+use crate::bridge::Source;
+use crate::domain::plan::Observations;
+use crate::domain::{
+    Action, Activity, IdleThreshold, Mapping, Plan, SessionMap, State, Timestamp, Verdict, Warning,
+};
+
+pub use json::write_json;
+pub use text::{Look, write_text};
+
+/// Everything a run has to say.
+#[derive(Debug)]
+pub struct Report<'a> {
+    /// The run's id.
+    pub run: &'a str,
+    /// When it started.
+    pub started: Timestamp,
+    /// Whether it only said what it would do.
+    pub dry_run: bool,
+    /// The threshold it went by.
+    pub threshold: IdleThreshold,
+    /// The time that the threshold means.
+    pub cutoff: Timestamp,
+    /// Who held the map.
+    pub source: Source,
+    /// The map as it was read; nothing where there is none.
+    pub map: Option<&'a SessionMap>,
+    /// What became of each mapping.
+    pub plan: &'a Plan,
+    /// What that was judged by.
+    pub observations: &'a Observations,
+    /// What went wrong.
+    pub warnings: &'a [Warning],
+}
+
+/// How many mappings are in each state, and what was done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// All that were judged.
+    pub checked: u64,
+    /// Used within the threshold.
+    pub active: u64,
+    /// Past the threshold, and used by a live process.
+    pub in_use: u64,
+    /// Last used before the threshold.
+    pub idle: u64,
+    /// Without a session file.
+    pub missing: u64,
+    /// With an archived copy only.
+    pub archived: u64,
+    /// Past the threshold, and to be kept.
+    pub pinned: u64,
+    /// Not to be judged.
+    pub unknown: u64,
+    /// Gone.
+    pub removed: u64,
+    /// Gone if this were no dry run.
+    pub would_remove: u64,
+    /// Should have gone, and could not be let go.
+    pub failed: u64,
+}
+
+/// One mapping in a report.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    /// The mapping.
+    pub mapping: Mapping<'a>,
+    /// The state it was found in.
+    pub state: State,
+    /// When its session was last used, where that is known.
+    pub last_used: Option<Timestamp>,
+    /// Whole seconds from then to the start of the run.
+    pub idle_seconds: Option<u64>,
+    /// The file that shows its session exists.
+    pub file: Option<&'a Path>,
+    /// What was done.
+    pub action: Action,
+    /// Why, in a few words.
+    pub reason: Verdict,
+}
+
+impl Report<'_> {
+    /// A row for each judged mapping, in the map's order.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        let mut mappings = (0..).zip(self.map.into_iter().flat_map(SessionMap::mappings));
+        self.plan.decisions.iter().filter_map(move |decision| {
+            // Both are in the map's order, so one walk finds every mapping.
+            let (_, mapping) = mappings.find(|(place, _)| *place == decision.mapping)?;
+            let activity = self.observations.activity(decision.subject);
+            let last_used = activity.and_then(Activity::last_used);
+            Some(Row {
+                mapping,
+                state: decision.verdict.state(),
+                last_used,
+                idle_seconds: last_used.map(|used| used.seconds_until(self.started)),
+                file: activity.and_then(|activity| Some(activity.file()?.path.as_path())),
+                action: self.action(decision.verdict),
+                reason: decision.verdict,
+            })
+        })
+    }
+
+    /// The counts.
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary::default();
+        for decision in &self.plan.decisions {
+            summary.checked += 1;
+            *match decision.verdict.state() {
+                State::Active => &mut summary.active,
+                State::Idle => &mut summary.idle,
+                State::Missing => &mut summary.missing,
+                State::Archived => &mut summary.archived,
+                State::Unknown => &mut summary.unknown,
+            } += 1;
+            match self.action(decision.verdict) {
+                Action::Kept => {}
+                Action::Removed => summary.removed += 1,
+                Action::WouldRemove => summary.would_remove += 1,
+                Action::Failed => summary.failed += 1,
+            }
+        }
+        summary
+    }
+
+    /// The providers that were looked at, and the folders of sessions that were.
+    pub fn roots(&self) -> impl Iterator<Item = (usize, &Path)> {
+        let looked = self.observations.providers.iter().enumerate();
+        looked.filter_map(|(provider, seen)| Some((provider, seen.as_ref()?.root.as_path())))
+    }
+
+    fn action(&self, verdict: Verdict) -> Action {
+        match verdict {
+            Verdict::Keep(_) => Action::Kept,
+            Verdict::Remove(_) if self.dry_run => Action::WouldRemove,
+            Verdict::Remove(_) => Action::Removed,
+        }
+    }
+}

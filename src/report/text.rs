@@ -1,0 +1,193 @@
+//! The report for people: a header, a line for each mapping that goes or needs attention, and the
+//! summary. It fits a terminal of 80 columns.
+
+use owo_colors::{OwoColorize, Style};
+use std::io::{self, Write};
+use unicode_width::UnicodeWidthStr;
+
+use super::escape::escape;
+use super::shorten::{Shortener, first};
+use super::{Report, Row};
+use crate::domain::{Action, Form, State, Verdict};
+use crate::domain::{KeepReason, RemoveReason};
+use crate::provider::PROVIDERS;
+
+const CHAT_WIDTH: usize = 18;
+const SESSION_WIDTH: usize = 12;
+
+/// How the text is to look.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// With colours.
+    pub color: bool,
+    /// With a line for every mapping.
+    pub all: bool,
+}
+
+/// Writes the report as text.
+pub fn write_text(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()> {
+    header(report, look, to)?;
+    if report.map.is_some() {
+        groups(report, look, to)?;
+    }
+    summary(report, look, to)
+}
+
+fn header(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()> {
+    let title = format!("session-warden {}", env!("CARGO_PKG_VERSION"));
+    let note = if report.dry_run { " (dry run: nothing is changed)" } else { "" };
+    writeln!(to, "{}{note}", look.paint(&title, Style::new().bold()))?;
+    let path = report.source.map.as_ref().map(|path| escape(&path.to_string_lossy()));
+    let path = path.unwrap_or_default();
+    let Some(map) = report.map else {
+        writeln!(to, "  No session map at {path}: nothing to clean.")?;
+        return writeln!(to);
+    };
+    let form = if map.form() == Form::Legacy { " (legacy form)" } else { "" };
+    writeln!(to, "  map        {path}{form}")?;
+    for (provider, root) in report.roots() {
+        let name = PROVIDERS.get(provider).map_or("", |provider| provider.name);
+        writeln!(to, "  {name:<9}  {}", escape(&root.to_string_lossy()))?;
+    }
+    let (threshold, cutoff) = (report.threshold, report.cutoff.for_people());
+    writeln!(to, "  threshold  {threshold}, idle if last used before {cutoff}")?;
+    writeln!(to)
+}
+
+fn groups(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()> {
+    let mut rows: Vec<Row<'_>> = report.rows().filter(|row| look.all || is_shown(row)).collect();
+    let chats = Shortener::new(rows.iter().map(|row| row.mapping.chat.0), CHAT_WIDTH);
+    let sessions = rows.iter().filter_map(|row| Some(row.mapping.session?.0));
+    let sessions = Shortener::new(sessions, SESSION_WIDTH);
+    // Mappings of one model stand together in the map, so a stable sort keeps the models' order.
+    let mut groups: Vec<&mut [Row<'_>]> =
+        rows.chunk_by_mut(|a, b| a.mapping.model == b.mapping.model).collect();
+    for group in &mut groups {
+        group.sort_by_key(|row| (row.last_used.is_none(), row.last_used));
+        if let Some(row) = group.first() {
+            let model = first(&escape(row.mapping.model), 78);
+            writeln!(to, "{}", look.paint(&model, Style::new().bold()))?;
+        }
+        for row in group.iter() {
+            line(row, &chats, &sessions, look, to)?;
+        }
+        writeln!(to)?;
+    }
+    Ok(())
+}
+
+fn is_shown(row: &Row<'_>) -> bool {
+    row.action != Action::Kept
+        || row.state != State::Active
+        || row.reason == Verdict::Keep(KeepReason::UsedMeanwhile)
+}
+
+fn line<'a>(
+    row: &Row<'a>,
+    chats: &Shortener<'a>,
+    sessions: &Shortener<'a>,
+    look: Look,
+    to: &mut dyn Write,
+) -> io::Result<()> {
+    let action = match row.action {
+        Action::Kept => "kept",
+        Action::Removed => "removed",
+        Action::WouldRemove => "would go",
+        Action::Failed => "failed",
+    };
+    let state = format!("{:<8}", row.state);
+    let style = match (row.state, row.action) {
+        (_, Action::Failed) => Style::new().red(),
+        (State::Active, _) => Style::new().green(),
+        (State::Unknown, _) => Style::new().magenta(),
+        (State::Idle | State::Missing | State::Archived, _) => Style::new().yellow(),
+    };
+    let age = row.idle_seconds.map_or_else(|| "-".to_owned(), age);
+    let chat = padded(&chats.shorten(row.mapping.chat.0), CHAT_WIDTH);
+    let session = row.mapping.session.map_or_else(|| "-".to_owned(), |id| sessions.shorten(id.0));
+    let session = padded(&session, SESSION_WIDTH);
+    let reason = match row.reason {
+        Verdict::Remove(RemoveReason::Idle | RemoveReason::Missing)
+        | Verdict::Keep(KeepReason::Active) => String::new(),
+        told => told.to_string(),
+    };
+    let start = format!("  {action:<8} {}", look.paint(&state, style));
+    writeln!(to, "{}", format!("{start} {age:>7}  {chat}  {session}  {reason}").trim_end())
+}
+
+fn summary(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()> {
+    let summary = report.summary();
+    writeln!(to, "{}", look.paint("Cleanup summary", Style::new().bold()))?;
+    writeln!(to, "  Sessions checked: {}", summary.checked)?;
+    writeln!(to, "  Active (kept): {}", summary.active)?;
+    writeln!(to, "  Idle (>{}): {}", report.threshold, summary.idle)?;
+    writeln!(to, "  Missing files: {}", summary.missing)?;
+    for (words, count) in [
+        ("In use (kept)", summary.in_use),
+        ("Pinned (kept)", summary.pinned),
+        ("Archived", summary.archived),
+    ] {
+        if count > 0 {
+            writeln!(to, "  {words}: {count}")?;
+        }
+    }
+    writeln!(to, "  Unknown (kept): {}", summary.unknown)?;
+    if summary.failed > 0 {
+        writeln!(to, "  Failed: {}", summary.failed)?;
+    }
+    let (words, count) = if report.dry_run {
+        ("Would clean up", summary.would_remove)
+    } else {
+        ("Cleaned up", summary.removed)
+    };
+    writeln!(to, "  {words}: {count} mappings")
+}
+
+/// A time span in at most 7 characters: `45s`, `12m`, `16.2h`, `3d 4h`, `123d`.
+fn age(seconds: u64) -> String {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    match seconds {
+        0..MINUTE => format!("{seconds}s"),
+        MINUTE..HOUR => format!("{}m", seconds / MINUTE),
+        HOUR..DAY => format!("{}.{}h", seconds / HOUR, seconds % HOUR / (HOUR / 10)),
+        _ if seconds < 100 * DAY => format!("{}d {}h", seconds / DAY, seconds % DAY / HOUR),
+        _ => format!("{}d", seconds / DAY),
+    }
+}
+
+fn padded(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
+}
+
+impl Look {
+    fn paint(self, text: &str, style: Style) -> String {
+        if self.color { text.style(style).to_string() } else { text.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::age;
+
+    #[test]
+    fn ages_are_short() {
+        #[track_caller]
+        fn check(seconds: u64, shown: &str) {
+            assert_eq!(age(seconds), shown);
+            assert!(shown.len() <= 7);
+        }
+        check(0, "0s");
+        check(59, "59s");
+        check(60, "1m");
+        check(3_599, "59m");
+        check(3_600, "1.0h");
+        check(58_320, "16.2h");
+        check(86_399, "23.9h");
+        check(86_400, "1d 0h");
+        check(273_600, "3d 4h");
+        check(100 * 86_400 - 1, "99d 23h");
+        check(100 * 86_400, "100d");
+    }
+}

@@ -1,0 +1,221 @@
+//! A home of its own for each test: nothing of the machine's user, time or environment leaks in.
+
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::fs::{self, File, FileTimes};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
+
+pub const SECOND: u64 = 1;
+pub const MINUTE: u64 = 60 * SECOND;
+pub const HOUR: u64 = 60 * MINUTE;
+pub const DAY: u64 = 24 * HOUR;
+
+/// A temporary home, a bridge's folder beside it, and the binary to run on both.
+pub struct TestEnv {
+    folder: tempfile::TempDir,
+}
+
+/// How a run ended, and what it said.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl TestEnv {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("home")).unwrap();
+        fs::create_dir_all(folder.path().join("bridge")).unwrap();
+        Self { folder }
+    }
+
+    /// The folder that everything of this test is in.
+    pub fn path(&self, below: &str) -> PathBuf {
+        self.folder.path().join(below)
+    }
+
+    pub fn home(&self, below: &str) -> PathBuf {
+        self.path("home").join(below)
+    }
+
+    /// Writes a file below the home, last written `age` seconds ago.
+    pub fn file(&self, below: &str, content: impl AsRef<[u8]>, age: u64) -> PathBuf {
+        let path = self.home(below);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        set_age(&path, age);
+        path
+    }
+
+    /// A session of that provider as its newest CLI lays it out, last used `age` seconds ago.
+    pub fn session(&self, provider: &str, id: &str, age: u64) -> PathBuf {
+        match provider {
+            "claude" => {
+                let line = format!("{{\"type\":\"user\",\"sessionId\":\"{id}\"}}\n");
+                self.file(&format!(".claude/projects/-w/{id}.jsonl"), line, age)
+            }
+            "codex" => {
+                let name = format!("rollout-2026-01-05T10-00-00-{id}.jsonl");
+                let line =
+                    format!("{{\"type\":\"session_meta\",\"payload\":{{\"id\":\"{id}\"}}}}\n");
+                self.file(&format!(".codex/sessions/2026/01/05/{name}"), line, age)
+            }
+            "gemini" => {
+                let shown: String = id.chars().take(8).collect();
+                let line = format!("{{\"sessionId\":\"{id}\",\"kind\":\"main\"}}\n");
+                let name = format!("session-2026-01-05T10-00-{shown}.jsonl");
+                self.file(&format!(".gemini/tmp/w/chats/{name}"), line, age)
+            }
+            "vibe" => self.file(&format!(".vibe/sessions/session-{id}.json"), "{}", age),
+            other => panic!("no provider {other}"),
+        }
+    }
+
+    /// Writes the map.
+    pub fn map(&self, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.map_path();
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    pub fn map_path(&self) -> PathBuf {
+        self.path("bridge/session_map.json")
+    }
+
+    pub fn map_bytes(&self) -> Vec<u8> {
+        fs::read(self.map_path()).unwrap()
+    }
+
+    /// The map as JSON.
+    pub fn map_now(&self) -> Value {
+        serde_json::from_slice(&self.map_bytes()).unwrap()
+    }
+
+    /// The binary with this home and map, and nothing else in its environment.
+    pub fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_session-warden"));
+        command
+            .args(args)
+            .env_clear()
+            .env("HOME", self.path("home"))
+            .env("CLAUDE_SESSION_DIR", self.path("bridge"))
+            .env("PATH", "/usr/bin:/bin")
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the binary with the arguments in `line`, split at spaces.
+    pub fn run(&self, line: &str) -> Ran {
+        Ran::of(&mut self.command(line.split_whitespace()))
+    }
+
+    /// Runs with `--format json` added, and returns the report. Every JSON report is held against
+    /// the schema.
+    #[track_caller]
+    pub fn json(&self, line: &str) -> Value {
+        let ran = self.run(&format!("{line} --format json"));
+        assert!(matches!(ran.code, 0 | 3), "{ran:?}");
+        ran.report()
+    }
+
+    /// Everything below the bridge's folder, by name, but for the lock.
+    pub fn litter(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path("bridge")).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names
+            .filter(|name| name != "session_map.json" && !name.ends_with(".session-warden.lock"))
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+impl Ran {
+    /// Runs the command to its end.
+    pub fn of(command: &mut Command) -> Self {
+        Self::from(command.output().unwrap())
+    }
+
+    /// The JSON report on standard output, held against the schema.
+    #[track_caller]
+    pub fn report(&self) -> Value {
+        let report: Value = serde_json::from_str(&self.out)
+            .unwrap_or_else(|error| panic!("no JSON report: {error}: {self:?}"));
+        let errors: Vec<String> =
+            schema().iter_errors(&report).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        assert!(errors.is_empty(), "against the schema: {errors:#?}\n{report:#}");
+        report
+    }
+
+    /// Asserts the exit code.
+    #[track_caller]
+    pub fn exits(&self, code: i32) -> &Self {
+        assert_eq!(self.code, code, "{self:?}");
+        self
+    }
+
+    /// Asserts that standard error says all of that.
+    #[track_caller]
+    pub fn says(&self, parts: &[&str]) -> &Self {
+        for part in parts {
+            assert!(self.err.contains(part), "no {part:?} in {self:?}");
+        }
+        self
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            // Killed by a signal counts as a code that no run ends with.
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+fn schema() -> &'static jsonschema::Validator {
+    static SCHEMA: OnceLock<jsonschema::Validator> = OnceLock::new();
+    SCHEMA.get_or_init(|| {
+        let text = include_str!("../../docs/clean-report.schema.json");
+        jsonschema::validator_for(&serde_json::from_str(text).unwrap()).unwrap()
+    })
+}
+
+/// Sets a file's (or folder's) mtime to `age` seconds ago.
+pub fn set_age(path: &Path, age: u64) {
+    set_written(path, SystemTime::now() - Duration::from_secs(age));
+}
+
+pub fn set_written(path: &Path, time: SystemTime) {
+    File::open(path).unwrap().set_times(FileTimes::new().set_modified(time)).unwrap();
+}
+
+pub fn link(to: &Path, at: &Path) {
+    fs::create_dir_all(at.parent().unwrap()).unwrap();
+    symlink(to, at).unwrap();
+}
+
+/// The row of that chat in a report.
+#[track_caller]
+pub fn row<'a>(report: &'a Value, chat: &str) -> &'a Value {
+    let rows = report["sessions"].as_array().unwrap();
+    let mut found = rows.iter().filter(|row| row["chat_id"] == chat);
+    let row = found.next().unwrap_or_else(|| panic!("no row for {chat}: {report:#}"));
+    assert!(found.next().is_none(), "two rows for {chat}: {report:#}");
+    row
+}
+
+/// The state of that chat's mapping in a report.
+#[track_caller]
+pub fn state<'a>(report: &'a Value, chat: &str) -> &'a str {
+    row(report, chat)["state"].as_str().unwrap()
+}

@@ -1,0 +1,11 @@
+//! The binary as its users meet it: every test has a home, a map and an environment of its own.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "tests make and change the homes that the program must not, and fail by panicking"
+)]
+
+mod env;
+mod report;
