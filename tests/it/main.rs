@@ -1,6 +1,7 @@
 //! The binary as its users meet it: every test has a home, a map and an environment of its own.
 
 #![expect(
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::disallowed_methods,
@@ -8,4 +9,5 @@
 )]
 
 mod env;
+mod project;
 mod report;

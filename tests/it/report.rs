@@ -1,27 +1,29 @@
-//! The report and the exit codes, to the letter.
+//! The report, to the letter: other programs read its words and its fields.
 
-use crate::env::{HOUR, MINUTE, TestEnv, row, state};
+use serde_json::{Value, json};
+use std::fs;
+use std::time::{Duration, SystemTime};
+use unicode_width::UnicodeWidthStr;
+
+use crate::env::{DAY, HOUR, MINUTE, Ran, TestEnv, row, set_written, state};
 
 const ACTIVE: &str = "11111111-1111-4111-8111-111111111111";
 const IDLE: &str = "22222222-2222-4222-8222-222222222222";
 const GONE: &str = "33333333-3333-4333-8333-333333333333";
+const OLDER: &str = "44444444-4444-4444-8444-444444444444";
 
+/// One active, one idle, one missing session of Claude's.
 fn three() -> TestEnv {
     let env = TestEnv::new();
     env.session("claude", ACTIVE, 5 * MINUTE);
-    env.session("claude", IDLE, 3 * HOUR);
+    env.session("claude", IDLE, 3 * HOUR + 12 * MINUTE + 30);
     env.map(format!(
-        r#"{{"claude-cli": {{"active": "{ACTIVE}", "idle": "{IDLE}", "gone": "{GONE}"}}}}"#
+        r#"{{"claude-cli": {{"chat-a": "{ACTIVE}", "chat-i": "{IDLE}", "chat-g": "{GONE}"}}}}"#
     ));
     env
 }
 
-#[test]
-fn the_summary_is_worded_so() {
-    let env = three();
-    let dry = env.run("--dry-run");
-    dry.exits(0);
-    let expected = "Cleanup summary
+const SUMMARY: &str = "Cleanup summary
   Sessions checked: 3
   Active (kept): 1
   Idle (>2h): 1
@@ -29,23 +31,224 @@ fn the_summary_is_worded_so() {
   Unknown (kept): 0
   Would clean up: 2 mappings
 ";
-    assert!(dry.out.ends_with(expected), "{}", dry.out);
+
+#[test]
+fn the_summary_has_these_words_in_this_order() {
+    let env = three();
+    let dry = env.run("--dry-run");
+    dry.exits(0);
+    assert!(dry.out.ends_with(SUMMARY), "{}", dry.out);
+    assert_eq!(dry.err, "");
     let real = env.run("clean");
     real.exits(0);
-    let expected = expected.replace("Would clean up", "Cleaned up");
-    assert!(real.out.ends_with(&expected), "{}", real.out);
-    assert_eq!(env.map_now(), serde_json::json!({"claude-cli": {"active": ACTIVE}}));
+    assert!(real.out.ends_with(&SUMMARY.replace("Would clean", "Cleaned")), "{}", real.out);
+    assert_eq!(env.map_now(), json!({"claude-cli": {"chat-a": ACTIVE}}));
 }
 
 #[test]
-fn json_has_every_field() {
+fn archived_stands_between_missing_and_unknown_when_it_counts() {
     let env = three();
+    env.session("codex", ACTIVE, MINUTE);
+    env.file(&format!(".codex/archived_sessions/rollout-2026-01-05T10-00-00-{IDLE}.jsonl"), "x", 9);
+    env.map(json!({"codex-cli": {"a": ACTIVE, "b": IDLE}}).to_string());
+    let ran = env.run("-n");
+    let words = "  Missing files: 0\n  Archived: 1\n  Unknown (kept): 0\n  Would clean up: 1 mapp";
+    assert!(ran.out.contains(words), "{}", ran.out);
+}
+
+#[test]
+fn the_threshold_is_shown_in_hours() {
+    let env = three();
+    for (option, shown) in [
+        ("--hours 1.5", "Idle (>1.5h): 1"),
+        ("--hours 4", "Idle (>4h): 0"),
+        ("--idle 90m", "Idle (>1.5h): 1"),
+        ("--idle 1day", "Idle (>24h): 0"),
+    ] {
+        let ran = env.run(&format!("-n {option}"));
+        ran.exits(0);
+        assert!(ran.out.contains(shown), "{option}: {}", ran.out);
+    }
+    assert_eq!(env.json("-n --hours 1.5")["threshold_seconds"], 5400);
+}
+
+#[test]
+fn a_line_for_each_mapping_that_goes_or_needs_attention() {
+    let env = three();
+    let path = env.map_path();
+    env.session("claude", OLDER, 3 * DAY + 4 * HOUR + MINUTE);
+    env.map(format!(
+        r#"{{"interactive-discussion": {{"talk": "x"}}, "claude-cli":
+            {{"chat-a": "{ACTIVE}", "chat-i": "{IDLE}", "chat-g": "{GONE}", "chat-o": "{OLDER}"}}}}"#
+    ));
+    let dry = env.run("-n");
+    let (start, end) = (dry.out.find("\ninteractive").unwrap(), dry.out.find("\nCleanup").unwrap());
+    // Grouped by model, oldest first; a dry run shows those that stay as well.
+    assert_eq!(
+        &dry.out[start..end],
+        "
+interactive-discussion
+  kept     unknown        -  talk                x             unknown model
+
+claude-cli
+  would go idle       3d 4h  chat-o              44444444
+  would go idle        3.2h  chat-i              22222222
+  kept     active        5m  chat-a              11111111
+  would go missing        -  chat-g              33333333
+"
+    );
+    for shown in ["(dry run: nothing is changed)", path.to_str().unwrap(), "2h, idle if last used"]
+    {
+        assert!(dry.out.contains(shown), "no {shown:?} in {}", dry.out);
+    }
+    let claude = env.home(".claude/projects");
+    assert!(dry.out.contains(&format!("  claude     {}\n", claude.display())), "{}", dry.out);
+    let bytes = env.map_bytes();
+    for (option, shows_active) in [("", false), ("--verbose", true)] {
+        fs::write(&path, &bytes).unwrap();
+        let real = env.run(&format!("clean {option}"));
+        assert_eq!(real.out.contains("chat-a"), shows_active, "{}", real.out);
+        assert!(real.out.contains("  removed  idle       3d 4h  chat-o"), "{}", real.out);
+        assert!(real.out.contains("unknown model"), "{}", real.out);
+    }
+}
+
+#[test]
+fn a_dry_run_and_the_real_one_print_the_same_decisions() {
+    let env = three();
+    let dry = env.json("--dry-run");
+    let real = env.json("");
+    let decisions = |report: &Value| -> Vec<Value> {
+        let rows = report["sessions"].as_array().unwrap();
+        let field = |row: &Value, name: &str| row[name].clone();
+        let names = ["model", "chat_id", "session_id", "state", "last_used", "file", "reason"];
+        rows.iter().map(|row| names.map(|name| field(row, name)).into()).collect()
+    };
+    assert_eq!(decisions(&dry), decisions(&real));
+    assert_eq!(dry["summary"]["would_remove"], real["summary"]["removed"]);
+    assert_eq!(row(&dry, "chat-i")["action"], "would_remove");
+    assert_eq!(row(&real, "chat-i")["action"], "removed");
+    assert_eq!(row(&real, "chat-a")["action"], "kept");
+}
+
+#[test]
+fn json_has_every_field_and_null_where_there_is_nothing() {
+    let env = three();
+    let file = env.session("claude", IDLE, 0);
+    let used = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_250);
+    set_written(&file, used);
     let report = env.json("-n");
     assert_eq!(report["schema"], 1);
     assert_eq!(report["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(report["dry_run"], true);
     assert_eq!(report["threshold_seconds"], 7200);
-    assert_eq!(report["source"]["map"], env.map_path().to_str().unwrap());
-    assert_eq!(row(&report, "gone")["last_used"], serde_json::Value::Null);
-    assert_eq!(state(&report, "idle"), "idle");
-    assert_eq!(row(&report, "idle")["action"], "would_remove");
+    assert_eq!(
+        report["source"],
+        json!({"kind": "file", "map": env.map_path().to_str(), "url": null})
+    );
+    assert_eq!(
+        report["summary"],
+        json!({"checked": 3, "active": 1, "in_use": 0, "idle": 1, "missing": 1, "archived": 0,
+               "pinned": 0, "unknown": 0, "removed": 0, "would_remove": 2, "failed": 0})
+    );
+    assert_eq!(report["warnings"], json!([]));
+    let gone = row(&report, "chat-g");
+    for absent in ["last_used", "idle_seconds", "file"] {
+        assert_eq!(gone[absent], Value::Null, "{absent}");
+    }
+    let idle = row(&report, "chat-i");
+    assert_eq!(idle["last_used"], "2023-11-14T22:13:20.250Z");
+    assert_eq!(idle["file"], file.to_str().unwrap());
+    assert_eq!((&idle["model"], &idle["session_id"]), (&json!("claude-cli"), &json!(IDLE)));
+    let active = row(&report, "chat-a")["idle_seconds"].as_u64().unwrap();
+    assert!((5 * MINUTE..6 * MINUTE).contains(&active), "{active}");
+    // The map's own order, and a run id that no other run has.
+    let chats: Vec<_> =
+        report["sessions"].as_array().unwrap().iter().map(|row| &row["chat_id"]).collect();
+    assert_eq!(chats, ["chat-a", "chat-i", "chat-g"]);
+    assert_ne!(report["run"], env.json("-n")["run"]);
+}
+
+#[test]
+fn absurd_times_are_null_and_kept_or_judged_but_never_a_panic() {
+    let env = three();
+    let file = env.session("claude", ACTIVE, 0);
+    let old = env.session("claude", IDLE, 0);
+    set_written(&file, SystemTime::UNIX_EPOCH + Duration::from_secs(8_000_000_000));
+    set_written(&old, SystemTime::UNIX_EPOCH - Duration::from_secs(2_000_000_000));
+    let report = env.json("-n --hours 876600");
+    assert_eq!(state(&report, "chat-a"), "active");
+    assert_eq!(row(&report, "chat-a")["idle_seconds"], 0);
+    assert!(report["cutoff"].as_str().unwrap().starts_with("19"), "{report}");
+    assert_eq!(state(&env.json("-n"), "chat-i"), "idle");
+    assert_eq!(env.run("-n --hours 876600").code, 0);
+}
+
+#[test]
+fn no_map_is_a_report_of_zeros() {
+    let env = TestEnv::new();
+    let text = env.run("");
+    text.exits(0);
+    assert!(text.out.contains("nothing to clean") && text.out.contains("session_map.json"));
+    assert!(
+        text.out.contains("Sessions checked: 0") && text.out.contains("Cleaned up: 0 mappings")
+    );
+    let report = env.json("");
+    assert_eq!(report["sessions"], json!([]));
+    assert!(report["summary"].as_object().unwrap().values().all(|count| count == 0));
+    assert_eq!(env.litter(), [""; 0], "a run without a map leaves nothing behind");
+}
+
+#[test]
+fn quiet_prints_nothing_unless_something_went_wrong() {
+    let env = three();
+    let ran = env.run("-q");
+    ran.exits(0);
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", ""));
+    env.map(json!({"codex-cli": {"a": ACTIVE}}).to_string());
+    let ran = env.run("-q");
+    ran.exits(3).says(&["warning: codex: there is no folder of sessions"]);
+    assert!(ran.out.contains("Unknown (kept): 1"), "{ran:?}");
+}
+
+#[test]
+fn colours_only_where_they_are_wanted() {
+    let env = three();
+    let plain = env.run("-n");
+    assert!(!plain.out.contains('\x1b'), "no terminal, no colour");
+    let colored = env.run("-n --color always");
+    assert!(colored.out.contains("\x1b[33midle"), "{:?}", colored.out);
+    assert!(colored.out.contains("\x1b[1mCleanup summary\x1b[0m"), "{:?}", colored.out);
+    let mut command = env.command(["-n", "--color", "always"]);
+    assert_eq!(Ran::of(command.env("NO_COLOR", "1")).out, colored.out, "what was typed wins");
+    assert_eq!(env.run("-n --color never").out, plain.out);
+    assert!(!env.run("-n --color always --format json").out.contains('\x1b'));
+}
+
+#[test]
+fn every_line_fits_80_columns_and_ids_stay_apart() {
+    let env = TestEnv::new();
+    let mut chats = serde_json::Map::new();
+    for number in 0..30 {
+        let id = format!("0192f3a4-5b6c-7d8e-9f{number:02}-112233445566");
+        env.session("claude", &id, HOUR * 30 * (number + 1));
+        let chat = match number % 3 {
+            0 => format!("telegram-group-1234567890-user-{number}"),
+            1 => format!("日本語の長いチャット名前です{number}"),
+            _ => format!("{number}-{}", "x".repeat(200)),
+        };
+        chats.insert(chat, id.into());
+    }
+    env.map(json!({"claude-cli": chats, "y".repeat(300): {"z".repeat(90): 7}}).to_string());
+    let ran = env.run("-n");
+    ran.exits(0);
+    let rows: Vec<&str> = ran.out.lines().skip_while(|line| !line.is_empty()).collect();
+    for line in &rows {
+        assert!(line.width() <= 80, "{} columns: {line}", line.width());
+    }
+    let mut ids: Vec<_> = rows.iter().filter(|line| line.starts_with("  would go")).collect();
+    assert_eq!(ids.len(), 30);
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 30, "two rows look the same");
 }

@@ -1,0 +1,122 @@
+//! What the project says of itself: its README against the program, its layers against its code.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::env::{Ran, TestEnv};
+
+/// Lowest first; each layer may import only those before it.
+const LAYERS: [&str; 9] =
+    ["domain", "disk", "process", "provider", "bridge", "config", "report", "commands", "cli"];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push(path);
+        }
+    }
+}
+
+/// Every source file with the name of its layer.
+fn files() -> Vec<(PathBuf, String)> {
+    let src = root().join("src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    let named = files.into_iter().map(|path| {
+        let below = path.strip_prefix(&src).unwrap();
+        let layer = Path::new(below.iter().next().unwrap()).file_stem().unwrap();
+        let layer = layer.to_str().unwrap().to_owned();
+        (path, layer)
+    });
+    named.collect()
+}
+
+#[test]
+fn no_layer_imports_upwards() {
+    let rank = |layer: &str| LAYERS.iter().position(|known| *known == layer);
+    for (path, layer) in files() {
+        if layer == "lib" || layer == "main" {
+            continue;
+        }
+        let own = rank(&layer).unwrap_or_else(|| panic!("{layer} has no place in the layers"));
+        let text = fs::read_to_string(&path).unwrap();
+        for after in text.split("crate::").skip(1) {
+            let name: String =
+                after.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let other = rank(&name)
+                .unwrap_or_else(|| panic!("{}: no layer called {name:?}", path.display()));
+            assert!(other <= own, "{} imports {name}, which lies above it", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_domain_is_pure() {
+    for (path, layer) in files() {
+        let text = fs::read_to_string(&path).unwrap();
+        if layer == "domain" {
+            for edge in ["std::fs", "std::env", "std::net", "std::process", "::now()", "rustix"] {
+                assert!(!text.contains(edge), "{} uses {edge}", path.display());
+            }
+        }
+        assert!(text.starts_with("//!"), "{} does not say what it is for", path.display());
+        assert!(text.lines().count() <= 400, "{} is too long", path.display());
+    }
+}
+
+#[test]
+fn the_readme_shows_the_real_help() {
+    let help = TestEnv::new().run("--help");
+    help.exits(0);
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(readme.contains(&format!("```text\n{}```", help.out)), "the README has other help");
+    assert_eq!(TestEnv::new().run("-h").out, help.out);
+}
+
+#[test]
+fn help_and_version_go_to_standard_output() {
+    let env = TestEnv::new();
+    for line in ["--help", "clean --help", "demo --help", "--version"] {
+        let ran = env.run(line);
+        ran.exits(0);
+        assert!(ran.err.is_empty() && !ran.out.is_empty(), "{ran:?}");
+        assert!(ran.out.lines().all(|line| line.chars().count() <= 80), "{}", ran.out);
+    }
+}
+
+/// The demo is the README's first command: it must show the real thing, and leave nothing.
+#[test]
+fn the_demo_shows_a_clean_and_removes_its_home() {
+    let env = TestEnv::new();
+    let temporary = env.path("tmp");
+    fs::create_dir(&temporary).unwrap();
+    let mut command = env.command(["demo"]);
+    // None of the user's own settings may reach the demo.
+    command.env("TMPDIR", &temporary).env("CODEX_HOME", "/nowhere").env("CLAUDE_CONFIG_DIR", "/no");
+    let ran = Ran::of(&mut command);
+    ran.exits(0);
+    assert_eq!(ran.err, "");
+    for shown in [
+        "$ session-warden clean --dry-run",
+        "$ session-warden clean --bridge off",
+        "  Would clean up: 4 mappings",
+        "  Cleaned up: 4 mappings",
+        "  Active (kept): 3",
+        "  Idle (>2h): 3",
+        "  Missing files: 1",
+        "  Unknown (kept): 1",
+    ] {
+        assert!(ran.out.contains(shown), "no {shown:?} in {}", ran.out);
+    }
+    let maps: Vec<&str> = ran.out.split("$ cat bridge/session_map.json").skip(1).collect();
+    assert!(maps[0].contains("tax-return") && maps[0].contains("website"), "{}", ran.out);
+    assert!(!maps[1].contains("tax-return") && maps[1].contains("website"), "{}", ran.out);
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0, "the demo left something behind");
+}
