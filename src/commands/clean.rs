@@ -51,7 +51,7 @@ pub fn run_on(
     let (plan, observations) = match holder.map() {
         None => (Plan::default(), Observations::default()),
         Some(map) => {
-            let eyes = Eyes { config, map, map_owner: holder.owner() };
+            let eyes = Eyes { config, map, map_owner: holder.owner(), cutoff: policy.cutoff };
             let mut observations = eyes.look(|_, model| config.asks_for(model))?;
             let mut plan = Plan::new(&mut observations, policy);
             check_limit(config.max_remove, &plan)?;
@@ -133,12 +133,15 @@ struct Eyes<'a> {
     config: &'a Clean,
     map: &'a SessionMap,
     map_owner: Option<u32>,
+    cutoff: Timestamp,
 }
 
 impl Eyes<'_> {
     fn look(&self, places: impl Fn(u32, &str) -> bool) -> Result<Observations, Failure> {
         let owners = Owners { us: process::user(), map: self.map_owner };
-        observe(self.map, places, owners, |provider| self.config.base(provider, self.map_owner))
+        observe(self.map, places, owners, self.cutoff, |provider| {
+            self.config.base(provider, self.map_owner)
+        })
     }
 }
 

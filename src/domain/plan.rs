@@ -4,7 +4,7 @@ use serde::Serialize;
 use std::path::PathBuf;
 
 use super::policy::{Evidence, Policy, judge, looks_like_wrong_home};
-use super::{Activity, KeepReason, Reading, Verdict, Warning, WarningCode};
+use super::{Activity, KeepReason, Reading, State, Verdict, Warning, WarningCode};
 
 /// What was observed of one provider's sessions.
 #[derive(Debug, Clone)]
@@ -132,8 +132,10 @@ impl Plan {
             if looks_like_wrong_home(verdicts.map(|decision| decision.verdict), policy.missing) {
                 let mut count = 0;
                 for decision in plan.decisions.iter_mut().filter(of_provider) {
-                    decision.verdict = Verdict::Keep(KeepReason::WrongHome);
-                    count += 1;
+                    if decision.verdict.state() == State::Missing {
+                        decision.verdict = Verdict::Keep(KeepReason::WrongHome);
+                        count += 1;
+                    }
                 }
                 if let Some(Some(observation)) = observations.providers.get(provider) {
                     observations.warnings.push(Warning::at(

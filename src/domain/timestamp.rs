@@ -41,6 +41,12 @@ impl Timestamp {
         self.date_time().map(|time| time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
     }
 
+    /// The time that an RFC 3339 text tells.
+    pub fn parse(text: &str) -> Option<Self> {
+        let time = DateTime::parse_from_rfc3339(text).ok()?;
+        Some(Self::new(time.timestamp(), time.timestamp_subsec_nanos()))
+    }
+
     /// For people: `2026-11-21 03:55:07 UTC`.
     pub fn for_people(self) -> String {
         self.date_time().map_or_else(

@@ -30,7 +30,8 @@ struct Side {
     /// The name of its folder, right in the root.
     project: OsString,
     name: OsString,
-    written: Timestamp,
+    /// `None` where that cannot be told, nor what is in it.
+    written: Option<Timestamp>,
 }
 
 fn find(place: &mut Place, wanted: &Wanted<'_>, found: &mut Findings) {
@@ -72,29 +73,39 @@ fn look_at(project: &Folder, entry: &Entry, wanted: &Wanted<'_>, found: &mut Fin
 
 fn side(project: OsString, folder: &Folder, entry: &Entry) -> Option<Side> {
     let written = match folder.status(entry.name()) {
-        Ok(status) if status.kind == Kind::File => status.written,
+        Ok(status) if status.kind == Kind::File => Some(status.written),
         Err(error) if is_gone(&error) => return None,
-        // Neither whose it is nor when it was written can be told.
-        _ => Timestamp::MAX,
+        _ => None,
     };
     Some(Side { project, name: entry.name().to_owned(), written })
 }
 
 /// Gives old side files to their owners. Only those that are newer than some wanted session's own
 /// file can change anything, so only their first lines are read.
-fn attribute(mut sides: Vec<Side>, root: &Folder, wanted: &Wanted<'_>, found: &mut Findings) {
+fn attribute(sides: Vec<Side>, root: &Folder, wanted: &Wanted<'_>, found: &mut Findings) {
     let existing = found.activities.iter().filter(|activity| activity.own.is_some());
     let Some(oldest) = existing.filter_map(Activity::last_used).min() else { return };
-    sides.retain(|side| side.written > oldest);
-    let read = |side: &Side| {
+    let everyone: Vec<usize> = (0..wanted.ids().len()).collect();
+    let path = |side: &Side| root.path().join(&side.project).join(&side.name);
+    let mut readable = Vec::new();
+    for side in sides {
+        match side.written {
+            Some(written) if written > oldest => readable.push((side, written)),
+            Some(_) => {}
+            None => {
+                found.missed(&everyone, &path(&side), Timestamp::MAX, false, "not a regular file");
+            }
+        }
+    }
+    let read = |(side, _): &(Side, Timestamp)| {
         let project = root.open_in(&side.project, Links::Follow)?;
         header::read(&project, &side.name, "sessionId")
     };
-    header::read_all(sides, read, |side, header| {
+    header::read_all(readable, read, |(side, written), header| {
         let why = match header {
             Ok(Header::Text(owner)) => {
                 if let Some(owner) = wanted.find(owner.as_bytes()) {
-                    found.saw_side(owner, side.written);
+                    found.saw_side(owner, written);
                 }
                 return;
             }
@@ -102,8 +113,6 @@ fn attribute(mut sides: Vec<Side>, root: &Folder, wanted: &Wanted<'_>, found: &m
             Err(error) if is_gone(&error) => return,
             Err(error) => words(&error),
         };
-        let everyone: Vec<usize> = (0..wanted.ids().len()).collect();
-        let path = root.path().join(&side.project).join(&side.name);
-        found.missed(&everyone, &path, side.written, false, &why);
+        found.missed(&everyone, &path(&side), written, false, &why);
     });
 }

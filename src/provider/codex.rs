@@ -1,8 +1,8 @@
 //! Codex: one rollout file for each session, in a folder for the local day it was made.
 //!
 //! Seen in Codex 0.169.0 and 0.77.0. A version 7 id tells the day in UTC, so its file lies in one
-//! of three folders unless somebody moved it; only for what is not found there, and for ids of
-//! other kinds, all of `sessions/` is listed. Files are matched by name alone: inside, `session_id`
+//! of three folders unless somebody moved it; only for what is not seen there to be active, and for
+//! ids of other kinds, all of `sessions/` is listed. Files are matched by name alone: inside, `session_id`
 //! may be a parent's.
 
 use chrono::{DateTime, Datelike, Days, NaiveDate};
@@ -37,7 +37,8 @@ fn find(place: &mut Place, wanted: &Wanted<'_>, found: &mut Findings) {
     for day in days(wanted) {
         list_day(&place.root, day, wanted, found);
     }
-    if found.activities.iter().any(|activity| activity.own.is_none()) {
+    // A session may stand in a second file elsewhere, which somebody has copied or moved there.
+    if !wanted.all_active(found) {
         found.list(&mut place.root, |found, root, entry| {
             if take(root, entry, wanted, found) {
                 return;
@@ -143,12 +144,12 @@ fn list_archive(place: &Place, wanted: &Wanted<'_>, found: &mut Findings) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::SessionId;
+    use crate::domain::{SessionId, Timestamp};
 
     #[test]
     fn a_version_7_id_names_three_days() {
         // 2024-03-01T00:30:00Z: the day before is the 29th of February.
-        let mut wanted = Wanted::new(IdKind::Uuid);
+        let mut wanted = Wanted::new(IdKind::Uuid, Timestamp::MAX);
         let id = format!("{:08x}-{:04x}-7000-8000-000000000000", 0x018d_f76a_u32, 0xfb40);
         wanted.add(SessionId(&id));
         wanted.add(SessionId("00000000-0000-4000-8000-000000000000"));

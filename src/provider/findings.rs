@@ -24,12 +24,13 @@ pub struct Wanted<'a> {
     kind: IdKind,
     places: HashMap<Cow<'a, str>, usize>,
     ids: Vec<SessionId<'a>>,
+    cutoff: Timestamp,
 }
 
 impl<'a> Wanted<'a> {
-    /// Nothing yet, of that kind.
-    pub fn new(kind: IdKind) -> Self {
-        Self { kind, places: HashMap::new(), ids: Vec::new() }
+    /// Nothing yet, of that kind. A session used at `cutoff` or later needs no further search.
+    pub fn new(kind: IdKind, cutoff: Timestamp) -> Self {
+        Self { kind, places: HashMap::new(), ids: Vec::new(), cutoff }
     }
 
     /// Asks for one more; its place, the same for the same id.
@@ -62,6 +63,15 @@ impl<'a> Wanted<'a> {
     pub fn find_uuid_at_end(&self, stem: &[u8]) -> Option<usize> {
         let uuid = stem.get(stem.len().checked_sub(36)?..)?;
         if is_uuid(uuid) { self.find(uuid) } else { None }
+    }
+
+    /// Whether every wanted session was already seen to be active, so that nothing which is found
+    /// elsewhere can change what becomes of it.
+    pub fn all_active(&self, found: &Findings) -> bool {
+        let is_active = |activity: &Activity| {
+            activity.own.is_some() && activity.last_used() >= Some(self.cutoff)
+        };
+        found.activities.iter().all(is_active)
     }
 
     /// Every id, in the order of places.
@@ -143,13 +153,9 @@ impl Findings {
     pub fn open_deeper(&mut self, folder: &Folder, name: &OsStr) -> Option<Folder> {
         match folder.open_in(name, Links::Refuse) {
             Ok(folder) => Some(folder),
-            Err(error) if is_gone(&error) => None,
+            Err(error) if is_gone(&error) || is_plain(folder, name) => None,
             Err(error) => {
-                // A plain file in the place of a folder hides nothing; a link does.
-                let status = folder.status(name);
-                if !status.is_ok_and(|status| matches!(status.kind, Kind::File | Kind::Other)) {
-                    self.not_whole(&folder.path().join(name), &words(&error));
-                }
+                self.not_whole(&folder.path().join(name), &words(&error));
                 None
             }
         }
@@ -160,7 +166,7 @@ impl Findings {
     pub fn open_of(&mut self, folder: &Folder, name: &OsStr, place: usize) -> Option<Folder> {
         match folder.open_in(name, Links::Refuse) {
             Ok(folder) => Some(folder),
-            Err(error) if is_gone(&error) => None,
+            Err(error) if is_gone(&error) || is_plain(folder, name) => None,
             Err(error) => {
                 self.missed(
                     &[place],
@@ -292,6 +298,11 @@ impl Findings {
 /// Whether the error says that there is nothing of that name, and nothing else.
 pub(super) fn is_gone(error: &io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::NOENT.raw_os_error())
+}
+
+/// Whether there is a plain file in the place of a folder: it hides nothing, as a link might.
+fn is_plain(folder: &Folder, name: &OsStr) -> bool {
+    folder.status(name).is_ok_and(|status| matches!(status.kind, Kind::File | Kind::Other))
 }
 
 fn is_not_folder(error: &io::Error) -> bool {

@@ -45,7 +45,8 @@ fn find(place: &mut Place, wanted: &Wanted<'_>, found: &mut Findings) {
         let Some(project) = found.open_right_in_root(root, entry) else { return };
         let Some(mut chats) = found.open_deeper(&project, "chats".as_ref()) else { return };
         found.list(&mut chats, |found, chats, file| {
-            if let Some(fits) = names.fitting(file.name().as_bytes()) {
+            let fits = names.fitting(file.name().as_bytes());
+            if !fits.is_empty() {
                 candidates.extend(candidate(entry, chats, file, fits, found));
             } else if let Some(session) = names.folder(file.name().as_bytes())
                 && let Some(mut subagents) = found.open_of(chats, file.name(), session)
@@ -61,7 +62,7 @@ fn candidate(
     project: &Entry,
     chats: &Folder,
     file: &Entry,
-    fits: &[usize],
+    fits: Vec<usize>,
     found: &mut Findings,
 ) -> Option<Candidate> {
     let why = match chats.status(file.name()) {
@@ -70,14 +71,14 @@ fn candidate(
                 project: project.name().to_owned(),
                 name: file.name().to_owned(),
                 written: status.written,
-                fits: fits.to_vec(),
+                fits,
             });
         }
         Err(error) if is_gone(&error) => return None,
         Ok(_) => "not a regular file".to_owned(),
         Err(error) => words(&error),
     };
-    found.missed(fits, &chats.path().join(file.name()), Timestamp::MAX, true, &why);
+    found.missed(&fits, &chats.path().join(file.name()), Timestamp::MAX, true, &why);
     None
 }
 
@@ -130,15 +131,18 @@ impl Names {
     }
 
     /// The wanted sessions that a file called `name` can belong to.
-    fn fitting(&self, name: &[u8]) -> Option<&[usize]> {
-        let stem = name.strip_suffix(b".jsonl").or_else(|| name.strip_suffix(b".json"))?;
-        let stem = stem.strip_prefix(b"session-")?;
+    fn fitting(&self, name: &[u8]) -> Vec<usize> {
+        let stem = name.strip_suffix(b".jsonl").or_else(|| name.strip_suffix(b".json"));
+        let Some(stem) = stem.and_then(|stem| stem.strip_prefix(b"session-")) else {
+            return Vec::new();
+        };
         // What stands before the id is a time of fixed length today. Going by the end alone holds
         // for other times too, and for ids shorter than 8 characters.
-        (1..=SHOWN.min(stem.len().checked_sub(1)?)).rev().find_map(|length| {
-            let (before, end) = stem.split_at(stem.len() - length);
-            if before.ends_with(b"-") { self.files.get(end).map(Vec::as_slice) } else { None }
-        })
+        let ends = (1..=SHOWN).filter_map(|length| {
+            let (before, end) = stem.split_at(stem.len().checked_sub(length)?);
+            if before.ends_with(b"-") { self.files.get(end) } else { None }
+        });
+        ends.flatten().copied().collect()
     }
 
     /// The wanted session that a folder called `name` belongs to.
@@ -153,7 +157,7 @@ mod tests {
     use crate::domain::SessionId;
 
     #[track_caller]
-    fn check(names: &Names, name: &str, fits: Option<&[usize]>) {
+    fn check(names: &Names, name: &str, fits: &[usize]) {
         assert_eq!(names.fitting(name.as_bytes()), fits, "{name}");
     }
 
@@ -166,23 +170,23 @@ mod tests {
             "a-b",
             "v1.2",
         ];
-        let mut wanted = Wanted::new(IdKind::Word);
+        let mut wanted = Wanted::new(IdKind::Word, Timestamp::MAX);
         for id in ids {
             wanted.add(SessionId(id));
         }
         let names = Names::new(&wanted);
-        check(&names, "session-2026-01-02T03-04-11112222.jsonl", Some(&[0, 1]));
-        check(&names, "session-2026-01-02T03-04-11112222.json", Some(&[0, 1]));
-        check(&names, "session-2026-01-02T03-04-05-11112222.json", Some(&[0, 1]));
-        check(&names, "session-2026-01-02T03-04-foo_bar.jsonl", Some(&[2]));
-        check(&names, "session-2026-01-02T03-04-a-b.jsonl", Some(&[3]));
-        check(&names, "session-2026-01-02T03-04-v1_2.jsonl", Some(&[4]));
-        check(&names, "session-2026-01-02T03-04-v1.2.jsonl", Some(&[4]));
-        check(&names, "session-2026-01-02T03-04-99998888.jsonl", None);
-        check(&names, "session-2026-01-02T03-04-11112222.jsonl.bak", None);
-        check(&names, "2026-01-02T03-04-11112222.jsonl", None);
-        check(&names, "session-.json", None);
-        check(&names, "session-11112222.json", None);
+        check(&names, "session-2026-01-02T03-04-11112222.jsonl", &[0, 1]);
+        check(&names, "session-2026-01-02T03-04-11112222.json", &[0, 1]);
+        check(&names, "session-2026-01-02T03-04-05-11112222.json", &[0, 1]);
+        check(&names, "session-2026-01-02T03-04-foo_bar.jsonl", &[2]);
+        check(&names, "session-2026-01-02T03-04-a-b.jsonl", &[3]);
+        check(&names, "session-2026-01-02T03-04-v1_2.jsonl", &[4]);
+        check(&names, "session-2026-01-02T03-04-v1.2.jsonl", &[4]);
+        check(&names, "session-2026-01-02T03-04-99998888.jsonl", &[]);
+        check(&names, "session-2026-01-02T03-04-11112222.jsonl.bak", &[]);
+        check(&names, "2026-01-02T03-04-11112222.jsonl", &[]);
+        check(&names, "session-.json", &[]);
+        check(&names, "session-11112222.json", &[]);
         assert_eq!(names.folder(ids[0].as_bytes()), Some(0));
         assert_eq!(names.folder(b"11112222"), None);
     }

@@ -8,7 +8,7 @@ use super::{Findings, PROVIDERS, Place, Provider, Wanted};
 use crate::disk::folder::Folder;
 use crate::disk::words;
 use crate::domain::plan::{Observation, Observations, Subject};
-use crate::domain::{Activity, Failure, Reading, SessionMap, Warning, WarningCode};
+use crate::domain::{Activity, Failure, Reading, SessionMap, Timestamp, Warning, WarningCode};
 
 /// Whose folders of sessions are trusted, besides root's (D2).
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +25,9 @@ impl Owners {
     }
 }
 
-/// Observes the sessions of the mappings at `places`, ascending, of `map`. `base` tells a
-/// provider's folder, and is asked only where it is needed.
+/// Observes the sessions of the mappings of `map` for which `places`, given their place and model,
+/// says so. What is used at `cutoff` or later is looked for no further. `base` tells a provider's
+/// folder, and is asked only where it is needed.
 ///
 /// # Errors
 /// Only those of `base`; what goes wrong on disk is in the observations.
@@ -34,10 +35,11 @@ pub fn observe(
     map: &SessionMap,
     places: impl Fn(u32, &str) -> bool,
     owners: Owners,
+    cutoff: Timestamp,
     mut base: impl FnMut(&Provider) -> Result<PathBuf, Failure>,
 ) -> Result<Observations, Failure> {
     let mut seen = Observations::default();
-    let mut wanted = PROVIDERS.each_ref().map(|provider| Wanted::new(provider.ids));
+    let mut wanted = PROVIDERS.each_ref().map(|provider| Wanted::new(provider.ids, cutoff));
     for (place, mapping) in (0..).zip(map.mappings()) {
         if !places(place, mapping.model) {
             continue;

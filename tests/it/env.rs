@@ -125,6 +125,38 @@ impl TestEnv {
         ran.report()
     }
 
+    /// Maps every id in `rows` in a chat of its own, called like its place there, and holds a dry
+    /// run and a real one against the states in `rows`, the exit code and what then is in the map:
+    /// what is active or unknown, and nothing else. Returns the report of the real run.
+    #[track_caller]
+    pub fn check(&self, model: &str, line: &str, code: i32, rows: &[(&str, &str)]) -> Value {
+        let chats = rows.iter().zip(0..).map(|((id, _), chat)| (chat.to_string(), (*id).into()));
+        let before: serde_json::Map<String, Value> = chats.collect();
+        let bytes = self.map(serde_json::json!({ model: before }).to_string());
+        let bytes = fs::read(bytes).unwrap();
+        for dry in ["-n ", ""] {
+            let ran = self.run(&format!("{dry}{line} --format json"));
+            ran.exits(code);
+            let report = ran.report();
+            for ((id, expected), chat) in rows.iter().zip(0..) {
+                let found = state(&report, &chat.to_string());
+                assert_eq!(found, *expected, "{id} in {dry:?}: {ran:?}");
+            }
+            if dry.is_empty() {
+                let stays = |chat: &String| matches!(state(&report, chat), "active" | "unknown");
+                let left: serde_json::Map<String, Value> =
+                    before.clone().into_iter().filter(|(chat, _)| stays(chat)).collect();
+                if left.len() == before.len() {
+                    assert_eq!(self.map_bytes(), bytes, "nothing went: {ran:?}");
+                }
+                assert_eq!(self.map_now(), serde_json::json!({ model: left }), "{ran:?}");
+                return report;
+            }
+            assert_eq!(self.map_bytes(), bytes, "a dry run changes nothing: {ran:?}");
+        }
+        unreachable!("the second run is a real one")
+    }
+
     /// Everything below the bridge's folder, by name, but for the lock.
     pub fn litter(&self) -> Vec<String> {
         let entries = fs::read_dir(self.path("bridge")).unwrap();

@@ -4,7 +4,8 @@
 //! Texts are kept as places in the bytes, so a map costs little more than its own size. Only
 //! texts with escapes are decoded into a buffer beside them.
 
-mod cut;
+mod edit;
+mod outline;
 mod parse;
 
 use super::{ChatId, SessionId};
@@ -68,6 +69,19 @@ pub struct Mapping<'a> {
     pub session: Option<SessionId<'a>>,
 }
 
+/// A mapping to put into a map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addition<'a> {
+    /// The bridge's key for the CLI.
+    pub model: &'a str,
+    /// The chat, which must have no mapping there.
+    pub chat: ChatId<'a>,
+    /// The session.
+    pub session: SessionId<'a>,
+    /// The chat to put it behind; `None` for the front.
+    pub after: Option<ChatId<'a>>,
+}
+
 impl SessionMap {
     /// Parses a map. Refuses, with the place, whatever is not exactly one JSON object with unique
     /// keys: text after the end, lone surrogates, deep nesting, other encodings (R2, R4).
@@ -121,7 +135,27 @@ impl SessionMap {
     /// each, in order. Everything else stays byte for byte, in its order and its form; an emptied
     /// model stays as `{}` (R5).
     pub fn without(&self, goes: impl FnMut(u32) -> bool) -> Vec<u8> {
-        cut::cut(&self.bytes, self.form, goes)
+        edit::without(self, goes)
+    }
+
+    /// The map's bytes, written in `form`, with those mappings put in, each behind the chat it names,
+    /// or else at its model's end. A model that is not there is put at the map's end.
+    ///
+    /// # Errors
+    /// Where a model's value is no object.
+    pub fn with(&self, form: Form, additions: &[Addition<'_>]) -> Result<Vec<u8>, ParseError> {
+        let is_there = |name: &str| self.models.iter().any(|model| self.text(model.name) == name);
+        let mut absent: Vec<&str> = Vec::new();
+        for addition in additions {
+            if !is_there(addition.model) && !absent.contains(&addition.model) {
+                absent.push(addition.model);
+            }
+        }
+        if form == Form::Legacy || absent.is_empty() {
+            return Ok(edit::with(self, form, additions));
+        }
+        let whole = Self::parse(edit::with_models(self, &absent))?;
+        Ok(edit::with(&whole, form, additions))
     }
 
     fn mapping<'a>(&'a self, model: Option<&'a Model>, entry: Entry) -> Mapping<'a> {
