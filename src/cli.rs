@@ -107,7 +107,7 @@ struct CleanArgs {
     provider: Vec<String>,
 
     /// If more than N would go: exit 1, nothing changed (a dry run too)
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", value_parser = limit, allow_hyphen_values = true)]
     max_remove: Option<u64>,
 
     /// The form of the report
@@ -159,6 +159,10 @@ fn bridge(text: &str) -> Result<Bridge, String> {
         }
         _ => Err("neither auto nor off; a right one is --bridge off".to_owned()),
     }
+}
+
+fn limit(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "not a whole number; a right one is --max-remove 10".to_owned())
 }
 
 impl CleanArgs {
@@ -228,18 +232,17 @@ pub fn run(cli: Cli, environment: Environment, now: Timestamp) -> Result<Exit, F
 fn clean(config: &config::Clean, now: Timestamp, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let run = clean::run(config, now, interrupt)?;
     let mut exit = run.exit();
-    if config.verbosity == Verbosity::Quiet && exit == Exit::Done {
-        return Ok(exit);
+    if config.verbosity != Verbosity::Quiet || exit != Exit::Done {
+        if let Err(error) = write_report(&run, config)
+            // Whoever closed the pipe has seen enough; that is no trouble of ours.
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            complain(&format!("warning: cannot write the report: {}", words(&error)));
+            exit = Exit::Partly;
+        }
+        warn(run.warnings());
     }
-    if let Err(error) = write_report(&run, config)
-        // Whoever closed the pipe has seen enough; that is no trouble of ours.
-        && error.kind() != io::ErrorKind::BrokenPipe
-    {
-        complain(&format!("warning: cannot write the report: {}", words(&error)));
-        exit = Exit::Partly;
-    }
-    warn(run.warnings());
-    if interrupt.asked() && run.has_changed_the_map() {
+    if interrupt.asked() && run.has_changed_the_map() && exit != Exit::Partly {
         complain("warning: stopped by a signal after the map was changed");
         exit = Exit::Partly;
     }
@@ -294,8 +297,15 @@ fn complain(message: &str) {
 
 /// Prints help, the version, or what is wrong with what was typed.
 pub fn no_run(answer: &clap::Error) -> Exit {
+    if answer.use_stderr() {
+        // What was typed is in there, and may hold anything.
+        let text = answer.render().to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        let lines: Vec<String> = text.lines().map(escape).collect();
+        let _ = writeln!(io::stderr(), "session-warden: {}", lines.join("\n"));
+        return Exit::Usage;
+    }
     match answer.print() {
-        _ if answer.use_stderr() => Exit::Usage,
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Failed,
         _ => Exit::Done,
     }

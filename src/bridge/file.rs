@@ -7,11 +7,13 @@ use super::{LookAgain, MapHolder, Removal, Source};
 use crate::disk::interrupt::Interrupt;
 use crate::disk::lock::Lock;
 use crate::disk::map_file::{Located, MapPlace, Snapshot, stopped};
-use crate::disk::words;
 use crate::domain::{Exit, Failure, Mapping, SessionMap, Warning, WarningCode};
 
 /// How often a map that changes under the run is read and cut anew (W8).
 const ATTEMPTS: usize = 5;
+
+/// How often what somebody else keeps writing to a replaced file is merged.
+const MERGES: usize = 50;
 
 /// What a run may do to the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,18 +97,7 @@ impl MapHolder for FileMap {
             Ok(None) => return Err(Failure::new("the map was opened for reading only")),
             Err(failure) => return Err(failure.clone()),
         }
-        let mut change = Change { held, interrupt: &self.interrupt, going: going.to_vec() };
-        let mut done = None;
-        match change.apply(look_again, &mut done) {
-            Ok(removal) => Ok(removal),
-            // Once the map was replaced, what fails afterwards no longer makes that undone.
-            Err(failure) => done.map_or(Err(failure.clone()), |removal: Removal| {
-                let message = format!("the map changed while it was replaced: {failure}");
-                let warning = Warning::at(WarningCode::LateWrite, held.place.path(), message);
-                let warnings = removal.warnings.into_iter().chain([warning]).collect();
-                Ok(Removal { warnings, ..removal })
-            }),
-        }
+        Change { held, interrupt: &self.interrupt, going: going.to_vec() }.apply(look_again)
     }
 }
 
@@ -118,72 +109,47 @@ struct Change<'a> {
     going: Vec<u32>,
 }
 
-/// What the next attempt starts from, where that is not the map as it was first read.
-struct Base {
-    /// What is at the map's path.
-    there: Snapshot,
-    /// What to cut instead of that: what a writer put into the file that was replaced.
-    late: Option<SessionMap>,
+/// How one attempt to replace the map ended.
+enum Attempt {
+    /// The map is replaced: without the mappings at these places of what was cut.
+    Replaced { places: Vec<u32>, changed: Vec<u32>, warning: Option<Warning> },
+    /// There is nothing to cut.
+    Nothing { changed: Vec<u32> },
+    /// Somebody else changed the map meanwhile.
+    Changed,
 }
 
 impl Change<'_> {
-    fn apply(
-        &mut self,
-        look_again: &mut LookAgain<'_>,
-        done: &mut Option<Removal>,
-    ) -> Result<Removal, Failure> {
+    /// Replaces the map, then merges what came while that was done.
+    fn apply(&mut self, look_again: &mut LookAgain<'_>) -> Result<Removal, Failure> {
         let place = &self.held.place;
-        let mut base: Option<Base> = None;
-        let mut attempts = 0;
-        while attempts < ATTEMPTS {
-            let there = base.as_ref().map_or(&self.held.snapshot, |base| &base.there);
-            let cut = base.as_ref().and_then(|base| base.late.as_ref()).unwrap_or(&there.map);
-            let (places, changed) = self.still_held(cut, base.is_some());
-            let is_late = base.as_ref().is_some_and(|base| base.late.is_some());
-            if places.is_empty() && !is_late {
-                let nothing = || Removal { changed, ..Removal::default() };
-                return Ok(done.take().unwrap_or_else(nothing));
-            }
-            let new = cut.without(|place| places.binary_search(&place).is_ok());
-            let prepared = place.prepare(there, &new)?;
-            let still = look_again(&self.going)?;
-            if still.len() < self.going.len() {
-                self.going = still;
-                continue;
-            }
-            if self.interrupt.asked() {
-                return Err(stopped());
-            }
-            attempts += 1;
-            let unchanged = place.still_holds(there).map_err(|error| {
-                let path = place.path().display();
-                Failure::new(format!("cannot read session map {path}: {}", words(&error)))
-            })?;
-            if !unchanged {
-                match place.read(self.interrupt)? {
-                    Some(snapshot) => base = Some(Base { there: snapshot, late: None }),
-                    None => return Ok(done.take().unwrap_or_else(|| self.nothing_left())),
+        let mut newest: Option<Snapshot> = None;
+        for _ in 0..ATTEMPTS {
+            let there = newest.as_ref().unwrap_or(&self.held.snapshot);
+            match self.attempt(there, None, self.interrupt, look_again)? {
+                Attempt::Changed => {}
+                Attempt::Nothing { changed } => {
+                    return Ok(Removal { changed, ..Removal::default() });
                 }
-                continue;
-            }
-            prepared.commit()?;
-            let mut removal = done.take().unwrap_or_default();
-            let stayed: HashSet<u32> = changed.iter().copied().collect();
-            removal.removed =
-                self.going.iter().copied().filter(|place| !stayed.contains(place)).collect();
-            removal.changed = changed;
-            removal.warnings.extend(place.sync_folder().err());
-            *done = Some(removal);
-            match place.late_write(there, self.interrupt)? {
-                None => return Ok(done.take().unwrap_or_default()),
-                Some(late) => {
-                    let Some(there) = place.read(self.interrupt)? else {
-                        return Ok(done.take().unwrap_or_default());
-                    };
-                    // A map that was written after the rename is newer than the late write.
-                    let late = (there.map.bytes() == new).then_some(late);
-                    base = Some(Base { there, late });
+                Attempt::Replaced { places, changed, warning } => {
+                    let mut removal = Removal { changed, ..Removal::default() };
+                    removal.warnings.extend(warning);
+                    self.merge(there, &places, &mut removal, look_again).unwrap_or_else(
+                        |failure| {
+                            let message = format!("what came meanwhile was not merged: {failure}");
+                            let warning =
+                                Warning::at(WarningCode::LateWrite, place.path(), message);
+                            removal.warnings.push(warning);
+                        },
+                    );
+                    let went = |place: &u32| removal.changed.binary_search(place).is_err();
+                    removal.removed = self.going.iter().copied().filter(went).collect();
+                    return Ok(removal);
                 }
+            }
+            newest = place.read(self.interrupt)?;
+            if newest.is_none() {
+                return Ok(Removal { changed: self.going.clone(), ..Removal::default() });
             }
         }
         let path = place.path().display();
@@ -191,21 +157,96 @@ impl Change<'_> {
         Err(Failure::new(message).hint("it is as its writer left it; the next run tries again"))
     }
 
-    /// The places in `map` of what is to go, and which of `going` it no longer holds so.
-    fn still_held(&self, map: &SessionMap, is_newer: bool) -> (Vec<u32>, Vec<u32>) {
-        if !is_newer {
-            return (self.going.clone(), Vec::new());
+    /// Puts `there`, or what came `late` instead of it, without what goes in its place.
+    fn attempt(
+        &mut self,
+        there: &Snapshot,
+        late: Option<&SessionMap>,
+        interrupt: &Interrupt,
+        look_again: &mut LookAgain<'_>,
+    ) -> Result<Attempt, Failure> {
+        let cut = late.unwrap_or(&there.map);
+        loop {
+            let Found { places, held, changed } = self.find(cut);
+            if places.is_empty() && late.is_none() {
+                return Ok(Attempt::Nothing { changed });
+            }
+            let goes = |place: u32| places.binary_search(&place).is_ok();
+            let prepared = self.held.place.prepare(there, &cut.without(goes))?;
+            let still = look_again(&held)?;
+            if still.len() < held.len() {
+                let among = |places: &[u32], place: &u32| places.binary_search(place).is_ok();
+                self.going.retain(|place| !among(&held, place) || among(&still, place));
+                continue;
+            }
+            if interrupt.asked() {
+                return Err(stopped());
+            }
+            if !prepared.commit(there)? {
+                return Ok(Attempt::Changed);
+            }
+            let warning = self.held.place.sync_folder().err();
+            return Ok(Attempt::Replaced { places, changed, warning });
         }
-        let first = &self.held.snapshot.map;
-        let mapping = |place: &u32| first.get(*place);
-        let mut left: HashSet<Mapping<'_>> = self.going.iter().filter_map(mapping).collect();
-        let held = (0..).zip(map.mappings()).filter(|(_, mapping)| left.remove(mapping));
-        let places = held.map(|(place, _)| place).collect();
-        let gone = |place: &&u32| mapping(place).is_some_and(|mapping| left.contains(&mapping));
-        (places, self.going.iter().filter(gone).copied().collect())
     }
 
-    fn nothing_left(&self) -> Removal {
-        Removal { changed: self.going.clone(), ..Removal::default() }
+    /// Merges what somebody put into a file that was open when it was replaced, until that has
+    /// stopped. No signal ends this: the write would be lost.
+    fn merge(
+        &mut self,
+        first: &Snapshot,
+        places: &[u32],
+        removal: &mut Removal,
+        look_again: &mut LookAgain<'_>,
+    ) -> Result<(), Failure> {
+        let place = &self.held.place;
+        let unstopped = Interrupt::default();
+        let Some(mut late) = place.late_write(first, &unstopped)? else { return Ok(()) };
+        let mut ours = first.map.without(|place| places.binary_search(&place).is_ok());
+        for _ in 0..MERGES {
+            let Some(there) = place.read(&unstopped)? else { return Ok(()) };
+            // A map that somebody wrote after the replacement is newer than the late write.
+            let is_ours = there.map.bytes() == ours;
+            match self.attempt(&there, is_ours.then_some(&late), &unstopped, look_again)? {
+                Attempt::Nothing { .. } => return Ok(()),
+                Attempt::Changed => ours.clear(),
+                Attempt::Replaced { places, changed, warning } => {
+                    removal.changed = changed;
+                    removal.warnings.extend(warning);
+                    let cut = if is_ours { &late } else { &there.map };
+                    ours = cut.without(|place| places.binary_search(&place).is_ok());
+                    match place.late_write(&there, &unstopped)? {
+                        None => return Ok(()),
+                        Some(later) => late = later,
+                    }
+                }
+            }
+        }
+        Err(Failure::new("somebody keeps writing to it"))
     }
+
+    /// Finds what is to go in `map`, which may be newer than the one that was judged.
+    fn find(&self, map: &SessionMap) -> Found {
+        let first = &self.held.snapshot.map;
+        if std::ptr::eq(map, first) {
+            return Found { places: self.going.clone(), held: self.going.clone(), changed: vec![] };
+        }
+        let mapping = |place: &u32| first.get(*place);
+        let mut left: HashSet<Mapping<'_>> = self.going.iter().filter_map(mapping).collect();
+        let found = (0..).zip(map.mappings()).filter(|(_, mapping)| left.remove(mapping));
+        let places = found.map(|(place, _)| place).collect();
+        let is_gone = |place: &u32| mapping(place).is_some_and(|mapping| left.contains(&mapping));
+        let (changed, held) = self.going.iter().copied().partition(is_gone);
+        Found { places, held, changed }
+    }
+}
+
+/// Where the mappings that are to go are found.
+struct Found {
+    /// Their places in the map that was searched, ascending.
+    places: Vec<u32>,
+    /// The same ones' places in the map that was judged, ascending.
+    held: Vec<u32>,
+    /// Places in the map that was judged of those that are no longer as they were.
+    changed: Vec<u32>,
 }

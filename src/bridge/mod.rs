@@ -2,11 +2,24 @@
 
 mod file;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::disk::interrupt::Interrupt;
 use crate::domain::{Failure, SessionMap, Warning};
 
 pub use file::{Access, FileMap};
+
+/// Whoever holds the map at `path`.
+///
+/// # Errors
+/// Where the map cannot be read, or, to change it, is locked.
+pub fn open(
+    path: &Path,
+    access: Access,
+    interrupt: &Interrupt,
+) -> Result<Box<dyn MapHolder>, Failure> {
+    Ok(Box::new(FileMap::open(path.to_owned(), access, interrupt.clone())?))
+}
 
 /// Who holds the map, for the report.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! `clean`: load, observe, judge, plan, apply, report.
 
-use crate::bridge::{Access, FileMap, MapHolder};
+use crate::bridge::{self, Access, MapHolder};
 use crate::config::Clean;
 use crate::disk::interrupt::Interrupt;
 use crate::disk::map_file::stopped;
@@ -19,6 +19,7 @@ pub struct Run {
     started: Timestamp,
     policy: Policy,
     is_dry: bool,
+    changed: bool,
     threshold: crate::domain::IdleThreshold,
     holder: Box<dyn MapHolder>,
     plan: Plan,
@@ -32,8 +33,7 @@ pub struct Run {
 /// Whatever keeps the run from its work; the map is then as it was.
 pub fn run(config: &Clean, now: Timestamp, interrupt: &Interrupt) -> Result<Run, Failure> {
     let access = if config.dry_run { Access::Read } else { Access::Change };
-    let holder = FileMap::open(config.map.clone(), access, interrupt.clone())?;
-    run_on(Box::new(holder), config, now, interrupt)
+    run_on(bridge::open(&config.map, access, interrupt)?, config, now, interrupt)
 }
 
 /// The same on a map that somebody else has opened.
@@ -48,6 +48,7 @@ pub fn run_on(
 ) -> Result<Run, Failure> {
     let policy = Policy { cutoff: now.before(config.threshold), missing: config.missing };
     let mut warnings = holder.warnings();
+    let mut changed = false;
     let (plan, observations) = match holder.map() {
         None => (Plan::default(), Observations::default()),
         Some(map) => {
@@ -59,18 +60,23 @@ pub fn run_on(
                 return Err(stopped());
             }
             if !config.dry_run {
-                apply(holder.as_ref(), &eyes, policy, &mut plan, &mut observations)?;
+                changed = apply(holder.as_ref(), &eyes, policy, &mut plan, &mut observations)?;
             }
             warnings.extend(odd_models(map, config));
             warnings.append(&mut observations.warnings);
             (plan, observations)
         }
     };
+    if interrupt.asked() && changed {
+        let message = "stopped by a signal after the map was changed";
+        warnings.push(Warning::new(WarningCode::Interrupted, message));
+    }
     let run = Run {
         id: run_id(now),
         started: now,
         policy,
         is_dry: config.dry_run,
+        changed,
         threshold: config.threshold,
         holder,
         plan,
@@ -80,24 +86,23 @@ pub fn run_on(
     Ok(run)
 }
 
-/// Lets go what is planned to go, each looked at once more right before (D6).
+/// Lets go what is planned to go, each looked at once more right before (D6). Whether anything went.
 fn apply(
     holder: &dyn MapHolder,
     eyes: &Eyes<'_>,
     policy: Policy,
     plan: &mut Plan,
     observations: &mut Observations,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let going: Vec<u32> = plan.going().collect();
     if going.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let mut stayed = Vec::new();
     let removal = holder.remove(&going, &mut |places| {
         let again = eyes.look(|place, _| places.binary_search(&place).is_ok())?;
-        let second = Plan::unguarded(&again, policy);
         let mut still = Vec::new();
-        for decision in second.decisions {
+        for decision in again.judged(policy) {
             if decision.verdict.goes() {
                 still.push(decision.mapping);
             } else {
@@ -125,7 +130,7 @@ fn apply(
         }
     }
     observations.warnings.extend(removal.warnings);
-    Ok(())
+    Ok(!removal.removed.is_empty())
 }
 
 /// What a run looks at the disk with.
@@ -194,7 +199,7 @@ impl Run {
 
     /// Whether the map was changed.
     pub fn has_changed_the_map(&self) -> bool {
-        !self.is_dry && self.plan.going().next().is_some()
+        self.changed
     }
 
     /// [`Exit::Done`], or [`Exit::Partly`] where something that should have been judged or let go

@@ -83,6 +83,11 @@ impl Folder {
         Self::open_at(self.descriptor()?, Path::new(name), self.path.join(name), links)
     }
 
+    /// Opens an open folder once more, to list it.
+    pub(super) fn reopen(folder: BorrowedFd<'_>, path: &Path) -> io::Result<Self> {
+        Self::open_at(folder, Path::new("."), path.to_owned(), Links::Refuse)
+    }
+
     fn open_at(at: BorrowedFd<'_>, name: &Path, path: PathBuf, links: Links) -> io::Result<Self> {
         let flags = match links {
             Links::Follow => FOLDER,
@@ -133,8 +138,12 @@ impl Folder {
         let opened = rustix::io::retry_on_intr(|| {
             rustix::fs::openat(self.descriptor_errno()?, name, flags, Mode::empty())
         })?;
+        let file = File::from(opened);
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
         let mut start = Vec::new();
-        File::from(opened).take(limit).read_to_end(&mut start)?;
+        file.take(limit).read_to_end(&mut start)?;
         Ok(start)
     }
 

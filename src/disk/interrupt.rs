@@ -10,9 +10,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Listens for SIGTERM, SIGINT and SIGHUP. The second one ends the process at once.
+    /// Listens for SIGTERM and SIGINT. The second one ends the process at once.
     pub fn listen() -> io::Result<Self> {
         let this = Self::default();
+        // Without somebody who listens, a write past RLIMIT_FSIZE would kill the process; so it
+        // fails as any write does.
+        signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
         for signal in
             [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT, signal_hook::consts::SIGHUP]
         {

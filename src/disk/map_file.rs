@@ -72,16 +72,23 @@ impl MapPlace {
                 unreadable(path, "it is a folder").hint("name the file, or use --session-dir")
             );
         };
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let folder =
+        let open = |flags: OFlags| {
+            let flags = flags | OFlags::DIRECTORY | OFlags::CLOEXEC;
             rustix::io::retry_on_intr(|| rustix::fs::open(folder_path, flags, Mode::empty()))
-                .map_err(|error| {
-                    Failure::new(format!(
-                        "cannot open folder {}: {}",
-                        folder_path.display(),
-                        words(&error.into())
-                    ))
-                })?;
+        };
+        let folder = match open(OFlags::RDONLY) {
+            // A folder that may not be listed can still be passed through, to read the map.
+            #[cfg(target_os = "linux")]
+            Err(rustix::io::Errno::ACCESS) => open(OFlags::PATH),
+            opened => opened,
+        };
+        let folder = folder.map_err(|error| {
+            Failure::new(format!(
+                "cannot open folder {}: {}",
+                folder_path.display(),
+                words(&error.into())
+            ))
+        })?;
         Ok(Located::Here(Self {
             folder,
             folder_path: folder_path.to_owned(),
@@ -137,9 +144,9 @@ impl MapPlace {
         })
     }
 
-    /// Whether the map is still, byte for byte, the file that `snapshot` was read from (W8).
-    pub fn still_holds(&self, snapshot: &Snapshot) -> io::Result<bool> {
-        let file = match self.open(&self.name) {
+    /// Whether what is called `name` beside the map is, byte for byte, the file that `snapshot` was read from (W8).
+    pub(super) fn still_holds(&self, name: &OsStr, snapshot: &Snapshot) -> io::Result<bool> {
+        let file = match self.open(name) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),

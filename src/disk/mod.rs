@@ -1,7 +1,7 @@
 //! The file system: listing folders, reading the map, replacing it safely, locking it.
 //!
-//! Everything that changes the disk is in `replace` and `lock`; nothing in here knows what a
-//! session is.
+//! What changes the disk is in `replace`, with `attributes`, and `lock`; nothing in here knows what
+//! a session is.
 
 mod attributes;
 pub mod folder;

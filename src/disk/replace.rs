@@ -1,7 +1,7 @@
 //! Replacing the map whole or not at all: a temporary file beside it, fsync, rename, fsync of the
-//! folder (W1, W2). This is the only module that writes.
+//! folder (W1, W2).
 
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -13,14 +13,16 @@ use super::attributes::carry_over;
 use super::folder::{Folder, Kind};
 use super::map_file::{MapPlace, Snapshot};
 use super::words;
-use crate::domain::{Failure, Warning, WarningCode};
+use crate::domain::{Exit, Failure, Timestamp, Warning, WarningCode};
 
 /// A new map, written and synced beside the old one. Dropped without a commit, it goes.
 #[derive(Debug)]
 pub struct Prepared<'a> {
     place: &'a MapPlace,
     name: OsString,
-    committed: bool,
+    written: Written,
+    /// Whether there is nothing of that name any more, or nothing that may go.
+    is_gone: bool,
 }
 
 impl MapPlace {
@@ -31,7 +33,7 @@ impl MapPlace {
             let message = format!("cannot write a new session map in {folder}: {}", words(error));
             Failure::new(message).hint(format!("the map is as it was; make {folder} writable for this user and see that its disk has room"))
         };
-        let (prepared, mut file) = self.create_beside().map_err(|error| failed(&error))?;
+        let (mut prepared, mut file) = self.create_beside().map_err(|error| failed(&error))?;
         file.write_all(bytes).map_err(|error| failed(&error))?;
         carry_over(&like.file, &file).map_err(|error| {
             let path = self.path().display();
@@ -39,6 +41,8 @@ impl MapPlace {
             Failure::new(message).hint("the map is as it was; run as the map's owner or as root")
         })?;
         file.sync_all().map_err(|error| failed(&error))?;
+        let stat = rustix::fs::fstat(&file).map_err(|error| failed(&error.into()))?;
+        prepared.written = Written::of(&stat);
         Ok(prepared)
     }
 
@@ -55,7 +59,8 @@ impl MapPlace {
             });
             match made {
                 Ok(made) => {
-                    let prepared = Prepared { place: self, name, committed: false };
+                    let written = Written(0, 0, Timestamp::MAX);
+                    let prepared = Prepared { place: self, name, written, is_gone: false };
                     return Ok((prepared, made.into()));
                 }
                 Err(Errno::EXIST) => {}
@@ -88,7 +93,7 @@ impl MapPlace {
             let message = format!("cannot remove the file of a killed run: {}", words(error));
             Warning::at(WarningCode::StaleFile, self.folder_path().join(name), message)
         };
-        let mut folder = match Folder::open(self.folder_path()) {
+        let mut folder = match Folder::reopen(self.folder.as_fd(), self.folder_path()) {
             Ok(folder) => folder,
             Err(error) => return vec![trouble(OsStr::new(""), &error)],
         };
@@ -121,28 +126,87 @@ impl MapPlace {
 }
 
 impl Prepared<'_> {
-    /// Puts the new map in the place of the old one.
+    /// Puts the new map in the place of `there`. False where that is no longer what is there; then
+    /// everything is as somebody else left it.
+    ///
+    /// The two files change places in one step, so that what comes out can be compared with what
+    /// was read: whatever came in between is put back, and nobody's write is lost (W8).
+    pub fn commit(mut self, there: &Snapshot) -> Result<bool, Failure> {
+        let place = self.place;
+        let unreadable = |error| self.failed(&error);
+        if !place.still_holds(&place.name, there).map_err(unreadable)? {
+            return Ok(false);
+        }
+        match self.rename(RenameFlags::EXCHANGE) {
+            Ok(()) => {}
+            // It was removed in between; that is a change as well.
+            Err(Errno::NOENT) => return Ok(false),
+            // Not every file system can do it.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+                self.rename(RenameFlags::empty()).map_err(|error| self.failed(&error.into()))?;
+                self.is_gone = true;
+                return Ok(true);
+            }
+            Err(error) => return Err(self.failed(&error.into())),
+        }
+        // From here on the old map is where the new one was, and goes when this is dropped.
+        if place.still_holds(&self.name, there).is_ok_and(|same| same) {
+            return Ok(true);
+        }
+        self.put_back().map_err(|error| {
+            // The other's map must not be swept; better two files than a lost one.
+            self.is_gone = true;
+            let path = place.folder_path().join(&self.name);
+            let message = format!("a newer session map is left at {}", path.display());
+            let hint = format!("it could not be put back ({}); move it there", words(&error));
+            Failure { exit: Exit::Partly, ..Failure::new(message).hint(hint) }
+        })?;
+        Ok(false)
+    }
+
+    /// Puts back what came out, unless somebody has already written to the new map as well: that
+    /// is newer still, and stays.
+    fn put_back(&self) -> io::Result<()> {
+        self.rename(RenameFlags::EXCHANGE)?;
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        let ours = rustix::fs::statat(self.place.folder.as_fd(), &self.name, flags)?;
+        if Written::of(&ours) != self.written {
+            self.rename(RenameFlags::EXCHANGE)?;
+        }
+        Ok(())
+    }
+
     #[expect(clippy::disallowed_methods, reason = "this is the rename that replaces the map")]
-    pub fn commit(mut self) -> Result<(), Failure> {
+    fn rename(&self, flags: RenameFlags) -> Result<(), Errno> {
         let folder = self.place.folder.as_fd();
-        let renamed = rustix::fs::renameat(folder, &self.name, folder, &self.place.name);
-        self.committed = renamed.is_ok();
-        renamed.map_err(|error| {
-            let folder = self.place.folder_path().display();
-            let message =
-                format!("cannot replace the session map in {folder}: {}", words(&error.into()));
-            Failure::new(message).hint(if error == Errno::BUSY {
-                "the map is as it was; it is mounted as a single file: mount its folder instead"
-            } else {
-                "the map is as it was; its folder must let this user replace files"
-            })
+        rustix::fs::renameat_with(folder, &self.name, folder, &self.place.name, flags)
+    }
+
+    fn failed(&self, error: &io::Error) -> Failure {
+        let folder = self.place.folder_path().display();
+        let message = format!("cannot replace the session map in {folder}: {}", words(error));
+        let is_busy = error.raw_os_error() == Some(Errno::BUSY.raw_os_error());
+        Failure::new(message).hint(if is_busy {
+            "the map is as it was; it is mounted as a single file: mount its folder instead"
+        } else {
+            "the map is as it was; its folder must let this user replace files"
         })
+    }
+}
+
+/// What tells whether somebody has written to a file.
+#[derive(Debug, PartialEq, Eq)]
+struct Written(u64, i64, Timestamp);
+
+impl Written {
+    fn of(stat: &rustix::fs::Stat) -> Self {
+        Self(stat.st_ino, stat.st_size, super::folder::written(stat))
     }
 }
 
 impl Drop for Prepared<'_> {
     fn drop(&mut self) {
-        if !self.committed {
+        if !self.is_gone {
             // The next run sweeps what cannot be removed now.
             let _ = self.place.remove_temporary(&self.name);
         }

@@ -37,17 +37,18 @@ pub struct Unread {
     pub may_be_own: bool,
 }
 
-/// What was observed of one session.
+/// What was observed of one session. There may be as many as mappings, and most have little of
+/// this, so what is rare or large is boxed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Activity {
     /// Its own file; the newest, where there are several.
-    pub own: Option<SessionFile>,
+    pub own: Option<Box<SessionFile>>,
     /// A copy in the archive, which cannot be resumed.
-    pub archived: Option<SessionFile>,
+    pub archived: Option<Box<SessionFile>>,
     /// The newest write of subagents and other files beside it.
     pub side: Option<Timestamp>,
     /// What could not be read of it.
-    pub unread: Option<Unread>,
+    pub unread: Option<Box<Unread>>,
 }
 
 impl Activity {
@@ -68,11 +69,9 @@ impl Activity {
 
     /// Takes in a file that may be the session's and could not be read.
     pub fn missed(&mut self, newest: Timestamp, may_be_own: bool) {
-        let before = self.unread.unwrap_or(Unread { newest, may_be_own });
-        self.unread = Some(Unread {
-            newest: before.newest.max(newest),
-            may_be_own: before.may_be_own || may_be_own,
-        });
+        let unread = self.unread.get_or_insert_with(|| Box::new(Unread { newest, may_be_own }));
+        unread.newest = unread.newest.max(newest);
+        unread.may_be_own |= may_be_own;
     }
 
     /// The newest write over all of the session's files. A session exists by its own file alone:
@@ -87,12 +86,12 @@ impl Activity {
 
     /// The file that shows the session exists.
     pub fn file(&self) -> Option<&SessionFile> {
-        self.own.as_ref().or(self.archived.as_ref())
+        self.own.as_deref().or(self.archived.as_deref())
     }
 }
 
-fn keep_newest(place: &mut Option<SessionFile>, file: SessionFile) {
+fn keep_newest(place: &mut Option<Box<SessionFile>>, file: SessionFile) {
     if place.as_ref().is_none_or(|before| before.written < file.written) {
-        *place = Some(file);
+        *place = Some(Box::new(file));
     }
 }

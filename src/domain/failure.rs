@@ -47,11 +47,6 @@ impl Failure {
         Self { exit: Exit::Failed, message: message.into(), hint: None }
     }
 
-    /// A wrong option or setting.
-    pub fn usage(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, ..Self::new(message) }
-    }
-
     /// The same failure with a line that says what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

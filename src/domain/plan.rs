@@ -17,6 +17,9 @@ pub struct Observation {
     pub activities: Vec<Activity>,
 }
 
+/// What is known of a session that was not looked at.
+static UNSEEN: Activity = Activity { own: None, archived: None, side: None, unread: None };
+
 /// What a mapping is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
@@ -67,6 +70,14 @@ impl Observations {
         }
     }
 
+    /// Judges everything observed, without the wrong-home guard.
+    pub fn judged(&self, policy: Policy) -> impl Iterator<Item = Decision> {
+        self.subjects.iter().map(move |&(mapping, subject)| {
+            let verdict = judge(self.evidence(subject), policy);
+            Decision { mapping, subject, verdict }
+        })
+    }
+
     fn evidence(&self, subject: Subject) -> Evidence<'_> {
         match subject {
             Subject::UnknownModel => Evidence::UnknownModel,
@@ -78,8 +89,8 @@ impl Observations {
                     .and_then(|seen| Some((seen.reading, seen.activities.get(session as usize)?)));
                 match seen {
                     Some((reading, activity)) => Evidence::Seen { reading, activity },
-                    // Never looked at: as good as an id that nobody could look for.
-                    None => Evidence::ImpossibleId,
+                    // Never looked at: nothing is known of it.
+                    None => Evidence::Seen { reading: Reading::Partly, activity: &UNSEEN },
                 }
             }
         }
@@ -122,7 +133,7 @@ impl Plan {
     /// Judges everything observed, and applies the wrong-home guard. The guard's warnings are
     /// added to those of `observations`.
     pub fn new(observations: &mut Observations, policy: Policy) -> Self {
-        let mut plan = Self::unguarded(observations, policy);
+        let mut plan = Self { decisions: observations.judged(policy).collect() };
         for provider in 0..observations.providers.len() {
             let of_provider = |decision: &&mut Decision| match decision.subject {
                 Subject::Session { provider: of, .. } => usize::from(of) == provider,
@@ -147,16 +158,6 @@ impl Plan {
             }
         }
         plan
-    }
-
-    /// Judges everything observed, without the guard: for a second look at what would go.
-    pub fn unguarded(observations: &Observations, policy: Policy) -> Self {
-        let decisions = observations.subjects.iter().map(|&(mapping, subject)| Decision {
-            mapping,
-            subject,
-            verdict: judge(observations.evidence(subject), policy),
-        });
-        Self { decisions: decisions.collect() }
     }
 
     /// The places in the map of the mappings that go, ascending.

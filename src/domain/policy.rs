@@ -137,7 +137,7 @@ pub fn judge(evidence: Evidence<'_>, policy: Policy) -> Verdict {
         return Verdict::Keep(K::NotReadWhole);
     }
     // An unread file matters where it could make the session exist, or make it active.
-    if let Some(unread) = activity.unread
+    if let Some(unread) = &activity.unread
         && (unread.newest >= policy.cutoff || (unread.may_be_own && !exists))
         && (exists || unread.may_be_own)
     {
@@ -244,7 +244,7 @@ mod tests {
     }
 
     fn own(seconds: i64) -> Activity {
-        Activity { own: Some(at(seconds)), ..Activity::default() }
+        Activity { own: Some(Box::new(at(seconds))), ..Activity::default() }
     }
 
     fn seen(activity: &Activity, reading: Reading) -> Verdict {
@@ -297,9 +297,10 @@ mod tests {
 
     #[test]
     fn an_archived_copy_is_not_use_whatever_its_age() {
-        let archived = Activity { archived: Some(at(CUTOFF + 50)), ..Activity::default() };
+        let archived =
+            Activity { archived: Some(Box::new(at(CUTOFF + 50))), ..Activity::default() };
         check(&archived, Verdict::Remove(RemoveReason::Archived));
-        let both = Activity { own: Some(at(CUTOFF - 50)), ..archived };
+        let both = Activity { own: Some(Box::new(at(CUTOFF - 50))), ..archived };
         check(&both, IDLE);
     }
 
@@ -314,7 +315,7 @@ mod tests {
         check(&with(own(CUTOFF - 5), CUTOFF - 1, true), IDLE);
         check(&with(own(CUTOFF), CUTOFF, true), ACTIVE);
         check(&with(Activity::default(), CUTOFF - 9, true), UNREAD);
-        let archived = Activity { archived: Some(at(0)), ..Activity::default() };
+        let archived = Activity { archived: Some(Box::new(at(0))), ..Activity::default() };
         check(&with(archived, CUTOFF - 9, true), UNREAD);
     }
 
@@ -326,7 +327,7 @@ mod tests {
             (Reading::Unreadable, KeepReason::RootUnreadable),
             (Reading::Foreign, KeepReason::RootForeign),
         ];
-        let archived = Activity { archived: Some(at(0)), ..Activity::default() };
+        let archived = Activity { archived: Some(Box::new(at(0))), ..Activity::default() };
         for (reading, reason) in readings {
             for activity in [&own(CUTOFF - 1), &Activity::default(), &archived] {
                 assert_eq!(seen(activity, reading), Verdict::Keep(reason));
@@ -357,7 +358,7 @@ mod tests {
         };
         assert_eq!(judge(&Activity::default()), Verdict::Keep(KeepReason::MissingKept));
         assert_eq!(judge(&Activity::default()).state(), State::Missing);
-        let archived = Activity { archived: Some(at(0)), ..Activity::default() };
+        let archived = Activity { archived: Some(Box::new(at(0))), ..Activity::default() };
         assert_eq!(judge(&archived), Verdict::Keep(KeepReason::ArchivedKept));
         assert_eq!(judge(&archived).state(), State::Archived);
         assert_eq!(judge(&own(0)), IDLE);

@@ -85,21 +85,24 @@ fn side(project: OsString, folder: &Folder, entry: &Entry) -> Option<Side> {
 fn attribute(sides: Vec<Side>, root: &Folder, wanted: &Wanted<'_>, found: &mut Findings) {
     let existing = found.activities.iter().filter(|activity| activity.own.is_some());
     let Some(oldest) = existing.filter_map(Activity::last_used).min() else { return };
-    let everyone: Vec<usize> = (0..wanted.ids().len()).collect();
     let path = |side: &Side| root.path().join(&side.project).join(&side.name);
+    let mut unread = None;
     let mut readable = Vec::new();
     for side in sides {
         match side.written {
             Some(written) if written > oldest => readable.push((side, written)),
             Some(_) => {}
             None => {
-                found.missed(&everyone, &path(&side), Timestamp::MAX, false, "not a regular file");
+                unread = Some(Timestamp::MAX);
+                found.missed(&[], &path(&side), Timestamp::MAX, false, "not a regular file");
             }
         }
     }
-    let read = |(side, _): &(Side, Timestamp)| {
+    let read = |(side, written): &(Side, Timestamp)| {
         let project = root.open_in(&side.project, Links::Follow)?;
-        header::read(&project, &side.name, "sessionId")
+        let header = header::read(&project, &side.name, "sessionId")?;
+        // What was last written long ago is not in the middle of a write.
+        Ok(if wanted.is_active_at(*written) { header } else { header.or_without() })
     };
     header::read_all(readable, read, |(side, written), header| {
         let why = match header {
@@ -109,10 +112,18 @@ fn attribute(sides: Vec<Side>, root: &Folder, wanted: &Wanted<'_>, found: &mut F
                 }
                 return;
             }
+            // Whosever it is, it makes nobody active.
+            _ if !wanted.is_active_at(written) => return,
             Ok(Header::Without | Header::Torn) => "its first line does not name a session".into(),
             Err(error) if is_gone(&error) => return,
             Err(error) => words(&error),
         };
-        found.missed(&everyone, &path(&side), written, false, &why);
+        unread = unread.max(Some(written));
+        found.missed(&[], &path(&side), written, false, &why);
     });
+    if let Some(newest) = unread {
+        for activity in &mut found.activities {
+            activity.missed(newest, false);
+        }
+    }
 }

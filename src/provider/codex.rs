@@ -124,16 +124,22 @@ fn list_archive(place: &Place, wanted: &Wanted<'_>, found: &mut Findings) {
     let path = place.base.join(ARCHIVE);
     let mut archive = match Folder::open(&path) {
         Ok(archive) => archive,
-        Err(error) if is_gone(&error) && path.symlink_metadata().is_err() => return,
+        // A link that leads nowhere may lead to a disk that is not there now.
+        Err(error) if is_gone(&error) && !path.is_symlink() => return,
         Err(error) => return found.not_whole(&path, &words(&error)),
     };
+    match archive.owner() {
+        Ok(owner) if place.owners.include(owner) => {}
+        Ok(owner) => return found.not_whole(&path, &format!("it belongs to user {owner}")),
+        Err(error) => return found.not_whole(&path, &words(&error)),
+    }
     found.list(&mut archive, |found, archive, entry| {
         let Some(session) = stem(entry.name()).and_then(|stem| wanted.find_uuid_at_end(stem))
         else {
             return;
         };
         if let Some(status) = found.own_status(archive, entry.name(), session)
-            && let Some(activity) = found.activities.get_mut(session)
+            && let Some(activity) = found.activities.get_mut(session as usize)
         {
             let path = archive.path().join(entry.name());
             activity.saw_archived(SessionFile { path, written: status.written });

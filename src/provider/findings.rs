@@ -1,9 +1,9 @@
 //! What a provider looks for, what it has found, and the rule for every error on the way: only a
 //! file that is not there, in a folder that was read whole, counts as gone (D1).
 
-use std::borrow::Cow;
-use std::collections::HashMap;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use std::ffi::OsStr;
+use std::hash::BuildHasher;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -18,49 +18,58 @@ use crate::domain::{Warning, WarningCode};
 /// sessions; what was not read is then not known (D5).
 const MOST_ENTRIES: u64 = 20_000_000;
 
-/// The session ids that a provider is asked for, each once.
+/// The session ids that a provider is asked for, each once. UUIDs are compared without regard to
+/// case.
 #[derive(Debug)]
 pub struct Wanted<'a> {
     kind: IdKind,
-    places: HashMap<Cow<'a, str>, usize>,
     ids: Vec<SessionId<'a>>,
+    /// The places of the ids, found by their hash: there may be as many as mappings.
+    places: HashTable<u32>,
+    hasher: DefaultHashBuilder,
     cutoff: Timestamp,
 }
 
 impl<'a> Wanted<'a> {
     /// Nothing yet, of that kind. A session used at `cutoff` or later needs no further search.
     pub fn new(kind: IdKind, cutoff: Timestamp) -> Self {
-        Self { kind, places: HashMap::new(), ids: Vec::new(), cutoff }
+        let hasher = DefaultHashBuilder::default();
+        Self { kind, ids: Vec::new(), places: HashTable::new(), hasher, cutoff }
     }
 
     /// Asks for one more; its place, the same for the same id.
-    pub fn add(&mut self, id: SessionId<'a>) -> usize {
-        let key = match self.kind {
-            IdKind::Uuid if id.0.bytes().any(|byte| byte.is_ascii_uppercase()) => {
-                Cow::Owned(id.0.to_ascii_lowercase())
-            }
-            IdKind::Uuid | IdKind::Word => Cow::Borrowed(id.0),
-        };
-        let next = self.ids.len();
-        let place = *self.places.entry(key).or_insert(next);
-        if place == next {
-            self.ids.push(id);
+    pub fn add(&mut self, id: SessionId<'a>) -> u32 {
+        if let Some(place) = self.find(id.0.as_bytes()) {
+            return place;
         }
+        // A map has fewer than 2^32 mappings: each takes more than one byte of less than 4 GiB.
+        let place = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
+        self.ids.push(id);
+        let (kind, hasher, ids) = (self.kind, &self.hasher, &self.ids);
+        let hash = |place: &u32| hash(kind, hasher, ids[*place as usize].0.as_bytes());
+        self.places.insert_unique(hash(&place), place, hash);
         place
     }
 
-    /// The place of that id, if it is wanted. UUIDs are compared without regard to case.
-    pub fn find(&self, id: &[u8]) -> Option<usize> {
-        let id = std::str::from_utf8(id).ok()?;
-        if let Some(place) = self.places.get(id) {
-            return Some(*place);
-        }
-        let upper = self.kind == IdKind::Uuid && id.bytes().any(|byte| byte.is_ascii_uppercase());
-        if upper { self.places.get(id.to_ascii_lowercase().as_str()).copied() } else { None }
+    /// The place of that id, if it is wanted.
+    pub fn find(&self, id: &[u8]) -> Option<u32> {
+        let same = |place: &u32| {
+            let wanted = self.ids[*place as usize].0.as_bytes();
+            match self.kind {
+                IdKind::Uuid => wanted.eq_ignore_ascii_case(id),
+                IdKind::Word => wanted == id,
+            }
+        };
+        self.places.find(hash(self.kind, &self.hasher, id), same).copied()
+    }
+
+    /// Whether a write at that time makes a session active.
+    pub fn is_active_at(&self, written: Timestamp) -> bool {
+        written >= self.cutoff
     }
 
     /// The place of the UUID at the end of `stem`, if it is wanted.
-    pub fn find_uuid_at_end(&self, stem: &[u8]) -> Option<usize> {
+    pub fn find_uuid_at_end(&self, stem: &[u8]) -> Option<u32> {
         let uuid = stem.get(stem.len().checked_sub(36)?..)?;
         if is_uuid(uuid) { self.find(uuid) } else { None }
     }
@@ -69,7 +78,8 @@ impl<'a> Wanted<'a> {
     /// elsewhere can change what becomes of it.
     pub fn all_active(&self, found: &Findings) -> bool {
         let is_active = |activity: &Activity| {
-            activity.own.is_some() && activity.last_used() >= Some(self.cutoff)
+            activity.own.is_some()
+                && activity.last_used().is_some_and(|used| self.is_active_at(used))
         };
         found.activities.iter().all(is_active)
     }
@@ -77,6 +87,19 @@ impl<'a> Wanted<'a> {
     /// Every id, in the order of places.
     pub fn ids(&self) -> &[SessionId<'a>] {
         &self.ids
+    }
+}
+
+fn hash(kind: IdKind, hasher: &DefaultHashBuilder, id: &[u8]) -> u64 {
+    match kind {
+        IdKind::Uuid => {
+            let mut lower = [0; 36];
+            let length = id.len().min(36);
+            lower[..length].copy_from_slice(&id[..length]);
+            lower.make_ascii_lowercase();
+            hasher.hash_one(lower)
+        }
+        IdKind::Word => hasher.hash_one(id),
     }
 }
 
@@ -163,7 +186,7 @@ impl Findings {
 
     /// Opens the folder called `name` that belongs to the wanted session at `place` alone. Nothing
     /// where there is none; where it cannot be read, that session may have been used at any time.
-    pub fn open_of(&mut self, folder: &Folder, name: &OsStr, place: usize) -> Option<Folder> {
+    pub fn open_of(&mut self, folder: &Folder, name: &OsStr, place: u32) -> Option<Folder> {
         match folder.open_in(name, Links::Refuse) {
             Ok(folder) => Some(folder),
             Err(error) if is_gone(&error) || is_plain(folder, name) => None,
@@ -202,7 +225,7 @@ impl Findings {
     /// The status of the regular file called `name`, which may be the own file of the wanted
     /// session at `place`. Nothing where it has gone, or is not to be read: a link, a FIFO and the
     /// like may hide that session.
-    pub fn own_status(&mut self, folder: &Folder, name: &OsStr, place: usize) -> Option<Status> {
+    pub fn own_status(&mut self, folder: &Folder, name: &OsStr, place: u32) -> Option<Status> {
         let why = match folder.status(name) {
             Ok(status) if status.kind == Kind::File => return Some(status),
             Ok(_) => "not a regular file".to_owned(),
@@ -214,34 +237,34 @@ impl Findings {
     }
 
     /// Takes in the own file called `name` of the wanted session at `place`.
-    pub fn own(&mut self, folder: &Folder, name: &OsStr, place: usize) {
+    pub fn own(&mut self, folder: &Folder, name: &OsStr, place: u32) {
         if let Some(status) = self.own_status(folder, name, place) {
             self.saw_own(folder, name, place, status.written);
         }
     }
 
     /// Takes in the own file called `name`, written then.
-    pub fn saw_own(&mut self, folder: &Folder, name: &OsStr, place: usize, written: Timestamp) {
+    pub fn saw_own(&mut self, folder: &Folder, name: &OsStr, place: u32, written: Timestamp) {
         self.saw_own_at(folder.path().join(name), place, written);
     }
 
     /// Takes in the own file at `path`, written then.
-    pub fn saw_own_at(&mut self, path: PathBuf, place: usize, written: Timestamp) {
-        if let Some(activity) = self.activities.get_mut(place) {
+    pub fn saw_own_at(&mut self, path: PathBuf, place: u32, written: Timestamp) {
+        if let Some(activity) = self.activities.get_mut(place as usize) {
             activity.saw_own(SessionFile { path, written });
         }
     }
 
     /// Takes in a write beside the own file of the wanted session at `place`.
-    pub fn saw_side(&mut self, place: usize, written: Timestamp) {
-        if let Some(activity) = self.activities.get_mut(place) {
+    pub fn saw_side(&mut self, place: u32, written: Timestamp) {
+        if let Some(activity) = self.activities.get_mut(place as usize) {
             activity.saw_side(written);
         }
     }
 
     /// Takes in every file of `folder` that `is_one` by its name, as writes beside the wanted
     /// session at `place`.
-    pub fn sides(&mut self, folder: &mut Folder, place: usize, is_one: fn(&[u8]) -> bool) {
+    pub fn sides(&mut self, folder: &mut Folder, place: u32, is_one: fn(&[u8]) -> bool) {
         let path = folder.path().to_owned();
         while let Some(entry) = folder.next_entry() {
             let why = match entry {
@@ -266,14 +289,14 @@ impl Findings {
     /// read, and was written at `newest` at the latest.
     pub fn missed(
         &mut self,
-        places: &[usize],
+        places: &[u32],
         path: &Path,
         newest: Timestamp,
         may_be_own: bool,
         why: &str,
     ) {
         for place in places {
-            if let Some(activity) = self.activities.get_mut(*place) {
+            if let Some(activity) = self.activities.get_mut(*place as usize) {
                 activity.missed(newest, may_be_own);
             }
         }

@@ -4,7 +4,6 @@
 //! only, so the whole id is confirmed in the file's header. One id may stand in several files: a
 //! resume leaves a stray one, and an upgrade copies the project's folder.
 
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
@@ -35,7 +34,7 @@ struct Candidate {
     name: OsString,
     written: Timestamp,
     /// The places of the wanted sessions that its name fits.
-    fits: Vec<usize>,
+    fits: Vec<u32>,
 }
 
 fn find(place: &mut Place, wanted: &Wanted<'_>, found: &mut Findings) {
@@ -48,10 +47,11 @@ fn find(place: &mut Place, wanted: &Wanted<'_>, found: &mut Findings) {
             let fits = names.fitting(file.name().as_bytes());
             if !fits.is_empty() {
                 candidates.extend(candidate(entry, chats, file, fits, found));
-            } else if let Some(session) = names.folder(file.name().as_bytes())
-                && let Some(mut subagents) = found.open_of(chats, file.name(), session)
-            {
-                found.sides(&mut subagents, session, |name| name.ends_with(b".jsonl"));
+            }
+            for session in names.folder(file.name().as_bytes()) {
+                if let Some(mut subagents) = found.open_of(chats, file.name(), session) {
+                    found.sides(&mut subagents, session, |name| name.ends_with(b".jsonl"));
+                }
             }
         });
     });
@@ -62,7 +62,7 @@ fn candidate(
     project: &Entry,
     chats: &Folder,
     file: &Entry,
-    fits: Vec<usize>,
+    fits: Vec<u32>,
     found: &mut Findings,
 ) -> Option<Candidate> {
     let why = match chats.status(file.name()) {
@@ -105,33 +105,37 @@ fn confirm(candidates: Vec<Candidate>, root: &Folder, wanted: &Wanted<'_>, found
 }
 
 /// The names that files and folders of wanted sessions can have.
-struct Names {
-    /// By the end of a file's name.
-    files: HashMap<Vec<u8>, Vec<usize>>,
-    /// By the whole name of the folder that holds a session's subagents.
-    folders: HashMap<Vec<u8>, usize>,
+///
+/// Names are made from ids by turning what is neither letter, digit, `_` nor `-` into `_` (read in
+/// the package). Of what ids hold, that is the dot; the plain id is looked for as well.
+struct Names<'w> {
+    wanted: &'w Wanted<'w>,
+    /// The ends of files' names, each with a wanted session that it fits, in order.
+    ends: Vec<([u8; SHOWN], u32)>,
+    /// The names of the folders that hold the subagents of ids with dots, in order.
+    dotted: Vec<(Vec<u8>, u32)>,
 }
 
-impl Names {
-    fn new(wanted: &Wanted<'_>) -> Self {
-        let mut this = Self { files: HashMap::new(), folders: HashMap::new() };
-        for (place, id) in wanted.ids().iter().enumerate() {
-            let plain = id.0.as_bytes();
-            // Names are made from ids by turning what is neither letter, digit, _ nor - into _
-            // (read in the package); the plain id is looked for as well.
-            let safe: Vec<u8> = plain.iter().map(|&b| if b == b'.' { b'_' } else { b }).collect();
-            let forms = if safe == plain { vec![safe] } else { vec![plain.to_vec(), safe] };
-            for form in forms {
-                let shown = form[..form.len().min(SHOWN)].to_vec();
-                this.files.entry(shown).or_default().push(place);
-                this.folders.entry(form).or_insert(place);
+impl<'w> Names<'w> {
+    fn new(wanted: &'w Wanted<'w>) -> Self {
+        let mut this = Self { wanted, ends: Vec::new(), dotted: Vec::new() };
+        for (place, id) in (0..).zip(wanted.ids()) {
+            let id = id.0.as_bytes();
+            this.ends.push((end(id), place));
+            if id.contains(&b'.') {
+                let safe: Vec<u8> = id.iter().map(|&b| if b == b'.' { b'_' } else { b }).collect();
+                this.ends.push((end(&safe), place));
+                this.dotted.push((safe, place));
             }
         }
+        this.ends.sort_unstable();
+        this.ends.dedup();
+        this.dotted.sort_unstable();
         this
     }
 
     /// The wanted sessions that a file called `name` can belong to.
-    fn fitting(&self, name: &[u8]) -> Vec<usize> {
+    fn fitting(&self, name: &[u8]) -> Vec<u32> {
         let stem = name.strip_suffix(b".jsonl").or_else(|| name.strip_suffix(b".json"));
         let Some(stem) = stem.and_then(|stem| stem.strip_prefix(b"session-")) else {
             return Vec::new();
@@ -139,16 +143,35 @@ impl Names {
         // What stands before the id is a time of fixed length today. Going by the end alone holds
         // for other times too, and for ids shorter than 8 characters.
         let ends = (1..=SHOWN).filter_map(|length| {
-            let (before, end) = stem.split_at(stem.len().checked_sub(length)?);
-            if before.ends_with(b"-") { self.files.get(end) } else { None }
+            let (before, shown) = stem.split_at(stem.len().checked_sub(length)?);
+            before.ends_with(b"-").then(|| equal(&self.ends, &end(shown)))
         });
-        ends.flatten().copied().collect()
+        ends.flatten().map(|(_, place)| *place).collect()
     }
 
-    /// The wanted session that a folder called `name` belongs to.
-    fn folder(&self, name: &[u8]) -> Option<usize> {
-        self.folders.get(name).copied()
+    /// The wanted sessions whose subagents a folder called `name` can hold.
+    fn folder(&self, name: &[u8]) -> Vec<u32> {
+        let plain = self.wanted.find(name);
+        let by_name = self.dotted.partition_point(|(dotted, _)| dotted.as_slice() < name);
+        let dotted = self.dotted[by_name..].iter().take_while(|(dotted, _)| dotted == name);
+        plain.into_iter().chain(dotted.map(|(_, place)| *place)).collect()
     }
+}
+
+/// The part of an id that stands in a file's name, filled up with what stands in no name.
+fn end(id: &[u8]) -> [u8; SHOWN] {
+    let mut end = [0; SHOWN];
+    for (to, from) in end.iter_mut().zip(id) {
+        *to = *from;
+    }
+    end
+}
+
+/// The run of entries with that key, in a list that is in order.
+fn equal<'l, K: Ord>(list: &'l [(K, u32)], key: &K) -> &'l [(K, u32)] {
+    let start = list.partition_point(|(other, _)| other < key);
+    let length = list[start..].partition_point(|(other, _)| other == key);
+    &list[start..start + length]
 }
 
 #[cfg(test)]
@@ -157,7 +180,7 @@ mod tests {
     use crate::domain::SessionId;
 
     #[track_caller]
-    fn check(names: &Names, name: &str, fits: &[usize]) {
+    fn check(names: &Names<'_>, name: &str, fits: &[u32]) {
         assert_eq!(names.fitting(name.as_bytes()), fits, "{name}");
     }
 
@@ -169,6 +192,7 @@ mod tests {
             "foo_bar",
             "a-b",
             "v1.2",
+            "v1_2",
         ];
         let mut wanted = Wanted::new(IdKind::Word, Timestamp::MAX);
         for id in ids {
@@ -180,14 +204,15 @@ mod tests {
         check(&names, "session-2026-01-02T03-04-05-11112222.json", &[0, 1]);
         check(&names, "session-2026-01-02T03-04-foo_bar.jsonl", &[2]);
         check(&names, "session-2026-01-02T03-04-a-b.jsonl", &[3]);
-        check(&names, "session-2026-01-02T03-04-v1_2.jsonl", &[4]);
+        check(&names, "session-2026-01-02T03-04-v1_2.jsonl", &[4, 5]);
         check(&names, "session-2026-01-02T03-04-v1.2.jsonl", &[4]);
         check(&names, "session-2026-01-02T03-04-99998888.jsonl", &[]);
         check(&names, "session-2026-01-02T03-04-11112222.jsonl.bak", &[]);
         check(&names, "2026-01-02T03-04-11112222.jsonl", &[]);
         check(&names, "session-.json", &[]);
         check(&names, "session-11112222.json", &[]);
-        assert_eq!(names.folder(ids[0].as_bytes()), Some(0));
-        assert_eq!(names.folder(b"11112222"), None);
+        assert_eq!(names.folder(ids[0].as_bytes()), [0]);
+        assert_eq!(names.folder(b"11112222"), [0_u32; 0]);
+        assert_eq!(names.folder(b"v1_2"), [5, 4], "both can have made it");
     }
 }

@@ -34,6 +34,13 @@ pub(super) enum Header {
     Torn,
 }
 
+impl Header {
+    /// The same, but that a torn one will not become whole.
+    pub(super) fn or_without(self) -> Self {
+        if self == Self::Torn { Self::Without } else { self }
+    }
+}
+
 /// The text that stands under `key` at the top level of the first object in the file.
 pub(super) fn read(folder: &Folder, name: &OsStr, key: &'static str) -> io::Result<Header> {
     for limit in [FIRST_READ, LAST_READ] {

@@ -49,6 +49,8 @@ pub struct Place {
     pub base: PathBuf,
     /// Its folder of sessions, open.
     pub root: Folder,
+    /// Whose folders are trusted.
+    pub owners: Owners,
 }
 
 impl Provider {

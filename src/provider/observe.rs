@@ -20,7 +20,8 @@ pub struct Owners {
 }
 
 impl Owners {
-    fn include(self, user: u32) -> bool {
+    /// Whether folders of that user are trusted.
+    pub(super) fn include(self, user: u32) -> bool {
         user == 0 || user == self.us || Some(user) == self.map
     }
 }
@@ -50,7 +51,7 @@ pub fn observe(
             (_, None) => Subject::NoString,
             (Some(provider), Some(id)) if PROVIDERS[provider].ids.allows(id) => Subject::Session {
                 provider: u8::try_from(provider).unwrap_or(u8::MAX),
-                session: u32::try_from(wanted[provider].add(id)).unwrap_or(u32::MAX),
+                session: wanted[provider].add(id),
             },
             _ => Subject::ImpossibleId,
         };
@@ -98,7 +99,7 @@ fn look(
         }
     };
     let mut found = Findings::new(wanted);
-    let mut place = Place { base, root: folder };
+    let mut place = Place { base, root: folder, owners };
     (provider.find)(&mut place, wanted, &mut found);
     warnings.append(&mut found.warnings);
     Observation { root, reading: found.reading, activities: found.activities }

@@ -11,7 +11,8 @@ use std::path::Path;
 use crate::bridge::Source;
 use crate::domain::plan::Observations;
 use crate::domain::{
-    Action, Activity, IdleThreshold, Mapping, Plan, SessionMap, State, Timestamp, Verdict, Warning,
+    Action, Activity, Decision, IdleThreshold, Mapping, Plan, SessionMap, State, Timestamp,
+    Verdict, Warning,
 };
 
 pub use json::write_json;
@@ -95,18 +96,28 @@ impl Report<'_> {
         self.plan.decisions.iter().filter_map(move |decision| {
             // Both are in the map's order, so one walk finds every mapping.
             let (_, mapping) = mappings.find(|(place, _)| *place == decision.mapping)?;
-            let activity = self.observations.activity(decision.subject);
-            let last_used = activity.and_then(Activity::last_used);
-            Some(Row {
-                mapping,
-                state: decision.verdict.state(),
-                last_used,
-                idle_seconds: last_used.map(|used| used.seconds_until(self.started)),
-                file: activity.and_then(|activity| Some(activity.file()?.path.as_path())),
-                action: self.action(decision.verdict),
-                reason: decision.verdict,
-            })
+            Some(self.about(mapping, *decision))
         })
+    }
+
+    /// The row at that place of the order of rows.
+    pub fn row(&self, place: usize) -> Option<Row<'_>> {
+        let decision = self.plan.decisions.get(place)?;
+        Some(self.about(self.map?.get(decision.mapping)?, *decision))
+    }
+
+    fn about<'a>(&'a self, mapping: Mapping<'a>, decision: Decision) -> Row<'a> {
+        let activity = self.observations.activity(decision.subject);
+        let last_used = activity.and_then(Activity::last_used);
+        Row {
+            mapping,
+            state: decision.verdict.state(),
+            last_used,
+            idle_seconds: last_used.map(|used| used.seconds_until(self.started)),
+            file: activity.and_then(|activity| Some(activity.file()?.path.as_path())),
+            action: self.action(decision.verdict),
+            reason: decision.verdict,
+        }
     }
 
     /// The counts.

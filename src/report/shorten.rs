@@ -1,6 +1,5 @@
 //! Long ids, shortened to what tells them apart from the others beside them.
 
-use std::collections::BTreeSet;
 use unicode_width::UnicodeWidthStr;
 
 use super::escape::escape;
@@ -9,49 +8,56 @@ use crate::domain::ids::is_uuid;
 /// How much of a UUID is shown at least.
 const SHORTEST: usize = 8;
 
+/// How many characters are shown at most, of whatever width: marks have none, and there may be
+/// thousands on one letter.
+const LONGEST: usize = 60;
+
 /// Shortens ids to at most `width` columns.
 #[derive(Debug)]
 pub(super) struct Shortener<'a> {
-    all: BTreeSet<&'a str>,
+    /// In order, each once.
+    all: Vec<&'a str>,
     width: usize,
 }
 
 impl<'a> Shortener<'a> {
     /// For ids that stand beside each other.
     pub(super) fn new(ids: impl Iterator<Item = &'a str>, width: usize) -> Self {
-        Self { all: ids.collect(), width }
+        let mut all: Vec<&str> = ids.collect();
+        all.sort_unstable();
+        all.dedup();
+        Self { all, width }
     }
 
     /// The id, escaped, and shortened if it is long.
-    pub(super) fn shorten(&self, id: &'a str) -> String {
+    pub(super) fn shorten(&self, id: &str) -> String {
         let telling = self.telling(id);
         if is_uuid(id.as_bytes()) && telling.max(SHORTEST) <= self.width {
             return id.chars().take(telling.max(SHORTEST)).collect();
         }
         let safe = escape(id);
-        if safe.width() <= self.width {
+        if safe.width() <= self.width && safe.chars().count() <= LONGEST {
             return safe;
         }
         let prefix: String = id.chars().take(telling).collect();
         let prefix = escape(&prefix);
-        if prefix.width() < self.width {
+        if prefix.width() < self.width && prefix.chars().count() < LONGEST {
             return format!("{}…", first(&safe, self.width - 1));
         }
+        let end = if prefix.len() < safe.len() { "…" } else { "" };
         let head = first(&prefix, self.width / 3);
-        let tail = last(&prefix, self.width - 2 - head.width());
-        format!("{head}…{tail}…")
+        let tail = last(&prefix, self.width - 1 - end.width() - head.width());
+        format!("{head}…{tail}{end}")
     }
 
     /// How many characters of `id` tell it from its neighbours in the order of all.
     fn telling(&self, id: &str) -> usize {
-        let before = self.all.range(..id).next_back();
-        let after = self
-            .all
-            .range::<str, _>((std::ops::Bound::Excluded(id), std::ops::Bound::Unbounded))
-            .next();
+        let place = self.all.partition_point(|other| *other < id);
+        let before = place.checked_sub(1).and_then(|before| self.all.get(before));
+        let after = self.all[place..].iter().find(|other| **other != id);
         let common =
             |other: &&str| id.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
-        before.iter().chain(after.iter()).map(|other| common(other) + 1).max().unwrap_or(1)
+        before.into_iter().chain(after).map(|other| common(other) + 1).max().unwrap_or(1)
     }
 }
 
@@ -67,6 +73,7 @@ fn last(text: &str, width: usize) -> String {
 fn fitting(letters: impl Iterator<Item = char>, width: usize) -> Vec<char> {
     let mut used = 0;
     letters
+        .take(LONGEST)
         .take_while(|letter| {
             used += unicode_width::UnicodeWidthChar::width(*letter).unwrap_or(0);
             used <= width
@@ -99,14 +106,21 @@ mod tests {
                 "0192f3a4-9",
                 "1b2c3d4e",
                 "short",
-                "tele…000001…",
-                "tele…000002…",
+                "tele…1000001",
+                "tele…1000002",
                 "a very long…",
                 "日本語日本…",
             ]
         );
         assert!(short.iter().all(|id| id.width() <= 12));
-        assert_eq!(short.iter().collect::<BTreeSet<_>>().len(), ids.len());
+        assert_eq!(short.iter().collect::<std::collections::BTreeSet<_>>().len(), ids.len());
+    }
+
+    #[test]
+    fn a_heap_of_marks_on_one_letter_is_cut() {
+        let id = format!("a{}", "\u{301}".repeat(3000));
+        let shortener = Shortener::new([id.as_str()].into_iter(), 12);
+        assert!(shortener.shorten(&id).chars().count() <= 2 * LONGEST);
     }
 
     #[test]

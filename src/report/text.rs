@@ -55,28 +55,35 @@ fn header(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()>
 }
 
 fn groups(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()> {
-    let mut rows: Vec<Row<'_>> = report.rows().filter(|row| look.all || is_shown(row)).collect();
-    let chats = Shortener::new(rows.iter().map(|row| row.mapping.chat.0), CHAT_WIDTH);
-    let sessions = rows.iter().filter_map(|row| Some(row.mapping.session?.0));
+    // A map can be large, so a row is made when its line is written.
+    let is_shown = |row: &Row<'_>| look.all || needs_attention(row);
+    let shown = || report.rows().filter(is_shown);
+    let chats = Shortener::new(shown().map(|row| row.mapping.chat.0), CHAT_WIDTH);
+    let sessions = shown().filter_map(|row| Some(row.mapping.session?.0));
     let sessions = Shortener::new(sessions, SESSION_WIDTH);
-    // Mappings of one model stand together in the map, so a stable sort keeps the models' order.
-    let mut groups: Vec<&mut [Row<'_>]> =
-        rows.chunk_by_mut(|a, b| a.mapping.model == b.mapping.model).collect();
-    for group in &mut groups {
-        group.sort_by_key(|row| (row.last_used.is_none(), row.last_used));
-        if let Some(row) = group.first() {
-            let model = first(&escape(row.mapping.model), 78);
-            writeln!(to, "{}", look.paint(&model, Style::new().bold()))?;
-        }
-        for row in group.iter() {
-            line(row, &chats, &sessions, look, to)?;
+    let places: Vec<usize> = report
+        .rows()
+        .enumerate()
+        .filter(|(_, row)| is_shown(row))
+        .map(|(place, _)| place)
+        .collect();
+    // Mappings of one model stand together in the map.
+    let model = |place: &usize| report.row(*place).map(|row| row.mapping.model);
+    for group in places.chunk_by(|a, b| model(a) == model(b)) {
+        let mut group = group.to_vec();
+        let used = |place: &usize| report.row(*place).and_then(|row| row.last_used);
+        group.sort_by_cached_key(|place| (used(place).is_none(), used(place)));
+        let name = group.first().and_then(model).unwrap_or_default();
+        writeln!(to, "{}", look.paint(&first(&escape(name), 78), Style::new().bold()))?;
+        for row in group.iter().filter_map(|place| report.row(*place)) {
+            line(&row, &chats, &sessions, look, to)?;
         }
         writeln!(to)?;
     }
     Ok(())
 }
 
-fn is_shown(row: &Row<'_>) -> bool {
+fn needs_attention(row: &Row<'_>) -> bool {
     row.action != Action::Kept
         || row.state != State::Active
         || row.reason == Verdict::Keep(KeepReason::UsedMeanwhile)

@@ -7,6 +7,7 @@
 mod edit;
 mod outline;
 mod parse;
+mod unique;
 
 use super::{ChatId, SessionId};
 

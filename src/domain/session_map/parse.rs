@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
-use super::{DECODED, Entry, Form, Model, SessionMap, Text};
+use super::{DECODED, Entry, Form, Model, SessionMap, Text, unique};
 
 /// Why a map was refused: one line that ends with the place, where there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,11 +35,13 @@ pub(super) fn parse(bytes: Vec<u8>) -> Result<SessionMap, ParseError> {
         // A flat object of texts is the legacy form; anything else with a text is today's form
         // with something odd in it.
         let legacy = !flat.is_empty() && flat.len() == models.len();
-        return Ok(if legacy {
+        let mut map = if legacy {
             SessionMap { bytes, decoded, form: Form::Legacy, models: Vec::new(), entries: flat }
         } else {
             SessionMap { bytes, decoded, form: Form::Today, models, entries }
-        });
+        };
+        map.entries.shrink_to_fit();
+        return unique::check(&map).map(|()| map).map_err(ParseError);
     }
     Err(ParseError("larger than 2 GiB".to_owned()))
 }
@@ -88,7 +90,8 @@ impl Builder {
     }
 }
 
-/// The keys of one object, to refuse the second of two equal ones.
+/// The keys of an object that holds no mappings, to refuse the second of two equal ones; those that
+/// do can be large, and are checked in place when all are there.
 #[derive(Default)]
 struct Keys<'de>(HashSet<Cow<'de, str>>);
 
@@ -135,8 +138,7 @@ impl<'de> Visitor<'de> for Top<'_> {
         f.write_str("an object")
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut keys = Keys::default();
-        while let Some(key) = keys.next(&mut map)? {
+        while let Some(key) = map.next_key_seed(Key)? {
             let name = self.0.keep(&key)?;
             let value = map.next_value_seed(Any { chats: Some(&mut *self.0) })?;
             if let Value::Text(text) = &value {
@@ -202,17 +204,19 @@ impl<'de> Visitor<'de> for Any<'_> {
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut keys = Keys::default();
-        let mut chats = self.chats;
-        while let Some(key) = keys.next(&mut map)? {
-            let value = map.next_value_seed(Any { chats: None })?;
-            if let Some(builder) = chats.as_deref_mut() {
-                let chat = builder.keep(&key)?;
-                let session = match &value {
-                    Value::Text(text) => Some(builder.keep(text)?),
-                    Value::Object | Value::Other => None,
-                };
-                builder.entries.push(Entry { chat, session });
+        let Some(builder) = self.chats else {
+            while keys.next(&mut map)?.is_some() {
+                map.next_value_seed(Any { chats: None })?;
             }
+            return Ok(Value::Object);
+        };
+        while let Some(key) = map.next_key_seed(Key)? {
+            let chat = builder.keep(&key)?;
+            let session = match map.next_value_seed(Any { chats: None })? {
+                Value::Text(text) => Some(builder.keep(&text)?),
+                Value::Object | Value::Other => None,
+            };
+            builder.entries.push(Entry { chat, session });
         }
         Ok(Value::Object)
     }

@@ -1,0 +1,71 @@
+//! Refuses a map in which a key stands twice, at little cost in memory: JSON readers differ on which
+//! of the two counts (R2).
+
+use std::hash::{BuildHasher, RandomState};
+
+use super::outline::outline;
+use super::{Form, SessionMap, Text};
+
+/// Whether every key of the map, and of each object of mappings in it, stands there once.
+///
+/// # Errors
+/// One line that names the key and where it stands again.
+pub(super) fn check(map: &SessionMap) -> Result<(), String> {
+    let models: Vec<Text> = map.models.iter().map(|model| model.name).collect();
+    if let Some(place) = second(map, &models) {
+        return Err(message(map, models[place], |map| {
+            Some(outline(&map.bytes, Form::Legacy).top.members.get(place)?.key)
+        }));
+    }
+    let mut start = 0;
+    let end = u32::try_from(map.entries.len()).unwrap_or(u32::MAX);
+    for end in map.models.iter().map(|model| model.end).chain([end]) {
+        let chats: Vec<Text> =
+            map.entries[start..end as usize].iter().map(|entry| entry.chat).collect();
+        if let Some(place) = second(map, &chats) {
+            return Err(message(map, chats[place], |map| {
+                let outline = outline(&map.bytes, map.form);
+                let inner = outline.models.iter().flatten().flat_map(|object| &object.members);
+                let flat = outline.top.members.iter();
+                let mut members: Box<dyn Iterator<Item = _>> = match map.form {
+                    Form::Legacy => Box::new(flat),
+                    Form::Today => Box::new(inner),
+                };
+                Some(members.nth(start + place)?.key)
+            }));
+        }
+        start = end as usize;
+    }
+    Ok(())
+}
+
+/// The place of the first text that is equal to one before it.
+fn second(map: &SessionMap, texts: &[Text]) -> Option<usize> {
+    let hasher = RandomState::new();
+    // Equal texts have equal hashes; sorted by hash and place, they come to stand together.
+    let mut order: Vec<u64> = (0..)
+        .zip(texts)
+        .map(|(place, text)| {
+            let hash = hasher.hash_one(map.text(*text));
+            (hash & !u64::from(u32::MAX)) | place
+        })
+        .collect();
+    order.sort_unstable();
+    let place = |entry: u64| usize::try_from(entry & u64::from(u32::MAX)).unwrap_or(usize::MAX);
+    let equal = |a: usize, b: usize| map.text(texts[a]) == map.text(texts[b]);
+    let same_hash = order.chunk_by(|a, b| a >> 32 == b >> 32).filter(|chunk| chunk.len() > 1);
+    let seconds = same_hash.filter_map(|chunk| {
+        let places: Vec<usize> = chunk.iter().copied().map(place).collect();
+        let again = |at: &usize| places[..*at].iter().any(|before| equal(*before, places[*at]));
+        (1..places.len()).find(again).map(|at| places[at])
+    });
+    seconds.min()
+}
+
+fn message(map: &SessionMap, key: Text, find: impl Fn(&SessionMap) -> Option<u32>) -> String {
+    let place = find(map).unwrap_or(0) as usize;
+    let before = &map.bytes[..place.min(map.bytes.len())];
+    let line = before.split(|byte| *byte == b'\n').count();
+    let column = before.rsplit(|byte| *byte == b'\n').next().map_or(0, <[u8]>::len) + 1;
+    format!("the key {:?} stands twice at line {line} column {column}", map.text(key))
+}

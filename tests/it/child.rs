@@ -1,0 +1,161 @@
+//! Runs that need more than a plain call: with a deadline, as somebody unprivileged, or through a
+//! shell that sets limits.
+
+use crate::env::{MINUTE, Ran, TestEnv};
+use rustix::process::{Pid, Signal};
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::{PermissionsExt, lchown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Longer than any run takes that does not hang, also on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(2 * MINUTE);
+
+/// A user that owns nothing and may do nothing special.
+const NOBODY: u32 = 65_534;
+
+/// Starts the command with its output piped.
+pub(crate) fn start(command: &mut Command) -> Child {
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    loop {
+        match command.spawn() {
+            // Another test's thread was starting a process while our copy was written.
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            started => return started.unwrap(),
+        }
+    }
+}
+
+/// Waits for the run's end, and panics if it hangs.
+#[track_caller]
+pub(crate) fn finish(child: Child) -> Ran {
+    let pid = pid(&child);
+    let (send, receive) = mpsc::channel();
+    thread::spawn(move || send.send(child.wait_with_output()));
+    let Ok(output) = receive.recv_timeout(DEADLINE) else {
+        let _ = rustix::process::kill_process(pid, Signal::KILL);
+        panic!("the run hangs");
+    };
+    Ran::from(output.unwrap())
+}
+
+/// Runs the command to its end, and panics if it hangs.
+#[track_caller]
+pub(crate) fn bounded(command: &mut Command) -> Ran {
+    finish(start(command))
+}
+
+pub(crate) fn pid(child: &Child) -> Pid {
+    Pid::from_child(child)
+}
+
+/// Waits until that is so.
+#[track_caller]
+pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < DEADLINE, "it never came to be");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// The binary as `sh` runs it after `prelude`, which ends in a redirection or `&&`.
+pub(crate) fn through_shell(env: &TestEnv, prelude: &str, line: &str, after: &str) -> Command {
+    let mut command = env.command([] as [&str; 0]);
+    let binary = command.get_program().to_owned();
+    let variables: Vec<_> = command
+        .get_envs()
+        .map(|(name, value)| (name.to_owned(), value.unwrap().to_owned()))
+        .collect();
+    command = Command::new("/bin/sh");
+    command.arg("-c").arg(format!("{prelude} exec \"$0\" \"$@\" {after}")).arg(binary);
+    command.args(line.split_whitespace()).env_clear().envs(variables);
+    command.current_dir(env.path("")).stdin(Stdio::null());
+    command
+}
+
+/// The binary run by a user who may do nothing special, and to whom all of this test belongs:
+/// ourselves, or somebody else where that is root.
+pub(crate) fn unprivileged(env: &TestEnv, line: &str) -> Command {
+    let command = env.command(line.split_whitespace());
+    if !rustix::process::geteuid().is_root() {
+        return command;
+    }
+    // The build's folder may be closed to others.
+    let binary = env.path("session-warden");
+    if !binary.exists() {
+        fs::copy(command.get_program(), &binary).unwrap();
+    }
+    give_away(&env.path(""));
+    let mut other = Command::new(binary);
+    other.args(command.get_args()).env_clear();
+    other.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    other.current_dir(env.path("")).stdin(Stdio::null()).uid(NOBODY).gid(NOBODY);
+    other
+}
+
+fn give_away(path: &Path) {
+    lchown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    if path.symlink_metadata().unwrap().is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            give_away(&entry.unwrap().path());
+        }
+    }
+}
+
+/// A file or folder whose mode is changed until this is dropped, so that it can be removed then.
+pub(crate) struct WithMode {
+    path: PathBuf,
+    before: u32,
+}
+
+pub(crate) fn with_mode(path: PathBuf, mode: u32) -> WithMode {
+    let before = fs::metadata(&path).unwrap().permissions().mode();
+    set_mode(&path, mode);
+    WithMode { path, before }
+}
+
+pub(crate) fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+impl Drop for WithMode {
+    fn drop(&mut self) {
+        let _ = fs::set_permissions(&self.path, fs::Permissions::from_mode(self.before));
+    }
+}
+
+pub(crate) const ACTIVE: &str = "11111111-1111-4111-8111-111111111111";
+pub(crate) const IDLE: &str = "22222222-2222-4222-8222-222222222222";
+
+/// A home with an active and an idle session of Claude's.
+pub(crate) fn two_sessions() -> TestEnv {
+    let env = TestEnv::new();
+    env.session("claude", ACTIVE, 5 * MINUTE);
+    env.session("claude", IDLE, 180 * MINUTE);
+    env
+}
+
+/// The same with a map of both.
+pub(crate) fn mapped() -> TestEnv {
+    let env = two_sessions();
+    env.map(both());
+    env
+}
+
+/// A map of both sessions.
+pub(crate) fn both() -> String {
+    format!(r#"{{"claude-cli": {{"active": "{ACTIVE}", "idle": "{IDLE}"}}}}"#)
+}
+
+/// The same without the idle one.
+pub(crate) fn cleaned() -> String {
+    format!(r#"{{"claude-cli": {{"active": "{ACTIVE}"}}}}"#)
+}

@@ -1,0 +1,245 @@
+//! Reading and cutting arbitrary maps, as text: what stays, stays byte for byte (R5); what is no
+//! map is refused as `serde_json` refuses it, and nothing panics (R4).
+
+use crate::arbitrary_map::{Written, written};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use serde_json::Value;
+use session_warden::domain::{Form, Mapping, SessionMap};
+
+type Row = (String, String, Option<String>);
+
+/// Which places go: none, all, or any.
+fn going() -> impl Strategy<Value = Vec<bool>> {
+    prop_oneof![1 => Just(vec![false]), 1 => Just(vec![true]), 6 => vec(any::<bool>(), 1..24)]
+}
+
+fn row(mapping: Mapping<'_>) -> Row {
+    let session = mapping.session.map(|id| id.0.to_owned());
+    (mapping.model.to_owned(), mapping.chat.0.to_owned(), session)
+}
+
+fn rows(map: &SessionMap) -> Vec<Row> {
+    map.mappings().map(row).collect()
+}
+
+fn parsed(bytes: &[u8]) -> SessionMap {
+    SessionMap::parse(bytes.to_vec()).expect("a valid map is parsed")
+}
+
+/// The text without white space between its tokens.
+fn squeezed(text: &str) -> String {
+    let (mut quoted, mut escaped) = (false, false);
+    let keep = |letter: &char| {
+        let stays = quoted || !matches!(letter, ' ' | '\t' | '\n' | '\r');
+        if *letter == '"' && !escaped {
+            quoted = !quoted;
+        }
+        escaped = *letter == '\\' && !escaped;
+        stays
+    };
+    text.chars().filter(keep).collect()
+}
+
+/// How many members the objects of a JSON text have, as it is written.
+fn members_written(text: &str) -> usize {
+    let (mut quoted, mut escaped, mut count) = (false, false, 0);
+    for letter in text.chars() {
+        count += usize::from(letter == ':' && !quoted);
+        if letter == '"' && !escaped {
+            quoted = !quoted;
+        }
+        escaped = letter == '\\' && !escaped;
+    }
+    count
+}
+
+/// How many members are left of them when the last of equal keys wins.
+fn members_read(value: &Value) -> usize {
+    match value {
+        Value::Object(map) => map.values().map(|value| 1 + members_read(value)).sum(),
+        Value::Array(items) => items.iter().map(members_read).sum(),
+        _ => 0,
+    }
+}
+
+/// The mappings as `serde_json`'s own value has them, sorted.
+fn rows_of_value(value: &Value) -> Vec<Row> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let models = value.as_object().unwrap();
+    let legacy = !models.is_empty() && models.values().all(Value::is_string);
+    let mut rows: Vec<Row> = if legacy {
+        let of = |(chat, id): (&String, &Value)| ("claude-cli".to_owned(), chat.clone(), text(id));
+        models.iter().map(of).collect()
+    } else {
+        let chats = |(model, chats): (&String, &Value)| -> Vec<Row> {
+            let chats = chats.as_object().into_iter().flatten();
+            chats.map(|(chat, id)| (model.clone(), chat.clone(), text(id))).collect()
+        };
+        models.iter().flat_map(chats).collect()
+    };
+    rows.sort();
+    rows
+}
+
+/// Whatever the bytes are: no panic, the same verdict as `serde_json`'s (but for equal keys), the
+/// same mappings, and cuts that parse again.
+fn check_any(bytes: &[u8], going: &[bool]) {
+    let ours = SessionMap::parse(bytes.to_vec());
+    let theirs = serde_json::from_slice::<Value>(bytes).ok().filter(Value::is_object);
+    let unique = theirs.filter(|value| {
+        let text = std::str::from_utf8(bytes).unwrap();
+        members_read(value) == members_written(text)
+    });
+    assert_eq!(ours.is_ok(), unique.is_some(), "{ours:?}");
+    let (Ok(map), Some(value)) = (ours, unique) else { return };
+    let mut found = rows(&map);
+    found.sort();
+    assert_eq!(found, rows_of_value(&value));
+    assert_eq!(map.without(|_| false), bytes);
+    let goes = |place: u32| going[place as usize % going.len()];
+    let stay: Vec<Row> = (0..)
+        .zip(map.mappings())
+        .filter(|(place, _)| !goes(*place))
+        .map(|(_, it)| row(it))
+        .collect();
+    assert_eq!(rows(&parsed(&map.without(goes))), stay);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+
+    #[test]
+    fn a_map_reads_as_it_was_written(written in written()) {
+        let map = parsed(written.text.as_bytes());
+        let expected: Vec<Row> =
+            written.members.into_iter().map(|it| (it.model, it.chat, it.session)).collect();
+        prop_assert_eq!(rows(&map), expected);
+        prop_assert_eq!(map.form() == Form::Legacy, written.is_legacy);
+        prop_assert_eq!(map.bytes(), written.text.as_bytes());
+    }
+
+    #[test]
+    fn what_stays_stays_byte_for_byte_r5(written in written(), going in going()) {
+        let map = parsed(written.text.as_bytes());
+        let goes = |place: u32| going[place as usize % going.len()];
+        let cut = map.without(goes);
+        let (went, stayed): (Vec<_>, Vec<_>) =
+            (0..).zip(&written.members).partition(|(place, _)| goes(*place));
+        if went.is_empty() {
+            prop_assert_eq!(&cut, written.text.as_bytes());
+        }
+        // It holds exactly what stays, in order and in the same form.
+        let left = parsed(&cut);
+        let expected: Vec<Row> = stayed
+            .iter()
+            .map(|(_, it)| (it.model.clone(), it.chat.clone(), it.session.clone()))
+            .collect();
+        prop_assert_eq!(rows(&left), expected);
+        prop_assert_eq!(left.form() == Form::Legacy, written.is_legacy && !stayed.is_empty());
+        // Each as it was written, one after the other.
+        let text = std::str::from_utf8(&cut).unwrap();
+        let mut rest = text;
+        for (_, member) in &stayed {
+            let at = rest.find(&member.raw);
+            prop_assert!(at.is_some(), "no {:?} in {:?} of {:?}", member.raw, rest, text);
+            rest = &rest[at.unwrap() + member.raw.len()..];
+        }
+        // And nothing else went: but for white space, it is the old text without those members.
+        prop_assert_eq!(squeezed(text), expected_tokens(&written, goes));
+    }
+
+    #[test]
+    fn cutting_again_changes_nothing(written in written(), first in going(), second in going()) {
+        let map = parsed(written.text.as_bytes());
+        let goes = |place: u32| first[place as usize % first.len()];
+        let once = map.without(goes);
+        prop_assert_eq!(parsed(&once).without(|_| false), once.clone());
+        // In two steps as in one: what the second takes, it takes out of what the first left.
+        let also = |place: u32| second[place as usize % second.len()];
+        let left: Vec<u32> = (0..).take(map.len()).filter(|place| !goes(*place)).collect();
+        let twice = parsed(&once).without(|place| also(left[place as usize]));
+        let at_once = map.without(|place| goes(place) || also(place));
+        prop_assert_eq!(
+            squeezed(&String::from_utf8(twice).unwrap()),
+            squeezed(&String::from_utf8(at_once).unwrap())
+        );
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_taken_or_refused(bytes in any::<Vec<u8>>(), going in going()) {
+        check_any(&bytes, &going);
+    }
+
+    #[test]
+    fn arbitrary_json_like_text_is_taken_or_refused(
+        tokens in vec(select(vec![
+            "{", "}", "[", "]", ",", ":", "\"", "\"a\"", "\"b\"", "\"\\ud800\"", "\"\\u00", "1", "-",
+            "1e999", "null", "tru", " ", "\n", "\u{feff}", "\0", "\\", "{\"a\":{\"b\":\"c\"}}",
+            "{\"a\":", "\"m\":{\"c\":\"s\"}",
+        ]), 0..14),
+        going in going(),
+    ) {
+        check_any(tokens.concat().as_bytes(), &going);
+        check_any(format!("{{{}}}", tokens.concat()).as_bytes(), &going);
+    }
+
+    #[test]
+    fn maps_with_a_few_bytes_changed_are_taken_or_refused(
+        written in written(),
+        changes in vec((any::<Index>(), 0..4_u8, select(b"{}[],:\"\\ua0\n \x00\x7f\xc3\xff-e1".to_vec())), 1..4),
+        going in going(),
+    ) {
+        let mut bytes = written.text.into_bytes();
+        for (place, change, byte) in changes {
+            let at = place.index(bytes.len() + 1);
+            match change {
+                0 => bytes.insert(at, byte),
+                1 => bytes.truncate(at),
+                _ if at == bytes.len() => bytes.push(byte),
+                2 => bytes[at] = byte,
+                _ => drop(bytes.remove(at)),
+            }
+        }
+        check_any(&bytes, &going);
+    }
+
+    #[test]
+    fn a_member_that_is_written_twice_is_refused_r2(written in written(), which in any::<Index>()) {
+        prop_assume!(!written.members.is_empty());
+        let member = which.get(&written.members);
+        let twice = written.text.replacen(&member.raw, &format!("{0},{0}", member.raw), 1);
+        // The first that reads so may stand in an odd value, whose keys must be unique as well; or
+        // it is part of a text, which then is another text.
+        if serde_json::from_str::<Value>(&twice).is_ok_and(|value| {
+            members_read(&value) < members_written(&twice)
+        }) {
+            let error = SessionMap::parse(twice.into_bytes()).expect_err("equal keys").to_string();
+            prop_assert!(error.contains("stands twice at line"), "{}", error);
+        }
+    }
+}
+
+/// What the text is to be without the members that go, and without white space.
+fn expected_tokens(written: &Written, goes: impl Fn(u32) -> bool) -> String {
+    let whole = squeezed(&written.text);
+    let (mut kept, mut rest) = (String::new(), whole.as_str());
+    let mut in_object: Vec<String> = Vec::new();
+    for (place, member) in (0..).zip(&written.members) {
+        let raw = squeezed(&member.raw);
+        let at = rest.find(&raw).expect("members stand in order");
+        // Between two members of one object there is nothing but a comma.
+        if &rest[..at] != "," || in_object.is_empty() {
+            kept.push_str(
+                &in_object.drain(..).filter(|it| !it.is_empty()).collect::<Vec<_>>().join(","),
+            );
+            kept.push_str(&rest[..at]);
+        }
+        in_object.push(if goes(place) { String::new() } else { raw.clone() });
+        rest = &rest[at + raw.len()..];
+    }
+    kept.push_str(&in_object.drain(..).filter(|it| !it.is_empty()).collect::<Vec<_>>().join(","));
+    kept.push_str(rest);
+    kept
+}

@@ -1,0 +1,229 @@
+//! Wrong usage ends with 2 and shows a right one; the options that bound what goes do so.
+
+use crate::child::{ACTIVE, IDLE, both, cleaned, mapped, two_sessions};
+use crate::env::{HOUR, TestEnv, row, state};
+use serde_json::json;
+
+/// That call is refused with exit code 2, nothing on standard output and nothing done, and its
+/// message, of one paragraph, says all of that.
+#[track_caller]
+fn refused<const N: usize>(arguments: [&str; N], says: &[&str]) {
+    let env = mapped();
+    let ran = crate::env::Ran::of(&mut env.command(arguments));
+    ran.exits(2);
+    assert_eq!(ran.out, "", "{ran:?}");
+    let first = ran.err.split("\n\n").next().unwrap_or_default();
+    for part in says {
+        assert!(first.contains(part), "no {part:?} in {ran:?}");
+    }
+    assert_eq!(env.map_bytes(), both().as_bytes());
+    assert!(
+        env.litter().is_empty()
+            && !env.path("bridge/.session_map.json.session-warden.lock").exists()
+    );
+}
+
+/// Each of these values is refused in one line that shows a right one; after `--name value` as
+/// after `--name=value`, and for the command that was named as for the default one.
+#[track_caller]
+fn refused_values(name: &str, values: &[&str], right: &str) {
+    for value in values {
+        let joined = format!("{name}={value}");
+        refused(["-n", &joined], &[name, right]);
+        refused(["clean", &joined], &[name, right]);
+        if !value.is_empty() {
+            refused([name, value], &[name, right]);
+        }
+    }
+}
+
+#[test]
+fn hours_that_are_none_are_refused_with_a_right_one() {
+    let values = [
+        "0", "-0", "-1", "-0.5", "nan", "NaN", "-nan", "inf", "-inf", "infinity", "1e300",
+        "876601", "0.0001", "", "2h", "two", "1,5", "0x2", "1_000", "1 2",
+    ];
+    refused_values("--hours", &values, "a right one is --hours 2");
+}
+
+#[test]
+fn durations_that_are_none_are_refused_with_a_right_one() {
+    let values = [
+        "0s",
+        "0",
+        "2",
+        "-2h",
+        "-1d 12h",
+        "nan",
+        "inf",
+        "1 fortnight",
+        "101years",
+        "999ms",
+        "",
+        "99999999999999999999years",
+        "h",
+        "2h2",
+        "2 h ours",
+    ];
+    refused_values("--idle", &values, "a right one is --idle 90m");
+}
+
+#[test]
+fn names_that_are_none_are_refused_with_the_right_ones() {
+    refused_values(
+        "--bridge",
+        &["on", "", "AUTO", "localhost:8000"],
+        "a right one is --bridge off",
+    );
+    refused_values("--missing", &["maybe", "REMOVE"], "remove, keep");
+    refused_values("--provider", &["gpt", "Claude", "claude-cli"], "claude, codex, gemini, vibe");
+    refused_values("--format", &["xml", "JSON"], "text, json");
+    refused_values("--color", &["sometimes", "1"], "auto, always, never");
+}
+
+#[test]
+fn limits_that_are_none_are_refused_with_a_right_one() {
+    let values = ["-1", "1.5", "x", "", "99999999999999999999", "nan", "0x1"];
+    refused_values("--max-remove", &values, "a right one is --max-remove");
+}
+
+#[test]
+fn options_that_exclude_each_other_are_refused() {
+    refused(["--hours", "2", "--idle", "2h"], &["--hours", "--idle"]);
+    refused(["clean", "--idle", "2h", "--hours", "2"], &["--hours", "--idle"]);
+    refused(["--map", "m", "--session-dir", "d"], &["--map", "--session-dir"]);
+    refused(["-q", "-v"], &["--quiet", "--verbose"]);
+    refused(["clean", "-vq"], &["--quiet", "--verbose"]);
+    refused(["--hours", "2", "--hours", "3"], &["--hours"]);
+}
+
+#[test]
+fn what_is_not_known_is_refused() {
+    refused(["--nope"], &["--nope"]);
+    refused(["purge"], &["purge"]);
+    refused(["clean", "now"], &["now"]);
+    refused(["-n", "now"], &["now"]);
+    refused(["demo", "-n"], &["-n"]);
+    refused(["--dry"], &["--dry"]);
+    for name in
+        ["--hours", "--idle", "--map", "--home", "--session-dir", "--provider", "--max-remove"]
+    {
+        refused(["clean", name], &[name]);
+    }
+}
+
+#[test]
+fn an_option_before_a_command_is_never_ignored() {
+    for command in ["clean", "demo"] {
+        refused(["--dry-run", command], &["--dry-run", command]);
+        refused(["-n", command], &["--dry-run", command]);
+        refused(["-v", command], &["--verbose", command]);
+        refused(["--max-remove", "0", command], &["--max-remove", command]);
+        refused(["--home", "home", command], &["--home", command]);
+        refused(["--hours", "1", command], &["--hours", command]);
+        refused(["--missing", "keep", command], &["--missing", command]);
+        refused(["--provider", "codex", command], &["--provider", command]);
+        refused(["--bridge", "off", command], &[command]);
+        refused(["--format", "text", command], &[command]);
+    }
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    let env = mapped();
+    for line in ["--help", "-h", "clean --help", "demo --help", "--version", "-V"] {
+        let ran = env.run(line);
+        assert!(ran.code == 0 && ran.err.is_empty() && !ran.out.is_empty(), "{ran:?}");
+        assert!(ran.out.lines().all(|line| line.chars().count() <= 80), "{}", ran.out);
+    }
+    assert_eq!(env.run("--version").out, format!("session-warden {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(env.map_bytes(), both().as_bytes());
+}
+
+#[test]
+fn right_values_are_taken() {
+    for value in ["2", "0.5", "+2", "1e3", " 2 ", "876600", "0.00028"] {
+        let env = mapped();
+        crate::env::Ran::of(&mut env.command(["-n", "--hours", value])).exits(0);
+        assert_eq!(env.map_bytes(), both().as_bytes());
+    }
+    let shown = |line: &str| mapped().json(line)["threshold_seconds"].as_u64();
+    assert_eq!(shown("-n --hours=1.5"), Some(5_400));
+    assert_eq!(shown("-n --idle=90m"), Some(5_400));
+    assert_eq!(shown("clean -n --idle 1h30m"), Some(5_400));
+    assert_eq!(shown("-n"), Some(7_200));
+}
+
+/// An active session and three idle ones.
+fn three_go() -> TestEnv {
+    let env = two_sessions();
+    env.map(format!(
+        r#"{{"claude-cli": {{"a": "{ACTIVE}", "i": "{IDLE}", "j": "{IDLE}"}}, "codex-cli": {{"k": "{IDLE}"}}}}"#
+    ));
+    env.session("codex", IDLE, 3 * HOUR);
+    env
+}
+
+#[test]
+fn more_than_the_limit_changes_nothing_dry_or_not() {
+    for limit in [0, 1, 2] {
+        for dry in ["", "-n ", "--format json "] {
+            let env = three_go();
+            let before = env.map_bytes();
+            let ran = env.run(&format!("clean {dry}--max-remove {limit}"));
+            let said = format!("3 mappings would go, more than --max-remove {limit}");
+            ran.exits(1).says(&[&said, "nothing was changed"]);
+            assert_eq!((ran.out.as_str(), env.map_bytes()), ("", before));
+            assert!(env.litter().is_empty());
+        }
+    }
+}
+
+#[test]
+fn as_many_as_the_limit_go() {
+    for limit in [3, 4, u64::MAX] {
+        let env = three_go();
+        let dry = env.json(&format!("-n --max-remove {limit}"));
+        assert_eq!(dry["summary"]["would_remove"], 3);
+        let real = env.json(&format!("clean --max-remove {limit}"));
+        assert_eq!(real["summary"]["removed"], 3);
+        assert_eq!(env.map_now(), json!({"claude-cli": {"a": ACTIVE}, "codex-cli": {}}));
+    }
+    // Where nothing would go, nothing is more than none.
+    let env = two_sessions();
+    env.map(cleaned());
+    env.run("clean --max-remove 0").exits(0);
+    // What is kept does not count.
+    let env = three_go();
+    env.run("clean --max-remove 1 --provider codex").exits(0);
+}
+
+#[test]
+fn other_providers_are_in_no_row_and_no_count() {
+    let env = three_go();
+    let report = env.json("clean --provider codex");
+    assert_eq!(report["sessions"].as_array().unwrap().len(), 1, "{report:#}");
+    assert_eq!(state(&report, "k"), "idle");
+    assert_eq!(row(&report, "k")["action"], "removed");
+    assert_eq!(report["summary"]["checked"], 1);
+    assert_eq!(report["summary"]["removed"], 1);
+    assert_eq!(report["warnings"], json!([]));
+    let left = env.map_now();
+    assert_eq!(left["claude-cli"].as_object().unwrap().len(), 3);
+    assert_eq!(left["codex-cli"], json!({}));
+    // Several of them; unknown models belong to none.
+    let env = three_go();
+    env.map(format!(
+        r#"{{"claude-cli": {{"a": "{ACTIVE}", "i": "{IDLE}"}}, "codex-cli": {{"k": "{IDLE}"}}, "gemini-cli": {{"g": "x"}}, "new-cli": {{"n": "y"}}, "odd": 7}}"#
+    ));
+    let report = env.json("-n --provider codex --provider claude");
+    assert_eq!(report["summary"]["checked"], 3, "{report:#}");
+    assert_eq!(report["warnings"], json!([]), "neither gemini's folder nor the odd model matter");
+    let ran = env.run("-n --provider codex -v");
+    ran.exits(0);
+    assert!(!ran.out.contains("claude-cli") && !ran.out.contains("new-cli"), "{ran:?}");
+    assert!(ran.out.contains("Sessions checked: 1"), "{ran:?}");
+    // Without it all are counted, and gemini has no folder of sessions.
+    let ran = env.run("-n --format json");
+    assert_eq!(ran.exits(3).report()["summary"]["checked"], 5);
+}
