@@ -1,9 +1,9 @@
 //! What a provider looks for, what it has found, and the rule for every error on the way: only a
 //! file that is not there, in a folder that was read whole, counts as gone (D1).
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::HashTable;
 use std::ffi::OsStr;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -26,14 +26,14 @@ pub struct Wanted<'a> {
     ids: Vec<SessionId<'a>>,
     /// The places of the ids, found by their hash: there may be as many as mappings.
     places: HashTable<u32>,
-    hasher: DefaultHashBuilder,
+    hasher: RandomState,
     cutoff: Timestamp,
 }
 
 impl<'a> Wanted<'a> {
     /// Nothing yet, of that kind. A session used at `cutoff` or later needs no further search.
     pub fn new(kind: IdKind, cutoff: Timestamp) -> Self {
-        let hasher = DefaultHashBuilder::default();
+        let hasher = RandomState::new();
         Self { kind, ids: Vec::new(), places: HashTable::new(), hasher, cutoff }
     }
 
@@ -90,7 +90,7 @@ impl<'a> Wanted<'a> {
     }
 }
 
-fn hash(kind: IdKind, hasher: &DefaultHashBuilder, id: &[u8]) -> u64 {
+fn hash(kind: IdKind, hasher: &RandomState, id: &[u8]) -> u64 {
     match kind {
         IdKind::Uuid => {
             let mut lower = [0; 36];
