@@ -5,12 +5,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
+use std::time::Instant;
 
-use crate::commands::{clean, demo};
+use crate::commands::{clean, demo, history, undo};
 use crate::config::{self, Environment, Format, Home, Verbosity};
 use crate::disk::interrupt::Interrupt;
 use crate::disk::words;
 use crate::domain::{Exit, Failure, IdleThreshold, Missing, Timestamp, Warning};
+use crate::journal::Journal;
 use crate::provider::PROVIDERS;
 use crate::report::escape::escape;
 use crate::report::{Look, write_json, write_text};
@@ -60,6 +62,12 @@ enum Command {
     /// Let idle mappings go (the default command)
     #[command(max_term_width = 80, after_help = AFTER_HELP)]
     Clean(CleanArgs),
+    /// Put back what a run removed
+    #[command(max_term_width = 80)]
+    Undo(UndoArgs),
+    /// The runs there were, newest first
+    #[command(max_term_width = 80)]
+    History(HistoryArgs),
     /// Show the whole thing in a throwaway home, in a few seconds
     #[command(max_term_width = 80)]
     Demo,
@@ -106,6 +114,9 @@ struct CleanArgs {
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PROVIDERS.iter().map(|provider| provider.name)), hide_possible_values = true)]
     provider: Vec<String>,
 
+    #[command(flatten)]
+    state: HistoryArgs,
+
     /// If more than N would go: exit 1, nothing changed (a dry run too)
     #[arg(long, value_name = "N", value_parser = limit, allow_hyphen_values = true)]
     max_remove: Option<u64>,
@@ -125,6 +136,50 @@ struct CleanArgs {
     /// A line for every mapping, also those that stay
     #[arg(short, long)]
     verbose: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+struct UndoArgs {
+    /// The run [default: the newest with something left to put back]
+    run: Option<String>,
+
+    /// Put back this chat only
+    #[arg(long, value_name = "ID")]
+    chat: Option<String>,
+
+    /// Say what would be put back, change nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+
+    #[arg(
+        long,
+        value_name = "DIR",
+        help = "The folder of session_map.json [default: where the run found it]"
+    )]
+    session_dir: Option<PathBuf>,
+
+    /// The map itself [default: where the run found it]
+    #[arg(long, value_name = "FILE", conflicts_with = "session_dir")]
+    map: Option<PathBuf>,
+
+    #[command(flatten)]
+    state: HistoryArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+struct HistoryArgs {
+    #[arg(
+        long,
+        value_name = "DIR",
+        help = "The folder of what runs remember [default: $XDG_STATE_HOME/session-warden, else ~/.local/state/session-warden]"
+    )]
+    state_dir: Option<PathBuf>,
+}
+
+impl HistoryArgs {
+    fn journal(&self, environment: &Environment) -> Result<Journal, Failure> {
+        Ok(Journal::at(&config::state_dir(self.state_dir.as_deref(), environment)?))
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -199,6 +254,7 @@ impl CleanArgs {
                 Some(MissingArg::Keep) => Missing::Keep,
             },
             environment,
+            state_dir: self.state.state_dir,
             providers: self.provider,
             max_remove: self.max_remove,
             format: match self.format {
@@ -224,13 +280,38 @@ pub fn run(cli: Cli, environment: Environment, now: Timestamp) -> Result<Exit, F
         .map_err(|error| Failure::new(format!("cannot listen for signals: {}", words(&error))))?;
     match cli.command {
         Some(Command::Demo) => demo::run(&interrupt),
+        Some(Command::Undo(args)) => undo(args, &environment, now, &interrupt),
+        Some(Command::History(args)) => {
+            history::run(&args.journal(&environment)?, now, &mut io::stdout().lock())
+        }
         Some(Command::Clean(args)) => clean(&args.into_config(environment)?, now, &interrupt),
         None => clean(&cli.clean.into_config(environment)?, now, &interrupt),
     }
 }
 
+fn undo(
+    args: UndoArgs,
+    environment: &Environment,
+    now: Timestamp,
+    interrupt: &Interrupt,
+) -> Result<Exit, Failure> {
+    let journal = args.state.journal(environment)?;
+    let named = args.map.or_else(|| Some(args.session_dir?.join(config::MAP_NAME)));
+    let map = named.map(|map| config::absolute(&map)).transpose()?;
+    let options = undo::Options { run: args.run, chat: args.chat, map, dry_run: args.dry_run };
+    let mut out = io::stdout().lock();
+    let (exit, warnings) = undo::run(&options, &journal, now, interrupt, &mut out)?;
+    warn(&warnings);
+    Ok(exit)
+}
+
 fn clean(config: &config::Clean, now: Timestamp, interrupt: &Interrupt) -> Result<Exit, Failure> {
-    let run = clean::run(config, now, interrupt)?;
+    let started = Instant::now();
+    let mut run = clean::run(config, now, interrupt).inspect_err(|failure| {
+        // What cannot be written down of a failed run is no news beside its failure.
+        let _ = clean::write_down_failure(config, failure, now, started.elapsed());
+    })?;
+    run.write_down(config, started.elapsed());
     let mut exit = run.exit();
     if config.verbosity != Verbosity::Quiet || exit != Exit::Done {
         if let Err(error) = write_report(&run, config)

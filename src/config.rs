@@ -16,8 +16,12 @@ pub const MAP_NAME: &str = "session_map.json";
 /// Where the bridge keeps its map unless it is told otherwise.
 pub const SESSION_DIR: &str = "/tmp/claude_sessions";
 
+/// Where state lies in a home, unless `XDG_STATE_HOME` says otherwise, and our part of it.
+const STATE_IN_HOME: &str = ".local/state";
+const PROGRAM: &str = "session-warden";
+
 /// The environment variables that a run reads, besides the providers' own.
-const VARIABLES: [&str; 4] = ["HOME", "CLAUDE_SESSION_DIR", "NO_COLOR", "TERM"];
+const VARIABLES: [&str; 5] = ["HOME", "CLAUDE_SESSION_DIR", "XDG_STATE_HOME", "NO_COLOR", "TERM"];
 
 /// The environment, as far as a run reads it. A variable that is set to nothing counts as unset.
 #[derive(Debug, Clone, Default)]
@@ -85,6 +89,8 @@ pub struct Clean {
     pub home: Home,
     /// The environment, for the CLIs' own variables.
     pub environment: Environment,
+    /// The state folder, where it was named.
+    pub state_dir: Option<PathBuf>,
     /// What to do where a session's file is gone.
     pub missing: Missing,
     /// The only providers to judge; empty for all, and for models that none has.
@@ -108,6 +114,14 @@ impl Clean {
             })
     }
 
+    /// The folder of what runs remember.
+    ///
+    /// # Errors
+    /// As [`state_dir`].
+    pub fn state_dir(&self) -> Result<PathBuf, Failure> {
+        state_dir(self.state_dir.as_deref(), &self.environment)
+    }
+
     /// The folder of that provider, such as `~/.claude`.
     ///
     /// # Errors
@@ -120,6 +134,31 @@ impl Clean {
         }
         Ok(provider.in_home(&self.home.resolve(process::user(), map_owner)?))
     }
+}
+
+/// The folder of what runs remember: as named, else as the environment says, else in the home of
+/// the user that this process acts as. Nobody else's home is meant here, whatever `--home` says.
+///
+/// # Errors
+/// Where it lies in the home of a user who has none.
+pub fn state_dir(named: Option<&Path>, environment: &Environment) -> Result<PathBuf, Failure> {
+    if let Some(named) = named {
+        return absolute(named);
+    }
+    // XDG: a relative path there is to be ignored.
+    let state = environment.get("XDG_STATE_HOME").map(PathBuf::from);
+    let state = if let Some(state) = state.filter(|path| path.is_absolute()) {
+        state
+    } else {
+        let home = Home::User(environment.get("HOME").map(PathBuf::from));
+        home.resolve(process::user(), None)?.join(STATE_IN_HOME)
+    };
+    Ok(state.join(PROGRAM))
+}
+
+/// The state folder of that user by default, to read what undo has pinned there.
+pub fn state_dir_of(user: u32) -> Option<PathBuf> {
+    Some(process::home_of(user).ok()?.join(STATE_IN_HOME).join(PROGRAM))
 }
 
 impl Home {

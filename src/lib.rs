@@ -9,6 +9,7 @@ pub mod commands;
 pub mod config;
 pub mod disk;
 pub mod domain;
+pub mod journal;
 pub mod process;
 pub mod provider;
 pub mod report;

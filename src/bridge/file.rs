@@ -3,17 +3,12 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use super::{LookAgain, MapHolder, Removal, Source};
+use super::change::{Change, Changed, Edit};
+use super::{MapHolder, Removal, Source, Witness};
 use crate::disk::interrupt::Interrupt;
 use crate::disk::lock::Lock;
-use crate::disk::map_file::{Located, MapPlace, Snapshot, stopped};
+use crate::disk::map_file::{Located, MapPlace, Snapshot};
 use crate::domain::{Exit, Failure, Mapping, SessionMap, Warning, WarningCode};
-
-/// How often a map that changes under the run is read and cut anew (W8).
-const ATTEMPTS: usize = 5;
-
-/// How often what somebody else keeps writing to a replaced file is merged.
-const MERGES: usize = 50;
 
 /// What a run may do to the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,162 +81,66 @@ impl MapHolder for FileMap {
         self.held.as_ref().map(|held| held.snapshot.owner)
     }
 
+    fn real_path(&self) -> Option<PathBuf> {
+        self.held.as_ref().map(|held| held.place.path().to_owned())
+    }
+
     fn warnings(&self) -> Vec<Warning> {
         self.warnings.clone()
     }
 
-    fn remove(&self, going: &[u32], look_again: &mut LookAgain<'_>) -> Result<Removal, Failure> {
+    fn remove(&self, going: &[u32], witness: &mut dyn Witness) -> Result<Removal, Failure> {
         let Some(held) = &self.held else { return Ok(Removal::default()) };
+        let first = &held.snapshot.map;
+        let (found, confirmed) = Default::default();
+        let mut cut = Cut { first, going: going.to_vec(), found, confirmed, witness };
+        let changed = self.change(&mut cut)?;
+        let Cut { going, found, confirmed, .. } = cut;
+        Ok(match changed {
+            Changed::Gone => Removal { changed: going, ..Removal::default() },
+            Changed::Nothing => Removal { changed: found.changed, ..Removal::default() },
+            Changed::Replaced(warnings) => {
+                let went = |place: &u32| confirmed.binary_search(place).is_err();
+                let removed = going.into_iter().filter(went).collect();
+                Removal { removed, changed: confirmed, warnings }
+            }
+        })
+    }
+}
+
+impl FileMap {
+    /// Changes the map by `edit`, which the run must have opened it for.
+    ///
+    /// # Errors
+    /// Where it cannot be changed; it is then as it was.
+    pub(super) fn change(&self, edit: &mut dyn Edit) -> Result<Changed, Failure> {
+        let Some(held) = &self.held else { return Ok(Changed::Gone) };
         match &held.lock {
-            Ok(Some(_)) => {}
-            Ok(None) => return Err(Failure::new("the map was opened for reading only")),
-            Err(failure) => return Err(failure.clone()),
+            Ok(Some(_)) => {
+                Change { place: &held.place, first: &held.snapshot, interrupt: &self.interrupt }
+                    .apply(edit)
+            }
+            Ok(None) => Err(Failure::new("the map was opened for reading only")),
+            Err(failure) => Err(failure.clone()),
         }
-        Change { held, interrupt: &self.interrupt, going: going.to_vec() }.apply(look_again)
     }
 }
 
-/// One change of the map, with what is left of it to do.
-struct Change<'a> {
-    held: &'a Held,
-    interrupt: &'a Interrupt,
-    /// Places in the map as it was first read, ascending.
+/// Lets mappings go.
+struct Cut<'a> {
+    /// The map that was judged.
+    first: &'a SessionMap,
+    /// Places in that, ascending.
     going: Vec<u32>,
-}
-
-/// How one attempt to replace the map ended.
-enum Attempt {
-    /// The map is replaced: without the mappings at these places of what was cut.
-    Replaced { places: Vec<u32>, changed: Vec<u32>, warning: Option<Warning> },
-    /// There is nothing to cut.
-    Nothing { changed: Vec<u32> },
-    /// Somebody else changed the map meanwhile.
-    Changed,
-}
-
-impl Change<'_> {
-    /// Replaces the map, then merges what came while that was done.
-    fn apply(&mut self, look_again: &mut LookAgain<'_>) -> Result<Removal, Failure> {
-        let place = &self.held.place;
-        let mut newest: Option<Snapshot> = None;
-        for _ in 0..ATTEMPTS {
-            let there = newest.as_ref().unwrap_or(&self.held.snapshot);
-            match self.attempt(there, None, self.interrupt, look_again)? {
-                Attempt::Changed => {}
-                Attempt::Nothing { changed } => {
-                    return Ok(Removal { changed, ..Removal::default() });
-                }
-                Attempt::Replaced { places, changed, warning } => {
-                    let mut removal = Removal { changed, ..Removal::default() };
-                    removal.warnings.extend(warning);
-                    self.merge(there, &places, &mut removal, look_again).unwrap_or_else(
-                        |failure| {
-                            let message = format!("what came meanwhile was not merged: {failure}");
-                            let warning =
-                                Warning::at(WarningCode::LateWrite, place.path(), message);
-                            removal.warnings.push(warning);
-                        },
-                    );
-                    let went = |place: &u32| removal.changed.binary_search(place).is_err();
-                    removal.removed = self.going.iter().copied().filter(went).collect();
-                    return Ok(removal);
-                }
-            }
-            newest = place.read(self.interrupt)?;
-            if newest.is_none() {
-                return Ok(Removal { changed: self.going.clone(), ..Removal::default() });
-            }
-        }
-        let path = place.path().display();
-        let message = format!("session map {path} changed under each of {ATTEMPTS} attempts");
-        Err(Failure::new(message).hint("it is as its writer left it; the next run tries again"))
-    }
-
-    /// Puts `there`, or what came `late` instead of it, without what goes in its place.
-    fn attempt(
-        &mut self,
-        there: &Snapshot,
-        late: Option<&SessionMap>,
-        interrupt: &Interrupt,
-        look_again: &mut LookAgain<'_>,
-    ) -> Result<Attempt, Failure> {
-        let cut = late.unwrap_or(&there.map);
-        loop {
-            let Found { places, held, changed } = self.find(cut);
-            if places.is_empty() && late.is_none() {
-                return Ok(Attempt::Nothing { changed });
-            }
-            let goes = |place: u32| places.binary_search(&place).is_ok();
-            let prepared = self.held.place.prepare(there, &cut.without(goes))?;
-            let still = look_again(&held)?;
-            if still.len() < held.len() {
-                let among = |places: &[u32], place: &u32| places.binary_search(place).is_ok();
-                self.going.retain(|place| !among(&held, place) || among(&still, place));
-                continue;
-            }
-            if interrupt.asked() {
-                return Err(stopped());
-            }
-            if !prepared.commit(there)? {
-                return Ok(Attempt::Changed);
-            }
-            let warning = self.held.place.sync_folder().err();
-            return Ok(Attempt::Replaced { places, changed, warning });
-        }
-    }
-
-    /// Merges what somebody put into a file that was open when it was replaced, until that has
-    /// stopped. No signal ends this: the write would be lost.
-    fn merge(
-        &mut self,
-        first: &Snapshot,
-        places: &[u32],
-        removal: &mut Removal,
-        look_again: &mut LookAgain<'_>,
-    ) -> Result<(), Failure> {
-        let place = &self.held.place;
-        let unstopped = Interrupt::default();
-        let Some(mut late) = place.late_write(first, &unstopped)? else { return Ok(()) };
-        let mut ours = first.map.without(|place| places.binary_search(&place).is_ok());
-        for _ in 0..MERGES {
-            let Some(there) = place.read(&unstopped)? else { return Ok(()) };
-            // A map that somebody wrote after the replacement is newer than the late write.
-            let is_ours = there.map.bytes() == ours;
-            match self.attempt(&there, is_ours.then_some(&late), &unstopped, look_again)? {
-                Attempt::Nothing { .. } => return Ok(()),
-                Attempt::Changed => ours.clear(),
-                Attempt::Replaced { places, changed, warning } => {
-                    removal.changed = changed;
-                    removal.warnings.extend(warning);
-                    let cut = if is_ours { &late } else { &there.map };
-                    ours = cut.without(|place| places.binary_search(&place).is_ok());
-                    match place.late_write(&there, &unstopped)? {
-                        None => return Ok(()),
-                        Some(later) => late = later,
-                    }
-                }
-            }
-        }
-        Err(Failure::new("somebody keeps writing to it"))
-    }
-
-    /// Finds what is to go in `map`, which may be newer than the one that was judged.
-    fn find(&self, map: &SessionMap) -> Found {
-        let first = &self.held.snapshot.map;
-        if std::ptr::eq(map, first) {
-            return Found { places: self.going.clone(), held: self.going.clone(), changed: vec![] };
-        }
-        let mapping = |place: &u32| first.get(*place);
-        let mut left: HashSet<Mapping<'_>> = self.going.iter().filter_map(mapping).collect();
-        let found = (0..).zip(map.mappings()).filter(|(_, mapping)| left.remove(mapping));
-        let places = found.map(|(place, _)| place).collect();
-        let is_gone = |place: &u32| mapping(place).is_some_and(|mapping| left.contains(&mapping));
-        let (changed, held) = self.going.iter().copied().partition(is_gone);
-        Found { places, held, changed }
-    }
+    /// Where these were in the map that was edited last.
+    found: Found,
+    /// Which were no longer as they were when the map was last about to be replaced.
+    confirmed: Vec<u32>,
+    witness: &'a mut dyn Witness,
 }
 
 /// Where the mappings that are to go are found.
+#[derive(Default)]
 struct Found {
     /// Their places in the map that was searched, ascending.
     places: Vec<u32>,
@@ -249,4 +148,42 @@ struct Found {
     held: Vec<u32>,
     /// Places in the map that was judged of those that are no longer as they were.
     changed: Vec<u32>,
+}
+
+impl Edit for Cut<'_> {
+    fn edit(&mut self, map: &SessionMap) -> Option<Vec<u8>> {
+        self.found = self.find(map);
+        let places = &self.found.places;
+        let goes = |place: u32| places.binary_search(&place).is_ok();
+        (!places.is_empty()).then(|| map.without(goes))
+    }
+
+    fn confirm(&mut self, map: &SessionMap) -> Result<bool, Failure> {
+        let Found { places, held, .. } = &self.found;
+        let still = self.witness.look_again(held)?;
+        if still.len() < held.len() {
+            let among = |places: &[u32], place: &u32| places.binary_search(place).is_ok();
+            self.going.retain(|place| !among(held, place) || among(&still, place));
+            return Ok(false);
+        }
+        self.witness.write_down(map, places)?;
+        self.confirmed.clone_from(&self.found.changed);
+        Ok(true)
+    }
+}
+
+impl Cut<'_> {
+    /// Finds what is to go in `map`, which may be newer than the one that was judged.
+    fn find(&self, map: &SessionMap) -> Found {
+        if std::ptr::eq(map, self.first) {
+            return Found { places: self.going.clone(), held: self.going.clone(), changed: vec![] };
+        }
+        let mapping = |place: &u32| self.first.get(*place);
+        let mut left: HashSet<Mapping<'_>> = self.going.iter().filter_map(mapping).collect();
+        let found = (0..).zip(map.mappings()).filter(|(_, mapping)| left.remove(mapping));
+        let places = found.map(|(place, _)| place).collect();
+        let is_gone = |place: &u32| mapping(place).is_some_and(|mapping| left.contains(&mapping));
+        let (changed, held) = self.going.iter().copied().partition(is_gone);
+        Found { places, held, changed }
+    }
 }

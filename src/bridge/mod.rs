@@ -1,6 +1,8 @@
 //! Who holds the map. Today that is a file; a running bridge comes to stand beside it.
 
+mod change;
 mod file;
+mod put_back;
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +10,7 @@ use crate::disk::interrupt::Interrupt;
 use crate::domain::{Failure, SessionMap, Warning};
 
 pub use file::{Access, FileMap};
+pub use put_back::{Fate, fates};
 
 /// Whoever holds the map at `path`.
 ///
@@ -41,8 +44,21 @@ pub struct Removal {
     pub warnings: Vec<Warning>,
 }
 
-/// A second look, right before they go, at the mappings at these places: those that still go.
-pub type LookAgain<'a> = dyn FnMut(&[u32]) -> Result<Vec<u32>, Failure> + 'a;
+/// Who is asked right before mappings go.
+pub trait Witness {
+    /// A second look at the mappings at these places of the map that was read: those that still go.
+    ///
+    /// # Errors
+    /// Where nothing may go.
+    fn look_again(&mut self, going: &[u32]) -> Result<Vec<u32>, Failure>;
+
+    /// Writes down, durably, that the mappings at these places of `map` are about to go (W10). This
+    /// may be a newer map than the one that was read.
+    ///
+    /// # Errors
+    /// Where that cannot be done; nothing may go then.
+    fn write_down(&mut self, map: &SessionMap, places: &[u32]) -> Result<(), Failure>;
+}
 
 /// Whoever holds the map: it is read from there, and mappings are let go there.
 pub trait MapHolder {
@@ -55,10 +71,13 @@ pub trait MapHolder {
     /// The user id of the map's owner, where it has one.
     fn owner(&self) -> Option<u32>;
 
+    /// Where the map really lies, links resolved, where that is known.
+    fn real_path(&self) -> Option<PathBuf>;
+
     /// What went wrong while reading.
     fn warnings(&self) -> Vec<Warning>;
 
     /// Lets the mappings at these places go, each only if it still holds the session that was
-    /// read, and `look_again`, called right before, still says so.
-    fn remove(&self, going: &[u32], look_again: &mut LookAgain<'_>) -> Result<Removal, Failure>;
+    /// read, and `witness`, asked right before, still says so.
+    fn remove(&self, going: &[u32], witness: &mut dyn Witness) -> Result<Removal, Failure>;
 }

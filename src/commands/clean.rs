@@ -1,14 +1,19 @@
 //! `clean`: load, observe, judge, plan, apply, report.
 
-use crate::bridge::{self, Access, MapHolder};
-use crate::config::Clean;
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::bridge::{self, Access, MapHolder, Witness};
+use crate::config::{self, Clean};
 use crate::disk::interrupt::Interrupt;
 use crate::disk::map_file::stopped;
 use crate::domain::plan::Observations;
-use crate::domain::policy::KeepReason;
 use crate::domain::{
-    Exit, Failure, Plan, Policy, SessionMap, State, Timestamp, Verdict, Warning, WarningCode,
+    Activity, Exit, Failure, KeepReason, Mapping, Plan, Policy, SessionMap, State, Timestamp,
+    Verdict, Warning, WarningCode,
 };
+use crate::journal::{Journal, Pins, Ran, Removed};
 use crate::process;
 use crate::provider::{Owners, observe};
 use crate::report::Report;
@@ -47,20 +52,28 @@ pub fn run_on(
     interrupt: &Interrupt,
 ) -> Result<Run, Failure> {
     let policy = Policy { cutoff: now.before(config.threshold), missing: config.missing };
+    let id = run_id(now);
     let mut warnings = holder.warnings();
     let mut changed = false;
     let (plan, observations) = match holder.map() {
         None => (Plan::default(), Observations::default()),
         Some(map) => {
-            let eyes = Eyes { config, map, map_owner: holder.owner(), cutoff: policy.cutoff };
+            let eyes = Eyes { config, map, map_owner: holder.owner(), now, policy };
             let mut observations = eyes.look(|_, model| config.asks_for(model))?;
             let mut plan = Plan::new(&mut observations, policy);
+            let pins = pins(config, holder.as_ref(), &plan, policy.cutoff)?;
+            pins.apply(map, &mut plan);
             check_limit(config.max_remove, &plan)?;
             if interrupt.asked() {
                 return Err(stopped());
             }
             if !config.dry_run {
-                changed = apply(holder.as_ref(), &eyes, policy, &mut plan, &mut observations)?;
+                let journal = Journal::at(&config.state_dir()?);
+                let holder = holder.as_ref();
+                changed = apply(holder, &journal, &id, &eyes, &mut plan, &mut observations)?;
+                if changed && let Err(failure) = journal.trim(now) {
+                    warnings.push(Warning::new(WarningCode::NotWrittenDown, failure.message));
+                }
             }
             warnings.extend(odd_models(map, config));
             warnings.append(&mut observations.warnings);
@@ -72,7 +85,7 @@ pub fn run_on(
         warnings.push(Warning::new(WarningCode::Interrupted, message));
     }
     let run = Run {
-        id: run_id(now),
+        id,
         started: now,
         policy,
         is_dry: config.dry_run,
@@ -89,8 +102,9 @@ pub fn run_on(
 /// Lets go what is planned to go, each looked at once more right before (D6). Whether anything went.
 fn apply(
     holder: &dyn MapHolder,
+    journal: &Journal,
+    run: &str,
     eyes: &Eyes<'_>,
-    policy: Policy,
     plan: &mut Plan,
     observations: &mut Observations,
 ) -> Result<bool, Failure> {
@@ -98,23 +112,21 @@ fn apply(
     if going.is_empty() {
         return Ok(false);
     }
-    let mut stayed = Vec::new();
-    let removal = holder.remove(&going, &mut |places| {
-        let again = eyes.look(|place, _| places.binary_search(&place).is_ok())?;
-        let mut still = Vec::new();
-        for decision in again.judged(policy) {
-            if decision.verdict.goes() {
-                still.push(decision.mapping);
-            } else {
-                let seen = again.activity(decision.subject).cloned().unwrap_or_default();
-                stayed.push((decision.mapping, decision.verdict, seen));
-            }
-        }
-        if still.len() < places.len() {
-            observations.warnings.extend(again.warnings);
-        }
-        Ok(still)
-    })?;
+    let source = holder.source();
+    let mut clerk = Clerk {
+        eyes,
+        journal,
+        run,
+        map_path: holder.real_path(),
+        url: source.url,
+        plan,
+        observations,
+        stayed: Vec::new(),
+        warnings: Vec::new(),
+        written: HashSet::new(),
+    };
+    let removal = holder.remove(&going, &mut clerk)?;
+    let Clerk { stayed, warnings, .. } = clerk;
     for (place, verdict, seen) in stayed {
         let verdict = match verdict {
             Verdict::Keep(KeepReason::Active) => Verdict::Keep(KeepReason::UsedMeanwhile),
@@ -129,8 +141,107 @@ fn apply(
             plan.settle(place, Verdict::Keep(KeepReason::ChangedMeanwhile(reason)));
         }
     }
+    observations.warnings.extend(warnings);
     observations.warnings.extend(removal.warnings);
     Ok(!removal.removed.is_empty())
+}
+
+/// Looks again at what is about to go, and writes it down.
+struct Clerk<'a> {
+    eyes: &'a Eyes<'a>,
+    journal: &'a Journal,
+    run: &'a str,
+    map_path: Option<PathBuf>,
+    url: Option<String>,
+    plan: &'a Plan,
+    observations: &'a Observations,
+    /// What is not to go after all, with what was seen.
+    stayed: Vec<(u32, Verdict, Activity)>,
+    warnings: Vec<Warning>,
+    /// Places in the map that was judged of what is in the journal already.
+    written: HashSet<u32>,
+}
+
+impl Witness for Clerk<'_> {
+    fn look_again(&mut self, going: &[u32]) -> Result<Vec<u32>, Failure> {
+        let again = self.eyes.look(|place, _| going.binary_search(&place).is_ok())?;
+        let mut still = Vec::new();
+        for decision in again.judged(self.eyes.policy) {
+            if decision.verdict.goes() {
+                still.push(decision.mapping);
+            } else {
+                let seen = again.activity(decision.subject).cloned().unwrap_or_default();
+                self.stayed.push((decision.mapping, decision.verdict, seen));
+            }
+        }
+        if still.len() < going.len() {
+            self.warnings.extend(again.warnings);
+        }
+        Ok(still)
+    }
+
+    fn write_down(&mut self, map: &SessionMap, places: &[u32]) -> Result<(), Failure> {
+        let judged = self.eyes.map;
+        let same = std::ptr::eq(map, judged);
+        // In a newer map the places are others; what was judged is found by what it holds.
+        let by_mapping: HashMap<Mapping<'_>, u32> = if same {
+            HashMap::new()
+        } else {
+            self.plan.going().filter_map(|place| Some((judged.get(place)?, place))).collect()
+        };
+        let time = self.eyes.now.rfc3339().unwrap_or_default();
+        let map_path = self.map_path.as_ref().map(|path| path.to_string_lossy());
+        let written = &mut self.written;
+        let entries = places.iter().filter_map(|place| {
+            let mapping = map.get(*place)?;
+            let first = if same { *place } else { *by_mapping.get(&mapping)? };
+            if !written.insert(first) {
+                return None;
+            }
+            let before = place.checked_sub(1).and_then(|before| map.get(before));
+            let before = before.filter(|before| before.model == mapping.model);
+            let decision = self.plan.decision(first)?;
+            let activity = self.observations.activity(decision.subject);
+            let last_used = activity.and_then(Activity::last_used).and_then(Timestamp::rfc3339);
+            Some(Removed {
+                run: self.run.into(),
+                time: time.as_str().into(),
+                map: map_path.as_deref().map(Into::into),
+                url: self.url.as_deref().map(Into::into),
+                form: map.form().into(),
+                model: mapping.model.into(),
+                chat: mapping.chat.0.into(),
+                before: before.map(|before| before.chat.0.into()),
+                session: mapping.session?.0.into(),
+                last_used: last_used.map(Into::into),
+                reason: decision.verdict.to_string().into(),
+            })
+        });
+        self.journal.about_to_remove(entries)
+    }
+}
+
+/// Writes down a run that failed. A dry run is none.
+///
+/// # Errors
+/// Where that cannot be done.
+pub fn write_down_failure(
+    config: &Clean,
+    failure: &Failure,
+    started: Timestamp,
+    took: Duration,
+) -> Result<(), Failure> {
+    if config.dry_run {
+        return Ok(());
+    }
+    Journal::at(&config.state_dir()?).ran(&Ran {
+        run: run_id(started),
+        started: started.rfc3339().unwrap_or_default(),
+        ended: started.after(took).rfc3339().unwrap_or_default(),
+        exit: failure.exit.code(),
+        summary: serde_json::Map::new(),
+        warning: Some(failure.message.clone()),
+    })
 }
 
 /// What a run looks at the disk with.
@@ -138,16 +249,41 @@ struct Eyes<'a> {
     config: &'a Clean,
     map: &'a SessionMap,
     map_owner: Option<u32>,
-    cutoff: Timestamp,
+    now: Timestamp,
+    policy: Policy,
 }
 
 impl Eyes<'_> {
     fn look(&self, places: impl Fn(u32, &str) -> bool) -> Result<Observations, Failure> {
         let owners = Owners { us: process::user(), map: self.map_owner };
-        observe(self.map, places, owners, self.cutoff, |provider| {
+        observe(self.map, places, owners, self.policy.cutoff, |provider| {
             self.config.base(provider, self.map_owner)
         })
     }
+}
+
+/// What an undo has put back lately, as far as anything would go. As root on another user's map,
+/// that user's undos count too.
+fn pins(
+    config: &Clean,
+    holder: &dyn MapHolder,
+    plan: &Plan,
+    cutoff: Timestamp,
+) -> Result<Pins, Failure> {
+    let mut pins = Pins::default();
+    if plan.going().next().is_none() {
+        return Ok(pins);
+    }
+    let map = holder.real_path();
+    // Without a state folder nothing was ever put back; a real run fails for want of it later.
+    if let Ok(ours) = config.state_dir() {
+        pins.read(&Journal::at(&ours), map.as_deref(), cutoff)?;
+    }
+    let owner = holder.owner().filter(|owner| process::user() == 0 && *owner != 0);
+    if let Some(theirs) = owner.and_then(config::state_dir_of) {
+        pins.read(&Journal::at(&theirs), map.as_deref(), cutoff)?;
+    }
+    Ok(pins)
 }
 
 fn check_limit(limit: Option<u64>, plan: &Plan) -> Result<(), Failure> {
@@ -189,6 +325,26 @@ impl Run {
             plan: &self.plan,
             observations: &self.observations,
             warnings: &self.warnings,
+        }
+    }
+
+    /// Writes down that this run was; a dry run is none. What goes wrong then is one more warning.
+    pub fn write_down(&mut self, config: &Clean, took: Duration) {
+        if self.is_dry {
+            return;
+        }
+        let summary = serde_json::to_value(self.report().summary());
+        let ran = Ran {
+            run: self.id.clone(),
+            started: self.started.rfc3339().unwrap_or_default(),
+            ended: self.started.after(took).rfc3339().unwrap_or_default(),
+            exit: self.exit().code(),
+            summary: summary.ok().and_then(|all| all.as_object().cloned()).unwrap_or_default(),
+            warning: self.warnings.first().map(|warning| warning.message.clone()),
+        };
+        let written = config.state_dir().and_then(|folder| Journal::at(&folder).ran(&ran));
+        if let Err(failure) = written {
+            self.warnings.push(Warning::new(WarningCode::NotWrittenDown, failure.message));
         }
     }
 

@@ -2,3 +2,5 @@
 
 pub mod clean;
 pub mod demo;
+pub mod history;
+pub mod undo;

@@ -11,14 +11,16 @@ pub mod policy;
 pub mod session_map;
 pub mod threshold;
 pub mod timestamp;
+pub mod verdict;
 pub mod warning;
 
 pub use activity::{Activity, Reading, SessionFile};
 pub use failure::{Exit, Failure};
 pub use ids::{ChatId, IdKind, SessionId};
 pub use plan::{Action, Decision, Plan};
-pub use policy::{KeepReason, Missing, Policy, RemoveReason, State, Verdict};
+pub use policy::{Missing, Policy};
 pub use session_map::{Form, Mapping, SessionMap};
 pub use threshold::IdleThreshold;
 pub use timestamp::Timestamp;
+pub use verdict::{KeepReason, RemoveReason, State, Verdict};
 pub use warning::{Warning, WarningCode};

@@ -166,10 +166,15 @@ impl Plan {
         goes.map(|decision| decision.mapping)
     }
 
+    /// What was decided of the mapping at that place.
+    pub fn decision(&self, mapping: u32) -> Option<Decision> {
+        let place = self.decisions.binary_search_by_key(&mapping, |d| d.mapping).ok()?;
+        self.decisions.get(place).copied()
+    }
+
     /// What becomes of the mapping at that place.
     pub fn verdict(&self, mapping: u32) -> Option<Verdict> {
-        let place = self.decisions.binary_search_by_key(&mapping, |d| d.mapping).ok()?;
-        self.decisions.get(place).map(|decision| decision.verdict)
+        self.decision(mapping).map(|decision| decision.verdict)
     }
 
     /// Puts down what became of the mapping at that place after all.

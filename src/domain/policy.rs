@@ -1,9 +1,6 @@
 //! The judge: from what was observed of a session to whether its mapping goes, as a pure function.
 
-use serde::Serialize;
-use std::fmt;
-
-use super::{Activity, Reading, Timestamp};
+use super::{Activity, KeepReason, Reading, RemoveReason, State, Timestamp, Verdict};
 
 /// What to do with a mapping whose session has no file any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,75 +38,6 @@ pub enum Evidence<'a> {
         /// What was observed of this one.
         activity: &'a Activity,
     },
-}
-
-/// The state of a mapping, as the report counts it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// It cannot be told when the session was last used.
-    Unknown,
-    /// The session has no file.
-    Missing,
-    /// Only an archived copy is left.
-    Archived,
-    /// Used within the threshold.
-    Active,
-    /// Last used before the threshold.
-    Idle,
-}
-
-/// Why a mapping stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeepReason {
-    /// No provider has its model.
-    UnknownModel,
-    /// Its session id is no string.
-    NoString,
-    /// Its CLI never writes such an id.
-    ImpossibleId,
-    /// The provider's folder of sessions is absent.
-    RootAbsent,
-    /// The provider's folder of sessions cannot be opened.
-    RootUnreadable,
-    /// The provider's folder of sessions is somebody else's.
-    RootForeign,
-    /// The provider's folder of sessions was not read whole.
-    NotReadWhole,
-    /// A file that may be the session's could not be read.
-    FileUnread,
-    /// Every judged mapping of the provider is missing.
-    WrongHome,
-    /// Used within the threshold.
-    Active,
-    /// Used within the threshold, but only since the plan was made.
-    UsedMeanwhile,
-    /// Missing, and missing ones are to be kept.
-    MissingKept,
-    /// Archived, and missing ones are to be kept.
-    ArchivedKept,
-    /// It would have gone, but the map no longer holds it as it was judged.
-    ChangedMeanwhile(RemoveReason),
-}
-
-/// Why a mapping goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RemoveReason {
-    /// Last used before the threshold.
-    Idle,
-    /// Its session has no file.
-    Missing,
-    /// Its session is archived and cannot be resumed.
-    Archived,
-}
-
-/// What becomes of a mapping.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// It stays.
-    Keep(KeepReason),
-    /// It goes.
-    Remove(RemoveReason),
 }
 
 /// Judges one mapping. The states are tried in the order that the design names; the first that
@@ -162,70 +90,6 @@ pub fn looks_like_wrong_home(verdicts: impl Iterator<Item = Verdict>, missing: M
     }
     let mut judged = verdicts.map(Verdict::state).filter(|state| *state != State::Unknown);
     judged.next() == Some(State::Missing) && judged.all(|state| state == State::Missing)
-}
-
-impl Verdict {
-    /// Whether the mapping goes.
-    pub fn goes(self) -> bool {
-        matches!(self, Self::Remove(_))
-    }
-
-    /// The state that the report counts it under.
-    pub fn state(self) -> State {
-        match self {
-            Self::Remove(reason) | Self::Keep(KeepReason::ChangedMeanwhile(reason)) => match reason
-            {
-                RemoveReason::Idle => State::Idle,
-                RemoveReason::Missing => State::Missing,
-                RemoveReason::Archived => State::Archived,
-            },
-            Self::Keep(reason) => match reason {
-                KeepReason::Active | KeepReason::UsedMeanwhile => State::Active,
-                KeepReason::MissingKept => State::Missing,
-                KeepReason::ArchivedKept => State::Archived,
-                _ => State::Unknown,
-            },
-        }
-    }
-}
-
-/// A few words, at most 17 characters, so that a row fits a terminal; warnings tell more.
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use KeepReason as K;
-        f.write_str(match self {
-            Self::Remove(RemoveReason::Idle) => "idle",
-            Self::Remove(RemoveReason::Missing) => "no session file",
-            Self::Remove(RemoveReason::Archived) => "cannot be resumed",
-            Self::Keep(reason) => match reason {
-                K::UnknownModel => "unknown model",
-                K::NoString => "not a string",
-                K::ImpossibleId => "impossible id",
-                K::RootAbsent => "no session folder",
-                K::RootUnreadable => "folder unreadable",
-                K::RootForeign => "somebody else's",
-                K::NotReadWhole => "not all readable",
-                K::FileUnread => "file unreadable",
-                K::WrongHome => "wrong home?",
-                K::Active => "in use lately",
-                K::UsedMeanwhile => "used meanwhile",
-                K::MissingKept | K::ArchivedKept => "--missing keep",
-                K::ChangedMeanwhile(_) => "changed meanwhile",
-            },
-        })
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Unknown => "unknown",
-            Self::Missing => "missing",
-            Self::Archived => "archived",
-            Self::Active => "active",
-            Self::Idle => "idle",
-        })
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A point in time as a file system stores it, comparable and printable without ever panicking.
 
 use chrono::{DateTime, Datelike, Utc};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::IdleThreshold;
 
@@ -27,6 +27,18 @@ impl Timestamp {
     pub fn before(self, threshold: IdleThreshold) -> Self {
         let seconds = i64::try_from(threshold.seconds()).unwrap_or(i64::MAX);
         Self { seconds: self.seconds.saturating_sub(seconds), ..self }
+    }
+
+    /// The time that long after this one.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        let nanoseconds = self.nanoseconds + span.subsec_nanos();
+        let seconds = i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
+        let carried = i64::from(nanoseconds / 1_000_000_000);
+        Self {
+            seconds: self.seconds.saturating_add(seconds).saturating_add(carried),
+            nanoseconds: nanoseconds % 1_000_000_000,
+        }
     }
 
     /// Whole seconds from this time until `now`; 0 if it lies in the future.

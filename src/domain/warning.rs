@@ -29,6 +29,8 @@ pub enum WarningCode {
     StaleFile,
     /// The map is a link that leads nowhere.
     DanglingMap,
+    /// What the run did could not be written down.
+    NotWrittenDown,
     /// A signal came after the map had been changed.
     Interrupted,
 }
@@ -36,7 +38,10 @@ pub enum WarningCode {
 impl WarningCode {
     /// Whether a run with this warning was not wholly done (exit code 3).
     pub fn is_trouble(self) -> bool {
-        !matches!(self, Self::ModelNotObject | Self::StaleFile | Self::DanglingMap)
+        !matches!(
+            self,
+            Self::ModelNotObject | Self::StaleFile | Self::DanglingMap | Self::NotWrittenDown
+        )
     }
 }
 

@@ -18,6 +18,11 @@ use crate::domain::{
 pub use json::write_json;
 pub use text::{Look, write_text};
 
+/// A time span in at most 7 characters: `45s`, `12m`, `16.2h`, `3d 4h`, `123d`.
+pub fn age(seconds: u64) -> String {
+    text::age(seconds)
+}
+
 /// Everything a run has to say.
 #[derive(Debug)]
 pub struct Report<'a> {
@@ -130,6 +135,8 @@ impl Report<'_> {
                 State::Idle => &mut summary.idle,
                 State::Missing => &mut summary.missing,
                 State::Archived => &mut summary.archived,
+                State::Pinned => &mut summary.pinned,
+                State::InUse => &mut summary.in_use,
                 State::Unknown => &mut summary.unknown,
             } += 1;
             match self.action(decision.verdict) {

@@ -105,7 +105,7 @@ fn line<'a>(
     let state = format!("{:<8}", row.state);
     let style = match (row.state, row.action) {
         (_, Action::Failed) => Style::new().red(),
-        (State::Active, _) => Style::new().green(),
+        (State::Active | State::InUse | State::Pinned, _) => Style::new().green(),
         (State::Unknown, _) => Style::new().magenta(),
         (State::Idle | State::Missing | State::Archived, _) => Style::new().yellow(),
     };
@@ -151,7 +151,7 @@ fn summary(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()
 }
 
 /// A time span in at most 7 characters: `45s`, `12m`, `16.2h`, `3d 4h`, `123d`.
-fn age(seconds: u64) -> String {
+pub(super) fn age(seconds: u64) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;

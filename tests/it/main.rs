@@ -25,5 +25,6 @@ mod output;
 mod project;
 mod report;
 mod running;
+mod undo;
 mod usage;
 mod vibe;

@@ -2,9 +2,9 @@
 //! somebody else wrote survives (W8, promise 4). Through the library, where that moment can be met.
 
 use rustix::process::getpid;
-use session_warden::bridge::{Access, FileMap, MapHolder, Removal};
+use session_warden::bridge::{Access, FileMap, MapHolder, Removal, Witness};
 use session_warden::disk::interrupt::Interrupt;
-use session_warden::domain::{Exit, Failure, WarningCode};
+use session_warden::domain::{Exit, Failure, SessionMap, WarningCode};
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
@@ -16,6 +16,19 @@ use std::time::Duration;
 const MAP: &str = r#"{"claude-cli": {"a": "1", "b": "2"}, "codex-cli": {"c": "3"}}"#;
 const GOING: [u32; 2] = [0, 2];
 const CUT: &str = r#"{"claude-cli": { "b": "2"}, "codex-cli": {}}"#;
+
+/// Looks again with a closure, and writes nothing down.
+struct Look<F>(F);
+
+impl<F: FnMut(&[u32]) -> Result<Vec<u32>, Failure>> Witness for Look<F> {
+    fn look_again(&mut self, going: &[u32]) -> Result<Vec<u32>, Failure> {
+        self.0(going)
+    }
+
+    fn write_down(&mut self, _: &SessionMap, _: &[u32]) -> Result<(), Failure> {
+        Ok(())
+    }
+}
 
 struct Place {
     folder: tempfile::TempDir,
@@ -37,11 +50,14 @@ impl Place {
     /// Lets both go, calling `meanwhile` with the number of the look at each second look.
     fn remove(&self, mut meanwhile: impl FnMut(u32, &Path)) -> Result<Removal, Failure> {
         let mut looks = 0;
-        let removal = self.open().remove(&GOING, &mut |places| {
-            looks += 1;
-            meanwhile(looks, &self.map);
-            Ok(places.to_vec())
-        });
+        let removal = self.open().remove(
+            &GOING,
+            &mut Look(|places: &[u32]| {
+                looks += 1;
+                meanwhile(looks, &self.map);
+                Ok(places.to_vec())
+            }),
+        );
         assert!(self.litter().is_empty(), "{:?}", self.litter());
         removal
     }
@@ -245,17 +261,17 @@ fn a_write_that_never_ends_is_an_error_w8() {
 #[test]
 fn what_a_second_look_keeps_does_not_go_d6() {
     let place = Place::new();
-    let removal = place.open().remove(&GOING, &mut |_| Ok(vec![2])).unwrap();
+    let removal = place.open().remove(&GOING, &mut Look(|_: &[u32]| Ok(vec![2]))).unwrap();
     assert_eq!(removal.removed, [2]);
     assert_eq!(place.content(), MAP.replace(r#""c": "3""#, ""));
     // All of it: not a byte is written.
     let place = Place::new();
     let before = fs::metadata(&place.map).unwrap().ino();
-    let removal = place.open().remove(&GOING, &mut |_| Ok(Vec::new())).unwrap();
+    let removal = place.open().remove(&GOING, &mut Look(|_: &[u32]| Ok(Vec::new()))).unwrap();
     assert!(removal.removed.is_empty() && removal.changed.is_empty());
     assert_eq!((place.content().as_str(), fs::metadata(&place.map).unwrap().ino()), (MAP, before));
     // And a look that fails leaves the map alone.
-    let failed = place.open().remove(&GOING, &mut |_| Err(Failure::new("no home")));
+    let failed = place.open().remove(&GOING, &mut Look(|_: &[u32]| Err(Failure::new("no home"))));
     assert_eq!(failed.unwrap_err().message, "no home");
     assert_eq!(place.content(), MAP);
     assert!(place.litter().is_empty());
@@ -266,10 +282,13 @@ fn a_stop_right_before_the_rename_leaves_the_map_alone_x5() {
     let place = Place::new();
     let interrupt = Interrupt::default();
     let map = FileMap::open(place.map.clone(), Access::Change, interrupt.clone()).unwrap();
-    let failure = map.remove(&GOING, &mut |places| {
-        interrupt.ask();
-        Ok(places.to_vec())
-    });
+    let failure = map.remove(
+        &GOING,
+        &mut Look(|places: &[u32]| {
+            interrupt.ask();
+            Ok(places.to_vec())
+        }),
+    );
     assert_eq!(failure.unwrap_err().exit, Exit::Failed);
     assert_eq!(place.content(), MAP);
     assert!(place.litter().is_empty());
@@ -279,7 +298,7 @@ fn a_stop_right_before_the_rename_leaves_the_map_alone_x5() {
 fn a_map_opened_for_reading_is_not_changed() {
     let place = Place::new();
     let map = FileMap::open(place.map.clone(), Access::Read, Interrupt::default()).unwrap();
-    assert!(map.remove(&GOING, &mut |places| Ok(places.to_vec())).is_err());
+    assert!(map.remove(&GOING, &mut Look(|places: &[u32]| Ok(places.to_vec()))).is_err());
     assert_eq!(place.content(), MAP);
     assert_eq!(fs::read_dir(place.folder.path()).unwrap().count(), 1);
 }

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::env::{Ran, TestEnv};
 
 /// Lowest first; each layer may import only those before it.
-const LAYERS: [&str; 9] =
-    ["domain", "disk", "process", "provider", "bridge", "config", "report", "commands", "cli"];
+const LAYERS: [&str; 10] = [
+    "domain", "disk", "process", "journal", "provider", "bridge", "config", "report", "commands",
+    "cli",
+];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -22,8 +22,10 @@ pub enum Form {
     Legacy,
 }
 
-/// The model that a map in legacy form is about.
-const LEGACY_MODEL: &str = "claude-cli";
+impl Form {
+    /// The model that a map in legacy form is about.
+    pub const LEGACY_MODEL: &str = "claude-cli";
+}
 
 /// The bridge's map of chats to CLI sessions.
 #[derive(Debug)]
@@ -105,6 +107,11 @@ impl SessionMap {
         self.entries.len()
     }
 
+    /// Whether it is an object without members.
+    pub fn is_blank(&self) -> bool {
+        self.models.is_empty() && self.entries.is_empty()
+    }
+
     /// Whether there is no mapping.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -140,11 +147,9 @@ impl SessionMap {
     }
 
     /// The map's bytes, written in `form`, with those mappings put in, each behind the chat it names,
-    /// or else at its model's end. A model that is not there is put at the map's end.
-    ///
-    /// # Errors
-    /// Where a model's value is no object.
-    pub fn with(&self, form: Form, additions: &[Addition<'_>]) -> Result<Vec<u8>, ParseError> {
+    /// or else at its model's end. A model that is not there is put at the map's end; none may be
+    /// something other than an object.
+    pub fn with(&self, form: Form, additions: &[Addition<'_>]) -> Vec<u8> {
         let is_there = |name: &str| self.models.iter().any(|model| self.text(model.name) == name);
         let mut absent: Vec<&str> = Vec::new();
         for addition in additions {
@@ -153,15 +158,17 @@ impl SessionMap {
             }
         }
         if form == Form::Legacy || absent.is_empty() {
-            return Ok(edit::with(self, form, additions));
+            return edit::with(self, form, additions);
         }
-        let whole = Self::parse(edit::with_models(self, &absent))?;
-        Ok(edit::with(&whole, form, additions))
+        let bytes = edit::with_models(self, &absent);
+        // A map with a model more is still a map.
+        Self::parse(bytes)
+            .map_or_else(|_| self.bytes.clone(), |map| edit::with(&map, form, additions))
     }
 
     fn mapping<'a>(&'a self, model: Option<&'a Model>, entry: Entry) -> Mapping<'a> {
         Mapping {
-            model: model.map_or(LEGACY_MODEL, |model| self.text(model.name)),
+            model: model.map_or(Form::LEGACY_MODEL, |model| self.text(model.name)),
             chat: ChatId(self.text(entry.chat)),
             session: entry.session.map(|text| SessionId(self.text(text))),
         }

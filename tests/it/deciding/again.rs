@@ -4,7 +4,7 @@
 use super::{A, B, GONE, USED};
 use crate::env::{DAY, MINUTE, TestEnv, set_age};
 use serde_json::{Value, json};
-use session_warden::bridge::{Access, FileMap, LookAgain, MapHolder, Removal, Source};
+use session_warden::bridge::{Access, FileMap, MapHolder, Removal, Source, Witness};
 use session_warden::commands::clean::{Run, run_on};
 use session_warden::config::{Clean, Environment, Format, Home, Verbosity};
 use session_warden::disk::interrupt::Interrupt;
@@ -34,13 +34,17 @@ impl MapHolder for Meddler {
         self.file.owner()
     }
 
+    fn real_path(&self) -> Option<PathBuf> {
+        self.file.real_path()
+    }
+
     fn warnings(&self) -> Vec<Warning> {
         self.file.warnings()
     }
 
-    fn remove(&self, going: &[u32], look_again: &mut LookAgain<'_>) -> Result<Removal, Failure> {
+    fn remove(&self, going: &[u32], witness: &mut dyn Witness) -> Result<Removal, Failure> {
         (self.meddle)();
-        self.file.remove(going, look_again)
+        self.file.remove(going, witness)
     }
 }
 
@@ -52,6 +56,7 @@ fn clean(env: &TestEnv, meddle: impl Fn() + 'static) -> Run {
         map: env.map_path(),
         home: Home::Given(env.home("")),
         environment: Environment::default(),
+        state_dir: Some(env.path("state")),
         missing: Missing::RemoveGuarded,
         providers: Vec::new(),
         max_remove: None,

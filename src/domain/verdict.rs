@@ -1,0 +1,154 @@
+//! What becomes of a mapping, why, and the state that it is counted under.
+
+use serde::Serialize;
+use std::fmt;
+
+/// The state of a mapping, as the report counts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It cannot be told when the session was last used.
+    Unknown,
+    /// The session has no file.
+    Missing,
+    /// Only an archived copy is left.
+    Archived,
+    /// It would go, but is to be kept.
+    Pinned,
+    /// It would go, but a live process uses it.
+    InUse,
+    /// Used within the threshold.
+    Active,
+    /// Last used before the threshold.
+    Idle,
+}
+
+/// Why a mapping stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeepReason {
+    /// No provider has its model.
+    UnknownModel,
+    /// Its session id is no string.
+    NoString,
+    /// Its CLI never writes such an id.
+    ImpossibleId,
+    /// The provider's folder of sessions is absent.
+    RootAbsent,
+    /// The provider's folder of sessions cannot be opened.
+    RootUnreadable,
+    /// The provider's folder of sessions is somebody else's.
+    RootForeign,
+    /// The provider's folder of sessions was not read whole.
+    NotReadWhole,
+    /// A file that may be the session's could not be read.
+    FileUnread,
+    /// Every judged mapping of the provider is missing.
+    WrongHome,
+    /// Used within the threshold.
+    Active,
+    /// Used within the threshold, but only since the plan was made.
+    UsedMeanwhile,
+    /// Missing, and missing ones are to be kept.
+    MissingKept,
+    /// Archived, and missing ones are to be kept.
+    ArchivedKept,
+    /// Put back by an undo, less than one threshold ago.
+    PutBack,
+    /// The process of that id uses it.
+    InUse(u32),
+    /// It would have gone, but the map no longer holds it as it was judged.
+    ChangedMeanwhile(RemoveReason),
+}
+
+/// Why a mapping goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoveReason {
+    /// Last used before the threshold.
+    Idle,
+    /// Its session has no file.
+    Missing,
+    /// Its session is archived and cannot be resumed.
+    Archived,
+}
+
+/// What becomes of a mapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It stays.
+    Keep(KeepReason),
+    /// It goes.
+    Remove(RemoveReason),
+}
+
+impl Verdict {
+    /// Whether the mapping goes.
+    pub fn goes(self) -> bool {
+        matches!(self, Self::Remove(_))
+    }
+
+    /// The state that the report counts it under.
+    pub fn state(self) -> State {
+        match self {
+            Self::Remove(reason) | Self::Keep(KeepReason::ChangedMeanwhile(reason)) => match reason
+            {
+                RemoveReason::Idle => State::Idle,
+                RemoveReason::Missing => State::Missing,
+                RemoveReason::Archived => State::Archived,
+            },
+            Self::Keep(reason) => match reason {
+                KeepReason::Active | KeepReason::UsedMeanwhile => State::Active,
+                KeepReason::MissingKept => State::Missing,
+                KeepReason::ArchivedKept => State::Archived,
+                KeepReason::PutBack => State::Pinned,
+                KeepReason::InUse(_) => State::InUse,
+                _ => State::Unknown,
+            },
+        }
+    }
+}
+
+/// A few words, at most 17 characters, so that a row fits a terminal; warnings tell more.
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use KeepReason as K;
+        if let Self::Keep(KeepReason::InUse(process)) = self {
+            return write!(f, "process {process}");
+        }
+        f.write_str(match self {
+            Self::Remove(RemoveReason::Idle) => "idle",
+            Self::Remove(RemoveReason::Missing) => "no session file",
+            Self::Remove(RemoveReason::Archived) => "cannot be resumed",
+            Self::Keep(reason) => match reason {
+                K::UnknownModel => "unknown model",
+                K::NoString => "not a string",
+                K::ImpossibleId => "impossible id",
+                K::RootAbsent => "no session folder",
+                K::RootUnreadable => "folder unreadable",
+                K::RootForeign => "somebody else's",
+                K::NotReadWhole => "not all readable",
+                K::FileUnread => "file unreadable",
+                K::WrongHome => "wrong home?",
+                K::Active => "in use lately",
+                K::UsedMeanwhile => "used meanwhile",
+                K::MissingKept | K::ArchivedKept => "--missing keep",
+                K::PutBack => "put back lately",
+                K::InUse(_) => "in use",
+                K::ChangedMeanwhile(_) => "changed meanwhile",
+            },
+        })
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Unknown => "unknown",
+            Self::Missing => "missing",
+            Self::Archived => "archived",
+            Self::Pinned => "pinned",
+            Self::InUse => "in use",
+            Self::Active => "active",
+            Self::Idle => "idle",
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! What went, what was put back, and which runs there were: JSON lines in the state folder,
+//! written down before the map changes (W10).
+//!
+//! Files only grow at their end, but for trimming, which replaces them whole. A line that a killed
+//! run has left half written is passed over.
+
+mod pins;
+mod removals;
+mod runs;
+mod store;
+
+use std::path::{Path, PathBuf};
+
+use crate::domain::{Failure, Timestamp};
+
+pub use pins::Pins;
+pub use removals::{Layout, PutBack, Removed};
+pub use runs::Ran;
+
+/// The folder of everything that runs remember.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    folder: PathBuf,
+}
+
+impl Journal {
+    /// The journal in that state folder, which need not exist yet.
+    pub fn at(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    /// Writes down what is about to go, durably.
+    ///
+    /// # Errors
+    /// Where that cannot be done; nothing may go then.
+    pub fn about_to_remove<'a>(
+        &self,
+        entries: impl Iterator<Item = Removed<'a>>,
+    ) -> Result<(), Failure> {
+        store::append(&self.folder, removals::REMOVALS, entries)
+    }
+
+    /// Writes down what is about to be put back, or has been, durably.
+    ///
+    /// # Errors
+    /// Where that cannot be done.
+    pub fn put_back(&self, entries: &[PutBack]) -> Result<(), Failure> {
+        store::append(&self.folder, removals::PUT_BACK, entries.iter())
+    }
+
+    /// Writes down a run that has ended.
+    ///
+    /// # Errors
+    /// Where that cannot be done.
+    pub fn ran(&self, run: &Ran) -> Result<(), Failure> {
+        store::append(&self.folder, runs::RUNS, std::iter::once(run))
+    }
+
+    /// Everything that has gone, oldest first.
+    ///
+    /// # Errors
+    /// Where it cannot be read; that there is none yet is no error.
+    pub fn removals(&self) -> Result<Vec<Removed<'static>>, Failure> {
+        store::read(&self.folder, removals::REMOVALS)
+    }
+
+    /// Everything that was put back, oldest first.
+    ///
+    /// # Errors
+    /// As for removals.
+    pub fn undone(&self) -> Result<Vec<PutBack>, Failure> {
+        store::read(&self.folder, removals::PUT_BACK)
+    }
+
+    /// Every run that has ended, oldest first.
+    ///
+    /// # Errors
+    /// As for removals.
+    pub fn runs(&self) -> Result<Vec<Ran>, Failure> {
+        store::read(&self.folder, runs::RUNS)
+    }
+
+    /// Forgets what is too old or too much to keep.
+    ///
+    /// # Errors
+    /// Where the files cannot be replaced; they are then as they were.
+    pub fn trim(&self, now: Timestamp) -> Result<(), Failure> {
+        store::trim(&self.folder, removals::REMOVALS, now, removals::outlived_removals)?;
+        store::trim(&self.folder, removals::PUT_BACK, now, removals::outlived)?;
+        store::trim(&self.folder, runs::RUNS, now, removals::outlived)
+    }
+}

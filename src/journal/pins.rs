@@ -1,0 +1,51 @@
+//! What an undo has put back lately, and a clean therefore keeps: or the next timer would undo the
+//! undo.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::Journal;
+use crate::domain::{Failure, KeepReason, Plan, SessionMap, Timestamp, Verdict};
+
+/// Mappings that are kept since they were put back: model, chat and session.
+#[derive(Debug, Default)]
+pub struct Pins(HashSet<(String, String, String)>);
+
+impl Pins {
+    /// Adds what that journal says was put back into the map at `map` at `cutoff` or later.
+    ///
+    /// # Errors
+    /// Where it cannot be read: then it is not known what must be kept.
+    pub fn read(
+        &mut self,
+        journal: &Journal,
+        map: Option<&Path>,
+        cutoff: Timestamp,
+    ) -> Result<(), Failure> {
+        let map = map.map(Path::to_string_lossy);
+        for put_back in journal.undone()? {
+            let is_here = put_back.map.is_none()
+                || map.is_none()
+                || put_back.map.as_deref() == map.as_deref();
+            if is_here && put_back.time() >= Some(cutoff) {
+                self.0.insert((put_back.model, put_back.chat, put_back.session));
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps what is pinned of what would go.
+    pub fn apply(&self, map: &SessionMap, plan: &mut Plan) {
+        if self.0.is_empty() {
+            return;
+        }
+        for decision in plan.decisions.iter_mut().filter(|decision| decision.verdict.goes()) {
+            let Some(mapping) = map.get(decision.mapping) else { continue };
+            let session = mapping.session.map_or("", |id| id.0);
+            let key = (mapping.model.to_owned(), mapping.chat.0.to_owned(), session.to_owned());
+            if self.0.contains(&key) {
+                decision.verdict = Verdict::Keep(KeepReason::PutBack);
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What went and what was put back: one line each.
+
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+use super::store::Stamp;
+use crate::domain::{Form, Timestamp};
+
+pub(super) const REMOVALS: &str = "removals.jsonl";
+pub(super) const PUT_BACK: &str = "put-back.jsonl";
+
+/// How long entries are kept, and how many at most.
+const KEPT_SECONDS: u64 = 90 * 86_400;
+const KEPT_ENTRIES: usize = 100_000;
+
+/// How the map was laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    /// `{model: {chat: session}}`.
+    Today,
+    /// `{chat: session}`.
+    Legacy,
+}
+
+impl PutBack {
+    /// When that was.
+    pub fn time(&self) -> Option<Timestamp> {
+        Timestamp::parse(&self.time)
+    }
+}
+
+impl From<Form> for Layout {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::Today => Self::Today,
+            Form::Legacy => Self::Legacy,
+        }
+    }
+}
+
+/// A mapping that was about to go, with all that is needed to put it back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removed<'a> {
+    /// The run's id.
+    pub run: Cow<'a, str>,
+    /// When, RFC 3339.
+    pub time: Cow<'a, str>,
+    /// The map's path, where one is known.
+    pub map: Option<Cow<'a, str>>,
+    /// The bridge's address, where one was asked.
+    pub url: Option<Cow<'a, str>>,
+    /// The map's form.
+    pub form: Layout,
+    /// The bridge's key for the CLI.
+    pub model: Cow<'a, str>,
+    /// The chat.
+    pub chat: Cow<'a, str>,
+    /// The chat that stood before it, if it was not the first.
+    pub before: Option<Cow<'a, str>>,
+    /// The session.
+    pub session: Cow<'a, str>,
+    /// When that was last used, RFC 3339.
+    pub last_used: Option<Cow<'a, str>>,
+    /// Why it went.
+    pub reason: Cow<'a, str>,
+}
+
+/// A mapping that was put back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PutBack {
+    /// When, RFC 3339.
+    pub time: String,
+    /// The run that had removed it.
+    pub run: String,
+    /// The map's path.
+    pub map: Option<String>,
+    /// The bridge's key for the CLI.
+    pub model: String,
+    /// The chat.
+    pub chat: String,
+    /// The session.
+    pub session: String,
+    /// Whether it is in the map again; before, it is only about to be.
+    pub done: bool,
+}
+
+/// The place of the first entry that is kept, of entries with these times and runs: those of 90
+/// days, or 100,000, whichever is less.
+pub(super) fn outlived(stamps: &[Stamp], now: Timestamp) -> usize {
+    let too_many = stamps.len().saturating_sub(KEPT_ENTRIES);
+    let too_old = stamps.iter().take_while(|stamp| is_old(stamp.time, now)).count();
+    too_many.max(too_old)
+}
+
+/// The same for removals, but always with the whole of the newest run.
+pub(super) fn outlived_removals(stamps: &[Stamp], now: Timestamp) -> usize {
+    let newest = stamps.last().map(|stamp| stamp.run);
+    let first_of_newest = stamps.iter().position(|stamp| Some(stamp.run) == newest);
+    outlived(stamps, now).min(first_of_newest.unwrap_or(0))
+}
+
+/// Whether an entry of that time is too old to be kept. What tells no time is not.
+pub(super) fn is_old(time: Option<Timestamp>, now: Timestamp) -> bool {
+    time.is_some_and(|time| time.seconds_until(now) > KEPT_SECONDS)
+}
