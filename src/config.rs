@@ -127,7 +127,10 @@ impl Clean {
     /// # Errors
     /// Where it lies in the home of a user who has none.
     pub fn base(&self, provider: &Provider, map_owner: Option<u32>) -> Result<PathBuf, Failure> {
+        // As root on another user's map, root's own variables say nothing of that user's CLIs (X2).
+        let is_theirs = process::user() == 0 && map_owner.is_some_and(|owner| owner != 0);
         if let Home::User(_) = self.home
+            && !is_theirs
             && let Some(moved) = provider.moved_to(|name| self.environment.get(name))
         {
             return absolute(&moved);

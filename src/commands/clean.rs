@@ -1,21 +1,20 @@
 //! `clean`: load, observe, judge, plan, apply, report.
 
-use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::bridge::{self, Access, MapHolder, Witness};
+use super::clerk::{Clerk, Eyes};
+use crate::bridge::{self, Access, MapHolder};
 use crate::config::{self, Clean};
 use crate::disk::interrupt::Interrupt;
 use crate::disk::map_file::stopped;
 use crate::domain::plan::Observations;
 use crate::domain::{
-    Activity, Exit, Failure, KeepReason, Mapping, Plan, Policy, SessionMap, State, Timestamp,
-    Verdict, Warning, WarningCode,
+    Exit, Failure, KeepReason, Plan, Policy, SessionMap, State, Timestamp, Verdict, Warning,
+    WarningCode,
 };
-use crate::journal::{Journal, Pins, Ran, Removed};
+use crate::journal::{Journal, Pins, Ran};
 use crate::process;
-use crate::provider::{Owners, observe};
 use crate::report::Report;
 
 /// A run that has done its work, with all that its report shows.
@@ -63,6 +62,9 @@ pub fn run_on(
             let mut plan = Plan::new(&mut observations, policy);
             let pins = pins(config, holder.as_ref(), &plan, policy.cutoff)?;
             pins.apply(map, &mut plan);
+            for (place, process) in eyes.in_use(plan.going())? {
+                plan.settle(place, Verdict::Keep(KeepReason::InUse(process)));
+            }
             check_limit(config.max_remove, &plan)?;
             if interrupt.asked() {
                 return Err(stopped());
@@ -146,81 +148,6 @@ fn apply(
     Ok(!removal.removed.is_empty())
 }
 
-/// Looks again at what is about to go, and writes it down.
-struct Clerk<'a> {
-    eyes: &'a Eyes<'a>,
-    journal: &'a Journal,
-    run: &'a str,
-    map_path: Option<PathBuf>,
-    url: Option<String>,
-    plan: &'a Plan,
-    observations: &'a Observations,
-    /// What is not to go after all, with what was seen.
-    stayed: Vec<(u32, Verdict, Activity)>,
-    warnings: Vec<Warning>,
-    /// Places in the map that was judged of what is in the journal already.
-    written: HashSet<u32>,
-}
-
-impl Witness for Clerk<'_> {
-    fn look_again(&mut self, going: &[u32]) -> Result<Vec<u32>, Failure> {
-        let again = self.eyes.look(|place, _| going.binary_search(&place).is_ok())?;
-        let mut still = Vec::new();
-        for decision in again.judged(self.eyes.policy) {
-            if decision.verdict.goes() {
-                still.push(decision.mapping);
-            } else {
-                let seen = again.activity(decision.subject).cloned().unwrap_or_default();
-                self.stayed.push((decision.mapping, decision.verdict, seen));
-            }
-        }
-        if still.len() < going.len() {
-            self.warnings.extend(again.warnings);
-        }
-        Ok(still)
-    }
-
-    fn write_down(&mut self, map: &SessionMap, places: &[u32]) -> Result<(), Failure> {
-        let judged = self.eyes.map;
-        let same = std::ptr::eq(map, judged);
-        // In a newer map the places are others; what was judged is found by what it holds.
-        let by_mapping: HashMap<Mapping<'_>, u32> = if same {
-            HashMap::new()
-        } else {
-            self.plan.going().filter_map(|place| Some((judged.get(place)?, place))).collect()
-        };
-        let time = self.eyes.now.rfc3339().unwrap_or_default();
-        let map_path = self.map_path.as_ref().map(|path| path.to_string_lossy());
-        let written = &mut self.written;
-        let entries = places.iter().filter_map(|place| {
-            let mapping = map.get(*place)?;
-            let first = if same { *place } else { *by_mapping.get(&mapping)? };
-            if !written.insert(first) {
-                return None;
-            }
-            let before = place.checked_sub(1).and_then(|before| map.get(before));
-            let before = before.filter(|before| before.model == mapping.model);
-            let decision = self.plan.decision(first)?;
-            let activity = self.observations.activity(decision.subject);
-            let last_used = activity.and_then(Activity::last_used).and_then(Timestamp::rfc3339);
-            Some(Removed {
-                run: self.run.into(),
-                time: time.as_str().into(),
-                map: map_path.as_deref().map(Into::into),
-                url: self.url.as_deref().map(Into::into),
-                form: map.form().into(),
-                model: mapping.model.into(),
-                chat: mapping.chat.0.into(),
-                before: before.map(|before| before.chat.0.into()),
-                session: mapping.session?.0.into(),
-                last_used: last_used.map(Into::into),
-                reason: decision.verdict.to_string().into(),
-            })
-        });
-        self.journal.about_to_remove(entries)
-    }
-}
-
 /// Writes down a run that failed. A dry run is none.
 ///
 /// # Errors
@@ -242,24 +169,6 @@ pub fn write_down_failure(
         summary: serde_json::Map::new(),
         warning: Some(failure.message.clone()),
     })
-}
-
-/// What a run looks at the disk with.
-struct Eyes<'a> {
-    config: &'a Clean,
-    map: &'a SessionMap,
-    map_owner: Option<u32>,
-    now: Timestamp,
-    policy: Policy,
-}
-
-impl Eyes<'_> {
-    fn look(&self, places: impl Fn(u32, &str) -> bool) -> Result<Observations, Failure> {
-        let owners = Owners { us: process::user(), map: self.map_owner };
-        observe(self.map, places, owners, self.policy.cutoff, |provider| {
-            self.config.base(provider, self.map_owner)
-        })
-    }
 }
 
 /// What an undo has put back lately, as far as anything would go. As root on another user's map,
@@ -292,19 +201,29 @@ fn check_limit(limit: Option<u64>, plan: &Plan) -> Result<(), Failure> {
     if count as u64 <= limit {
         return Ok(());
     }
-    let message = format!("{count} mappings would go, more than --max-remove {limit}");
+    let mappings = if count == 1 { "mapping" } else { "mappings" };
+    let message = format!("{count} {mappings} would go, more than --max-remove {limit}");
     Err(Failure::new(message)
         .hint("nothing was changed; --dry-run without --max-remove shows them"))
 }
 
 fn odd_models(map: &SessionMap, config: &Clean) -> Vec<Warning> {
-    let odd = map.other_models().filter(|model| config.asks_for(model));
-    odd.map(|model| {
-        let message = format!("the value of {model:?} in the map is no object; it is kept");
-        Warning::new(WarningCode::ModelNotObject, message)
-    })
-    .collect()
+    let warning = |message| Warning::new(WarningCode::ModelNotObject, message);
+    let mut odd = map.other_models().filter(|model| config.asks_for(model));
+    let named = odd.by_ref().take(NAMED_MODELS);
+    let mut warnings: Vec<Warning> = named
+        .map(|model| warning(format!("the value of {model:?} in the map is no object; it is kept")))
+        .collect();
+    let more = odd.count();
+    if more > 0 {
+        warnings
+            .push(warning(format!("{more} more values in the map are no objects; they are kept")));
+    }
+    warnings
 }
+
+/// How many models without mappings are named, of a map that may be full of them.
+const NAMED_MODELS: usize = 1000;
 
 /// An id that no other run has: when it started, and as which process.
 fn run_id(now: Timestamp) -> String {

@@ -60,6 +60,8 @@ pub struct Status {
     pub size: u64,
     /// Its mtime.
     pub written: Timestamp,
+    /// Its number in its file system.
+    pub inode: u64,
 }
 
 /// An open folder and the path that led to it, for messages and reports.
@@ -128,6 +130,7 @@ impl Folder {
             kind: FileType::from_raw_mode(stat.st_mode).into(),
             size: u64::try_from(stat.st_size).unwrap_or(0),
             written: written(&stat),
+            inode: stat.st_ino,
         })
     }
 

@@ -32,8 +32,17 @@ impl MapPlace {
         let path = self.folder_path().join(&name);
         let failed = |error: &io::Error| {
             let message = format!("cannot lock {}: {}", path.display(), words(error));
-            Failure::new(message).hint("the map's folder must be writable for this user")
+            Failure::new(message).hint(
+                "the map's folder and the lock, if there is one, must be writable for this user",
+            )
         };
+        let us = rustix::process::geteuid();
+        if !us.is_root() && us.as_raw() != owner {
+            // A lock of ours would shut the owner out, whose map we could not keep theirs anyway.
+            let path = self.path().display();
+            let message = format!("cannot change session map {path}: it belongs to user {owner}");
+            return Err(Failure::new(message).hint("run as the map's owner or as root"));
+        }
         for _ in 0..TRIES {
             let file = self.open_lock(&name, owner).map_err(|error| failed(&error))?;
             let taken = rustix::io::retry_on_intr(|| {

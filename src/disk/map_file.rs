@@ -65,7 +65,10 @@ impl MapPlace {
                 let link = path.symlink_metadata().is_ok_and(|found| found.is_symlink());
                 return Ok(if link { Located::Dangling } else { Located::Nothing });
             }
-            Err(error) => return Err(unreadable(path, &words(&error))),
+            Err(error) => {
+                let hint = "--session-dir names the map's folder, --map the map itself";
+                return Err(unreadable(path, &words(&error)).hint(hint));
+            }
         };
         let (Some(folder_path), Some(name)) = (real.parent(), real.file_name()) else {
             return Err(
@@ -190,8 +193,7 @@ impl MapPlace {
                 return Err(stopped());
             }
             if start.elapsed() >= PATIENCE {
-                let hint =
-                    "nothing was changed; mend or remove the file, the bridge writes a new one";
+                let hint = "nothing was changed; mend the file, or move it aside: the bridge writes a new one";
                 return Err(unreadable(&self.path, &error.to_string()).hint(hint));
             }
             std::thread::sleep(wait);

@@ -142,8 +142,8 @@ impl Prepared<'_> {
             // It was removed in between; that is a change as well.
             Err(Errno::NOENT) => return Ok(false),
             // Not every file system can do it.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-                self.rename(RenameFlags::empty()).map_err(|error| self.failed(&error.into()))?;
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP | Errno::PERM) => {
+                self.rename_plainly().map_err(|error| self.failed(&error.into()))?;
                 self.is_gone = true;
                 return Ok(true);
             }
@@ -180,6 +180,12 @@ impl Prepared<'_> {
     fn rename(&self, flags: RenameFlags) -> Result<(), Errno> {
         let folder = self.place.folder.as_fd();
         rustix::fs::renameat_with(folder, &self.name, folder, &self.place.name, flags)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the rename that replaces the map")]
+    fn rename_plainly(&self) -> Result<(), Errno> {
+        let folder = self.place.folder.as_fd();
+        rustix::fs::renameat(folder, &self.name, folder, &self.place.name)
     }
 
     fn failed(&self, error: &io::Error) -> Failure {

@@ -111,8 +111,10 @@ impl Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use KeepReason as K;
-        if let Self::Keep(KeepReason::InUse(process)) = self {
-            return write!(f, "process {process}");
+        match self {
+            Self::Keep(KeepReason::InUse(0)) => return f.write_str("another process"),
+            Self::Keep(KeepReason::InUse(process)) => return write!(f, "process {process}"),
+            _ => {}
         }
         f.write_str(match self {
             Self::Remove(RemoveReason::Idle) => "idle",
@@ -128,7 +130,7 @@ impl fmt::Display for Verdict {
                 K::NotReadWhole => "not all readable",
                 K::FileUnread => "file unreadable",
                 K::WrongHome => "wrong home?",
-                K::Active => "in use lately",
+                K::Active => "used lately",
                 K::UsedMeanwhile => "used meanwhile",
                 K::MissingKept | K::ArchivedKept => "--missing keep",
                 K::PutBack => "put back lately",

@@ -1,5 +1,9 @@
 //! Who we are, and where users have their homes.
 
+mod running;
+
+pub use running::{Process, Processes, is_alive, lockers, started};
+
 use nix::unistd::{Uid, User};
 use std::path::PathBuf;
 

@@ -4,8 +4,11 @@
 //! is listed. Subagents write files of their own: today below a folder called like the session,
 //! in older versions beside the sessions as `agent-*.jsonl` with the owner in each line.
 
+use serde::Deserialize;
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use super::findings::is_gone;
 use super::header::{self, Header};
@@ -14,6 +17,7 @@ use crate::disk::folder::{Entry, Folder, Kind, Links};
 use crate::disk::words;
 use crate::domain::ids::is_uuid;
 use crate::domain::{Activity, IdKind, Timestamp};
+use crate::process::{Processes, is_alive, started};
 
 pub(super) const PROVIDER: Provider = Provider {
     name: "claude",
@@ -23,6 +27,7 @@ pub(super) const PROVIDER: Provider = Provider {
     sessions: "projects",
     ids: IdKind::Uuid,
     find,
+    in_use,
 };
 
 /// An old side file, whose owner is named inside.
@@ -78,6 +83,48 @@ fn side(project: OsString, folder: &Folder, entry: &Entry) -> Option<Side> {
         _ => None,
     };
     Some(Side { project, name: entry.name().to_owned(), written })
+}
+
+/// What a running Claude tells of itself in `sessions/<pid>.json`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Running {
+    pid: u32,
+    session_id: String,
+    proc_start: Option<serde_json::Value>,
+}
+
+impl Running {
+    /// Whether that very process lives: a killed Claude leaves its file behind.
+    fn lives(&self) -> bool {
+        // What `procStart` holds is not documented. Only what can be a start in clock ticks since
+        // the machine started is compared with one.
+        let told = self.proc_start.as_ref().and_then(|told| match told {
+            serde_json::Value::String(text) => text.parse().ok(),
+            other => other.as_u64(),
+        });
+        let is_ticks = |told: &u64| started(std::process::id()).is_some_and(|now| *told <= now);
+        let is_other = told.filter(is_ticks).is_some_and(|told| started(self.pid) != Some(told));
+        is_alive(self.pid) && !is_other
+    }
+}
+
+fn in_use(base: &Path, wanted: &Wanted<'_>, _: &Processes) -> HashMap<u32, u32> {
+    let mut used = HashMap::new();
+    let Ok(mut folder) = Folder::open(&base.join("sessions")) else { return used };
+    while let Some(Ok(entry)) = folder.next_entry() {
+        if !entry.name().as_bytes().ends_with(b".json") {
+            continue;
+        }
+        let Ok(file) = folder.read_start(entry.name(), 64 << 10) else { continue };
+        let Ok(running) = serde_json::from_slice::<Running>(&file) else { continue };
+        if let Some(session) = wanted.find(running.session_id.as_bytes())
+            && running.lives()
+        {
+            used.insert(session, running.pid);
+        }
+    }
+    used
 }
 
 /// Gives old side files to their owners. Only those that are newer than some wanted session's own

@@ -6,9 +6,10 @@
 //! may be a parent's.
 
 use chrono::{DateTime, Datelike, Days, NaiveDate};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use super::findings::is_gone;
 use super::{Findings, Place, Provider, Wanted};
@@ -16,6 +17,7 @@ use crate::disk::folder::{Entry, Folder, Kind};
 use crate::disk::words;
 use crate::domain::ids::uuid7_seconds;
 use crate::domain::{IdKind, SessionFile};
+use crate::process::{Processes, lockers};
 
 pub(super) const PROVIDER: Provider = Provider {
     name: "codex",
@@ -25,6 +27,7 @@ pub(super) const PROVIDER: Provider = Provider {
     sessions: "sessions",
     ids: IdKind::Uuid,
     find,
+    in_use,
 };
 
 /// Where `codex archive` moves files to, beside the folder of sessions.
@@ -145,6 +148,24 @@ fn list_archive(place: &Place, wanted: &Wanted<'_>, found: &mut Findings) {
             activity.saw_archived(SessionFile { path, written: status.written });
         }
     });
+}
+
+/// During a turn Codex holds a lock on a file called like the session; older versions only hold the
+/// rollout open. The lock is looked up, never taken: Codex would fail.
+fn in_use(base: &Path, wanted: &Wanted<'_>, processes: &Processes) -> HashMap<u32, u32> {
+    let mut used =
+        processes.holding(b"codex", |name| wanted.find_uuid_at_end(stem(OsStr::from_bytes(name))?));
+    let Ok(mut locks) = Folder::open(&base.join("thread-writer-locks")) else { return used };
+    let lockers = lockers();
+    while let Some(Ok(entry)) = locks.next_entry() {
+        let session = entry.name().as_bytes().strip_suffix(b".lock");
+        let Some(session) = session.and_then(|session| wanted.find(session)) else { continue };
+        let inode = locks.status(entry.name()).map(|status| status.inode);
+        if let Some(process) = inode.ok().and_then(|inode| lockers.get(&inode)) {
+            used.insert(session, *process);
+        }
+    }
+    used
 }
 
 #[cfg(test)]

@@ -313,7 +313,7 @@ impl Findings {
     /// Notes that the tree could not be read whole.
     pub fn not_whole(&mut self, path: &Path, why: &str) {
         self.reading = Reading::Partly;
-        let message = format!("cannot list all sessions: {why}");
+        let message = format!("cannot list all sessions, so the idle ones are kept: {why}");
         self.warnings.push(Warning::at(WarningCode::NotReadWhole, path, message));
     }
 }

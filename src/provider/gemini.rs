@@ -22,6 +22,7 @@ pub(super) const PROVIDER: Provider = Provider {
     sessions: "tmp",
     ids: IdKind::Word,
     find,
+    in_use: super::no_trace,
 };
 
 /// How many characters of the id stand in a file's name.

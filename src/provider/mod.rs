@@ -7,16 +7,20 @@ mod codex;
 mod findings;
 mod gemini;
 mod header;
+mod in_use;
 mod observe;
 mod vibe;
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::disk::folder::Folder;
 use crate::domain::IdKind;
+use crate::process::Processes;
 
 pub use findings::{Findings, Wanted};
+pub use in_use::in_use;
 pub use observe::{Owners, observe};
 
 /// One CLI.
@@ -36,6 +40,9 @@ pub struct Provider {
     pub ids: IdKind,
     /// Looks for the wanted sessions.
     find: fn(&mut Place, &Wanted<'_>, &mut Findings),
+    /// Tells which of the wanted sessions, by place, which process uses, beyond those that name one
+    /// in their arguments.
+    in_use: fn(&Path, &Wanted<'_>, &Processes) -> HashMap<u32, u32>,
 }
 
 /// Every provider, in the order of reports.
@@ -51,6 +58,11 @@ pub struct Place {
     pub root: Folder,
     /// Whose folders are trusted.
     pub owners: Owners,
+}
+
+/// For a provider whose CLI leaves no trace of running but its arguments.
+fn no_trace(_: &Path, _: &Wanted<'_>, _: &Processes) -> HashMap<u32, u32> {
+    HashMap::new()
 }
 
 impl Provider {

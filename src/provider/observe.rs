@@ -101,6 +101,9 @@ fn look(
     let mut found = Findings::new(wanted);
     let mut place = Place { base, root: folder, owners };
     (provider.find)(&mut place, wanted, &mut found);
-    warnings.append(&mut found.warnings);
+    warnings.extend(found.warnings.drain(..).map(|warning| Warning {
+        message: format!("{}: {}", provider.name, warning.message),
+        ..warning
+    }));
     Observation { root, reading: found.reading, activities: found.activities }
 }

@@ -14,6 +14,7 @@ pub(super) const PROVIDER: Provider = Provider {
     sessions: "sessions",
     ids: IdKind::Uuid,
     find,
+    in_use: super::no_trace,
 };
 
 fn find(place: &mut Place, wanted: &Wanted<'_>, found: &mut Findings) {

@@ -1,5 +1,6 @@
 //! Long ids, shortened to what tells them apart from the others beside them.
 
+use std::collections::HashSet;
 use unicode_width::UnicodeWidthStr;
 
 use super::escape::escape;
@@ -18,6 +19,8 @@ pub(super) struct Shortener<'a> {
     /// In order, each once.
     all: Vec<&'a str>,
     width: usize,
+    /// What two ids or more would be shortened to.
+    alike: HashSet<String>,
 }
 
 impl<'a> Shortener<'a> {
@@ -26,11 +29,31 @@ impl<'a> Shortener<'a> {
         let mut all: Vec<&str> = ids.collect();
         all.sort_unstable();
         all.dedup();
-        Self { all, width }
+        let mut this = Self { all, width, alike: HashSet::new() };
+        // Only what is left out in the middle can be all that differs.
+        let mut seen = HashSet::new();
+        for id in this.all.iter().filter(|id| id.len() > width && !is_uuid(id.as_bytes())) {
+            let short = this.by_what_differs(id);
+            if !seen.insert(short.clone()) {
+                this.alike.insert(short);
+            }
+        }
+        this
     }
 
     /// The id, escaped, and shortened if it is long.
     pub(super) fn shorten(&self, id: &str) -> String {
+        let short = self.by_what_differs(id);
+        if !self.alike.contains(&short) {
+            return short;
+        }
+        // What differs from the neighbours need not differ from all: a number does.
+        let place = self.all.partition_point(|other| *other < id);
+        let number = format!("…#{}", place + 1);
+        format!("{}{number}", first(&short, self.width.saturating_sub(number.width())))
+    }
+
+    fn by_what_differs(&self, id: &str) -> String {
         let telling = self.telling(id);
         if is_uuid(id.as_bytes()) && telling.max(SHORTEST) <= self.width {
             return id.chars().take(telling.max(SHORTEST)).collect();
@@ -61,8 +84,14 @@ impl<'a> Shortener<'a> {
     }
 }
 
+/// `text`, or as much of it as fits `width` columns with an ellipsis.
+pub(super) fn shortened(text: &str, width: usize) -> String {
+    let start = first(text, width);
+    if start.len() == text.len() { start } else { format!("{}…", first(text, width - 1)) }
+}
+
 /// The first characters of `text` that fit `width` columns.
-pub(super) fn first(text: &str, width: usize) -> String {
+fn first(text: &str, width: usize) -> String {
     fitting(text.chars(), width).into_iter().collect()
 }
 
@@ -113,7 +142,20 @@ mod tests {
             ]
         );
         assert!(short.iter().all(|id| id.width() <= 12));
-        assert_eq!(short.iter().collect::<std::collections::BTreeSet<_>>().len(), ids.len());
+        assert_eq!(short.iter().collect::<HashSet<_>>().len(), ids.len());
+    }
+
+    #[test]
+    fn ids_that_differ_in_the_middle_are_numbered() {
+        let ids =
+            ["abbabaababbbbabababbbbbabbaaaabababbbbbb", "abbabaababbbbbabababbabbbbbbbbbbbbb"];
+        let others =
+            ["abbabaababbbbabababbbbbabbaaaabababbbbba", "abbabaababbbbbabababbabbbbbbbbbbbba"];
+        let shortener = Shortener::new(ids.into_iter().chain(others), 18);
+        let short: HashSet<String> =
+            ids.into_iter().chain(others).map(|id| shortener.shorten(id)).collect();
+        assert_eq!(short.len(), 4, "{short:?}");
+        assert!(short.iter().all(|id| id.width() <= 18), "{short:?}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
 use super::escape::escape;
-use super::shorten::{Shortener, first};
+use super::shorten::{Shortener, shortened};
 use super::{Report, Row};
 use crate::domain::{Action, Form, State, Verdict};
 use crate::domain::{KeepReason, RemoveReason};
@@ -72,9 +72,9 @@ fn groups(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()>
     for group in places.chunk_by(|a, b| model(a) == model(b)) {
         let mut group = group.to_vec();
         let used = |place: &usize| report.row(*place).and_then(|row| row.last_used);
-        group.sort_by_cached_key(|place| (used(place).is_none(), used(place)));
+        group.sort_by_key(|place| (used(place).is_none(), used(place)));
         let name = group.first().and_then(model).unwrap_or_default();
-        writeln!(to, "{}", look.paint(&first(&escape(name), 78), Style::new().bold()))?;
+        writeln!(to, "{}", look.paint(&shortened(&escape(name), 78), Style::new().bold()))?;
         for row in group.iter().filter_map(|place| report.row(*place)) {
             line(&row, &chats, &sessions, look, to)?;
         }

@@ -16,6 +16,7 @@ mod env;
 mod fidelity;
 mod fidelity_properties;
 mod gemini;
+mod in_use;
 mod map_attributes;
 mod map_changing;
 mod map_reading;

@@ -229,3 +229,36 @@ fn with_nothing_to_remove_nothing_is_written_w9() {
         assert!(env.litter().is_empty());
     }
 }
+
+#[test]
+fn a_folder_that_cannot_be_synced_is_told_of_w3() {
+    // A folder that may be written to but not listed can be changed, and not be opened to sync it.
+    let env = mapped();
+    let mut clean = unprivileged(&env, "clean --format json");
+    let _mode = with_mode(env.path("bridge"), 0o333);
+    let ran = bounded(&mut clean);
+    ran.exits(3).says(&["the new map stands, but a power cut may undo it"]);
+    let report = ran.report();
+    assert_eq!(report["summary"]["removed"], 1);
+    let is_told = |warning: &serde_json::Value| warning["code"] == "not_durable";
+    assert!(report["warnings"].as_array().unwrap().iter().any(is_told), "{report:#}");
+    assert_eq!(env.map_bytes(), cleaned().as_bytes());
+}
+
+#[test]
+fn a_user_who_cannot_keep_the_maps_owner_leaves_no_lock_that_shuts_the_owner_out_w4_x1() {
+    if !rustix::process::geteuid().is_root() {
+        // Nothing can be given to somebody else; the owner's own run is what is left to show.
+        let env = mapped();
+        env.run("clean").exits(0);
+        return;
+    }
+    let env = mapped();
+    let mut clean = unprivileged(&env, "clean");
+    std::os::unix::fs::chown(env.map_path(), Some(1), Some(65_534)).unwrap();
+    crate::child::set_mode(&env.map_path(), 0o664);
+    let ran = bounded(&mut clean);
+    ran.exits(1).says(&["it belongs to user 1", "hint: run as the map's owner or as root"]);
+    assert_eq!((env.map_bytes(), ran.out.as_str()), (both().as_bytes().to_vec(), ""));
+    assert_eq!(fs::read_dir(env.path("bridge")).unwrap().count(), 1, "no lock");
+}

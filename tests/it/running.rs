@@ -271,3 +271,26 @@ fn a_user_without_a_home_is_asked_for_one_x2() {
     env.run("clean --home home").exits(0);
     assert_eq!(env.map_bytes(), cleaned().as_bytes());
 }
+
+/// Root's own CLIs say nothing of another user's, whose home the password file tells.
+#[test]
+fn as_root_on_another_users_map_roots_own_variables_count_for_nothing_x2() {
+    let env = two_sessions();
+    let elsewhere = env.path("elsewhere");
+    fs::create_dir_all(elsewhere.join("projects/p")).unwrap();
+    let mut command = env.command(["-n", "--format", "json"]);
+    command.env("CLAUDE_CONFIG_DIR", &elsewhere);
+    env.map(both());
+    if !rustix::process::geteuid().is_root() {
+        // For everybody else they do count.
+        let report = Ran::of(&mut command).report();
+        assert!(report["warnings"].to_string().contains("elsewhere"), "{report:#}");
+        return;
+    }
+    // User 1 is in every password file, with a home without a CLI.
+    std::os::unix::fs::chown(env.map_path(), Some(1), None).unwrap();
+    let report = Ran::of(&mut command).report();
+    assert_eq!(report["summary"]["unknown"], 2, "{report:#}");
+    let path = report["warnings"][0]["path"].as_str().unwrap();
+    assert!(!path.contains("elsewhere") && path.ends_with("/.claude/projects"), "{path}");
+}

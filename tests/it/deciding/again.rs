@@ -236,3 +236,23 @@ fn a_root_that_cannot_be_read_any_more_keeps_all_d6() {
         assert_eq!(env.litter(), Vec::<String>::new());
     }
 }
+
+#[test]
+fn a_session_that_a_process_comes_to_use_before_it_goes_stays_d6() {
+    let env = TestEnv::new();
+    let id = crate::in_use::fresh_id();
+    let named = id.clone();
+    env.session("claude", &id, DAY);
+    env.session("claude", B, DAY);
+    env.map(json!({"claude-cli": {"a": id, "b": B}}).to_string());
+    let running = std::rc::Rc::new(std::cell::RefCell::new(None));
+    let started = running.clone();
+    let run = clean(&env, move || {
+        *started.borrow_mut() = Some(crate::in_use::Running::with(&["--resume", &named]));
+    });
+    let report = run.report();
+    let row = report.rows().find(|row| row.mapping.chat.0 == "a").unwrap();
+    assert_eq!((row.state, row.action), (State::InUse, Action::Kept));
+    assert!(running.borrow().is_some());
+    assert_eq!(env.map_now(), json!({"claude-cli": {"a": id}}));
+}

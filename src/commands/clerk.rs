@@ -1,0 +1,126 @@
+//! What a clean looks at the disk with, and who looks once more and writes down right before
+//! mappings go.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+
+use crate::bridge::Witness;
+use crate::config::Clean;
+use crate::domain::plan::Observations;
+use crate::domain::{
+    Activity, Failure, KeepReason, Mapping, Plan, Policy, SessionMap, Timestamp, Verdict, Warning,
+};
+use crate::journal::{Journal, Removed};
+use crate::process;
+use crate::provider::{Owners, Provider, in_use, observe};
+
+/// What a run looks at the disk with.
+pub(super) struct Eyes<'a> {
+    pub(super) config: &'a Clean,
+    pub(super) map: &'a SessionMap,
+    pub(super) map_owner: Option<u32>,
+    pub(super) now: Timestamp,
+    pub(super) policy: Policy,
+}
+
+impl Eyes<'_> {
+    pub(super) fn look(&self, places: impl Fn(u32, &str) -> bool) -> Result<Observations, Failure> {
+        let base = |provider: &Provider| self.config.base(provider, self.map_owner);
+        observe(self.map, places, self.owners(), self.policy.cutoff, base)
+    }
+
+    /// The mappings at these places that a process uses, with the process.
+    pub(super) fn in_use(
+        &self,
+        places: impl Iterator<Item = u32>,
+    ) -> Result<HashMap<u32, u32>, Failure> {
+        let base = |provider: &Provider| self.config.base(provider, self.map_owner);
+        in_use(self.map, places, self.owners(), base)
+    }
+
+    fn owners(&self) -> Owners {
+        Owners { us: process::user(), map: self.map_owner }
+    }
+}
+
+/// Looks again at what is about to go, and writes it down.
+pub(super) struct Clerk<'a> {
+    pub(super) eyes: &'a Eyes<'a>,
+    pub(super) journal: &'a Journal,
+    pub(super) run: &'a str,
+    pub(super) map_path: Option<PathBuf>,
+    pub(super) url: Option<String>,
+    pub(super) plan: &'a Plan,
+    pub(super) observations: &'a Observations,
+    /// What is not to go after all, with what was seen.
+    pub(super) stayed: Vec<(u32, Verdict, Activity)>,
+    pub(super) warnings: Vec<Warning>,
+    /// Places in the map that was judged of what is in the journal already.
+    pub(super) written: HashSet<u32>,
+}
+
+impl Witness for Clerk<'_> {
+    fn look_again(&mut self, going: &[u32]) -> Result<Vec<u32>, Failure> {
+        let again = self.eyes.look(|place, _| going.binary_search(&place).is_ok())?;
+        let used = self.eyes.in_use(going.iter().copied())?;
+        let mut still = Vec::new();
+        for decision in again.judged(self.eyes.policy) {
+            let verdict = match used.get(&decision.mapping) {
+                Some(process) if decision.verdict.goes() => {
+                    Verdict::Keep(KeepReason::InUse(*process))
+                }
+                _ => decision.verdict,
+            };
+            if verdict.goes() {
+                still.push(decision.mapping);
+            } else {
+                let seen = again.activity(decision.subject).cloned().unwrap_or_default();
+                self.stayed.push((decision.mapping, verdict, seen));
+            }
+        }
+        if still.len() < going.len() {
+            self.warnings.extend(again.warnings);
+        }
+        Ok(still)
+    }
+
+    fn write_down(&mut self, map: &SessionMap, places: &[u32]) -> Result<(), Failure> {
+        let judged = self.eyes.map;
+        let same = std::ptr::eq(map, judged);
+        // In a newer map the places are others; what was judged is found by what it holds.
+        let by_mapping: HashMap<Mapping<'_>, u32> = if same {
+            HashMap::new()
+        } else {
+            self.plan.going().filter_map(|place| Some((judged.get(place)?, place))).collect()
+        };
+        let time = self.eyes.now.rfc3339().unwrap_or_default();
+        let map_path = self.map_path.as_ref().map(|path| path.to_string_lossy());
+        let written = &mut self.written;
+        let entries = places.iter().filter_map(|place| {
+            let mapping = map.get(*place)?;
+            let first = if same { *place } else { *by_mapping.get(&mapping)? };
+            if !written.insert(first) {
+                return None;
+            }
+            let before = place.checked_sub(1).and_then(|before| map.get(before));
+            let before = before.filter(|before| before.model == mapping.model);
+            let decision = self.plan.decision(first)?;
+            let activity = self.observations.activity(decision.subject);
+            let last_used = activity.and_then(Activity::last_used).and_then(Timestamp::rfc3339);
+            Some(Removed {
+                run: self.run.into(),
+                time: time.as_str().into(),
+                map: map_path.as_deref().map(Into::into),
+                url: self.url.as_deref().map(Into::into),
+                form: map.form().into(),
+                model: mapping.model.into(),
+                chat: mapping.chat.0.into(),
+                before: before.map(|before| before.chat.0.into()),
+                session: mapping.session?.0.into(),
+                last_used: last_used.map(Into::into),
+                reason: decision.verdict.to_string().into(),
+            })
+        });
+        self.journal.about_to_remove(entries)
+    }
+}
