@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::bridge::Choice;
 use crate::domain::{Failure, IdleThreshold, Missing};
 use crate::process;
 use crate::provider::{PROVIDERS, Provider};
@@ -21,7 +22,8 @@ const STATE_IN_HOME: &str = ".local/state";
 const PROGRAM: &str = "session-warden";
 
 /// The environment variables that a run reads, besides the providers' own.
-const VARIABLES: [&str; 5] = ["HOME", "CLAUDE_SESSION_DIR", "XDG_STATE_HOME", "NO_COLOR", "TERM"];
+const VARIABLES: [&str; 6] =
+    ["HOME", "CLAUDE_SESSION_DIR", "CLAUDE_BRIDGE_PORT", "XDG_STATE_HOME", "NO_COLOR", "TERM"];
 
 /// The environment, as far as a run reads it. A variable that is set to nothing counts as unset.
 #[derive(Debug, Clone, Default)]
@@ -89,6 +91,8 @@ pub struct Clean {
     pub home: Home,
     /// The environment, for the CLIs' own variables.
     pub environment: Environment,
+    /// How the map is to be reached.
+    pub bridge: Choice,
     /// The state folder, where it was named.
     pub state_dir: Option<PathBuf>,
     /// What to do where a session's file is gone.

@@ -26,6 +26,7 @@ pub struct FileMap {
     interrupt: Interrupt,
     held: Option<Held>,
     warnings: Vec<Warning>,
+    why: String,
 }
 
 #[derive(Debug)]
@@ -40,7 +41,8 @@ struct Held {
 impl FileMap {
     /// Finds, locks and reads the map at `path`. Where there is none, that is no error.
     pub fn open(path: PathBuf, access: Access, interrupt: Interrupt) -> Result<Self, Failure> {
-        let mut this = Self { named: path, interrupt, held: None, warnings: Vec::new() };
+        let (warnings, why) = (Vec::new(), String::new());
+        let mut this = Self { named: path, interrupt, held: None, warnings, why };
         let place = match MapPlace::locate(&this.named)? {
             Located::Here(place) => place,
             Located::Nothing => return Ok(this),
@@ -70,7 +72,7 @@ impl FileMap {
 
 impl MapHolder for FileMap {
     fn source(&self) -> Source {
-        Source { map: Some(self.named.clone()), url: None }
+        Source { map: Some(self.named.clone()), url: None, why: self.why.clone() }
     }
 
     fn map(&self) -> Option<&SessionMap> {
@@ -102,27 +104,47 @@ impl MapHolder for FileMap {
             Changed::Replaced(warnings) => {
                 let went = |place: &u32| confirmed.binary_search(place).is_err();
                 let removed = going.into_iter().filter(went).collect();
-                Removal { removed, changed: confirmed, warnings }
+                Removal { removed, changed: confirmed, failed: Vec::new(), warnings }
             }
         })
     }
 }
 
 impl FileMap {
+    /// The same, and why it is the file that is changed.
+    #[must_use]
+    pub(super) fn because(mut self, why: &str, warning: Option<Warning>) -> Self {
+        why.clone_into(&mut self.why);
+        self.warnings.extend(warning);
+        self
+    }
+
+    /// The map as it is now; nothing where it has gone.
+    pub(super) fn read_anew(&self) -> Result<Option<SessionMap>, Failure> {
+        let Some(held) = &self.held else { return Ok(None) };
+        Ok(held.place.read(&self.interrupt)?.map(|snapshot| snapshot.map))
+    }
+
+    /// Whether the map may be changed.
+    ///
+    /// # Errors
+    /// Where the lock was not asked for, or could not be had.
+    pub(super) fn check_lock(&self) -> Result<(), Failure> {
+        match self.held.as_ref().map(|held| &held.lock) {
+            None | Some(Ok(Some(_))) => Ok(()),
+            Some(Ok(None)) => Err(Failure::new("the map was opened for reading only")),
+            Some(Err(failure)) => Err(failure.clone()),
+        }
+    }
+
     /// Changes the map by `edit`, which the run must have opened it for.
     ///
     /// # Errors
     /// Where it cannot be changed; it is then as it was.
     pub(super) fn change(&self, edit: &mut dyn Edit) -> Result<Changed, Failure> {
         let Some(held) = &self.held else { return Ok(Changed::Gone) };
-        match &held.lock {
-            Ok(Some(_)) => {
-                Change { place: &held.place, first: &held.snapshot, interrupt: &self.interrupt }
-                    .apply(edit)
-            }
-            Ok(None) => Err(Failure::new("the map was opened for reading only")),
-            Err(failure) => Err(failure.clone()),
-        }
+        self.check_lock()?;
+        Change { place: &held.place, first: &held.snapshot, interrupt: &self.interrupt }.apply(edit)
     }
 }
 

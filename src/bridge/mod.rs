@@ -1,28 +1,20 @@
-//! Who holds the map. Today that is a file; a running bridge comes to stand beside it.
+//! Who holds the map: its file, or a running bridge. A clean does not know which.
 
+mod api;
 mod change;
+mod choose;
 mod file;
 mod put_back;
+mod running;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::disk::interrupt::Interrupt;
 use crate::domain::{Failure, SessionMap, Warning};
 
+pub use api::Address;
+pub use choose::{Choice, may_be_held, open};
 pub use file::{Access, FileMap};
 pub use put_back::{Fate, fates};
-
-/// Whoever holds the map at `path`.
-///
-/// # Errors
-/// Where the map cannot be read, or, to change it, is locked.
-pub fn open(
-    path: &Path,
-    access: Access,
-    interrupt: &Interrupt,
-) -> Result<Box<dyn MapHolder>, Failure> {
-    Ok(Box::new(FileMap::open(path.to_owned(), access, interrupt.clone())?))
-}
 
 /// Who holds the map, for the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +23,8 @@ pub struct Source {
     pub map: Option<PathBuf>,
     /// The bridge's address, where a running one was asked.
     pub url: Option<String>,
+    /// Why it was this holder, in a few words.
+    pub why: String,
 }
 
 /// What a holder did.
@@ -40,6 +34,8 @@ pub struct Removal {
     pub removed: Vec<u32>,
     /// The places of those that no longer held what was judged, and stayed.
     pub changed: Vec<u32>,
+    /// The places of those that should have gone and could not be let go.
+    pub failed: Vec<u32>,
     /// What went wrong on the way.
     pub warnings: Vec<Warning>,
 }

@@ -37,7 +37,7 @@ pub struct Run {
 /// Whatever keeps the run from its work; the map is then as it was.
 pub fn run(config: &Clean, now: Timestamp, interrupt: &Interrupt) -> Result<Run, Failure> {
     let access = if config.dry_run { Access::Read } else { Access::Change };
-    run_on(bridge::open(&config.map, access, interrupt)?, config, now, interrupt)
+    run_on(bridge::open(&config.bridge, &config.map, access, interrupt)?, config, now, interrupt)
 }
 
 /// The same on a map that somebody else has opened.
@@ -69,6 +69,7 @@ pub fn run_on(
             if interrupt.asked() {
                 return Err(stopped());
             }
+            warnings.extend(bridge_beside(holder.as_ref(), &plan));
             if !config.dry_run {
                 let journal = Journal::at(&config.state_dir()?);
                 let holder = holder.as_ref();
@@ -143,6 +144,11 @@ fn apply(
             plan.settle(place, Verdict::Keep(KeepReason::ChangedMeanwhile(reason)));
         }
     }
+    for place in removal.failed {
+        if let Some(Verdict::Remove(reason)) = plan.verdict(place) {
+            plan.settle(place, Verdict::Keep(KeepReason::Failed(reason)));
+        }
+    }
     observations.warnings.extend(warnings);
     observations.warnings.extend(removal.warnings);
     Ok(!removal.removed.is_empty())
@@ -193,6 +199,19 @@ fn pins(
         pins.read(&Journal::at(&theirs), map.as_deref(), cutoff)?;
     }
     Ok(pins)
+}
+
+/// A process that looks like a bridge on the map whose file is edited: it will undo that.
+fn bridge_beside(holder: &dyn MapHolder, plan: &Plan) -> Option<Warning> {
+    let path = holder.real_path().filter(|_| holder.source().url.is_none())?;
+    plan.going().next()?;
+    let users: Vec<u32> = holder.owner().into_iter().chain([process::user()]).collect();
+    let bridge = process::bridge_on(path.parent()?, &users)?;
+    let message = format!(
+        "process {bridge} looks like a bridge on this map, and will undo the edit with its next \
+         chat; name it with --bridge URL, or clean while it is stopped"
+    );
+    Some(Warning::at(WarningCode::BridgeRuns, path, message))
 }
 
 fn check_limit(limit: Option<u64>, plan: &Plan) -> Result<(), Failure> {
@@ -282,11 +301,12 @@ impl Run {
     pub fn exit(&self) -> Exit {
         let doubtful = |verdict: Verdict| {
             use KeepReason as K;
-            verdict.state() == State::Unknown
-                && !matches!(
-                    verdict,
-                    Verdict::Keep(K::UnknownModel | K::NoString | K::ImpossibleId)
-                )
+            matches!(verdict, Verdict::Keep(K::Failed(_)))
+                || verdict.state() == State::Unknown
+                    && !matches!(
+                        verdict,
+                        Verdict::Keep(K::UnknownModel | K::NoString | K::ImpossibleId)
+                    )
         };
         let in_doubt = self.plan.decisions.iter().any(|decision| doubtful(decision.verdict));
         if in_doubt || self.warnings.iter().any(|warning| warning.code.is_trouble()) {

@@ -85,7 +85,7 @@ const SESSIONS: [Session; 8] = [
     },
 ];
 
-/// Makes the home, shows `clean --dry-run` and `clean` on it, and removes it again.
+/// Makes the home, shows `clean --dry-run`, `clean` and `undo` on it, and removes it again.
 ///
 /// # Errors
 /// Where the home cannot be made, the binary cannot be run, or what it did was not right.
@@ -113,8 +113,13 @@ fn show(folder: &Path, interrupt: &Interrupt) -> io::Result<Option<Failure>> {
     say("$ cat bridge/session_map.json")?;
     say(&fs::read_to_string(&map)?)?;
     say("What would go? Nothing is changed yet.\n")?;
-    for step in ["clean --dry-run", "clean"] {
-        let arguments = format!("{step} --bridge off --home home --session-dir bridge");
+    let clean = "--bridge off --home home --session-dir bridge";
+    let steps = [
+        (format!("clean --dry-run {clean}"), false),
+        (format!("clean {clean}"), true),
+        ("undo --bridge off".to_owned(), true),
+    ];
+    for (arguments, changes_the_map) in steps {
         say(&format!("$ session-warden {arguments}"))?;
         if interrupt.asked() {
             return Ok(Some(stopped()));
@@ -124,9 +129,11 @@ fn show(folder: &Path, interrupt: &Interrupt) -> io::Result<Option<Failure>> {
             return Ok(Some(Failure::new(format!("session-warden {arguments}: {status}"))));
         }
         say("")?;
+        if changes_the_map {
+            say("$ cat bridge/session_map.json")?;
+            say(&fs::read_to_string(&map)?)?;
+        }
     }
-    say("$ cat bridge/session_map.json")?;
-    say(&fs::read_to_string(&map)?)?;
     say("Every session file is still there. The throwaway home is removed again.")?;
     Ok(None)
 }

@@ -4,14 +4,14 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use crate::bridge::{Access, Fate, FileMap, MapHolder, fates};
+use crate::bridge::{Access, Choice, Fate, FileMap, MapHolder, fates, may_be_held};
 use crate::disk::interrupt::Interrupt;
 use crate::domain::{Exit, Failure, Timestamp, Warning, WarningCode};
 use crate::journal::{Journal, PutBack, Removed};
 use crate::report::escape::escape;
 
 /// What to put back.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Options {
     /// The run; without it, the newest with something left to put back.
     pub run: Option<String>,
@@ -21,6 +21,8 @@ pub struct Options {
     pub map: Option<PathBuf>,
     /// Say what would be put back, and change nothing.
     pub dry_run: bool,
+    /// Where a bridge might run that holds the map.
+    pub bridge: Choice,
 }
 
 /// Puts mappings back, and says which. What went wrong after the map was changed is handed on.
@@ -41,6 +43,9 @@ pub fn run(
     let path = path(options, &entries)?;
     let access = if options.dry_run { Access::Read } else { Access::Change };
     let map = FileMap::open(path.clone(), access, interrupt.clone())?;
+    if !options.dry_run {
+        refuse_beside_bridge(&options.bridge, &map)?;
+    }
     let (done, mut warnings) = if options.dry_run {
         (map.map().map(|map| fates(map, &entries)).unwrap_or_default(), Vec::new())
     } else {
@@ -50,6 +55,17 @@ pub fn run(
     warnings.extend(map.warnings());
     let trouble = warnings.iter().any(|warning| warning.code.is_trouble());
     Ok((if trouble { Exit::Partly } else { Exit::Done }, warnings))
+}
+
+/// No call of a bridge adds a mapping, and one that runs would write its own map over ours.
+fn refuse_beside_bridge(choice: &Choice, map: &FileMap) -> Result<(), Failure> {
+    let (Choice::Auto(address) | Choice::Named(address)) = choice else { return Ok(()) };
+    if !may_be_held(address, map) {
+        return Ok(());
+    }
+    let message = format!("a bridge runs at {}, and cannot be given mappings", address.as_str());
+    Err(Failure::new(message)
+        .hint("stop the bridge, undo, start it again; --bridge off if it is another map's"))
 }
 
 fn put_back(

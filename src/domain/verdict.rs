@@ -56,6 +56,8 @@ pub enum KeepReason {
     PutBack,
     /// The process of that id uses it.
     InUse(u32),
+    /// It should have gone, and its holder did not let it go.
+    Failed(RemoveReason),
     /// It would have gone, but the map no longer holds it as it was judged.
     ChangedMeanwhile(RemoveReason),
 }
@@ -89,12 +91,14 @@ impl Verdict {
     /// The state that the report counts it under.
     pub fn state(self) -> State {
         match self {
-            Self::Remove(reason) | Self::Keep(KeepReason::ChangedMeanwhile(reason)) => match reason
-            {
-                RemoveReason::Idle => State::Idle,
-                RemoveReason::Missing => State::Missing,
-                RemoveReason::Archived => State::Archived,
-            },
+            Self::Remove(reason)
+            | Self::Keep(KeepReason::ChangedMeanwhile(reason) | KeepReason::Failed(reason)) => {
+                match reason {
+                    RemoveReason::Idle => State::Idle,
+                    RemoveReason::Missing => State::Missing,
+                    RemoveReason::Archived => State::Archived,
+                }
+            }
             Self::Keep(reason) => match reason {
                 KeepReason::Active | KeepReason::UsedMeanwhile => State::Active,
                 KeepReason::MissingKept => State::Missing,
@@ -133,6 +137,7 @@ impl fmt::Display for Verdict {
                 K::Active => "used lately",
                 K::UsedMeanwhile => "used meanwhile",
                 K::MissingKept | K::ArchivedKept => "--missing keep",
+                K::Failed(_) => "not let go",
                 K::PutBack => "put back lately",
                 K::InUse(_) => "in use",
                 K::ChangedMeanwhile(_) => "changed meanwhile",

@@ -31,6 +31,14 @@ pub enum WarningCode {
     DanglingMap,
     /// What the run did could not be written down.
     NotWrittenDown,
+    /// A bridge answers that holds another map.
+    OtherBridge,
+    /// A bridge seems to run on the map whose file was edited.
+    BridgeRuns,
+    /// A bridge did not do all that it was asked.
+    BridgeTrouble,
+    /// A chat that no call to a bridge can name.
+    NotAddressable,
     /// A signal came after the map had been changed.
     Interrupted,
 }

@@ -1,7 +1,9 @@
 //! Who we are, and where users have their homes.
 
+mod listening;
 mod running;
 
+pub use listening::{bridge_on, session_dir_of_listener};
 pub use running::{Process, Processes, is_alive, lockers, started};
 
 use nix::unistd::{Uid, User};

@@ -137,7 +137,7 @@ fn field<'s>(status: &'s [u8], name: &[u8]) -> Option<&'s [u8]> {
 }
 
 /// The names in that folder that are numbers.
-fn numbers(folder: &Path) -> impl Iterator<Item = u32> {
+pub(super) fn numbers(folder: &Path) -> impl Iterator<Item = u32> {
     let names = fs::read_dir(folder).into_iter().flatten().flatten();
     names.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }

@@ -11,8 +11,8 @@ use std::path::Path;
 use crate::bridge::Source;
 use crate::domain::plan::Observations;
 use crate::domain::{
-    Action, Activity, Decision, IdleThreshold, Mapping, Plan, SessionMap, State, Timestamp,
-    Verdict, Warning,
+    Action, Activity, Decision, IdleThreshold, KeepReason, Mapping, Plan, SessionMap, State,
+    Timestamp, Verdict, Warning,
 };
 
 pub use json::write_json;
@@ -157,6 +157,7 @@ impl Report<'_> {
 
     fn action(&self, verdict: Verdict) -> Action {
         match verdict {
+            Verdict::Keep(KeepReason::Failed(_)) => Action::Failed,
             Verdict::Keep(_) => Action::Kept,
             Verdict::Remove(_) if self.dry_run => Action::WouldRemove,
             Verdict::Remove(_) => Action::Removed,

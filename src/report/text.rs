@@ -43,8 +43,15 @@ fn header(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()>
         writeln!(to, "  No session map at {path}: nothing to clean.")?;
         return writeln!(to);
     };
+    let source = &report.source;
     let form = if map.form() == Form::Legacy { " (legacy form)" } else { "" };
-    writeln!(to, "  map        {path}{form}")?;
+    if source.map.is_some() {
+        writeln!(to, "  map        {path}{form}")?;
+    }
+    if !source.why.is_empty() {
+        let how = if source.url.is_some() { "bridge" } else { "file" };
+        writeln!(to, "  source     {how}: {}", escape(&source.why))?;
+    }
     for (provider, root) in report.roots() {
         let name = PROVIDERS.get(provider).map_or("", |provider| provider.name);
         writeln!(to, "  {name:<9}  {}", escape(&root.to_string_lossy()))?;

@@ -105,6 +105,8 @@ impl TestEnv {
             .env_clear()
             .env("HOME", self.path("home"))
             .env("CLAUDE_SESSION_DIR", self.path("bridge"))
+            // Nobody listens there: a bridge of the machine's user is none of ours.
+            .env("CLAUDE_BRIDGE_PORT", "1")
             .env("PATH", "/usr/bin:/bin")
             .current_dir(self.folder.path())
             .stdin(Stdio::null());

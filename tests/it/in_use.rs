@@ -27,7 +27,7 @@ impl Running {
         Self::started(Command::new("/bin/sh").args(["-c", "sleep 60; :", "sh"]).args(arguments))
     }
 
-    fn started(command: &mut Command) -> Self {
+    pub fn started(command: &mut Command) -> Self {
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         Self(child)
     }

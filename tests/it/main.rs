@@ -8,6 +8,7 @@
 )]
 
 mod arbitrary_map;
+mod bridge;
 mod child;
 mod claude;
 mod codex;
@@ -26,6 +27,7 @@ mod output;
 mod project;
 mod report;
 mod running;
+mod stand_in;
 mod undo;
 mod usage;
 mod vibe;

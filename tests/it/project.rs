@@ -114,11 +114,15 @@ fn the_demo_shows_a_clean_and_removes_its_home() {
         "  Idle (>2h): 3",
         "  Missing files: 1",
         "  Unknown (kept): 1",
+        "$ session-warden undo",
+        "Put back: 4 mappings",
     ] {
         assert!(ran.out.contains(shown), "no {shown:?} in {}", ran.out);
     }
     let maps: Vec<&str> = ran.out.split("$ cat bridge/session_map.json").skip(1).collect();
     assert!(maps[0].contains("tax-return") && maps[0].contains("website"), "{}", ran.out);
-    assert!(!maps[1].contains("tax-return") && maps[1].contains("website"), "{}", ran.out);
+    let after_clean = maps[1].split("$ session-warden undo").next().unwrap();
+    assert!(!after_clean.contains("tax-return") && after_clean.contains("website"), "{}", ran.out);
+    assert!(maps[2].contains("tax-return") && maps[2].contains("old-idea"), "{}", ran.out);
     assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0, "the demo left something behind");
 }

@@ -177,7 +177,8 @@ fn a_signal_at_any_moment_leaves_a_whole_map_and_an_honest_code_x5() {
 fn crons_environment_is_enough_x6() {
     let env = mapped();
     let mut command = env.command(["clean", "-q", "--map"]);
-    command.arg(env.map_path()).env_remove("CLAUDE_SESSION_DIR").current_dir("/");
+    command.arg(env.map_path()).current_dir("/");
+    command.env_remove("CLAUDE_SESSION_DIR").env_remove("CLAUDE_BRIDGE_PORT");
     let names: Vec<_> = command.get_envs().filter(|(_, value)| value.is_some()).collect();
     assert_eq!(names.len(), 2, "HOME and PATH");
     let ran = bounded(&mut command);

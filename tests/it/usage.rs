@@ -73,7 +73,7 @@ fn names_that_are_none_are_refused_with_the_right_ones() {
     refused_values(
         "--bridge",
         &["on", "", "AUTO", "localhost:8000"],
-        "a right one is --bridge off",
+        "a right one is --bridge http://127.0.0.1:8000",
     );
     refused_values("--missing", &["maybe", "REMOVE"], "remove, keep");
     refused_values("--provider", &["gpt", "Claude", "claude-cli"], "claude, codex, gemini, vibe");

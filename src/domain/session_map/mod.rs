@@ -92,6 +92,11 @@ impl SessionMap {
         parse::parse(bytes)
     }
 
+    /// Parses the map that stands under `key` in an object.
+    pub fn parse_within(key: &str, bytes: &[u8]) -> Result<Self, ParseError> {
+        parse::within(key, bytes).and_then(Self::parse)
+    }
+
     /// How the map is laid out. An empty object is in today's form.
     pub fn form(&self) -> Form {
         self.form

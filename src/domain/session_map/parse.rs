@@ -4,8 +4,9 @@
 //! its surrogate checks too, so values that are not ours are walked as strictly as those that are.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use super::{DECODED, Entry, Form, Model, SessionMap, Text, unique};
@@ -44,6 +45,14 @@ pub(super) fn parse(bytes: Vec<u8>) -> Result<SessionMap, ParseError> {
         return unique::check(&map).map(|()| map).map_err(ParseError);
     }
     Err(ParseError("larger than 2 GiB".to_owned()))
+}
+
+/// The bytes of the value under `key` in the object that is all of `bytes`.
+pub(super) fn within(key: &str, bytes: &[u8]) -> Result<Vec<u8>, ParseError> {
+    let whole: BTreeMap<Cow<'_, str>, &RawValue> =
+        serde_json::from_slice(bytes).map_err(|error| ParseError(error.to_string()))?;
+    let value = whole.get(key).ok_or_else(|| ParseError(format!("it has no {key:?}")))?;
+    Ok(value.get().as_bytes().to_vec())
 }
 
 fn other_encoding(bytes: &[u8]) -> Option<&'static str> {

@@ -4,7 +4,7 @@
 use super::{A, B, GONE, USED};
 use crate::env::{DAY, MINUTE, TestEnv, set_age};
 use serde_json::{Value, json};
-use session_warden::bridge::{Access, FileMap, MapHolder, Removal, Source, Witness};
+use session_warden::bridge::{Access, Choice, FileMap, MapHolder, Removal, Source, Witness};
 use session_warden::commands::clean::{Run, run_on};
 use session_warden::config::{Clean, Environment, Format, Home, Verbosity};
 use session_warden::disk::interrupt::Interrupt;
@@ -56,6 +56,7 @@ fn clean(env: &TestEnv, meddle: impl Fn() + 'static) -> Run {
         map: env.map_path(),
         home: Home::Given(env.home("")),
         environment: Environment::default(),
+        bridge: Choice::Off,
         state_dir: Some(env.path("state")),
         missing: Missing::RemoveGuarded,
         providers: Vec::new(),

@@ -1,21 +1,15 @@
-//! What was typed, and the one place that prints errors and decides how the process ends.
+//! The command line's grammar, and what it means together with the environment.
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::collections::BTreeMap;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
-use std::time::Instant;
 
-use crate::commands::{clean, demo, history, undo};
+use crate::bridge::{Address, Choice};
 use crate::config::{self, Environment, Format, Home, Verbosity};
-use crate::disk::interrupt::Interrupt;
-use crate::disk::words;
-use crate::domain::{Exit, Failure, IdleThreshold, Missing, Timestamp, Warning};
+use crate::domain::{Exit, Failure, IdleThreshold, Missing};
 use crate::journal::Journal;
 use crate::provider::PROVIDERS;
-use crate::report::escape::escape;
-use crate::report::{Look, write_json, write_text};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -27,6 +21,7 @@ Exit codes:
 
 Environment:
   CLAUDE_SESSION_DIR  the folder of session_map.json, as --session-dir
+  CLAUDE_BRIDGE_PORT  where --bridge auto looks for a bridge, instead of 8000
   CLAUDE_CONFIG_DIR, CODEX_HOME, GEMINI_CLI_HOME
                       where the CLIs keep their sessions, as they know it
   NO_COLOR            no colours";
@@ -52,13 +47,13 @@ report. Only mappings go: no session file is ever written, moved or deleted.";
 )]
 pub struct Cli {
     #[command(subcommand)]
-    command: Option<Command>,
+    pub(super) command: Option<Command>,
     #[command(flatten)]
-    clean: CleanArgs,
+    pub(super) clean: CleanArgs,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(super) enum Command {
     /// Let idle mappings go (the default command)
     #[command(max_term_width = 80, after_help = AFTER_HELP)]
     Clean(CleanArgs),
@@ -74,7 +69,7 @@ enum Command {
 }
 
 #[derive(Debug, Clone, Args)]
-struct CleanArgs {
+pub(super) struct CleanArgs {
     /// Decide and report, change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -102,9 +97,8 @@ struct CleanArgs {
     #[arg(long, value_name = "DIR")]
     home: Option<PathBuf>,
 
-    /// How to reach the map: auto or off, both its file for now
-    #[arg(long, value_name = "URL|auto|off", value_parser = bridge, default_value = "auto")]
-    bridge: Bridge,
+    #[command(flatten)]
+    bridge: BridgeArgs,
 
     /// Where a session's file is gone [default: remove, unless all of a CLI's mappings are missing]
     #[arg(long, value_name = "remove|keep", hide_possible_values = true)]
@@ -139,35 +133,38 @@ struct CleanArgs {
 }
 
 #[derive(Debug, Clone, Args)]
-struct UndoArgs {
+pub(super) struct UndoArgs {
     /// The run [default: the newest with something left to put back]
-    run: Option<String>,
+    pub(super) run: Option<String>,
 
     /// Put back this chat only
     #[arg(long, value_name = "ID")]
-    chat: Option<String>,
+    pub(super) chat: Option<String>,
 
     /// Say what would be put back, change nothing
     #[arg(short = 'n', long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
 
     #[arg(
         long,
         value_name = "DIR",
         help = "The folder of session_map.json [default: where the run found it]"
     )]
-    session_dir: Option<PathBuf>,
+    pub(super) session_dir: Option<PathBuf>,
 
     /// The map itself [default: where the run found it]
     #[arg(long, value_name = "FILE", conflicts_with = "session_dir")]
-    map: Option<PathBuf>,
+    pub(super) map: Option<PathBuf>,
 
     #[command(flatten)]
-    state: HistoryArgs,
+    pub(super) bridge: BridgeArgs,
+
+    #[command(flatten)]
+    pub(super) state: HistoryArgs,
 }
 
 #[derive(Debug, Clone, Args)]
-struct HistoryArgs {
+pub(super) struct HistoryArgs {
     #[arg(
         long,
         value_name = "DIR",
@@ -177,14 +174,61 @@ struct HistoryArgs {
 }
 
 impl HistoryArgs {
-    fn journal(&self, environment: &Environment) -> Result<Journal, Failure> {
+    pub(super) fn journal(&self, environment: &Environment) -> Result<Journal, Failure> {
         Ok(Journal::at(&config::state_dir(self.state_dir.as_deref(), environment)?))
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Args)]
+pub(super) struct BridgeArgs {
+    /// Ask a running bridge to let go, instead of editing its file [default: auto; with --map, off]
+    #[arg(long, value_name = "URL|auto|off", value_parser = bridge)]
+    bridge: Option<Bridge>,
+
+    /// Let --bridge name an address that is not loopback
+    #[arg(long)]
+    allow_remote_bridge: bool,
+}
+
+#[derive(Debug, Clone)]
 enum Bridge {
-    File,
+    Off,
+    Auto,
+    Named(Address),
+}
+
+/// The port that a bridge listens at unless it is told otherwise.
+const BRIDGE_PORT: u16 = 8000;
+
+impl BridgeArgs {
+    pub(super) fn choice(
+        &self,
+        is_map_named: bool,
+        environment: &Environment,
+    ) -> Result<Choice, Failure> {
+        let usage = |message| Failure { exit: Exit::Usage, ..Failure::new(message) };
+        match &self.bridge {
+            Some(Bridge::Off) => Ok(Choice::Off),
+            // Which map a bridge writes is told by its folder, never by a single file's name.
+            None | Some(Bridge::Auto) if is_map_named => Ok(Choice::Off),
+            None | Some(Bridge::Auto) => {
+                let port = environment.get("CLAUDE_BRIDGE_PORT");
+                let port =
+                    port.map_or(Some(BRIDGE_PORT), |port| port.to_str()?.trim().parse().ok());
+                let port = port.filter(|port| *port != 0).ok_or_else(|| {
+                    usage("CLAUDE_BRIDGE_PORT is no port; a right one is 8000".to_owned())
+                })?;
+                Ok(Choice::Auto(Address::local(port)))
+            }
+            Some(Bridge::Named(address)) if address.is_loopback() || self.allow_remote_bridge => {
+                Ok(Choice::Named(address.clone()))
+            }
+            Some(Bridge::Named(address)) => Err(usage(format!(
+                "{} is not an address of this machine; --allow-remote-bridge lets it be",
+                address.as_str()
+            ))),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -208,11 +252,9 @@ enum ColorArg {
 
 fn bridge(text: &str) -> Result<Bridge, String> {
     match text {
-        "auto" | "off" => Ok(Bridge::File),
-        _ if text.contains("://") => {
-            Err("asking a running bridge is not there yet; a right one is --bridge off".to_owned())
-        }
-        _ => Err("neither auto nor off; a right one is --bridge off".to_owned()),
+        "auto" => Ok(Bridge::Auto),
+        "off" => Ok(Bridge::Off),
+        _ => Address::parse(text).map(Bridge::Named),
     }
 }
 
@@ -221,7 +263,8 @@ fn limit(text: &str) -> Result<u64, String> {
 }
 
 impl CleanArgs {
-    fn into_config(self, environment: Environment) -> Result<config::Clean, Failure> {
+    pub(super) fn into_config(self, environment: Environment) -> Result<config::Clean, Failure> {
+        let bridge = self.bridge.choice(self.map.is_some(), &environment)?;
         let map = match (self.map, self.session_dir) {
             (Some(map), _) => map,
             (None, Some(folder)) => folder.join(config::MAP_NAME),
@@ -254,6 +297,7 @@ impl CleanArgs {
                 Some(MissingArg::Keep) => Missing::Keep,
             },
             environment,
+            bridge,
             state_dir: self.state.state_dir,
             providers: self.provider,
             max_remove: self.max_remove,
@@ -268,126 +312,5 @@ impl CleanArgs {
                 (false, false) => Verbosity::Normal,
             },
         })
-    }
-}
-
-/// Runs the command that was typed; the failure is printed by [`fail`].
-///
-/// # Errors
-/// Whatever keeps the command from its work.
-pub fn run(cli: Cli, environment: Environment, now: Timestamp) -> Result<Exit, Failure> {
-    let interrupt = Interrupt::listen()
-        .map_err(|error| Failure::new(format!("cannot listen for signals: {}", words(&error))))?;
-    match cli.command {
-        Some(Command::Demo) => demo::run(&interrupt),
-        Some(Command::Undo(args)) => undo(args, &environment, now, &interrupt),
-        Some(Command::History(args)) => {
-            history::run(&args.journal(&environment)?, now, &mut io::stdout().lock())
-        }
-        Some(Command::Clean(args)) => clean(&args.into_config(environment)?, now, &interrupt),
-        None => clean(&cli.clean.into_config(environment)?, now, &interrupt),
-    }
-}
-
-fn undo(
-    args: UndoArgs,
-    environment: &Environment,
-    now: Timestamp,
-    interrupt: &Interrupt,
-) -> Result<Exit, Failure> {
-    let journal = args.state.journal(environment)?;
-    let named = args.map.or_else(|| Some(args.session_dir?.join(config::MAP_NAME)));
-    let map = named.map(|map| config::absolute(&map)).transpose()?;
-    let options = undo::Options { run: args.run, chat: args.chat, map, dry_run: args.dry_run };
-    let mut out = io::stdout().lock();
-    let (exit, warnings) = undo::run(&options, &journal, now, interrupt, &mut out)?;
-    warn(&warnings);
-    Ok(exit)
-}
-
-fn clean(config: &config::Clean, now: Timestamp, interrupt: &Interrupt) -> Result<Exit, Failure> {
-    let started = Instant::now();
-    let mut run = clean::run(config, now, interrupt).inspect_err(|failure| {
-        // What cannot be written down of a failed run is no news beside its failure.
-        let _ = clean::write_down_failure(config, failure, now, started.elapsed());
-    })?;
-    run.write_down(config, started.elapsed());
-    let mut exit = run.exit();
-    if config.verbosity != Verbosity::Quiet || exit != Exit::Done {
-        if let Err(error) = write_report(&run, config)
-            // Whoever closed the pipe has seen enough; that is no trouble of ours.
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            complain(&format!("warning: cannot write the report: {}", words(&error)));
-            exit = Exit::Partly;
-        }
-        warn(run.warnings());
-    }
-    if interrupt.asked() && run.has_changed_the_map() && exit != Exit::Partly {
-        complain("warning: stopped by a signal after the map was changed");
-        exit = Exit::Partly;
-    }
-    Ok(exit)
-}
-
-fn write_report(run: &clean::Run, config: &config::Clean) -> io::Result<()> {
-    let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
-    let report = run.report();
-    match config.format {
-        Format::Json => write_json(&report, &mut out)?,
-        Format::Text => {
-            let all = config.dry_run || config.verbosity == Verbosity::Verbose;
-            write_text(&report, Look { color: config.color, all }, &mut out)?;
-        }
-    }
-    out.flush()
-}
-
-/// How many warnings of one kind are printed; the JSON report has them all.
-const SHOWN_OF_A_KIND: usize = 5;
-
-fn warn(warnings: &[Warning]) {
-    let mut kinds: BTreeMap<_, usize> = BTreeMap::new();
-    for warning in warnings {
-        let seen = kinds.entry(warning.code).or_default();
-        *seen += 1;
-        if *seen <= SHOWN_OF_A_KIND {
-            let place = warning.path.as_ref();
-            let place = place.map(|path| format!(": {}", path.display())).unwrap_or_default();
-            complain(&format!("warning: {}{place}", warning.message));
-        }
-    }
-    let more: usize = kinds.values().map(|seen| seen.saturating_sub(SHOWN_OF_A_KIND)).sum();
-    if more > 0 {
-        complain(&format!("warning: and {more} more like these; --format json shows all"));
-    }
-}
-
-/// Prints why a run failed, and what to do about it.
-pub fn fail(failure: &Failure) {
-    complain(&failure.message);
-    if let Some(hint) = &failure.hint {
-        // There is nowhere left to report to if standard error is closed.
-        let _ = writeln!(io::stderr(), "hint: {}", escape(hint));
-    }
-}
-
-fn complain(message: &str) {
-    let _ = writeln!(io::stderr(), "session-warden: {}", escape(message));
-}
-
-/// Prints help, the version, or what is wrong with what was typed.
-pub fn no_run(answer: &clap::Error) -> Exit {
-    if answer.use_stderr() {
-        // What was typed is in there, and may hold anything.
-        let text = answer.render().to_string();
-        let text = text.strip_prefix("error: ").unwrap_or(&text);
-        let lines: Vec<String> = text.lines().map(escape).collect();
-        let _ = writeln!(io::stderr(), "session-warden: {}", lines.join("\n"));
-        return Exit::Usage;
-    }
-    match answer.print() {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Failed,
-        _ => Exit::Done,
     }
 }

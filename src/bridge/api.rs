@@ -1,0 +1,252 @@
+//! The bridge's HTTP API, as little of it as is needed, and trusting nothing that comes back (B1).
+
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::domain::SessionMap;
+
+/// How long to wait for a connection, and for a whole call.
+const TO_CONNECT: Duration = Duration::from_secs(2);
+const TO_ANSWER: Duration = Duration::from_secs(5);
+
+/// A larger answer is refused, as a larger map file is.
+const LARGEST: u64 = 256 << 20;
+
+/// What the bridge says of itself.
+const MESSAGE: &str = "Claude CLI Bridge API";
+
+/// Where a bridge listens: `http://host:port`, without a slash at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address(String);
+
+impl Address {
+    /// The bridge at that port of this machine.
+    pub fn local(port: u16) -> Self {
+        Self(format!("http://127.0.0.1:{port}"))
+    }
+
+    /// Parses `http://host[:port]`. The error says what is wrong, for the end of a sentence.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let example = "a right one is --bridge http://127.0.0.1:8000";
+        let base = text.strip_suffix('/').unwrap_or(text);
+        let uri: ureq::http::Uri =
+            base.parse().map_err(|error| format!("no address of a bridge ({error}); {example}"))?;
+        let is_plain = uri.path_and_query().is_none_or(|path| path.as_str() == "/");
+        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'));
+        if uri.scheme_str() != Some("http") || !is_plain || authority.is_none() {
+            return Err(format!("neither auto, off nor http://host:port; {example}"));
+        }
+        Ok(Self(base.to_owned()))
+    }
+
+    /// Whether it is an address of this machine alone (B6).
+    pub fn is_loopback(&self) -> bool {
+        let uri: Option<ureq::http::Uri> = self.0.parse().ok();
+        uri.and_then(|uri| uri.host().map(str::to_owned)).is_some_and(|host| {
+            let bare = host.trim_start_matches('[').trim_end_matches(']');
+            host == "localhost" || bare.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+        })
+    }
+
+    /// Its port.
+    pub fn port(&self) -> Option<u16> {
+        let uri: ureq::http::Uri = self.0.parse().ok()?;
+        Some(uri.port_u16().unwrap_or(80))
+    }
+
+    /// The address as it is called.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Why a call did not get the answer of a bridge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// Nobody listens there.
+    Refused,
+    /// Somebody answered wholly, and is no bridge, or says that something is wrong.
+    NotThat(String),
+    /// No whole answer came: a timeout, a cut, or garbage.
+    Broken(String),
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Refused => f.write_str("connection refused"),
+            Self::NotThat(why) | Self::Broken(why) => f.write_str(why),
+        }
+    }
+}
+
+/// What a deletion found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deleted {
+    /// The mapping, which is gone now.
+    Gone,
+    /// Nothing: it had gone already.
+    Already,
+}
+
+/// A bridge that can be called.
+#[derive(Debug)]
+pub(super) struct Api {
+    agent: ureq::Agent,
+    address: Address,
+}
+
+impl Api {
+    /// The bridge there. Nothing is called yet.
+    pub(super) fn new(address: Address) -> Self {
+        let config = ureq::Agent::config_builder()
+            .proxy(None)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false)
+            .timeout_connect(Some(TO_CONNECT))
+            .timeout_global(Some(TO_ANSWER))
+            .max_idle_connections(1)
+            .user_agent(concat!("session-warden/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Self { agent: config.into(), address }
+    }
+
+    /// Where it is.
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Whether a bridge answers.
+    pub(super) fn hello(&self) -> Result<(), Trouble> {
+        let answer = receive(self.agent.get(format!("{}/", self.address.0)).call())?;
+        let about: serde_json::Value = answer.ok_json()?;
+        match about.get("message").and_then(serde_json::Value::as_str) {
+            Some(MESSAGE) => Ok(()),
+            _ => Err(Trouble::NotThat("what answers there is no bridge".to_owned())),
+        }
+    }
+
+    /// The map that the bridge holds.
+    pub(super) fn sessions(&self) -> Result<SessionMap, Trouble> {
+        let answer = receive(self.agent.get(format!("{}/sessions", self.address.0)).call())?;
+        if answer.status != 200 {
+            return Err(answer.not_that());
+        }
+        SessionMap::parse_within("sessions", &answer.body)
+            .map_err(|error| Trouble::NotThat(format!("its answer is no map: {error}")))
+    }
+
+    /// Has the bridge let go of that chat's mapping under that model.
+    pub(super) fn delete(&self, model: &str, chat: &str) -> Result<Deleted, Trouble> {
+        let (chat, model) = (encoded(chat), encoded(model));
+        let url = format!("{}/sessions/{chat}?model={model}", self.address.0);
+        let answer = receive(self.agent.delete(url).call())?;
+        let about = answer.json().unwrap_or_default();
+        let says = |field: &str, text: &str| about.get(field).is_some_and(|value| value == text);
+        match answer.status {
+            200 if says("status", "deleted") => Ok(Deleted::Gone),
+            404 if says("detail", "Session not found") => Ok(Deleted::Already),
+            _ => Err(answer.not_that()),
+        }
+    }
+}
+
+fn receive(
+    answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+) -> Result<Answer, Trouble> {
+    let mut answer = answer.map_err(trouble)?;
+    let status = answer.status().as_u16();
+    let body = answer.body_mut().with_config().limit(LARGEST).read_to_vec().map_err(trouble)?;
+    Ok(Answer { status, body })
+}
+
+struct Answer {
+    status: u16,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn json(&self) -> Option<serde_json::Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    fn ok_json(&self) -> Result<serde_json::Value, Trouble> {
+        self.json().filter(|_| self.status == 200).ok_or_else(|| self.not_that())
+    }
+
+    fn not_that(&self) -> Trouble {
+        Trouble::NotThat(format!(
+            "what answers there does not answer as a bridge does (HTTP status {})",
+            self.status
+        ))
+    }
+}
+
+fn trouble(error: ureq::Error) -> Trouble {
+    match error {
+        ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            Trouble::Refused
+        }
+        ureq::Error::ConnectionFailed => Trouble::Refused,
+        error => Trouble::Broken(error.to_string().replace(['\n', '\r'], " ")),
+    }
+}
+
+/// Whether a chat id can be one segment of a path (B2).
+pub(super) fn is_addressable(chat: &str) -> bool {
+    !matches!(chat, "" | "." | "..") && !chat.contains('/')
+}
+
+/// Every byte but letters, digits, `-`, `.`, `_` and `~` as `%XX` (RFC 3986, unreserved).
+fn encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_one_segment_b2() {
+        assert_eq!(encoded("x?model=y"), "x%3Fmodel%3Dy");
+        assert_eq!(encoded("%2F é\r\n&"), "%252F%20%C3%A9%0D%0A%26");
+        for chat in ["", ".", "..", "a/b", "/"] {
+            assert!(!is_addressable(chat), "{chat:?}");
+        }
+        assert!(is_addressable("...") && is_addressable("a b"));
+    }
+
+    #[test]
+    fn addresses_are_taken_or_refused_with_a_right_one_b6() {
+        for (text, is_loopback) in [
+            ("http://127.0.0.1:8000", true),
+            ("http://127.9.9.9:8000/", true),
+            ("http://localhost:9000", true),
+            ("http://[::1]:8000", true),
+            ("http://10.0.0.1:8000", false),
+            ("http://example.org", false),
+            ("http://127.0.0.1.example.org:8000", false),
+        ] {
+            assert_eq!(Address::parse(text).map(|a| a.is_loopback()), Ok(is_loopback), "{text}");
+        }
+        for text in [
+            "https://127.0.0.1",
+            "http://",
+            "127.0.0.1:8000",
+            "http://u@127.0.0.1:1",
+            "http://127.0.0.1/x",
+            "on",
+            "",
+        ] {
+            assert!(Address::parse(text).unwrap_err().contains("a right one is"), "{text}");
+        }
+    }
+}
