@@ -65,3 +65,46 @@ pub fn bridge_on(folder: &Path, users: &[u32]) -> Option<u32> {
         },
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn a_listener_is_found_by_its_port_b5() {
+        let line = "   3: 0100007F:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4242 1";
+        assert_eq!(listener(line, 8000).as_deref(), Some("socket:[4242]"));
+        assert_eq!(listener(line, 8001), None);
+        assert_eq!(listener(&line.replace(" 0A ", " 01 "), 8000), None, "a connection");
+        assert_eq!(listener("", 8000), None);
+        let ours = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = ours.local_addr().unwrap().port();
+        let table = fs::read_to_string("/proc/net/tcp").unwrap();
+        let inodes: Vec<String> = table.lines().filter_map(|line| listener(line, port)).collect();
+        assert!(holds_socket(std::process::id(), &inodes));
+        drop(ours);
+        assert!(!holds_socket(std::process::id(), &inodes));
+    }
+
+    #[test]
+    fn a_process_tells_its_session_folder_b5() {
+        let told = |value: &str| {
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", "read x"]).stdin(Stdio::piped()).current_dir("/tmp");
+            let mut child = command.env("CLAUDE_SESSION_DIR", value).spawn().unwrap();
+            let started = std::time::Instant::now();
+            let mut folder = session_dir(child.id());
+            while folder.is_none() && !value.is_empty() && started.elapsed().as_secs() < 10 {
+                folder = session_dir(child.id());
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+            folder
+        };
+        assert_eq!(told("/elsewhere"), Some("/elsewhere".into()));
+        assert_eq!(told("here"), Some("/tmp/here".into()));
+        assert_eq!(told(""), None);
+    }
+}
