@@ -48,8 +48,9 @@ pub fn open(
                 return Ok(Box::new(file.because("there is no map", None)));
             };
             let api = Api::new(address.clone());
-            let held = match api.hello().and_then(|()| api.sessions()) {
-                Ok(held) => held,
+            // Once a bridge has answered, it may be this map's, whatever goes wrong then.
+            let held = match api.hello() {
+                Ok(()) => api.sessions().map_err(|trouble| silent(address, &trouble))?,
                 Err(Trouble::Refused) => {
                     let why = format!("no bridge listens at {url}");
                     return Ok(Box::new(file.because(&why, None)));

@@ -90,7 +90,8 @@ impl RunningBridge {
     }
 
     /// Takes what the bridge still holds, after all, out of what is believed to have gone.
-    fn verify(&self, removal: &mut Removal) {
+    /// `unanswered` is the place of the one that was asked for last, and got no answer.
+    fn verify(&self, removal: &mut Removal, unanswered: Option<u32>) {
         let now = match self.api.sessions() {
             Ok(now) => now,
             Err(trouble) => {
@@ -104,8 +105,8 @@ impl RunningBridge {
         let (back, gone): (Vec<u32>, Vec<u32>) = removal.removed.iter().partition(|p| is_held(p));
         removal.removed = gone;
         // What was asked for, and got no answer, may have gone all the same.
-        let (failed, went): (Vec<u32>, Vec<u32>) =
-            removal.failed.iter().partition(|place| is_held(place));
+        let (went, failed): (Vec<u32>, Vec<u32>) =
+            removal.failed.iter().partition(|place| Some(**place) == unanswered && !is_held(place));
         removal.removed.extend(went);
         removal.failed = failed.into_iter().chain(back).collect();
         removal.removed.sort_unstable();
@@ -154,6 +155,7 @@ impl MapHolder for RunningBridge {
         let start = Instant::now();
         let mut removal = Removal::default();
         let mut asked = false;
+        let mut unanswered = None;
         let mut ends = None;
         for (done, place) in going.iter().enumerate() {
             let Some(mapping) = self.map.get(*place) else { continue };
@@ -178,6 +180,7 @@ impl MapHolder for RunningBridge {
                     Ok(One::End(trouble)) => Some(format!("{trouble}; the rest is kept")),
                     Ok(One::Asked(trouble)) => {
                         asked = true;
+                        unanswered = Some(*place);
                         Some(format!("{trouble}; the rest is kept"))
                     }
                     Ok(One::Changed) => {
@@ -203,7 +206,7 @@ impl MapHolder for RunningBridge {
             }
         }
         if asked {
-            self.verify(&mut removal);
+            self.verify(&mut removal, unanswered);
         }
         if let Some(why) = ends {
             removal.warnings.push(self.warning(WarningCode::BridgeTrouble, &why));

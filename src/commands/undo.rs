@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::bridge::{Access, Choice, Fate, FileMap, MapHolder, fates, may_be_held};
 use crate::disk::interrupt::Interrupt;
@@ -127,7 +127,14 @@ fn choose(
         .map(|mark| (mark.run, mark.model, mark.chat))
         .collect();
     let mut seen = HashSet::new();
+    let named = options.map.as_ref().map(|map| map.canonicalize().unwrap_or_else(|_| map.clone()));
     for entry in all.iter().rev() {
+        // What went from another map has no place in the one that was named.
+        let is_other =
+            |named: &PathBuf| entry.map.as_deref().is_some_and(|map| named != Path::new(map));
+        if named.as_ref().is_some_and(is_other) {
+            continue;
+        }
         if !seen.insert(&entry.run) {
             continue;
         }
@@ -164,7 +171,7 @@ fn path(options: &Options, entries: &[Removed<'_>]) -> Result<PathBuf, Failure> 
 
 fn report(
     options: &Options,
-    path: &std::path::Path,
+    path: &Path,
     entries: &[Removed<'_>],
     fates: &[Fate],
     out: &mut dyn Write,

@@ -418,3 +418,19 @@ fn a_process_that_looks_like_the_bridge_is_warned_of() {
     assert_eq!(env.map_now()["claude-cli"], json!({"a": ACTIVE}), "it was asked for");
     env.run("clean").exits(0);
 }
+
+#[test]
+fn a_bridge_whose_sessions_fail_gets_no_edit_behind_its_back_b4() {
+    let env = home();
+    env.map(both().to_string());
+    let before = env.map_bytes();
+    let bridge = StandIn::hostile(&both(), |request, mut stream| {
+        if request.starts_with("GET /sessions") {
+            answer(&mut stream, 500, "{}").unwrap();
+            return None;
+        }
+        Some(stream)
+    });
+    auto(&env, bridge.port, "clean").exits(1).says(&["--bridge off"]);
+    assert_eq!(env.map_bytes(), before);
+}

@@ -315,3 +315,15 @@ fn undo_is_refused_while_another_run_holds_the_lock_x1() {
     ran.exits(75).says(&["another run holds the lock"]);
     assert_eq!((ran.out.as_str(), env.map_bytes()), ("", before));
 }
+
+#[test]
+fn a_named_map_gets_back_only_what_went_from_it() {
+    let env = home();
+    let other = env.path("other.json");
+    env.map(mixed());
+    env.run("clean").exits(0);
+    fs::write(&other, json!({"claude-cli": {"x": ACTIVE, "theirs": IDLE[0]}}).to_string()).unwrap();
+    env.run(&format!("clean --map {}", other.display())).exits(0);
+    env.run(&format!("undo --map {}", env.map_path().display())).exits(0);
+    assert_eq!(String::from_utf8(env.map_bytes()).unwrap(), mixed());
+}
