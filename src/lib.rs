@@ -13,3 +13,4 @@ pub mod journal;
 pub mod process;
 pub mod provider;
 pub mod report;
+pub mod schedule;

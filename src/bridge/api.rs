@@ -1,17 +1,22 @@
 //! The bridge's HTTP API, as little of it as is needed, and trusting nothing that comes back (B1).
 
-use std::io;
-use std::net::IpAddr;
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::io::{self, Read};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use crate::domain::SessionMap;
+use crate::domain::{Form, SessionMap};
 
 /// How long to wait for a connection, and for a whole call.
 const TO_CONNECT: Duration = Duration::from_secs(2);
-const TO_ANSWER: Duration = Duration::from_secs(5);
+pub(super) const TO_ANSWER: Duration = Duration::from_secs(5);
 
 /// A larger answer is refused, as a larger map file is.
 const LARGEST: u64 = 256 << 20;
+
+/// What is no map is short.
+const SHORT: u64 = 64 << 10;
 
 /// What the bridge says of itself.
 const MESSAGE: &str = "Claude CLI Bridge API";
@@ -28,31 +33,34 @@ impl Address {
 
     /// Parses `http://host[:port]`. The error says what is wrong, for the end of a sentence.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let example = "a right one is --bridge http://127.0.0.1:8000";
         let base = text.strip_suffix('/').unwrap_or(text);
         let uri: ureq::http::Uri =
-            base.parse().map_err(|error| format!("no address of a bridge ({error}); {example}"))?;
+            base.parse().map_err(|error| format!("no address of a bridge ({error})"))?;
         let is_plain = uri.path_and_query().is_none_or(|path| path.as_str() == "/");
         let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'));
         if uri.scheme_str() != Some("http") || !is_plain || authority.is_none() {
-            return Err(format!("neither auto, off nor http://host:port; {example}"));
+            return Err("neither auto, off nor http://host:port".to_owned());
         }
         Ok(Self(base.to_owned()))
     }
 
     /// Whether it is an address of this machine alone (B6).
     pub fn is_loopback(&self) -> bool {
-        let uri: Option<ureq::http::Uri> = self.0.parse().ok();
-        uri.and_then(|uri| uri.host().map(str::to_owned)).is_some_and(|host| {
-            let bare = host.trim_start_matches('[').trim_end_matches(']');
-            host == "localhost" || bare.parse().is_ok_and(|address: IpAddr| address.is_loopback())
-        })
+        !self.loopback().0.is_empty()
     }
 
-    /// Its port.
-    pub fn port(&self) -> Option<u16> {
-        let uri: ureq::http::Uri = self.0.parse().ok()?;
-        Some(uri.port_u16().unwrap_or(80))
+    /// The addresses of this machine alone that it means, none where it means another's, and the
+    /// port.
+    pub(super) fn loopback(&self) -> (Vec<IpAddr>, u16) {
+        let uri: ureq::http::Uri = self.0.parse().unwrap_or_default();
+        let host = uri.host().unwrap_or_default();
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let addresses = if host == "localhost" {
+            vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+        } else {
+            bare.parse().into_iter().filter(IpAddr::is_loopback).collect()
+        };
+        (addresses, uri.port_u16().unwrap_or(80))
     }
 
     /// The address as it is called.
@@ -120,45 +128,81 @@ impl Api {
 
     /// Whether a bridge answers.
     pub(super) fn hello(&self) -> Result<(), Trouble> {
-        let answer = receive(self.agent.get(format!("{}/", self.address.0)).call())?;
-        let about: serde_json::Value = answer.ok_json()?;
-        match about.get("message").and_then(serde_json::Value::as_str) {
+        let answer = receive(self.agent.get(format!("{}/", self.address.0)).call(), SHORT)?;
+        let about: About<'_> =
+            answer.json().filter(|_| answer.status == 200).ok_or_else(|| answer.not_that())?;
+        match about.message.as_deref() {
             Some(MESSAGE) => Ok(()),
             _ => Err(Trouble::NotThat("what answers there is no bridge".to_owned())),
         }
     }
 
-    /// The map that the bridge holds.
-    pub(super) fn sessions(&self) -> Result<SessionMap, Trouble> {
-        let answer = receive(self.agent.get(format!("{}/sessions", self.address.0)).call())?;
+    /// The map that the bridge holds, told within that time, or that of any call if it is less.
+    pub(super) fn sessions(&self, within: Duration) -> Result<SessionMap, Trouble> {
+        let call = self.agent.get(format!("{}/sessions", self.address.0)).config();
+        let call = call.timeout_global(Some(within.min(TO_ANSWER))).build();
+        let answer = receive(call.call(), LARGEST)?;
         if answer.status != 200 {
             return Err(answer.not_that());
         }
-        SessionMap::parse_within("sessions", &answer.body)
-            .map_err(|error| Trouble::NotThat(format!("its answer is no map: {error}")))
+        let no_map = |why: String| Trouble::NotThat(format!("its answer is no map: {why}"));
+        let map = SessionMap::parse_within("sessions", &answer.body)
+            .map_err(|error| no_map(error.to_string()))?;
+        // A bridge tells its map by model, whatever form its file has.
+        match map.form() {
+            Form::Today => Ok(map),
+            Form::Legacy => Err(no_map("chats stand where models should".to_owned())),
+        }
     }
 
-    /// Has the bridge let go of that chat's mapping under that model.
-    pub(super) fn delete(&self, model: &str, chat: &str) -> Result<Deleted, Trouble> {
+    /// Has the bridge let go of that chat's mapping under that model, within that time.
+    pub(super) fn delete(
+        &self,
+        model: &str,
+        chat: &str,
+        within: Duration,
+    ) -> Result<Deleted, Trouble> {
         let (chat, model) = (encoded(chat), encoded(model));
-        let url = format!("{}/sessions/{chat}?model={model}", self.address.0);
-        let answer = receive(self.agent.delete(url).call())?;
-        let about = answer.json().unwrap_or_default();
-        let says = |field: &str, text: &str| about.get(field).is_some_and(|value| value == text);
-        match answer.status {
-            200 if says("status", "deleted") => Ok(Deleted::Gone),
-            404 if says("detail", "Session not found") => Ok(Deleted::Already),
+        let call = self.agent.delete(format!("{}/sessions/{chat}?model={model}", self.address.0));
+        let call = call.config().timeout_global(Some(within.min(TO_ANSWER)));
+        let answer = receive(call.build().call(), SHORT)?;
+        let about: About<'_> = answer.json().unwrap_or_default();
+        match (answer.status, about.status.as_deref(), about.detail.as_deref()) {
+            (200, Some("deleted"), _) => Ok(Deleted::Gone),
+            (404, _, Some("Session not found")) => Ok(Deleted::Already),
             _ => Err(answer.not_that()),
         }
     }
 }
 
+/// What a bridge says beside its map; whatever else stands there is passed over.
+#[derive(Default, Deserialize)]
+struct About<'a> {
+    #[serde(borrow, default)]
+    message: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    status: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    detail: Option<Cow<'a, str>>,
+}
+
+/// Takes in a whole answer, of which the first `kept` bytes are kept.
 fn receive(
     answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    kept: u64,
 ) -> Result<Answer, Trouble> {
     let mut answer = answer.map_err(trouble)?;
     let status = answer.status().as_u16();
-    let body = answer.body_mut().with_config().limit(LARGEST).read_to_vec().map_err(trouble)?;
+    let mut reader = answer.body_mut().with_config().limit(LARGEST).reader();
+    let mut body = Vec::new();
+    // What is longer than any answer of a bridge is no bridge's; but only its end shows that it is
+    // a whole one.
+    let read = reader.by_ref().take(kept).read_to_end(&mut body);
+    let rest = read.and_then(|_| io::copy(&mut reader, &mut io::sink()));
+    let rest = rest.map_err(|error| trouble(error.into()))?;
+    if rest > 0 {
+        body.clear();
+    }
     Ok(Answer { status, body })
 }
 
@@ -168,12 +212,8 @@ struct Answer {
 }
 
 impl Answer {
-    fn json(&self) -> Option<serde_json::Value> {
+    fn json<'a, T: Deserialize<'a>>(&'a self) -> Option<T> {
         serde_json::from_slice(&self.body).ok()
-    }
-
-    fn ok_json(&self) -> Result<serde_json::Value, Trouble> {
-        self.json().filter(|_| self.status == 200).ok_or_else(|| self.not_that())
     }
 
     fn not_that(&self) -> Trouble {
@@ -225,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_taken_or_refused_with_a_right_one_b6() {
+    fn addresses_are_taken_or_refused_b6() {
         for (text, is_loopback) in [
             ("http://127.0.0.1:8000", true),
             ("http://127.9.9.9:8000/", true),
@@ -246,7 +286,7 @@ mod tests {
             "on",
             "",
         ] {
-            assert!(Address::parse(text).unwrap_err().contains("a right one is"), "{text}");
+            assert!(Address::parse(text).is_err(), "{text}");
         }
     }
 }

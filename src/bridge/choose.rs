@@ -2,14 +2,21 @@
 //! map agrees with the file (B4, B5).
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use super::api::{Address, Api, Trouble};
+use super::api::{Address, Api, TO_ANSWER, Trouble};
 use super::running::RunningBridge;
 use super::{Access, FileMap, MapHolder};
 use crate::disk::interrupt::Interrupt;
 use crate::domain::{Failure, Mapping, SessionMap, Warning, WarningCode};
-use crate::process;
+use crate::process::{self, Whose};
+
+/// How often the file and the bridge are read before their maps are said to be different ones, how
+/// long apart, and for how long at most.
+const READINGS: usize = 3;
+const BETWEEN_READINGS: Duration = Duration::from_millis(100);
+const FOR_READINGS: Duration = Duration::from_secs(2);
 
 /// How the map is to be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,13 +29,15 @@ pub enum Choice {
     Named(Address),
 }
 
-/// Whoever holds the map at `path`.
+/// Whoever holds the map at `path`. A bridge that is named needs no file; where the path is said as
+/// well, the file is locked and known to be its own, if the two agree.
 ///
 /// # Errors
 /// Where the map cannot be read, or is locked, or it cannot be told whether a bridge holds it.
 pub fn open(
     choice: &Choice,
     path: &Path,
+    is_said: bool,
     access: Access,
     interrupt: &Interrupt,
 ) -> Result<Box<dyn MapHolder>, Failure> {
@@ -37,20 +46,21 @@ pub fn open(
         Choice::Off => Ok(Box::new(file()?.because("no bridge was asked", None))),
         Choice::Named(address) => {
             let api = Api::new(address.clone());
-            let asked = api.hello().and_then(|()| api.sessions());
+            let asked = api.hello().and_then(|()| api.sessions(TO_ANSWER));
             let map = asked.map_err(|trouble| silent(address, &trouble))?;
-            Ok(Box::new(RunningBridge::new(api, map, None, interrupt.clone())))
+            let file = if is_said { Some(file()?) } else { None };
+            let file = file.filter(|file| file.map().is_some_and(|ours| agree(ours, &map)));
+            Ok(Box::new(RunningBridge::new(api, map, file, false, interrupt.clone())))
         }
         Choice::Auto(address) => {
             let file = file()?;
             let url = address.as_str();
-            let Some(map) = file.map() else {
+            if file.map().is_none() {
                 return Ok(Box::new(file.because("there is no map", None)));
-            };
+            }
             let api = Api::new(address.clone());
-            // Once a bridge has answered, it may be this map's, whatever goes wrong then.
-            let held = match api.hello() {
-                Ok(()) => api.sessions().map_err(|trouble| silent(address, &trouble))?,
+            match api.hello() {
+                Ok(()) => {}
                 Err(Trouble::Refused) => {
                     let why = format!("no bridge listens at {url}");
                     return Ok(Box::new(file.because(&why, None)));
@@ -60,26 +70,80 @@ pub fn open(
                     return Ok(Box::new(file.because(&why, None)));
                 }
                 Err(trouble) => return Err(silent(address, &trouble)),
-            };
-            if is_elsewhere(address, &file) || !agree(map, &held) {
-                let why = format!("the bridge at {url} holds another map");
-                let message = format!("{why}; the file was edited, which its own bridge may undo");
-                let warning = Warning::new(WarningCode::OtherBridge, message);
-                return Ok(Box::new(file.because(&why, Some(warning))));
             }
-            Ok(Box::new(RunningBridge::new(api, held, Some(file), interrupt.clone())))
+            // Once a bridge has answered, it may be this map's, whatever goes wrong then.
+            if let Some(held) = map_of_file(&api, &file)? {
+                return Ok(Box::new(RunningBridge::new(
+                    api,
+                    held,
+                    Some(file),
+                    true,
+                    interrupt.clone(),
+                )));
+            }
+            let why = format!("the bridge at {url} holds another map");
+            let message = format!("{why}; the file was edited, which its own bridge may undo");
+            let warning = Warning::new(WarningCode::OtherBridge, message);
+            Ok(Box::new(file.because(&why, Some(warning))))
         }
     }
 }
 
-/// Whether a bridge answers there that may hold the map of `file`: one that cannot be told not to.
-pub fn may_be_held(address: &Address, file: &FileMap) -> bool {
-    let api = Api::new(address.clone());
+/// Why the map of `file` may be held by a bridge at that address: one that answers and cannot be told
+/// not to, or something that does not answer wholly. Nothing where there is no bridge.
+pub fn may_be_held(address: &Address, file: &FileMap) -> Option<String> {
+    let (api, url) = (Api::new(address.clone()), address.as_str());
     match api.hello() {
-        Ok(()) => !is_elsewhere(address, file),
-        Err(Trouble::Refused | Trouble::NotThat(_)) => false,
-        Err(Trouble::Broken(_)) => true,
+        Ok(()) if whose(address, file) == Whose::Others => None,
+        Ok(()) => Some(format!("a bridge runs at {url}, and cannot be given mappings")),
+        Err(Trouble::Refused | Trouble::NotThat(_)) => None,
+        Err(trouble) => Some(format!("what listens at {url} may be a bridge: {trouble}")),
     }
+}
+
+/// The folder in which a bridge that listens there keeps its map, as far as that can be told.
+pub fn folder_at(address: &Address) -> Option<PathBuf> {
+    let (addresses, port) = address.loopback();
+    process::folder_of_listener(&addresses, port)
+}
+
+/// A process of ours or of the map's owner that looks like a bridge which works on that map.
+pub fn bridge_process(map: &dyn MapHolder) -> Option<u32> {
+    let users: Vec<u32> = map.owner().into_iter().chain([process::user()]).collect();
+    process::bridge_on(map.real_path()?.parent()?, &users)
+}
+
+/// The map that the bridge holds, if it agrees with the file; nothing where it is another's (B5). A
+/// chat between the two readings makes them differ, so each is read a few times.
+fn map_of_file(api: &Api, file: &FileMap) -> Result<Option<SessionMap>, Failure> {
+    let whose = whose(api.address(), file);
+    if whose == Whose::Others {
+        return Ok(None);
+    }
+    let start = Instant::now();
+    let mut newer = None;
+    for reading in 0..READINGS {
+        if reading > 0 {
+            std::thread::sleep(BETWEEN_READINGS);
+            newer = file.read_anew()?;
+        }
+        let held = api.sessions(TO_ANSWER).map_err(|trouble| silent(api.address(), &trouble))?;
+        if newer.as_ref().or(file.map()).is_some_and(|ours| agree(ours, &held)) {
+            return Ok(Some(held));
+        }
+        if start.elapsed() > FOR_READINGS {
+            break;
+        }
+    }
+    if whose == Whose::Ours {
+        let url = api.address().as_str();
+        let message = format!("the bridge at {url} works on this map, and holds another in memory");
+        return Err(Failure::new(message).hint(
+            "nothing was changed; start the bridge again, so that it reads its file, \
+             or --bridge URL asks it as it is",
+        ));
+    }
+    Ok(None)
 }
 
 /// One holds every mapping of the other, and they share at least one; or both are empty.
@@ -90,18 +154,23 @@ fn agree(ours: &SessionMap, theirs: &SessionMap) -> bool {
     small.is_subset(large) && (!small.is_empty() || large.is_empty())
 }
 
-/// Whether `/proc` shows that whoever listens there keeps its map in another folder.
-fn is_elsewhere(address: &Address, file: &FileMap) -> bool {
-    let ours = file.real_path();
-    let theirs = address.port().and_then(process::session_dir_of_listener);
-    let (Some(ours), Some(theirs)) = (ours.as_deref().and_then(Path::parent), theirs) else {
-        return false;
-    };
-    theirs.canonicalize().map_or(theirs != ours, |theirs| theirs != ours)
+/// Whether whoever listens there keeps its map where `file` is.
+fn whose(address: &Address, file: &FileMap) -> Whose {
+    let (addresses, port) = address.loopback();
+    let folder = file.real_path().and_then(|path| Some(path.parent()?.to_owned()));
+    folder.map_or(Whose::Untold, |folder| process::whose_listener(&addresses, port, &folder))
 }
 
+/// What to do where a bridge gives no whole answer.
+const SILENT: &str =
+    "nothing was changed; --bridge off edits the file instead, while the bridge is stopped";
+
 fn silent(address: &Address, trouble: &Trouble) -> Failure {
-    Failure::new(format!("cannot ask the bridge at {}: {trouble}", address.as_str())).hint(
-        "nothing was changed; --bridge off edits the file instead, while the bridge is stopped",
-    )
+    let message = format!("cannot ask the bridge at {}: {trouble}", address.as_str());
+    Failure::new(message).hint(SILENT)
+}
+
+/// Whether [`open`] failed for want of an answer, and not for what was answered.
+pub fn is_silence(failure: &Failure) -> bool {
+    failure.hint.as_deref() == Some(SILENT)
 }

@@ -12,9 +12,9 @@ use std::path::PathBuf;
 use crate::domain::{Failure, SessionMap, Warning};
 
 pub use api::Address;
-pub use choose::{Choice, may_be_held, open};
+pub use choose::{Choice, bridge_process, folder_at, is_silence, may_be_held, open};
 pub use file::{Access, FileMap};
-pub use put_back::{Fate, fates};
+pub use put_back::{Fate, fates, no_map};
 
 /// Who holds the map, for the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +69,12 @@ pub trait MapHolder {
 
     /// Where the map really lies, links resolved, where that is known.
     fn real_path(&self) -> Option<PathBuf>;
+
+    /// Which of these this holder could not let go at all, and why.
+    fn out_of_reach(&self, going: &[u32]) -> (Vec<u32>, Vec<Warning>) {
+        let _ = going;
+        Default::default()
+    }
 
     /// What went wrong while reading.
     fn warnings(&self) -> Vec<Warning>;

@@ -37,10 +37,15 @@ impl FileMap {
         match self.change(&mut insert)? {
             Changed::Nothing => Ok((insert.fates, Vec::new())),
             Changed::Replaced(warnings) => Ok((insert.confirmed, warnings)),
-            Changed::Gone => Err(Failure::new("there is no session map to put mappings back into")
-                .hint("start the bridge once, so that it writes one, and stop it again")),
+            Changed::Gone => Err(no_map()),
         }
     }
+}
+
+/// Why nothing can be put back where there is no map.
+pub fn no_map() -> Failure {
+    Failure::new("there is no session map to put mappings back into")
+        .hint("start the bridge once, so that it writes one, and stop it again")
 }
 
 /// What would become of each of these in that map.

@@ -5,16 +5,23 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::api::{Api, Deleted, Trouble, is_addressable};
+use super::api::{Api, Deleted, TO_ANSWER, Trouble, is_addressable};
 use super::{FileMap, MapHolder, Removal, Source, Witness};
 use crate::disk::interrupt::Interrupt;
 use crate::domain::{Failure, Mapping, SessionMap, Warning, WarningCode};
 
-/// How long all the calls of one run may take (B3).
+/// How long all the calls of one run may take (B3), and how much of that is kept for the last one.
 const FOR_ALL: Duration = Duration::from_secs(90);
+const FOR_THE_LAST: Duration = TO_ANSWER;
+
+/// A call that has begun is given this long, even if that is more than is left.
+const SHORTEST: Duration = Duration::from_millis(100);
 
 /// How long the file may take to lose the first mapping that the bridge lets go (B5).
 const FOR_THE_FILE: Duration = Duration::from_secs(2);
+
+const UNSEEN: &str = "the map's file holds nothing of what is to go, so it cannot be seen whether \
+                      it is this bridge's; all is kept, --bridge URL asks it as it is";
 
 /// A bridge that runs, and the map as it told it.
 #[derive(Debug)]
@@ -23,18 +30,23 @@ pub(super) struct RunningBridge {
     map: SessionMap,
     /// The file that this is believed to be the map of; its lock is held.
     file: Option<FileMap>,
+    /// Whether the file must be seen to follow before more than one mapping goes (B5).
+    is_to_follow: bool,
     interrupt: Interrupt,
+    for_all: Duration,
 }
 
 impl RunningBridge {
-    /// The bridge behind `api`, which holds `map`.
+    /// The bridge behind `api`, which holds `map`; where its file is believed to be `file`, and
+    /// whether that is to be seen.
     pub(super) fn new(
         api: Api,
         map: SessionMap,
         file: Option<FileMap>,
+        is_to_follow: bool,
         interrupt: Interrupt,
     ) -> Self {
-        Self { api, map, file, interrupt }
+        Self { api, map, file, is_to_follow, interrupt, for_all: FOR_ALL }
     }
 
     fn trouble(&self, trouble: &Trouble) -> Failure {
@@ -48,6 +60,22 @@ impl RunningBridge {
 
     fn warning(&self, code: WarningCode, message: &str) -> Warning {
         Warning::new(code, format!("the bridge at {}: {message}", self.url()))
+    }
+
+    /// Whether the file holds that mapping now, so that it can be seen to go from there.
+    fn file_holds(&self, mapping: Mapping<'_>) -> bool {
+        let holds = |map: &SessionMap| map.mappings().any(|other| other == mapping);
+        let now = self.file.as_ref().and_then(|file| file.read_anew().ok());
+        now.flatten().as_ref().is_some_and(holds)
+    }
+
+    /// Those of these places that the file holds as well, and the others. Where the file need not be
+    /// seen to follow, that makes no difference.
+    fn by_file(&self, going: &[u32]) -> (Vec<u32>, Vec<u32>) {
+        let file = self.file.as_ref().filter(|_| self.is_to_follow).and_then(FileMap::map);
+        let Some(file) = file else { return (going.to_vec(), Vec::new()) };
+        let held: HashSet<Mapping<'_>> = file.mappings().collect();
+        going.iter().partition(|place| self.map.get(**place).is_some_and(|m| held.contains(&m)))
     }
 
     /// Whether the file loses that mapping in time: only then is it this bridge's.
@@ -64,25 +92,36 @@ impl RunningBridge {
         false
     }
 
-    /// Lets one mapping go: whether it went, or why all must end here.
+    /// Lets one mapping go: whether it went, or why all must end here. `until` is when the last call
+    /// must be answered.
     fn remove_one(
         &self,
         place: u32,
         mapping: Mapping<'_>,
+        is_first: bool,
+        until: Instant,
         witness: &mut dyn Witness,
     ) -> Result<One, Failure> {
-        let now = match self.api.sessions() {
+        let left = || until.saturating_duration_since(Instant::now());
+        let now = match self.api.sessions(left()) {
             Ok(now) => now,
             Err(trouble) => return Ok(One::End(trouble)),
         };
         if !now.mappings().any(|other| other == mapping) {
             return Ok(One::Changed);
         }
+        if is_first && self.is_to_follow && !self.file_holds(mapping) {
+            return Ok(One::Unseen);
+        }
         if witness.look_again(&[place])?.is_empty() {
             return Ok(One::Stays);
         }
+        // Looking may have taken the time that was left; nothing has been asked for yet.
+        if left().is_zero() {
+            return Ok(One::Late);
+        }
         witness.write_down(&self.map, &[place])?;
-        Ok(match self.api.delete(mapping.model, mapping.chat.0) {
+        Ok(match self.api.delete(mapping.model, mapping.chat.0, left().max(SHORTEST)) {
             Ok(Deleted::Gone) => One::Gone,
             Ok(Deleted::Already) => One::Changed,
             Err(trouble) => One::Asked(trouble),
@@ -92,7 +131,7 @@ impl RunningBridge {
     /// Takes what the bridge still holds, after all, out of what is believed to have gone.
     /// `unanswered` is the place of the one that was asked for last, and got no answer.
     fn verify(&self, removal: &mut Removal, unanswered: Option<u32>) {
-        let now = match self.api.sessions() {
+        let now = match self.api.sessions(FOR_THE_LAST) {
             Ok(now) => now,
             Err(trouble) => {
                 let message = format!("it was not seen that the mappings went: {trouble}");
@@ -104,6 +143,10 @@ impl RunningBridge {
         let is_held = |place: &u32| self.map.get(*place).is_some_and(|m| held.contains(&m));
         let (back, gone): (Vec<u32>, Vec<u32>) = removal.removed.iter().partition(|p| is_held(p));
         removal.removed = gone;
+        if !back.is_empty() {
+            let message = format!("it says that it let {} go, and still holds them", back.len());
+            removal.warnings.push(self.warning(WarningCode::BridgeTrouble, &message));
+        }
         // What was asked for, and got no answer, may have gone all the same.
         let (went, failed): (Vec<u32>, Vec<u32>) =
             removal.failed.iter().partition(|place| Some(**place) == unanswered && !is_held(place));
@@ -119,6 +162,10 @@ enum One {
     Gone,
     Changed,
     Stays,
+    /// Nothing was asked, for want of time.
+    Late,
+    /// Nothing was asked: the file does not hold it, so nothing would show whose map it is.
+    Unseen,
     /// Nothing was asked, and nothing more can be.
     End(Trouble),
     /// It was asked for, and no answer says that it went.
@@ -144,6 +191,22 @@ impl MapHolder for RunningBridge {
         self.file.as_ref().and_then(MapHolder::real_path)
     }
 
+    fn out_of_reach(&self, going: &[u32]) -> (Vec<u32>, Vec<Warning>) {
+        let chat = |place: &u32| self.map.get(*place).map_or("", |mapping| mapping.chat.0);
+        let (reachable, mut kept): (Vec<u32>, Vec<u32>) =
+            going.iter().partition(|place| is_addressable(chat(place)));
+        let unnamed = |place: &u32| {
+            let message = format!("no call can name the chat {:?}; it is kept", chat(place));
+            self.warning(WarningCode::NotAddressable, &message)
+        };
+        let mut warnings: Vec<Warning> = kept.iter().map(unnamed).collect();
+        if !reachable.is_empty() && self.by_file(&reachable).0.is_empty() {
+            warnings.push(self.warning(WarningCode::BridgeTrouble, UNSEEN));
+            kept.extend(reachable);
+        }
+        (kept, warnings)
+    }
+
     fn warnings(&self) -> Vec<Warning> {
         self.file.as_ref().map(MapHolder::warnings).unwrap_or_default()
     }
@@ -152,28 +215,26 @@ impl MapHolder for RunningBridge {
         if let Some(file) = &self.file {
             file.check_lock()?;
         }
-        let start = Instant::now();
+        let until = Instant::now() + self.for_all.saturating_sub(FOR_THE_LAST);
+        let late = || format!("{} s were not enough; the rest is kept", self.for_all.as_secs());
         let mut removal = Removal::default();
         let mut asked = false;
         let mut unanswered = None;
         let mut ends = None;
-        for (done, place) in going.iter().enumerate() {
+        // One that the file holds comes first: with that it is seen whether the file follows.
+        let (first, rest) = self.by_file(going);
+        let order = [first, rest].concat();
+        for (done, place) in order.iter().enumerate() {
             let Some(mapping) = self.map.get(*place) else { continue };
-            if !is_addressable(mapping.chat.0) {
-                let message = format!("no call can name the chat {:?}; it is kept", mapping.chat.0);
-                removal.warnings.push(self.warning(WarningCode::NotAddressable, &message));
-                removal.failed.push(*place);
-                continue;
-            }
             let end = if self.interrupt.asked() {
                 if !asked {
                     return Err(crate::disk::map_file::stopped());
                 }
                 Some("stopped by a signal; the rest is kept".to_owned())
-            } else if start.elapsed() > FOR_ALL {
-                Some("90 s were not enough; the rest is kept".to_owned())
+            } else if Instant::now() >= until {
+                Some(late())
             } else {
-                match self.remove_one(*place, mapping, witness) {
+                match self.remove_one(*place, mapping, !asked, until, witness) {
                     Err(failure) if !asked => return Err(failure),
                     Err(failure) => Some(format!("{failure}; the rest is kept")),
                     Ok(One::End(trouble)) if !asked => return Err(self.trouble(&trouble)),
@@ -188,23 +249,29 @@ impl MapHolder for RunningBridge {
                         None
                     }
                     Ok(One::Stays) => None,
+                    Ok(One::Late) => Some(late()),
+                    Ok(One::Unseen) => Some(UNSEEN.to_owned()),
                     Ok(One::Gone) => {
                         removal.removed.push(*place);
                         let is_first = !std::mem::replace(&mut asked, true);
-                        (is_first && !self.file_follows(mapping)).then(|| {
-                            "the map's file did not follow, so it is another bridge's; the rest is kept"
+                        (is_first && self.is_to_follow && !self.file_follows(mapping)).then(|| {
+                            "the map's file did not follow, so it is another bridge's; the rest is \
+                             kept. What went, went from that one: stop it, and session-warden undo \
+                             RUN --map FILE with its file puts it back"
                                 .to_owned()
                         })
                     }
                 }
             };
             if let Some(why) = end {
-                let rest = going[done..].iter().filter(|p| !removal.removed.contains(p));
+                let rest = order[done..].iter().filter(|p| !removal.removed.contains(p));
                 removal.failed.extend(rest);
                 ends = Some(why);
                 break;
             }
         }
+        removal.removed.sort_unstable();
+        removal.changed.sort_unstable();
         if asked {
             self.verify(&mut removal, unanswered);
         }
@@ -214,3 +281,6 @@ impl MapHolder for RunningBridge {
         Ok(removal)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,17 @@
-//! The command line's grammar, and what it means together with the environment.
+//! The command line's grammar: the commands, and what each says of a run's settings.
 
-use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
-use crate::bridge::{Address, Choice};
-use crate::config::{self, Environment, Format, Home, Verbosity};
-use crate::domain::{Exit, Failure, IdleThreshold, Missing};
-use crate::journal::Journal;
-use crate::provider::PROVIDERS;
+use super::doctor::{self, DoctorArgs};
+use super::options::{
+    AskArgs, BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, ProfileArgs, StateArgs,
+};
+use super::schedule::ScheduleCommand;
+use super::shell::{self, CompletionsArgs, ManArgs};
+use crate::commands::list::Sort;
+use crate::config::{Layer, Place, Verbosity};
+use crate::domain::State;
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -63,9 +65,27 @@ pub(super) enum Command {
     /// The runs there were, newest first
     #[command(max_term_width = 80)]
     History(HistoryArgs),
+    /// Every mapping, with what it was about; reads conversations, changes nothing
+    #[command(max_term_width = 80)]
+    List(ListArgs),
+    /// Is everything in place? A line for each check, with a hint
+    #[command(max_term_width = 80, after_help = doctor::AFTER_HELP)]
+    Doctor(DoctorArgs),
+    /// What holds now, and where each value came from
+    #[command(max_term_width = 80)]
+    Config(ShowArgs),
+    /// Run a clean again and again: by systemd, cron or launchd
+    #[command(max_term_width = 80, subcommand)]
+    Schedule(ScheduleCommand),
     /// Show the whole thing in a throwaway home, in a few seconds
     #[command(max_term_width = 80)]
     Demo,
+    /// Print the completion script of a shell
+    #[command(max_term_width = 80, override_usage = "session-warden completions <SHELL>")]
+    Completions(CompletionsArgs),
+    /// Print a man page, or write all of them into a folder
+    #[command(max_term_width = 80, after_help = shell::MAN_EXAMPLES)]
+    Man(ManArgs),
 }
 
 #[derive(Debug, Clone, Args)]
@@ -74,62 +94,102 @@ pub(super) struct CleanArgs {
     #[arg(short = 'n', long)]
     dry_run: bool,
 
-    /// Idle threshold in hours, fractions allowed; 1 second to 100 years [default: 2]
-    #[arg(long, value_name = "H", value_parser = IdleThreshold::from_hours, allow_hyphen_values = true)]
-    hours: Option<IdleThreshold>,
-
-    /// The same as a duration: 90m, 2h, '1d 12h'
-    #[arg(long, value_name = "DURATION", value_parser = IdleThreshold::from_duration, allow_hyphen_values = true, conflicts_with = "hours")]
-    idle: Option<IdleThreshold>,
-
-    #[arg(
-        long,
-        value_name = "DIR",
-        help = "The folder of session_map.json [default: $CLAUDE_SESSION_DIR, else /tmp/claude_sessions]"
-    )]
-    session_dir: Option<PathBuf>,
-
-    /// The map itself, wherever it is
-    #[arg(long, value_name = "FILE", conflicts_with = "session_dir")]
-    map: Option<PathBuf>,
-
-    /// Whose CLI sessions to look at; beats the CLIs' own variables [default: the user's home]
-    #[arg(long, value_name = "DIR")]
-    home: Option<PathBuf>,
-
     #[command(flatten)]
-    bridge: BridgeArgs,
+    pub(super) run: RunArgs,
+}
 
-    /// Where a session's file is gone [default: remove, unless all of a CLI's mappings are missing]
-    #[arg(long, value_name = "remove|keep", hide_possible_values = true)]
-    missing: Option<MissingArg>,
-
-    /// Only this provider: claude, codex, gemini or vibe (repeatable)
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PROVIDERS.iter().map(|provider| provider.name)), hide_possible_values = true)]
-    provider: Vec<String>,
-
+/// What a clean takes, whoever starts it.
+#[derive(Debug, Clone, Args)]
+pub(super) struct RunArgs {
     #[command(flatten)]
-    state: HistoryArgs,
+    ask: AskArgs,
 
     /// If more than N would go: exit 1, nothing changed (a dry run too)
     #[arg(long, value_name = "N", value_parser = limit, allow_hyphen_values = true)]
     max_remove: Option<u64>,
 
-    /// The form of the report
-    #[arg(long, value_name = "text|json", default_value = "text", hide_possible_values = true)]
-    format: FormatArg,
+    #[command(flatten)]
+    format: FormatArgs,
 
-    /// When to use colours: auto, always or never
-    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
-    color: ColorArg,
+    #[command(flatten)]
+    color: ColorArgs,
 
     /// Print nothing unless something went wrong
     #[arg(short, long, conflicts_with = "verbose")]
-    quiet: bool,
+    pub(super) quiet: bool,
 
     /// A line for every mapping, also those that stay
     #[arg(short, long)]
-    verbose: bool,
+    pub(super) verbose: bool,
+
+    /// Also write Prometheus text to FILE, atomically
+    #[arg(long, value_name = "FILE")]
+    metrics: Option<PathBuf>,
+
+    /// Also append the report to FILE as text, whatever -q says
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) profile: ProfileArgs,
+
+    /// Every profile of the configuration file, one after the other
+    #[arg(long, conflicts_with_all = ["profile", "session_dir", "map", "home"])]
+    pub(super) all_profiles: bool,
+
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct ListArgs {
+    #[arg(
+        long,
+        value_name = "STATE",
+        value_parser = state,
+        help = "Only mappings in this state: active, idle, missing, archived, pinned, in_use or unknown (repeatable)"
+    )]
+    pub(super) state: Vec<State>,
+
+    /// By age, model or size [default: age, the longest unused first]
+    #[arg(long, value_name = "age|model|size", hide_possible_values = true)]
+    sort: Option<SortArg>,
+
+    /// Sessions on disk that no mapping names, with their sizes
+    #[arg(long, conflicts_with = "state")]
+    pub(super) unmapped: bool,
+
+    #[command(flatten)]
+    ask: AskArgs,
+
+    #[command(flatten)]
+    format: FormatArgs,
+
+    #[command(flatten)]
+    color: ColorArgs,
+
+    /// With session, size, times and file of each
+    #[arg(short, long)]
+    pub(super) verbose: bool,
+
+    #[command(flatten)]
+    pub(super) profile: ProfileArgs,
+
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+
+    #[command(flatten)]
+    state_dir: StateArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum SortArg {
+    Age,
+    Model,
+    Size,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -150,112 +210,58 @@ pub(super) struct UndoArgs {
         value_name = "DIR",
         help = "The folder of session_map.json [default: where the run found it]"
     )]
-    pub(super) session_dir: Option<PathBuf>,
+    session_dir: Option<PathBuf>,
 
     /// The map itself [default: where the run found it]
     #[arg(long, value_name = "FILE", conflicts_with = "session_dir")]
-    pub(super) map: Option<PathBuf>,
+    map: Option<PathBuf>,
 
     #[command(flatten)]
-    pub(super) bridge: BridgeArgs,
+    bridge: BridgeArgs,
 
     #[command(flatten)]
-    pub(super) state: HistoryArgs,
+    pub(super) profile: ProfileArgs,
+
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+
+    #[command(flatten)]
+    state: StateArgs,
 }
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct HistoryArgs {
-    #[arg(
-        long,
-        value_name = "DIR",
-        help = "The folder of what runs remember [default: $XDG_STATE_HOME/session-warden, else ~/.local/state/session-warden]"
-    )]
-    state_dir: Option<PathBuf>,
-}
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
 
-impl HistoryArgs {
-    pub(super) fn journal(&self, environment: &Environment) -> Result<Journal, Failure> {
-        Ok(Journal::at(&config::state_dir(self.state_dir.as_deref(), environment)?))
-    }
+    #[command(flatten)]
+    state: StateArgs,
 }
 
 #[derive(Debug, Clone, Args)]
-pub(super) struct BridgeArgs {
-    /// Ask a running bridge to let go, instead of editing its file [default: auto; with --map, off]
-    #[arg(long, value_name = "URL|auto|off", value_parser = bridge)]
-    bridge: Option<Bridge>,
+pub(super) struct ShowArgs {
+    /// Write an example to the configuration file, if there is none
+    #[arg(long, conflicts_with_all = ["profile", "format"])]
+    pub(super) init: bool,
 
-    /// Let --bridge name an address that is not loopback
-    #[arg(long)]
-    allow_remote_bridge: bool,
+    #[command(flatten)]
+    pub(super) format: FormatArgs,
+
+    #[command(flatten)]
+    pub(super) profile: ProfileArgs,
+
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
 }
 
-#[derive(Debug, Clone)]
-enum Bridge {
-    Off,
-    Auto,
-    Named(Address),
-}
-
-/// The port that a bridge listens at unless it is told otherwise.
-const BRIDGE_PORT: u16 = 8000;
-
-impl BridgeArgs {
-    pub(super) fn choice(
-        &self,
-        is_map_named: bool,
-        environment: &Environment,
-    ) -> Result<Choice, Failure> {
-        let usage = |message| Failure { exit: Exit::Usage, ..Failure::new(message) };
-        match &self.bridge {
-            Some(Bridge::Off) => Ok(Choice::Off),
-            // Which map a bridge writes is told by its folder, never by a single file's name.
-            None | Some(Bridge::Auto) if is_map_named => Ok(Choice::Off),
-            None | Some(Bridge::Auto) => {
-                let port = environment.get("CLAUDE_BRIDGE_PORT");
-                let port =
-                    port.map_or(Some(BRIDGE_PORT), |port| port.to_str()?.trim().parse().ok());
-                let port = port.filter(|port| *port != 0).ok_or_else(|| {
-                    usage("CLAUDE_BRIDGE_PORT is no port; a right one is 8000".to_owned())
-                })?;
-                Ok(Choice::Auto(Address::local(port)))
-            }
-            Some(Bridge::Named(address)) if address.is_loopback() || self.allow_remote_bridge => {
-                Ok(Choice::Named(address.clone()))
-            }
-            Some(Bridge::Named(address)) => Err(usage(format!(
-                "{} is not an address of this machine; --allow-remote-bridge lets it be",
-                address.as_str()
-            ))),
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum MissingArg {
-    Remove,
-    Keep,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum FormatArg {
-    Text,
-    Json,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ColorArg {
-    Auto,
-    Always,
-    Never,
-}
-
-fn bridge(text: &str) -> Result<Bridge, String> {
-    match text {
-        "auto" => Ok(Bridge::Auto),
-        "off" => Ok(Bridge::Off),
-        _ => Address::parse(text).map(Bridge::Named),
-    }
+fn state(text: &str) -> Result<State, String> {
+    State::ALL
+        .into_iter()
+        .find(|state| state.name() == text || state.to_string() == text)
+        .ok_or_else(|| {
+            let names: Vec<&str> = State::ALL.iter().map(|state| state.name()).collect();
+            format!("no state; the states are {}", names.join(", "))
+        })
 }
 
 fn limit(text: &str) -> Result<u64, String> {
@@ -263,54 +269,81 @@ fn limit(text: &str) -> Result<u64, String> {
 }
 
 impl CleanArgs {
-    pub(super) fn into_config(self, environment: Environment) -> Result<config::Clean, Failure> {
-        let bridge = self.bridge.choice(self.map.is_some(), &environment)?;
-        let map = match (self.map, self.session_dir) {
-            (Some(map), _) => map,
-            (None, Some(folder)) => folder.join(config::MAP_NAME),
-            (None, None) => {
-                let folder = environment.get("CLAUDE_SESSION_DIR").map(PathBuf::from);
-                folder.unwrap_or_else(|| config::SESSION_DIR.into()).join(config::MAP_NAME)
-            }
-        };
-        let home = match self.home {
-            Some(home) => Home::Given(config::absolute(&home)?),
-            None => Home::User(environment.get("HOME").map(PathBuf::from)),
-        };
-        let color = match self.color {
-            ColorArg::Always => true,
-            ColorArg::Never => false,
-            ColorArg::Auto => {
-                io::stdout().is_terminal()
-                    && environment.get("NO_COLOR").is_none()
-                    && environment.get("TERM").is_none_or(|term| term != "dumb")
-            }
-        };
-        Ok(config::Clean {
-            dry_run: self.dry_run,
-            threshold: self.hours.or(self.idle).unwrap_or_default(),
-            map: config::absolute(&map)?,
-            home,
-            missing: match self.missing {
-                None => Missing::RemoveGuarded,
-                Some(MissingArg::Remove) => Missing::Remove,
-                Some(MissingArg::Keep) => Missing::Keep,
-            },
-            environment,
-            bridge,
-            state_dir: self.state.state_dir,
-            providers: self.provider,
+    /// What the flags say.
+    pub(super) fn layer(&self) -> Layer {
+        Layer { dry_run: self.dry_run.then_some(true), ..self.run.layer() }
+    }
+}
+
+impl RunArgs {
+    /// What the flags say.
+    pub(super) fn layer(&self) -> Layer {
+        let mut layer = Layer {
             max_remove: self.max_remove,
-            format: match self.format {
-                FormatArg::Text => Format::Text,
-                FormatArg::Json => Format::Json,
-            },
-            color,
+            metrics: self.metrics.clone(),
+            log: self.log.clone(),
+            format: self.format.format(),
             verbosity: match (self.quiet, self.verbose) {
-                (true, _) => Verbosity::Quiet,
-                (false, true) => Verbosity::Verbose,
-                (false, false) => Verbosity::Normal,
+                (true, _) => Some(Verbosity::Quiet),
+                (false, true) => Some(Verbosity::Verbose),
+                (false, false) => None,
             },
-        })
+            ..Layer::default()
+        };
+        self.ask.say(&mut layer);
+        self.color.say(&mut layer);
+        self.state.say(&mut layer);
+        layer
+    }
+
+    /// Whether one bridge is named on the command line.
+    pub(super) fn names_a_bridge(&self) -> bool {
+        self.ask.bridge.names_one()
+    }
+}
+
+impl ListArgs {
+    /// What the flags say.
+    pub(super) fn layer(&self) -> Layer {
+        let mut layer = Layer { format: self.format.format(), ..Layer::default() };
+        self.ask.say(&mut layer);
+        self.color.say(&mut layer);
+        self.state_dir.say(&mut layer);
+        layer
+    }
+
+    /// The order that was asked for.
+    pub(super) fn sort(&self) -> Sort {
+        match self.sort {
+            None | Some(SortArg::Age) => Sort::Age,
+            Some(SortArg::Model) => Sort::Model,
+            Some(SortArg::Size) => Sort::Size,
+        }
+    }
+}
+
+impl UndoArgs {
+    /// What the flags say. A file that is named means its bridge all the same: no edit is safe beside
+    /// one that runs.
+    pub(super) fn layer(&self) -> Layer {
+        let mut layer = Layer::default();
+        self.bridge.say(&mut layer);
+        self.state.say(&mut layer);
+        layer
+    }
+
+    /// Where the map is, if that is said.
+    pub(super) fn place(&self) -> Option<Place> {
+        let folder = self.session_dir.clone().map(Place::Folder);
+        folder.or_else(|| self.map.clone().map(Place::File))
+    }
+}
+
+impl HistoryArgs {
+    /// What the flags say.
+    pub(super) fn layer(&self) -> Layer {
+        let mut layer = Layer::default();
+        self.state.say(&mut layer);
+        layer
     }
 }

@@ -1,20 +1,27 @@
 //! What was typed, and the one place that prints errors and decides how the process ends.
 
 mod args;
+mod clean;
+mod doctor;
+mod options;
+mod schedule;
+mod shell;
 
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, Write};
-use std::time::Instant;
+use std::io::{self, BufWriter, IsTerminal, Write};
 
-use args::{Command, UndoArgs};
+use args::{Command, ListArgs, ShowArgs, UndoArgs};
+use clap::CommandFactory;
+use options::ConfigArgs;
 
-use crate::commands::{clean, demo, history, undo};
-use crate::config::{self, Environment, Format, Verbosity};
+use crate::commands::{config, demo, history, list, undo};
+use crate::config::{Environment, Format, Layer, Settings};
 use crate::disk::interrupt::Interrupt;
 use crate::disk::words;
 use crate::domain::{Exit, Failure, Timestamp, Warning};
+use crate::journal::Journal;
 use crate::report::escape::escape;
-use crate::report::{Look, write_json, write_text};
+use crate::report::{Look, write_list, write_list_json};
 
 pub use args::Cli;
 
@@ -22,103 +29,159 @@ pub use args::Cli;
 ///
 /// # Errors
 /// Whatever keeps the command from its work.
-pub fn run(cli: Cli, environment: Environment, now: Timestamp) -> Result<Exit, Failure> {
+pub fn run(cli: Cli, environment: &Environment, now: Timestamp) -> Result<Exit, Failure> {
     let interrupt = Interrupt::listen()
         .map_err(|error| Failure::new(format!("cannot listen for signals: {}", words(&error))))?;
-    match cli.command {
-        Some(Command::Demo) => demo::run(&interrupt),
-        Some(Command::Undo(args)) => undo(args, &environment, now, &interrupt),
-        Some(Command::History(args)) => {
-            history::run(&args.journal(&environment)?, now, &mut io::stdout().lock())
+    let settings = |args: &ConfigArgs| {
+        let environment = environment.clone();
+        Settings::read(args.config.as_deref(), environment, io::stdout().is_terminal())
+    };
+    match cli.command.unwrap_or(Command::Clean(cli.clean)) {
+        Command::Demo => demo::run(&interrupt),
+        Command::Completions(args) => args.run(Cli::command(), &mut io::stdout().lock()),
+        Command::Man(args) => args.run(Cli::command(), &mut io::stdout().lock()),
+        Command::Undo(args) => undo(&args, &settings(&args.config)?, now, &interrupt),
+        Command::History(args) => {
+            let journal = journal(&settings(&args.config)?, &args.layer(), None)?;
+            history::run(&journal, now, &mut io::stdout().lock())
         }
-        Some(Command::Clean(args)) => clean(&args.into_config(environment)?, now, &interrupt),
-        None => clean(&cli.clean.into_config(environment)?, now, &interrupt),
+        Command::List(args) => list(&args, &settings(&args.config)?, environment, now, &interrupt),
+        Command::Doctor(args) => args.run(&settings(&args.config)?, now, &interrupt),
+        Command::Config(args) if args.init => {
+            let mut out = io::stdout().lock();
+            config::init(args.config.config.as_deref(), environment, &mut out)
+        }
+        Command::Config(args) => show(&args, &settings(&args.config)?),
+        Command::Clean(args) => clean::run(&args, &settings(&args.run.config)?, now, &interrupt),
+        Command::Schedule(command) => schedule::run(command, environment, now),
     }
 }
 
+fn journal(settings: &Settings, flags: &Layer, profile: Option<&str>) -> Result<Journal, Failure> {
+    let (clean, _) = settings.resolve(flags, profile)?;
+    Ok(Journal::at(&clean.state_dir()?))
+}
+
 fn undo(
-    args: UndoArgs,
+    args: &UndoArgs,
+    settings: &Settings,
+    now: Timestamp,
+    interrupt: &Interrupt,
+) -> Result<Exit, Failure> {
+    let profile = args.profile.profile.as_deref();
+    let flags = args.layer();
+    let (clean, _) = settings.resolve(&flags, profile)?;
+    let journal = Journal::at(&clean.state_dir()?);
+    // The map that was named, or the profile's; else where the run found it.
+    let named = Layer { place: args.place(), ..flags.clone() };
+    let map = if named.place.is_some() || profile.is_some() {
+        Some(settings.resolve(&named, profile)?.0.map)
+    } else {
+        None
+    };
+    let (bridge, allow_remote_bridge) = settings.bridge_beside(&flags, profile)?;
+    let options = undo::Options {
+        run: args.run.clone(),
+        chat: args.chat.clone(),
+        map,
+        dry_run: args.dry_run,
+        bridge,
+        allow_remote_bridge,
+    };
+    let mut out = io::stdout().lock();
+    let (exit, warnings) = undo::run(&options, &journal, now, interrupt, &mut out)?;
+    warn(&warnings, "");
+    Ok(exit)
+}
+
+/// How wide a table is where nobody says how wide the terminal is.
+const WIDE: usize = 200;
+
+fn list(
+    args: &ListArgs,
+    settings: &Settings,
     environment: &Environment,
     now: Timestamp,
     interrupt: &Interrupt,
 ) -> Result<Exit, Failure> {
-    let journal = args.state.journal(environment)?;
-    let named = args.map.or_else(|| Some(args.session_dir?.join(config::MAP_NAME)));
-    let map = named.map(|map| config::absolute(&map)).transpose()?;
-    let bridge = args.bridge.choice(false, environment)?;
+    let (clean, _) = settings.resolve(&args.layer(), args.profile.profile.as_deref())?;
     let options =
-        undo::Options { run: args.run, chat: args.chat, map, dry_run: args.dry_run, bridge };
-    let mut out = io::stdout().lock();
-    let (exit, warnings) = undo::run(&options, &journal, now, interrupt, &mut out)?;
-    warn(&warnings);
-    Ok(exit)
-}
-
-fn clean(config: &config::Clean, now: Timestamp, interrupt: &Interrupt) -> Result<Exit, Failure> {
-    let started = Instant::now();
-    let mut run = clean::run(config, now, interrupt).inspect_err(|failure| {
-        // What cannot be written down of a failed run is no news beside its failure.
-        let _ = clean::write_down_failure(config, failure, now, started.elapsed());
-    })?;
-    run.write_down(config, started.elapsed());
-    let mut exit = run.exit();
-    if config.verbosity != Verbosity::Quiet || exit != Exit::Done {
-        if let Err(error) = write_report(&run, config)
-            // Whoever closed the pipe has seen enough; that is no trouble of ours.
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            complain(&format!("warning: cannot write the report: {}", words(&error)));
-            exit = Exit::Partly;
-        }
-        warn(run.warnings());
-    }
-    if interrupt.asked() && run.has_changed_the_map() && exit != Exit::Partly {
-        complain("warning: stopped by a signal after the map was changed");
-        exit = Exit::Partly;
-    }
-    Ok(exit)
-}
-
-fn write_report(run: &clean::Run, config: &config::Clean) -> io::Result<()> {
-    let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
-    let report = run.report();
-    match config.format {
-        Format::Json => write_json(&report, &mut out)?,
+        list::Options { states: args.state.clone(), unmapped: args.unmapped, sort: args.sort() };
+    let (all, exit) = list::run(&clean, &options, now, interrupt)?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = match clean.format {
+        Format::Json => write_list_json(&all, &mut out),
         Format::Text => {
-            let all = config.dry_run || config.verbosity == Verbosity::Verbose;
-            write_text(&report, Look { color: config.color, all }, &mut out)?;
+            let columns = environment.get("COLUMNS").and_then(|text| text.to_str()?.parse().ok());
+            let terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+            let width = columns.or_else(terminal).unwrap_or(WIDE);
+            let home = environment.get("HOME").and_then(|home| home.into_string().ok());
+            let look = Look { color: clean.color, all: args.verbose };
+            write_list(&all, look, width, home.as_deref(), &mut out)
         }
+    };
+    said(written.and_then(|()| out.flush()), "the list")?;
+    warn(&all.warnings, "");
+    Ok(exit)
+}
+
+fn show(args: &ShowArgs, settings: &Settings) -> Result<Exit, Failure> {
+    let (_, shown) = settings.resolve(&Layer::default(), args.profile.profile.as_deref())?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = match args.format.format().unwrap_or(Format::Text) {
+        Format::Text => config::write_text(&settings.file, &shown, &mut out),
+        Format::Json => config::write_json(&settings.file, &shown, &mut out),
+    };
+    said(written.and_then(|()| out.flush()), "the configuration")
+}
+
+/// How a command ends that has nothing to do but to write that.
+fn said(written: io::Result<()>, what: &str) -> Result<Exit, Failure> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(format!("cannot write {what}: {}", words(&error))))
+        }
+        _ => Ok(Exit::Done),
     }
-    out.flush()
+}
+
+/// A warning with its path.
+fn one_line(warning: &Warning) -> String {
+    let place = warning.path.as_ref();
+    let place = place.map(|path| format!(": {}", path.display())).unwrap_or_default();
+    format!("{}{place}", warning.message)
 }
 
 /// How many warnings of one kind are printed; the JSON report has them all.
 const SHOWN_OF_A_KIND: usize = 5;
 
-fn warn(warnings: &[Warning]) {
+/// Prints warnings, each line beginning with `whose`.
+fn warn(warnings: &[Warning], whose: &str) {
     let mut kinds: BTreeMap<_, usize> = BTreeMap::new();
     for warning in warnings {
         let seen = kinds.entry(warning.code).or_default();
         *seen += 1;
         if *seen <= SHOWN_OF_A_KIND {
-            let place = warning.path.as_ref();
-            let place = place.map(|path| format!(": {}", path.display())).unwrap_or_default();
-            complain(&format!("warning: {}{place}", warning.message));
+            complain(&format!("{whose}warning: {}", one_line(warning)));
         }
     }
     let more: usize = kinds.values().map(|seen| seen.saturating_sub(SHOWN_OF_A_KIND)).sum();
     if more > 0 {
-        complain(&format!("warning: and {more} more like these; --format json shows all"));
+        complain(&format!("{whose}warning: and {more} more like these; --format json shows all"));
     }
 }
 
 /// Prints why a run failed, and what to do about it.
 pub fn fail(failure: &Failure) {
     complain(&failure.message);
-    if let Some(hint) = &failure.hint {
-        // There is nowhere left to report to if standard error is closed.
-        let _ = writeln!(io::stderr(), "hint: {}", escape(hint));
+    if let Some(text) = &failure.hint {
+        hint(text);
     }
+}
+
+fn hint(text: &str) {
+    // There is nowhere left to report to if standard error is closed.
+    let _ = writeln!(io::stderr(), "hint: {}", escape(text));
 }
 
 fn complain(message: &str) {
@@ -131,7 +194,14 @@ pub fn no_run(answer: &clap::Error) -> Exit {
         // What was typed is in there, and may hold anything.
         let text = answer.render().to_string();
         let text = text.strip_prefix("error: ").unwrap_or(&text);
-        let lines: Vec<String> = text.lines().map(escape).collect();
+        // One error, one line; what it may help to know comes below.
+        let (said, more) = text.split_once("\n\n").unwrap_or((text, ""));
+        let said: Vec<&str> = said.lines().map(str::trim).collect();
+        let mut lines = vec![escape(&said.join(" "))];
+        if !more.is_empty() {
+            lines.push(String::new());
+            lines.extend(more.lines().map(escape));
+        }
         let _ = writeln!(io::stderr(), "session-warden: {}", lines.join("\n"));
         return Exit::Usage;
     }

@@ -10,21 +10,24 @@ use crate::disk::interrupt::Interrupt;
 use crate::disk::map_file::stopped;
 use crate::domain::plan::Observations;
 use crate::domain::{
-    Exit, Failure, KeepReason, Plan, Policy, SessionMap, State, Timestamp, Verdict, Warning,
-    WarningCode,
+    Clock, Exit, Failure, KeepReason, Patterns, Plan, Policies, SessionMap, State, Thresholds,
+    Timestamp, Verdict, Warning, WarningCode,
 };
 use crate::journal::{Journal, Pins, Ran};
 use crate::process;
+use crate::provider::PROVIDERS;
 use crate::report::Report;
 
 /// A run that has done its work, with all that its report shows.
 pub struct Run {
     id: String,
+    profile: Option<String>,
     started: Timestamp,
-    policy: Policy,
+    cutoff: Timestamp,
     is_dry: bool,
     changed: bool,
-    threshold: crate::domain::IdleThreshold,
+    thresholds: Thresholds,
+    clock: Clock,
     holder: Box<dyn MapHolder>,
     plan: Plan,
     observations: Observations,
@@ -37,7 +40,9 @@ pub struct Run {
 /// Whatever keeps the run from its work; the map is then as it was.
 pub fn run(config: &Clean, now: Timestamp, interrupt: &Interrupt) -> Result<Run, Failure> {
     let access = if config.dry_run { Access::Read } else { Access::Change };
-    run_on(bridge::open(&config.bridge, &config.map, access, interrupt)?, config, now, interrupt)
+    let said = config.map_is_said;
+    let holder = bridge::open(&config.bridge, &config.map, said, access, interrupt)?;
+    run_on(holder, config, now, interrupt)
 }
 
 /// The same on a map that somebody else has opened.
@@ -50,21 +55,24 @@ pub fn run_on(
     now: Timestamp,
     interrupt: &Interrupt,
 ) -> Result<Run, Failure> {
-    let policy = Policy { cutoff: now.before(config.threshold), missing: config.missing };
-    let id = run_id(now);
+    let policies = Policies::new(now, &config.idle, PROVIDERS.len(), config.missing);
+    let id = run_id(now, config);
     let mut warnings = holder.warnings();
     let mut changed = false;
     let (plan, observations) = match holder.map() {
         None => (Plan::default(), Observations::default()),
         Some(map) => {
-            let eyes = Eyes { config, map, map_owner: holder.owner(), now, policy };
+            let eyes = Eyes { config, map, map_owner: holder.owner(), now, policies: &policies };
             let mut observations = eyes.look(|_, model| config.asks_for(model))?;
-            let mut plan = Plan::new(&mut observations, policy);
-            let pins = pins(config, holder.as_ref(), &plan, policy.cutoff)?;
-            pins.apply(map, &mut plan);
-            for (place, process) in eyes.in_use(plan.going())? {
-                plan.settle(place, Verdict::Keep(KeepReason::InUse(process)));
+            let mut plan = Plan::new(&mut observations, &policies);
+            warnings.extend(keep_matching(&config.keep, map, &mut plan));
+            pins(config, holder.as_ref(), &plan, &policies)?.apply(map, &mut plan);
+            let in_use = eyes.in_use(plan.going())?;
+            for (place, why) in in_use.kept {
+                plan.settle(place, Verdict::Keep(why));
             }
+            observations.warnings.extend(in_use.warnings);
+            warnings.extend(keep_unreachable(holder.as_ref(), &mut plan));
             check_limit(config.max_remove, &plan)?;
             if interrupt.asked() {
                 return Err(stopped());
@@ -74,9 +82,6 @@ pub fn run_on(
                 let journal = Journal::at(&config.state_dir()?);
                 let holder = holder.as_ref();
                 changed = apply(holder, &journal, &id, &eyes, &mut plan, &mut observations)?;
-                if changed && let Err(failure) = journal.trim(now) {
-                    warnings.push(Warning::new(WarningCode::NotWrittenDown, failure.message));
-                }
             }
             warnings.extend(odd_models(map, config));
             warnings.append(&mut observations.warnings);
@@ -89,11 +94,13 @@ pub fn run_on(
     }
     let run = Run {
         id,
+        profile: config.profile.clone(),
         started: now,
-        policy,
+        cutoff: policies.usual(),
         is_dry: config.dry_run,
         changed,
-        threshold: config.threshold,
+        thresholds: config.idle.clone(),
+        clock: config.clock,
         holder,
         plan,
         observations,
@@ -129,6 +136,7 @@ fn apply(
         written: HashSet::new(),
     };
     let removal = holder.remove(&going, &mut clerk)?;
+    clerk.take_back(&removal.changed);
     let Clerk { stayed, warnings, .. } = clerk;
     for (place, verdict, seen) in stayed {
         let verdict = match verdict {
@@ -167,14 +175,51 @@ pub fn write_down_failure(
     if config.dry_run {
         return Ok(());
     }
-    Journal::at(&config.state_dir()?).ran(&Ran {
-        run: run_id(started),
+    let journal = Journal::at(&config.state_dir()?);
+    journal.ran(&Ran {
+        run: run_id(started, config),
         started: started.rfc3339().unwrap_or_default(),
         ended: started.after(took).rfc3339().unwrap_or_default(),
         exit: failure.exit.code(),
         summary: serde_json::Map::new(),
         warning: Some(failure.message.clone()),
-    })
+    })?;
+    journal.trim(started)
+}
+
+/// Keeps what would go and matches a pattern. A pattern that matches nothing in the whole map is
+/// warned of, for it may be a typo.
+fn keep_matching(patterns: &Patterns, map: &SessionMap, plan: &mut Plan) -> Vec<Warning> {
+    if patterns.is_empty() {
+        return Vec::new();
+    }
+    let mut matched = HashSet::new();
+    for (place, mapping) in (0..).zip(map.mappings()) {
+        let matching: Vec<usize> = patterns.matching(mapping).collect();
+        let is_kept = !matching.is_empty();
+        matched.extend(matching);
+        if is_kept && plan.verdict(place).is_some_and(Verdict::goes) {
+            plan.settle(place, Verdict::Keep(KeepReason::Pinned));
+        }
+    }
+    let unmatched = patterns.texts().enumerate().filter(|(place, _)| !matched.contains(place));
+    let warning = |(_, text)| {
+        let message = format!("--keep {text:?} matches no chat and no session of this map");
+        Warning::new(WarningCode::KeepUnmatched, message)
+    };
+    unmatched.map(warning).collect()
+}
+
+/// Keeps what would go, and its holder could not let go.
+fn keep_unreachable(holder: &dyn MapHolder, plan: &mut Plan) -> Vec<Warning> {
+    let going: Vec<u32> = plan.going().collect();
+    let (kept, warnings) = holder.out_of_reach(&going);
+    for place in kept {
+        if let Some(Verdict::Remove(reason)) = plan.verdict(place) {
+            plan.settle(place, Verdict::Keep(KeepReason::Failed(reason)));
+        }
+    }
+    warnings
 }
 
 /// What an undo has put back lately, as far as anything would go. As root on another user's map,
@@ -183,13 +228,17 @@ fn pins(
     config: &Clean,
     holder: &dyn MapHolder,
     plan: &Plan,
-    cutoff: Timestamp,
+    policies: &Policies,
 ) -> Result<Pins, Failure> {
     let mut pins = Pins::default();
     if plan.going().next().is_none() {
         return Ok(pins);
     }
     let map = holder.real_path();
+    let cutoff = &|model: &str| {
+        let provider = PROVIDERS.iter().position(|provider| provider.model == model);
+        policies.of(provider.unwrap_or(usize::MAX)).cutoff
+    };
     // Without a state folder nothing was ever put back; a real run fails for want of it later.
     if let Ok(ours) = config.state_dir() {
         pins.read(&Journal::at(&ours), map.as_deref(), cutoff)?;
@@ -205,8 +254,7 @@ fn pins(
 fn bridge_beside(holder: &dyn MapHolder, plan: &Plan) -> Option<Warning> {
     let path = holder.real_path().filter(|_| holder.source().url.is_none())?;
     plan.going().next()?;
-    let users: Vec<u32> = holder.owner().into_iter().chain([process::user()]).collect();
-    let bridge = process::bridge_on(path.parent()?, &users)?;
+    let bridge = bridge::bridge_process(holder)?;
     let message = format!(
         "process {bridge} looks like a bridge on this map, and will undo the edit with its next \
          chat; name it with --bridge URL, or clean while it is stopped"
@@ -244,9 +292,12 @@ fn odd_models(map: &SessionMap, config: &Clean) -> Vec<Warning> {
 /// How many models without mappings are named, of a map that may be full of them.
 const NAMED_MODELS: usize = 1000;
 
-/// An id that no other run has: when it started, and as which process.
-fn run_id(now: Timestamp) -> String {
-    format!("{}-{:03}-{}", now.compact(), now.nanoseconds() / 1_000_000, std::process::id())
+/// An id that no other run has: when it started, as which process, and for which profile, since one
+/// process may run for several.
+fn run_id(now: Timestamp, config: &Clean) -> String {
+    let profile = config.profile.as_ref().map(|name| format!("-{name}")).unwrap_or_default();
+    let milliseconds = now.nanoseconds() / 1_000_000;
+    format!("{}-{milliseconds:03}-{}{profile}", now.compact(), std::process::id())
 }
 
 impl Run {
@@ -254,10 +305,12 @@ impl Run {
     pub fn report(&self) -> Report<'_> {
         Report {
             run: &self.id,
+            profile: self.profile.as_deref(),
             started: self.started,
             dry_run: self.is_dry,
-            threshold: self.threshold,
-            cutoff: self.policy.cutoff,
+            thresholds: &self.thresholds,
+            clock: self.clock,
+            cutoff: self.cutoff,
             source: self.holder.source(),
             map: self.holder.map(),
             plan: &self.plan,
@@ -266,24 +319,31 @@ impl Run {
         }
     }
 
-    /// Writes down that this run was; a dry run is none. What goes wrong then is one more warning.
-    pub fn write_down(&mut self, config: &Clean, took: Duration) {
+    /// Writes down that this run was, and how it ended; a dry run is none.
+    ///
+    /// # Errors
+    /// Where that cannot be done. Nothing hangs on it but `history`.
+    pub fn write_down(&self, config: &Clean, exit: Exit, took: Duration) -> Result<(), Failure> {
         if self.is_dry {
-            return;
+            return Ok(());
         }
         let summary = serde_json::to_value(self.report().summary());
         let ran = Ran {
             run: self.id.clone(),
             started: self.started.rfc3339().unwrap_or_default(),
             ended: self.started.after(took).rfc3339().unwrap_or_default(),
-            exit: self.exit().code(),
+            exit: exit.code(),
             summary: summary.ok().and_then(|all| all.as_object().cloned()).unwrap_or_default(),
             warning: self.warnings.first().map(|warning| warning.message.clone()),
         };
-        let written = config.state_dir().and_then(|folder| Journal::at(&folder).ran(&ran));
-        if let Err(failure) = written {
-            self.warnings.push(Warning::new(WarningCode::NotWrittenDown, failure.message));
-        }
+        let journal = Journal::at(&config.state_dir()?);
+        journal.ran(&ran)?;
+        journal.trim(self.started)
+    }
+
+    /// The user id of the map's owner, where it has one.
+    pub fn map_owner(&self) -> Option<u32> {
+        self.holder.owner()
     }
 
     /// What went wrong.

@@ -8,11 +8,12 @@ use crate::bridge::Witness;
 use crate::config::Clean;
 use crate::domain::plan::Observations;
 use crate::domain::{
-    Activity, Failure, KeepReason, Mapping, Plan, Policy, SessionMap, Timestamp, Verdict, Warning,
+    Activity, Failure, Mapping, Plan, Policies, SessionMap, Timestamp, Verdict, Warning,
+    WarningCode,
 };
-use crate::journal::{Journal, Removed};
+use crate::journal::{Journal, PutBack, Removed};
 use crate::process;
-use crate::provider::{Owners, Provider, in_use, observe};
+use crate::provider::{InUse, Owners, Provider, in_use, observe};
 
 /// What a run looks at the disk with.
 pub(super) struct Eyes<'a> {
@@ -20,20 +21,27 @@ pub(super) struct Eyes<'a> {
     pub(super) map: &'a SessionMap,
     pub(super) map_owner: Option<u32>,
     pub(super) now: Timestamp,
-    pub(super) policy: Policy,
+    pub(super) policies: &'a Policies,
 }
 
 impl Eyes<'_> {
     pub(super) fn look(&self, places: impl Fn(u32, &str) -> bool) -> Result<Observations, Failure> {
         let base = |provider: &Provider| self.config.base(provider, self.map_owner);
-        observe(self.map, places, self.owners(), self.policy.cutoff, base)
+        observe(
+            self.map,
+            places,
+            self.owners(),
+            |of| self.policies.of(of).cutoff,
+            self.config.clock,
+            base,
+        )
     }
 
-    /// The mappings at these places that a process uses, with the process.
+    /// The mappings at these places that a process uses.
     pub(super) fn in_use(
         &self,
-        places: impl Iterator<Item = u32>,
-    ) -> Result<HashMap<u32, u32>, Failure> {
+        places: impl Iterator<Item = u32> + Clone,
+    ) -> Result<InUse, Failure> {
         let base = |provider: &Provider| self.config.base(provider, self.map_owner);
         in_use(self.map, places, self.owners(), base)
     }
@@ -59,16 +67,39 @@ pub(super) struct Clerk<'a> {
     pub(super) written: HashSet<u32>,
 }
 
+impl Clerk<'_> {
+    /// Takes back what was written down of mappings that were then not removed, since somebody else
+    /// had changed them: an undo has nothing to do with them.
+    pub(super) fn take_back(&mut self, changed: &[u32]) {
+        let void = |place: &u32| {
+            let mapping = self.eyes.map.get(*place)?;
+            Some(PutBack {
+                time: self.eyes.now.rfc3339().unwrap_or_default(),
+                run: self.run.to_owned(),
+                map: self.map_path.as_ref().map(|path| path.to_string_lossy().into_owned()),
+                model: mapping.model.to_owned(),
+                chat: mapping.chat.0.to_owned(),
+                session: mapping.session?.0.to_owned(),
+                done: false,
+                void: true,
+            })
+        };
+        let written = changed.iter().filter(|place| self.written.contains(place));
+        let marks: Vec<PutBack> = written.filter_map(void).collect();
+        if let Err(failure) = self.journal.put_back(&marks) {
+            self.warnings.push(Warning::new(WarningCode::NotWrittenDown, failure.message));
+        }
+    }
+}
+
 impl Witness for Clerk<'_> {
     fn look_again(&mut self, going: &[u32]) -> Result<Vec<u32>, Failure> {
         let again = self.eyes.look(|place, _| going.binary_search(&place).is_ok())?;
         let used = self.eyes.in_use(going.iter().copied())?;
         let mut still = Vec::new();
-        for decision in again.judged(self.eyes.policy) {
-            let verdict = match used.get(&decision.mapping) {
-                Some(process) if decision.verdict.goes() => {
-                    Verdict::Keep(KeepReason::InUse(*process))
-                }
+        for decision in again.judged(self.eyes.policies) {
+            let verdict = match used.kept.get(&decision.mapping) {
+                Some(why) if decision.verdict.goes() => Verdict::Keep(*why),
                 _ => decision.verdict,
             };
             if verdict.goes() {
@@ -80,6 +111,7 @@ impl Witness for Clerk<'_> {
         }
         if still.len() < going.len() {
             self.warnings.extend(again.warnings);
+            self.warnings.extend(used.warnings);
         }
         Ok(still)
     }

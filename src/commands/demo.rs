@@ -166,6 +166,7 @@ fn run_ourselves(folder: &Path, arguments: &str) -> io::Result<std::process::Exi
         .current_dir(folder)
         .env("HOME", folder.join("home"))
         .env("XDG_STATE_HOME", folder.join("state"))
+        .env("XDG_CONFIG_HOME", folder.join("config"))
         .stdin(Stdio::null())
         .status()
 }

@@ -2,6 +2,15 @@
 
 pub mod clean;
 mod clerk;
+pub mod completions;
+pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod history;
+mod job;
+pub mod list;
+pub mod man;
+mod page;
+pub mod schedule;
+pub mod status;
 pub mod undo;

@@ -134,8 +134,8 @@ impl Folder {
         })
     }
 
-    /// Up to `limit` bytes from the start of the regular file called `name`.
-    pub fn read_start(&self, name: &OsStr, limit: u64) -> io::Result<Vec<u8>> {
+    /// Opens the regular file called `name`, to read it.
+    pub fn open_file(&self, name: &OsStr) -> io::Result<File> {
         // NONBLOCK: should it have become a FIFO since it was stated, opening must not wait.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = rustix::io::retry_on_intr(|| {
@@ -145,8 +145,13 @@ impl Folder {
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
+        Ok(file)
+    }
+
+    /// Up to `limit` bytes from the start of the regular file called `name`.
+    pub fn read_start(&self, name: &OsStr, limit: u64) -> io::Result<Vec<u8>> {
         let mut start = Vec::new();
-        file.take(limit).read_to_end(&mut start)?;
+        self.open_file(name)?.take(limit).read_to_end(&mut start)?;
         Ok(start)
     }
 

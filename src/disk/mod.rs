@@ -1,14 +1,27 @@
 //! The file system: listing folders, reading the map, replacing it safely, locking it.
 //!
-//! What changes the disk is in `replace`, with `attributes`, and `lock`; nothing in here knows what
-//! a session is.
+//! What changes the disk is in `replace`, with `attributes`, `publish` and `lock`; nothing in here
+//! knows what a session is.
 
 mod attributes;
+pub mod create;
 pub mod folder;
 pub mod interrupt;
 pub mod lock;
 pub mod map_file;
+pub mod publish;
 pub mod replace;
+
+/// Whether this user may write to what is at `path`; to a folder: make files in it.
+///
+/// # Errors
+/// Why not.
+pub fn may_write(path: &std::path::Path) -> std::io::Result<()> {
+    use rustix::fs::Access;
+    let is_folder = std::fs::metadata(path)?.is_dir();
+    let way = if is_folder { Access::EXEC_OK } else { Access::READ_OK };
+    Ok(rustix::fs::access(path, Access::WRITE_OK | way)?)
+}
 
 /// The error in a few lower-case words, without its number: `permission denied`.
 pub fn words(error: &std::io::Error) -> String {

@@ -19,13 +19,32 @@ pub enum Reading {
     Foreign,
 }
 
-/// A file and its last write.
+/// A file, its last write, and its last use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionFile {
     /// Where it lies.
     pub path: PathBuf,
     /// Its mtime.
     pub written: Timestamp,
+    /// The last use that it shows: the same, or its newest record where those count.
+    pub used: Timestamp,
+}
+
+impl SessionFile {
+    /// A file whose last write is its last use.
+    pub fn by_mtime(path: PathBuf, written: Timestamp) -> Self {
+        Self { path, written, used: written }
+    }
+}
+
+/// What of a session has no record in it, where those count: it shows no use, unless nothing else
+/// shows any.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recordless {
+    /// Its own file; the newest, where there are several.
+    pub own: Option<SessionFile>,
+    /// The newest write of files beside it.
+    pub side: Option<Timestamp>,
 }
 
 /// A file that may belong to the session and could not be read.
@@ -49,6 +68,8 @@ pub struct Activity {
     pub side: Option<Timestamp>,
     /// What could not be read of it.
     pub unread: Option<Box<Unread>>,
+    /// What has no record in it; only until all was seen.
+    pub recordless: Option<Box<Recordless>>,
 }
 
 impl Activity {
@@ -74,14 +95,45 @@ impl Activity {
         unread.may_be_own |= may_be_own;
     }
 
-    /// The newest write over all of the session's files. A session exists by its own file alone:
+    /// Takes in one of the session's own files that has no record in it.
+    pub fn saw_own_recordless(&mut self, file: SessionFile) {
+        let seen = self.recordless.get_or_insert_default();
+        if seen.own.as_ref().is_none_or(|before| before.written < file.written) {
+            seen.own = Some(file);
+        }
+    }
+
+    /// Takes in a write beside the session's own file that left no record there.
+    pub fn saw_side_recordless(&mut self, written: Timestamp) {
+        let seen = self.recordless.get_or_insert_default();
+        seen.side = seen.side.max(Some(written));
+    }
+
+    /// Once all was seen: where none of the session's own files has a record, their mtime counts after
+    /// all. The file that this made the session's own, if it did.
+    pub fn settle_recordless(&mut self) -> Option<&SessionFile> {
+        let Recordless { own, side } = *self.recordless.take()?;
+        if self.own.is_some() {
+            return None;
+        }
+        self.own = Some(Box::new(own?));
+        self.side = self.side.max(side);
+        self.own.as_deref()
+    }
+
+    /// The last use over all of the session's files. A session exists by its own file alone:
     /// without one, files beside it count for nothing, and an archived copy tells its own age.
     pub fn last_used(&self) -> Option<Timestamp> {
         match (&self.own, &self.archived) {
-            (Some(own), _) => Some(own.written).max(self.side),
-            (None, Some(archived)) => Some(archived.written),
+            (Some(own), _) => Some(own.used).max(self.side),
+            (None, Some(archived)) => Some(archived.used),
             (None, None) => None,
         }
+    }
+
+    /// The last write over all of the session's files that were seen to be its own.
+    pub fn last_written(&self) -> Option<Timestamp> {
+        self.own.as_ref().map(|own| own.written).max(self.side)
     }
 
     /// The file that shows the session exists.
@@ -91,7 +143,7 @@ impl Activity {
 }
 
 fn keep_newest(place: &mut Option<Box<SessionFile>>, file: SessionFile) {
-    if place.as_ref().is_none_or(|before| before.written < file.written) {
+    if place.as_ref().is_none_or(|before| before.used < file.used) {
         *place = Some(Box::new(file));
     }
 }

@@ -4,8 +4,10 @@
 //! Nothing in here reads the clock, the environment or the disk; all three come in as parameters.
 
 pub mod activity;
+pub mod clock;
 pub mod failure;
 pub mod ids;
+pub mod pattern;
 pub mod plan;
 pub mod policy;
 pub mod session_map;
@@ -15,12 +17,14 @@ pub mod verdict;
 pub mod warning;
 
 pub use activity::{Activity, Reading, SessionFile};
+pub use clock::Clock;
 pub use failure::{Exit, Failure};
 pub use ids::{ChatId, IdKind, SessionId};
+pub use pattern::Patterns;
 pub use plan::{Action, Decision, Plan};
-pub use policy::{Missing, Policy};
+pub use policy::{Missing, Policies, Policy};
 pub use session_map::{Form, Mapping, SessionMap};
-pub use threshold::IdleThreshold;
+pub use threshold::{IdleThreshold, Thresholds};
 pub use timestamp::Timestamp;
 pub use verdict::{KeepReason, RemoveReason, State, Verdict};
 pub use warning::{Warning, WarningCode};

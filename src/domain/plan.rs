@@ -3,7 +3,7 @@
 use serde::Serialize;
 use std::path::PathBuf;
 
-use super::policy::{Evidence, Policy, judge, looks_like_wrong_home};
+use super::policy::{Evidence, Policies, judge, looks_like_wrong_home};
 use super::{Activity, KeepReason, Reading, State, Verdict, Warning, WarningCode};
 
 /// What was observed of one provider's sessions.
@@ -18,7 +18,8 @@ pub struct Observation {
 }
 
 /// What is known of a session that was not looked at.
-static UNSEEN: Activity = Activity { own: None, archived: None, side: None, unread: None };
+static UNSEEN: Activity =
+    Activity { own: None, archived: None, side: None, unread: None, recordless: None };
 
 /// What a mapping is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,9 +72,14 @@ impl Observations {
     }
 
     /// Judges everything observed, without the wrong-home guard.
-    pub fn judged(&self, policy: Policy) -> impl Iterator<Item = Decision> {
+    pub fn judged(&self, policies: &Policies) -> impl Iterator<Item = Decision> {
         self.subjects.iter().map(move |&(mapping, subject)| {
-            let verdict = judge(self.evidence(subject), policy);
+            // Only sessions have a threshold; what has no provider is kept in any case.
+            let provider = match subject {
+                Subject::Session { provider, .. } => usize::from(provider),
+                _ => usize::MAX,
+            };
+            let verdict = judge(self.evidence(subject), policies.of(provider));
             Decision { mapping, subject, verdict }
         })
     }
@@ -132,15 +138,16 @@ pub struct Plan {
 impl Plan {
     /// Judges everything observed, and applies the wrong-home guard. The guard's warnings are
     /// added to those of `observations`.
-    pub fn new(observations: &mut Observations, policy: Policy) -> Self {
-        let mut plan = Self { decisions: observations.judged(policy).collect() };
+    pub fn new(observations: &mut Observations, policies: &Policies) -> Self {
+        let mut plan = Self { decisions: observations.judged(policies).collect() };
         for provider in 0..observations.providers.len() {
             let of_provider = |decision: &&mut Decision| match decision.subject {
                 Subject::Session { provider: of, .. } => usize::from(of) == provider,
                 _ => false,
             };
             let verdicts = plan.decisions.iter_mut().filter(of_provider);
-            if looks_like_wrong_home(verdicts.map(|decision| decision.verdict), policy.missing) {
+            if looks_like_wrong_home(verdicts.map(|decision| decision.verdict), policies.missing())
+            {
                 let mut count = 0;
                 for decision in plan.decisions.iter_mut().filter(of_provider) {
                     if decision.verdict.state() == State::Missing {
@@ -161,7 +168,7 @@ impl Plan {
     }
 
     /// The places in the map of the mappings that go, ascending.
-    pub fn going(&self) -> impl Iterator<Item = u32> {
+    pub fn going(&self) -> impl Iterator<Item = u32> + Clone {
         let goes = self.decisions.iter().filter(|decision| decision.verdict.goes());
         goes.map(|decision| decision.mapping)
     }

@@ -1,6 +1,6 @@
 //! The judge: from what was observed of a session to whether its mapping goes, as a pure function.
 
-use super::{Activity, KeepReason, Reading, RemoveReason, State, Timestamp, Verdict};
+use super::{Activity, KeepReason, Reading, RemoveReason, State, Thresholds, Timestamp, Verdict};
 
 /// What to do with a mapping whose session has no file any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,44 @@ pub struct Policy {
     pub cutoff: Timestamp,
     /// What to do where a session's file is gone.
     pub missing: Missing,
+}
+
+/// What a run goes by: each provider may have a cutoff of its own.
+#[derive(Debug, Clone)]
+pub struct Policies {
+    /// The time that each provider's threshold means, in the order of the table, and the usual one.
+    cutoffs: Vec<Timestamp>,
+    usual: Timestamp,
+    missing: Missing,
+}
+
+impl Policies {
+    /// What follows from these thresholds at `now`, for that many providers.
+    pub fn new(
+        now: Timestamp,
+        thresholds: &Thresholds,
+        providers: usize,
+        missing: Missing,
+    ) -> Self {
+        let cutoffs = (0..providers).map(|provider| now.before(thresholds.of(provider)));
+        Self { cutoffs: cutoffs.collect(), usual: now.before(thresholds.usual), missing }
+    }
+
+    /// The usual cutoff.
+    pub fn usual(&self) -> Timestamp {
+        self.usual
+    }
+
+    /// What to do where a session's file is gone.
+    pub fn missing(&self) -> Missing {
+        self.missing
+    }
+
+    /// What the provider in that place of the table is judged by.
+    pub fn of(&self, provider: usize) -> Policy {
+        let cutoff = self.cutoffs.get(provider).copied().unwrap_or(self.usual);
+        Policy { cutoff, missing: self.missing }
+    }
 }
 
 /// What is known about a mapping when it is judged.
@@ -72,7 +110,8 @@ pub fn judge(evidence: Evidence<'_>, policy: Policy) -> Verdict {
         return Verdict::Keep(K::FileUnread);
     }
     if exists {
-        return Verdict::Remove(R::Idle);
+        let is_written = activity.last_written() >= Some(policy.cutoff);
+        return Verdict::Remove(if is_written { R::IdleByRecord } else { R::Idle });
     }
     match (&activity.archived, policy.missing) {
         (Some(_), Missing::Keep) => Verdict::Keep(K::ArchivedKept),
@@ -104,7 +143,7 @@ mod tests {
     }
 
     fn at(seconds: i64) -> SessionFile {
-        SessionFile { path: "/s".into(), written: Timestamp::new(seconds, 0) }
+        SessionFile::by_mtime("/s".into(), Timestamp::new(seconds, 0))
     }
 
     fn own(seconds: i64) -> Activity {
@@ -133,10 +172,8 @@ mod tests {
         check(&own(i64::MAX), ACTIVE);
         check(&own(i64::MIN), IDLE);
         let mut a_nanosecond = own(0);
-        a_nanosecond.saw_own(SessionFile {
-            path: "/s".into(),
-            written: Timestamp::new(CUTOFF - 1, 999_999_999),
-        });
+        let just_before = Timestamp::new(CUTOFF - 1, 999_999_999);
+        a_nanosecond.saw_own(SessionFile::by_mtime("/s".into(), just_before));
         check(&a_nanosecond, IDLE);
     }
 

@@ -14,29 +14,26 @@ impl IdleThreshold {
     pub const DEFAULT: Self = Self(7_200);
 
     /// From a number of hours, fractions allowed, rounded to the nearest second. The error says
-    /// what is wrong, for the end of a sentence.
+    /// what is wrong, for the middle of a sentence.
     pub fn from_hours(text: &str) -> Result<Self, String> {
-        let hours = text.trim().parse::<f64>().map_err(|_| {
-            "not a number of hours; a right one is --hours 2 or --hours 0.5".to_owned()
-        })?;
-        Self::from_seconds(hours * 3600.0, "--hours 2 or --hours 0.5")
+        let hours = text.trim().parse::<f64>().map_err(|_| "not a number of hours".to_owned())?;
+        Self::from_seconds(hours * 3600.0)
     }
 
     /// From a duration with units, such as `90m` or `1d 12h`. The error says what is wrong, for
-    /// the end of a sentence.
+    /// the middle of a sentence.
     pub fn from_duration(text: &str) -> Result<Self, String> {
-        let example = "--idle 90m, --idle 2h or --idle '1d 12h'";
         let duration = humantime::parse_duration(text.trim()).map_err(|error| {
             let why = error.to_string().replace(['\n', '\r'], " ");
-            format!("not a duration ({why}); a right one is {example}")
+            format!("not a duration ({why})")
         })?;
-        Self::from_seconds(duration.as_secs_f64(), example)
+        Self::from_seconds(duration.as_secs_f64())
     }
 
-    fn from_seconds(seconds: f64, example: &str) -> Result<Self, String> {
+    fn from_seconds(seconds: f64) -> Result<Self, String> {
         // NaN lies in no range, so it is refused here as well.
         if !(SHORTEST..=LONGEST).contains(&seconds) {
-            return Err(format!("not between 1 second and 100 years; a right one is {example}"));
+            return Err("not between 1 second and 100 years".to_owned());
         }
         #[expect(
             clippy::cast_possible_truncation,
@@ -55,6 +52,29 @@ impl IdleThreshold {
 impl Default for IdleThreshold {
     fn default() -> Self {
         Self::DEFAULT
+    }
+}
+
+/// The thresholds of a run: the usual one, and others for some providers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Thresholds {
+    /// What counts where nothing else is said.
+    pub usual: IdleThreshold,
+    /// Others, each with the place of its provider in the table.
+    pub special: Vec<(usize, IdleThreshold)>,
+}
+
+impl Thresholds {
+    /// The one of the provider in that place of the table.
+    pub fn of(&self, provider: usize) -> IdleThreshold {
+        let mut special = self.special.iter();
+        special.find(|(of, _)| *of == provider).map_or(self.usual, |(_, threshold)| *threshold)
+    }
+}
+
+impl From<IdleThreshold> for Thresholds {
+    fn from(usual: IdleThreshold) -> Self {
+        Self { usual, special: Vec::new() }
     }
 }
 
@@ -90,19 +110,19 @@ mod tests {
     }
 
     #[test]
-    fn hours_outside_the_range_are_refused_with_a_right_one() {
+    fn hours_outside_the_range_are_refused() {
         let refused = [
             "0", "-0", "-1", "nan", "NaN", "inf", "-inf", "infinity", "1e300", "876601", "0.0001",
             "", "2h", "two", "1,5", "0x2",
         ];
         for text in refused {
             let error = IdleThreshold::from_hours(text).unwrap_err();
-            assert!(error.contains("--hours 2"), "{text}: {error}");
+            assert!(error.starts_with("not "), "{text}: {error}");
         }
     }
 
     #[test]
-    fn durations_are_taken_or_refused_with_a_right_one() {
+    fn durations_are_taken_or_refused() {
         let seconds = |text| IdleThreshold::from_duration(text).map(IdleThreshold::seconds);
         assert_eq!(seconds("90m"), Ok(5_400));
         assert_eq!(seconds("2h"), Ok(7_200));
@@ -112,7 +132,7 @@ mod tests {
             ["0s", "0", "2", "-2h", "1 fortnight", "101years", "999ms", "", "99999999999999years"];
         for text in refused {
             let error = IdleThreshold::from_duration(text).unwrap_err();
-            assert!(error.contains("--idle 90m") && !error.contains('\n'), "{text}: {error}");
+            assert!(error.starts_with("not ") && !error.contains('\n'), "{text}: {error}");
         }
     }
 }

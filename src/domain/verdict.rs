@@ -23,6 +23,32 @@ pub enum State {
     Idle,
 }
 
+impl State {
+    /// All of them, in the order of the summary.
+    pub const ALL: [Self; 7] = [
+        Self::Active,
+        Self::Idle,
+        Self::Missing,
+        Self::InUse,
+        Self::Pinned,
+        Self::Archived,
+        Self::Unknown,
+    ];
+
+    /// Its name for programs, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Missing => "missing",
+            Self::Archived => "archived",
+            Self::Pinned => "pinned",
+            Self::InUse => "in_use",
+            Self::Active => "active",
+            Self::Idle => "idle",
+        }
+    }
+}
+
 /// Why a mapping stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeepReason {
@@ -54,8 +80,12 @@ pub enum KeepReason {
     ArchivedKept,
     /// Put back by an undo, less than one threshold ago.
     PutBack,
-    /// The process of that id uses it.
+    /// A pattern says that it is never let go.
+    Pinned,
+    /// The process of that id uses it; 0 where only that there is one can be told.
     InUse(u32),
+    /// It would have gone, but it could not be told whether a process uses it.
+    UseUntold,
     /// It should have gone, and its holder did not let it go.
     Failed(RemoveReason),
     /// It would have gone, but the map no longer holds it as it was judged.
@@ -67,6 +97,8 @@ pub enum KeepReason {
 pub enum RemoveReason {
     /// Last used before the threshold.
     Idle,
+    /// The same by its records, though its files were written since.
+    IdleByRecord,
     /// Its session has no file.
     Missing,
     /// Its session is archived and cannot be resumed.
@@ -94,7 +126,7 @@ impl Verdict {
             Self::Remove(reason)
             | Self::Keep(KeepReason::ChangedMeanwhile(reason) | KeepReason::Failed(reason)) => {
                 match reason {
-                    RemoveReason::Idle => State::Idle,
+                    RemoveReason::Idle | RemoveReason::IdleByRecord => State::Idle,
                     RemoveReason::Missing => State::Missing,
                     RemoveReason::Archived => State::Archived,
                 }
@@ -103,7 +135,7 @@ impl Verdict {
                 KeepReason::Active | KeepReason::UsedMeanwhile => State::Active,
                 KeepReason::MissingKept => State::Missing,
                 KeepReason::ArchivedKept => State::Archived,
-                KeepReason::PutBack => State::Pinned,
+                KeepReason::PutBack | KeepReason::Pinned => State::Pinned,
                 KeepReason::InUse(_) => State::InUse,
                 _ => State::Unknown,
             },
@@ -122,6 +154,7 @@ impl fmt::Display for Verdict {
         }
         f.write_str(match self {
             Self::Remove(RemoveReason::Idle) => "idle",
+            Self::Remove(RemoveReason::IdleByRecord) => "idle by record",
             Self::Remove(RemoveReason::Missing) => "no session file",
             Self::Remove(RemoveReason::Archived) => "cannot be resumed",
             Self::Keep(reason) => match reason {
@@ -139,7 +172,9 @@ impl fmt::Display for Verdict {
                 K::MissingKept | K::ArchivedKept => "--missing keep",
                 K::Failed(_) => "not let go",
                 K::PutBack => "put back lately",
+                K::Pinned => "matches --keep",
                 K::InUse(_) => "in use",
+                K::UseUntold => "perhaps in use",
                 K::ChangedMeanwhile(_) => "changed meanwhile",
             },
         })

@@ -19,6 +19,8 @@ pub enum WarningCode {
     NotReadWhole,
     /// One file, which may belong to a mapped session, could not be read.
     FileUnread,
+    /// Something that may say that a session is in use could not be read.
+    UseUnread,
     /// Every judged mapping of a provider is missing, so this may be the wrong home.
     WrongHome,
     /// The new map stands, but a power cut might still undo it.
@@ -29,12 +31,20 @@ pub enum WarningCode {
     StaleFile,
     /// The map is a link that leads nowhere.
     DanglingMap,
+    /// A pattern of what is to be kept matches nothing in the map.
+    KeepUnmatched,
+    /// The records of a session tell no time, so its mtime counts.
+    NoRecordTime,
+    /// A session's file could not be looked into, for a list.
+    NotLookedInto,
     /// What the run did could not be written down.
     NotWrittenDown,
     /// A bridge answers that holds another map.
     OtherBridge,
     /// A bridge seems to run on the map whose file was edited.
     BridgeRuns,
+    /// An undo would be refused as things are.
+    UndoRefused,
     /// A bridge did not do all that it was asked.
     BridgeTrouble,
     /// A chat that no call to a bridge can name.
@@ -48,7 +58,13 @@ impl WarningCode {
     pub fn is_trouble(self) -> bool {
         !matches!(
             self,
-            Self::ModelNotObject | Self::StaleFile | Self::DanglingMap | Self::NotWrittenDown
+            Self::ModelNotObject
+                | Self::StaleFile
+                | Self::DanglingMap
+                | Self::NotWrittenDown
+                | Self::KeepUnmatched
+                | Self::UndoRefused
+                | Self::NoRecordTime
         )
     }
 }

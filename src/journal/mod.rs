@@ -9,6 +9,7 @@ mod removals;
 mod runs;
 mod store;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use crate::domain::{Failure, Timestamp};
@@ -27,6 +28,17 @@ impl Journal {
     /// The journal in that state folder, which need not exist yet.
     pub fn at(folder: &Path) -> Self {
         Self { folder: folder.to_owned() }
+    }
+
+    /// The state folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The files that are written to in there, whether or not they are there yet.
+    pub fn files(&self) -> [PathBuf; 4] {
+        [store::LOCK, removals::REMOVALS, removals::PUT_BACK, runs::RUNS]
+            .map(|name| self.folder.join(name))
     }
 
     /// Writes down what is about to go, durably.
@@ -80,13 +92,36 @@ impl Journal {
         store::read(&self.folder, runs::RUNS)
     }
 
+    /// The runs that have written down what they were about to remove, and not that they have ended:
+    /// they were killed, or still run. When each wrote that, oldest first.
+    ///
+    /// # Errors
+    /// As for removals.
+    pub fn unended(&self, now: Timestamp) -> Result<Vec<(String, Timestamp)>, Failure> {
+        let ended: HashSet<String> = self.runs()?.into_iter().map(|ran| ran.run).collect();
+        let mut seen = HashSet::new();
+        let mut unended: Vec<(String, Timestamp)> = Vec::new();
+        for removed in self.removals()? {
+            let time = Timestamp::parse(&removed.time);
+            // The newest removals are kept for ever, the ends of runs are not.
+            let Some(time) = time.filter(|time| !removals::is_old(Some(*time), now)) else {
+                continue;
+            };
+            let run = removed.run.into_owned();
+            if !ended.contains(&run) && seen.insert(run.clone()) {
+                unended.push((run, time));
+            }
+        }
+        Ok(unended)
+    }
+
     /// Forgets what is too old or too much to keep.
     ///
     /// # Errors
     /// Where the files cannot be replaced; they are then as they were.
     pub fn trim(&self, now: Timestamp) -> Result<(), Failure> {
-        store::trim(&self.folder, removals::REMOVALS, now, removals::outlived_removals)?;
-        store::trim(&self.folder, removals::PUT_BACK, now, removals::outlived)?;
-        store::trim(&self.folder, runs::RUNS, now, removals::outlived)
+        store::trim(&self.folder, removals::REMOVALS, now, true)?;
+        store::trim(&self.folder, removals::PUT_BACK, now, false)?;
+        store::trim(&self.folder, runs::RUNS, now, false)
     }
 }

@@ -12,7 +12,8 @@ use crate::domain::{Failure, KeepReason, Plan, SessionMap, Timestamp, Verdict};
 pub struct Pins(HashSet<(String, String, String)>);
 
 impl Pins {
-    /// Adds what that journal says was put back into the map at `map` at `cutoff` or later.
+    /// Adds what that journal says was put back into the map at `map`, at the `cutoff` of its model
+    /// or later.
     ///
     /// # Errors
     /// Where it cannot be read: then it is not known what must be kept.
@@ -20,14 +21,14 @@ impl Pins {
         &mut self,
         journal: &Journal,
         map: Option<&Path>,
-        cutoff: Timestamp,
+        cutoff: impl Fn(&str) -> Timestamp,
     ) -> Result<(), Failure> {
         let map = map.map(Path::to_string_lossy);
         for put_back in journal.undone()? {
             let is_here = put_back.map.is_none()
                 || map.is_none()
                 || put_back.map.as_deref() == map.as_deref();
-            if is_here && put_back.time() >= Some(cutoff) {
+            if is_here && !put_back.void && put_back.time() >= Some(cutoff(&put_back.model)) {
                 self.0.insert((put_back.model, put_back.chat, put_back.session));
             }
         }

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-use super::store::Stamp;
 use crate::domain::{Form, Timestamp};
 
 pub(super) const REMOVALS: &str = "removals.jsonl";
@@ -11,7 +10,7 @@ pub(super) const PUT_BACK: &str = "put-back.jsonl";
 
 /// How long entries are kept, and how many at most.
 const KEPT_SECONDS: u64 = 90 * 86_400;
-const KEPT_ENTRIES: usize = 100_000;
+pub(super) const KEPT_ENTRIES: usize = 100_000;
 
 /// How the map was laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,21 +82,10 @@ pub struct PutBack {
     pub session: String,
     /// Whether it is in the map again; before, it is only about to be.
     pub done: bool,
-}
-
-/// The place of the first entry that is kept, of entries with these times and runs: those of 90
-/// days, or 100,000, whichever is less.
-pub(super) fn outlived(stamps: &[Stamp], now: Timestamp) -> usize {
-    let too_many = stamps.len().saturating_sub(KEPT_ENTRIES);
-    let too_old = stamps.iter().take_while(|stamp| is_old(stamp.time, now)).count();
-    too_many.max(too_old)
-}
-
-/// The same for removals, but always with the whole of the newest run.
-pub(super) fn outlived_removals(stamps: &[Stamp], now: Timestamp) -> usize {
-    let newest = stamps.last().map(|stamp| stamp.run);
-    let first_of_newest = stamps.iter().position(|stamp| Some(stamp.run) == newest);
-    outlived(stamps, now).min(first_of_newest.unwrap_or(0))
+    /// Whether the run had not removed it after all: somebody else changed it in the moment between,
+    /// so there is nothing to put back.
+    #[serde(default)]
+    pub void: bool,
 }
 
 /// Whether an entry of that time is too old to be kept. What tells no time is not.

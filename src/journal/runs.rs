@@ -20,3 +20,10 @@ pub struct Ran {
     /// The first of its warnings, or why it failed.
     pub warning: Option<String>,
 }
+
+impl Ran {
+    /// The profile it was of: what stands in its id behind the time, its milliseconds and the process.
+    pub fn profile(&self) -> Option<&str> {
+        self.run.splitn(4, '-').nth(3)
+    }
+}

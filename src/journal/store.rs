@@ -6,25 +6,20 @@ use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Seek, SeekFrom, Write};
+use std::ops::ControlFlow;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::removals::is_old;
+use super::removals::{KEPT_ENTRIES, is_old};
 use crate::disk::words;
 use crate::domain::{Failure, Timestamp};
 
-/// What trimming goes by: when an entry was written, and a number for its run.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Stamp {
-    pub(super) time: Option<Timestamp>,
-    pub(super) run: u64,
-}
-
-/// The same as it stands in a line.
+/// What trimming goes by, of a line.
 #[derive(Deserialize)]
 struct Stamped<'a> {
     #[serde(borrow, alias = "started")]
@@ -36,6 +31,9 @@ struct Stamped<'a> {
 /// A smaller file is trimmed only for the age of its first entry: it cannot hold too many, unless
 /// they are so short that it is small anyway.
 const SMALL: u64 = 16 << 20;
+
+/// The folder's lock.
+pub(super) const LOCK: &str = "lock";
 
 /// How long to wait for another run that is writing to the same folder; each does for moments.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -53,9 +51,7 @@ pub(super) fn append<T: Serialize>(
     let append = || {
         make(folder)?;
         let _lock = lock(folder)?;
-        let path = folder.join(name);
-        let is_new = !path.exists();
-        let file = open(&path, true)?;
+        let file = open(&folder.join(name), true)?;
         let length = file.metadata()?.len();
         if let Err(error) = write_lines(&file, length, entries) {
             // Half an append is none: the entries are for a change that will not be made.
@@ -63,7 +59,8 @@ pub(super) fn append<T: Serialize>(
             return Err(error);
         }
         file.sync_all()?;
-        if is_new { File::open(folder)?.sync_all() } else { Ok(()) }
+        // Always, for a run that made the file may have been killed before it did this.
+        sync(folder)
     };
     append().map_err(|error| failed("write", folder, name, &error))
 }
@@ -107,46 +104,55 @@ fn entries<T: DeserializeOwned>(bytes: &[u8]) -> Vec<T> {
     lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
 
-/// Replaces the file called `name` by the entries from the place that `keep_from` tells, if that is
-/// not the first.
+/// Forgets the first entries of the file called `name`, those that are too old or too many, but, where
+/// `keeps_newest`, none of the run that wrote the last one.
 #[expect(clippy::disallowed_methods, reason = "the journal is trimmed by replacement")]
 pub(super) fn trim(
     folder: &Path,
     name: &str,
     now: Timestamp,
-    keep_from: impl Fn(&[Stamp], Timestamp) -> usize,
+    keeps_newest: bool,
 ) -> Result<(), Failure> {
     let trim = || {
         let path = folder.join(name);
         let _lock = lock(folder)?;
-        let mut file = BufReader::new(File::open(&path)?);
-        let size = file.get_ref().metadata()?.len();
+        let mut file = File::open(&path)?;
+        let is_small = file.metadata()?.len() < SMALL;
         let hasher = RandomState::new();
-        let (mut stamps, mut starts) = (Vec::new(), Vec::new());
-        let (mut at, mut line) = (0, Vec::new());
-        while file.read_until(b'\n', &mut line)? > 0 {
-            if let Ok(Stamped { time, run }) = serde_json::from_slice(&line) {
-                let stamp = Stamp { time: Timestamp::parse(&time), run: hasher.hash_one(run) };
-                if stamps.is_empty() && size < SMALL && !is_old(stamp.time, now) {
-                    return Ok(());
-                }
-                stamps.push(stamp);
-                starts.push(at);
+        // A run can have as many entries as a map holds, so only counts are kept.
+        let (mut count, mut old, mut are_all_old) = (0_usize, 0, true);
+        let (mut firsts, mut newest) = (HashMap::new(), None);
+        each_entry(&file, |_, entry| {
+            are_all_old &= is_old(Timestamp::parse(&entry.time), now);
+            if count == 0 && is_small && !are_all_old {
+                return ControlFlow::Break(());
             }
-            at += line.len() as u64;
-            line.clear();
-        }
-        let Some(start) = starts.get(keep_from(&stamps, now)).copied().filter(|at| *at > 0) else {
+            old += usize::from(are_all_old);
+            let run = hasher.hash_one(&entry.run);
+            newest = Some(*firsts.entry(run).or_insert(count));
+            count += 1;
+            ControlFlow::Continue(())
+        })?;
+        let gone = old.max(count.saturating_sub(KEPT_ENTRIES));
+        let gone = newest.filter(|_| keeps_newest).map_or(gone, |newest| gone.min(newest));
+        if gone == 0 {
             return Ok(());
-        };
+        }
+        // Where none is kept, the copy starts at the end.
+        let (mut start, mut place) = (None, 0);
+        let end = each_entry(&file, |at, _| {
+            place += 1;
+            start = (place > gone).then_some(at);
+            if start.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
         let new = folder.join(format!(".{name}.new"));
         let mut to = open(&new, false)?;
         to.set_len(0)?;
-        file.seek(SeekFrom::Start(start))?;
+        file.seek(SeekFrom::Start(start.unwrap_or(end)))?;
         io::copy(&mut file, &mut to)?;
         to.sync_all()?;
         fs::rename(&new, &path)?;
-        File::open(folder)?.sync_all()
+        sync(folder)
     };
     match trim() {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -154,18 +160,45 @@ pub(super) fn trim(
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the state folder is the journal's own")]
+/// Calls `each` with every entry of a file and the place of its line, until that has seen enough.
+/// Where the last line read ends.
+fn each_entry(
+    file: &File,
+    mut each: impl FnMut(u64, Stamped<'_>) -> ControlFlow<()>,
+) -> io::Result<u64> {
+    let mut file = BufReader::with_capacity(64 << 10, file);
+    file.seek(SeekFrom::Start(0))?;
+    let (mut at, mut line) = (0, Vec::new());
+    while file.read_until(b'\n', &mut line)? > 0 {
+        if let Ok(entry) = serde_json::from_slice(&line)
+            && each(at, entry).is_break()
+        {
+            break;
+        }
+        at += line.len() as u64;
+        line.clear();
+    }
+    Ok(at)
+}
+
 fn make(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
-    if let Some(parent) = folder.parent() {
-        fs::create_dir_all(parent)?;
+    // Those that get a new entry, up to the first that is there already.
+    let missing = folder.ancestors().take_while(|above| !above.is_dir()).count();
+    let made_in: Vec<&Path> = folder.ancestors().skip(1).take(missing).collect();
+    let made = fs::DirBuilder::new().mode(0o700).recursive(true).create(folder);
+    if let Err(error) = made
+        && error.kind() != ErrorKind::AlreadyExists
+    {
+        return Err(error);
     }
-    match fs::DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        made => made,
-    }
+    made_in.into_iter().try_for_each(sync)
+}
+
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 fn open(path: &Path, append: bool) -> io::Result<File> {
@@ -182,7 +215,7 @@ fn open(path: &Path, append: bool) -> io::Result<File> {
 }
 
 fn lock(folder: &Path) -> io::Result<File> {
-    let file = open(&folder.join("lock"), false)?;
+    let file = open(&folder.join(LOCK), false)?;
     let start = Instant::now();
     loop {
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {

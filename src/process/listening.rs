@@ -1,69 +1,201 @@
 //! Bridges as `/proc` shows them: who listens at a port, and who has which session folder.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::running::{Processes, numbers};
+use super::running::{Process, Processes, numbers, open_files};
 
-/// The session folder of whoever listens at that port of this machine, where it can be told.
-pub fn session_dir_of_listener(port: u16) -> Option<PathBuf> {
-    let inodes: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
-        .iter()
-        .filter_map(|table| fs::read_to_string(table).ok())
-        .flat_map(|table| table.lines().filter_map(|line| listener(line, port)).collect::<Vec<_>>())
-        .collect();
-    numbers(Path::new("/proc")).find(|id| holds_socket(*id, &inodes)).and_then(session_dir)
+/// Whose map a listener keeps, as far as `/proc` shows the folder of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// The one in that folder.
+    Ours,
+    /// One in another folder.
+    Others,
+    /// That cannot be told.
+    Untold,
 }
 
-/// The inode in a line of `/proc/net/tcp`, where that is a socket that listens at that port.
-fn listener(line: &str, port: u16) -> Option<String> {
-    let fields: Vec<&str> = line.split_whitespace().collect();
-    let local = fields.get(1)?.rsplit(':').next()?;
-    let is_it = u16::from_str_radix(local, 16).is_ok_and(|local| local == port);
-    // State 0A is LISTEN.
-    (is_it && *fields.get(3)? == "0A")
-        .then(|| fields.get(9).map(|inode| format!("socket:[{inode}]")))?
+/// Whether whoever listens at that port of one of these addresses of this machine keeps its map in
+/// `folder`.
+pub fn whose_listener(addresses: &[IpAddr], port: u16, folder: &Path) -> Whose {
+    let mut told = holders(addresses, port).map(|id| whose(id, folder));
+    // Workers share a socket; should what holds it differ, nothing is told.
+    let first = told.next().unwrap_or(Whose::Untold);
+    if told.all(|other| other == first) { first } else { Whose::Untold }
 }
 
-fn holds_socket(id: u32, inodes: &[String]) -> bool {
-    let files = fs::read_dir(format!("/proc/{id}/fd")).into_iter().flatten().flatten();
-    files.filter_map(|file| fs::read_link(file.path()).ok()).any(|target| {
-        target.to_str().is_some_and(|target| inodes.iter().any(|inode| inode == target))
+fn whose(id: u32, folder: &Path) -> Whose {
+    let Some(environ) = Environ::of(id) else { return Whose::Untold };
+    match environ.session_dir() {
+        Some(named) => environ.compare(&named, folder),
+        // A bridge may have been told in a way that the environment does not show.
+        None if environ.compare(&environ.default_session_dir(), folder) == Whose::Ours => {
+            Whose::Ours
+        }
+        None => Whose::Untold,
+    }
+}
+
+/// The folder in which whoever listens at that port keeps its map, as far as its environment tells.
+pub fn folder_of_listener(addresses: &[IpAddr], port: u16) -> Option<PathBuf> {
+    holders(addresses, port).find_map(Environ::of)?.session_dir()
+}
+
+/// The processes that listen at that port of one of these addresses of this machine.
+fn holders(addresses: &[IpAddr], port: u16) -> impl Iterator<Item = u32> {
+    let sockets: HashSet<PathBuf> =
+        addresses.iter().flat_map(|address| listeners(*address, port)).collect();
+    let ids = if sockets.is_empty() { None } else { numbers(Path::new("/proc")).ok() };
+    ids.into_iter().flatten().filter(move |id| {
+        open_files(*id).is_ok_and(|files| files.iter().any(|file| sockets.contains(file)))
     })
 }
 
-/// The session folder in a process's environment; nothing where that does not say.
-fn session_dir(id: u32) -> Option<PathBuf> {
-    let environment = fs::read(format!("/proc/{id}/environ")).ok()?;
-    let named = environment
-        .split(|byte| *byte == 0)
-        .find_map(|variable| variable.strip_prefix(b"CLAUDE_SESSION_DIR="))
-        .filter(|value| !value.is_empty())?;
-    let named = Path::new(OsStr::from_bytes(named));
-    // A relative one is meant from where the process works.
-    Some(fs::read_link(format!("/proc/{id}/cwd")).unwrap_or_default().join(named))
+/// The sockets that listen there, as `/proc/<pid>/fd` names them: those at that very address, else
+/// those at all addresses of its kind, else of the other kind, which may take both.
+fn listeners(address: IpAddr, port: u16) -> Vec<PathBuf> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).ok());
+    let lines = tables.iter().flatten().flat_map(|table| table.lines());
+    let all: Vec<(IpAddr, PathBuf)> = lines.filter_map(|line| listener(line, port)).collect();
+    let kinds: [&dyn Fn(IpAddr) -> bool; 3] = [
+        &|local| local == address,
+        &|local| local.is_unspecified() && local.is_ipv4() == address.is_ipv4(),
+        &|local| local.is_unspecified(),
+    ];
+    let of_kind = |kind: &&dyn Fn(IpAddr) -> bool| -> Vec<PathBuf> {
+        all.iter().filter(|(local, _)| kind(*local)).map(|(_, socket)| socket.clone()).collect()
+    };
+    kinds.iter().map(of_kind).find(|found| !found.is_empty()).unwrap_or_default()
+}
+
+/// The address and the socket in a line of `/proc/net/tcp` or `tcp6`, where that is one that listens
+/// at that port.
+fn listener(line: &str, port: u16) -> Option<(IpAddr, PathBuf)> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let (local, local_port) = fields.get(1)?.split_once(':')?;
+    // State 0A is LISTEN.
+    let is_it = u16::from_str_radix(local_port, 16) == Ok(port) && *fields.get(3)? == "0A";
+    is_it.then(|| Some((address(local)?, format!("socket:[{}]", fields.get(9)?).into())))?
+}
+
+/// An address as those tables write it: words of 32 bits in hex, each in the machine's byte order.
+fn address(hex: &str) -> Option<IpAddr> {
+    let word = |at: usize| Some(u32::from_str_radix(hex.get(at..at + 8)?, 16).ok()?.to_ne_bytes());
+    if hex.len() == 8 {
+        return Some(Ipv4Addr::from(word(0)?).into());
+    }
+    let mut bytes = [0; 16];
+    for (part, at) in bytes.chunks_exact_mut(4).zip([0, 8, 16, 24]) {
+        part.copy_from_slice(&word(at)?);
+    }
+    Some(Ipv6Addr::from(bytes).to_canonical())
+}
+
+/// The environment that a process was started with, and where it works and sees folders.
+struct Environ {
+    id: u32,
+    variables: Vec<u8>,
+    works_in: PathBuf,
+}
+
+impl Environ {
+    fn of(id: u32) -> Option<Self> {
+        let variables = fs::read(format!("/proc/{id}/environ")).ok()?;
+        let works_in = fs::read_link(format!("/proc/{id}/cwd")).unwrap_or_default();
+        Some(Self { id, variables, works_in })
+    }
+
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        self.variables.split(|byte| *byte == 0).find_map(|variable| {
+            let value = variable.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+            (!value.is_empty()).then_some(value)
+        })
+    }
+
+    /// A folder in a variable; a relative one is meant from where the process works.
+    fn folder(&self, name: &str) -> Option<PathBuf> {
+        Some(self.works_in.join(OsStr::from_bytes(self.get(name)?)))
+    }
+
+    /// The session folder, where the environment names one.
+    fn session_dir(&self) -> Option<PathBuf> {
+        self.folder("CLAUDE_SESSION_DIR")
+    }
+
+    /// The session folder of a bridge that was told none: one in Python's temporary folder.
+    fn default_session_dir(&self) -> PathBuf {
+        let named = ["TMPDIR", "TEMP", "TMP"].iter().find_map(|name| self.folder(name));
+        named.unwrap_or_else(|| "/tmp".into()).join("claude_sessions")
+    }
+
+    /// Whether what the process knows as `theirs` is our `folder`. It may see folders under other
+    /// names than we do, as in a container, so they are compared by what they are.
+    fn compare(&self, theirs: &Path, folder: &Path) -> Whose {
+        let seen = Path::new("/proc").join(self.id.to_string()).join("root");
+        let theirs = seen.join(theirs.strip_prefix("/").unwrap_or(theirs));
+        match (fs::metadata(theirs), fs::metadata(folder)) {
+            (Ok(theirs), Ok(ours)) if (theirs.dev(), theirs.ino()) == (ours.dev(), ours.ino()) => {
+                Whose::Ours
+            }
+            (Ok(_), Ok(_)) => Whose::Others,
+            // Ours is there, theirs is not: it is another one.
+            (Err(error), Ok(_)) if error.kind() == ErrorKind::NotFound => Whose::Others,
+            _ => Whose::Untold,
+        }
+    }
 }
 
 /// A process of those users that looks like a bridge on the map in `folder`: a Python program whose
-/// environment names that folder, or that has a file in it open.
+/// environment names that folder, or that works in it or has a file in it open. One that was told
+/// no folder has the default one, if it also calls itself a bridge.
 pub fn bridge_on(folder: &Path, users: &[u32]) -> Option<u32> {
-    let is_folder = |path: PathBuf| path.canonicalize().is_ok_and(|path| path == folder);
-    Processes::of_users(users).all().iter().map(|process| (process.id, &process.name)).find_map(
-        |(id, name)| {
-            let is_python = [b"python".as_slice(), b"uvicorn", b"gunicorn"]
-                .iter()
-                .any(|program| name.starts_with(program));
-            let holds_file = || {
-                let files = fs::read_dir(format!("/proc/{id}/fd")).into_iter().flatten().flatten();
-                files
-                    .filter_map(|file| fs::read_link(file.path()).ok())
-                    .any(|target| target.parent() == Some(folder))
-            };
-            (is_python && (session_dir(id).is_some_and(is_folder) || holds_file())).then_some(id)
-        },
-    )
+    let processes = Processes::of_users(users);
+    let bridge =
+        processes.all().iter().find(|process| is_python(process) && is_on(process, folder));
+    bridge.map(|process| process.id)
+}
+
+/// Whether a Python runs it, which a script's own name may hide.
+fn is_python(process: &Process) -> bool {
+    let is_one = |name: &[u8]| {
+        let programs = ["python", "pypy", "uvicorn", "gunicorn", "hypercorn", "fastapi"];
+        programs.iter().any(|program| name.starts_with(program.as_bytes()))
+    };
+    let runs = fs::read_link(format!("/proc/{}/exe", process.id)).unwrap_or_default();
+    is_one(&process.name) || runs.file_name().is_some_and(|name| is_one(name.as_bytes()))
+}
+
+fn is_on(process: &Process, folder: &Path) -> bool {
+    let Some(environ) = Environ::of(process.id) else { return false };
+    let is_folder = |path: &Path| environ.compare(path, folder) == Whose::Ours;
+    if let Some(named) = environ.session_dir() {
+        return is_folder(&named);
+    }
+    let has_open = || {
+        let files = open_files(process.id).unwrap_or_default();
+        let folders: HashSet<&Path> = files
+            .iter()
+            .filter(|file| file.is_absolute())
+            .filter_map(|file| file.parent())
+            .collect();
+        folders.into_iter().any(is_folder)
+    };
+    let is_called_so = |text: &[u8]| text.to_ascii_lowercase().windows(6).any(|w| w == b"bridge");
+    let is_bridge = || {
+        environ.get("CLAUDE_BRIDGE_PORT").is_some()
+            || is_called_so(&process.arguments)
+            || is_called_so(environ.works_in.as_os_str().as_bytes())
+    };
+    is_folder(&environ.works_in)
+        || has_open()
+        || (is_bridge() && is_folder(&environ.default_session_dir()))
 }
 
 #[cfg(test)]
@@ -73,19 +205,46 @@ mod tests {
     use std::process::{Command, Stdio};
 
     #[test]
-    fn a_listener_is_found_by_its_port_b5() {
-        let line = "   3: 0100007F:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4242 1";
-        assert_eq!(listener(line, 8000).as_deref(), Some("socket:[4242]"));
-        assert_eq!(listener(line, 8001), None);
-        assert_eq!(listener(&line.replace(" 0A ", " 01 "), 8000), None, "a connection");
-        assert_eq!(listener("", 8000), None);
+    fn a_listener_is_found_by_its_address_and_port_b5() {
+        let line = |local: &str| {
+            format!(
+                "   3: {local} 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4242 1"
+            )
+        };
+        let found = |line: &str| listener(line, 8000).map(|(address, _)| address.to_string());
+        if cfg!(target_endian = "little") {
+            let zeros = "0".repeat(16);
+            for (there, address) in [
+                ("0100007F:1F40".to_owned(), "127.0.0.1"),
+                ("00000000:1F40".to_owned(), "0.0.0.0"),
+                (format!("{zeros}{zeros}:1F40"), "::"),
+                (format!("{zeros}0000000001000000:1F40"), "::1"),
+                (format!("{zeros}FFFF00000100007F:1F40"), "127.0.0.1"),
+            ] {
+                assert_eq!(found(&line(&there)).as_deref(), Some(address), "{there}");
+            }
+            for elsewhere in ["0100007F:1F41", "x:1F40", ""] {
+                assert_eq!(found(&line(elsewhere)), None, "{elsewhere}");
+            }
+            assert_eq!(found(&line("0100007F:1F40").replace(" 0A ", " 01 ")), None, "a connection");
+        }
+        assert_eq!(found(""), None);
         let ours = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = ours.local_addr().unwrap().port();
-        let table = fs::read_to_string("/proc/net/tcp").unwrap();
-        let inodes: Vec<String> = table.lines().filter_map(|line| listener(line, port)).collect();
-        assert!(holds_socket(std::process::id(), &inodes));
+        let sockets = listeners(Ipv4Addr::LOCALHOST.into(), port);
+        assert!(listeners("127.0.0.2".parse().unwrap(), port).is_empty(), "another address");
+        let holds = || open_files(std::process::id()).unwrap().iter().any(|f| sockets.contains(f));
+        assert!(holds());
         drop(ours);
-        assert!(!holds_socket(std::process::id(), &inodes));
+        assert!(!holds());
+        // One at all addresses is asked where nobody has that one.
+        let all = TcpListener::bind("0.0.0.0:0").unwrap();
+        let port = all.local_addr().unwrap().port();
+        let at_all = listeners(Ipv4Addr::LOCALHOST.into(), port);
+        assert_eq!(at_all.len(), 1);
+        if let Ok(_one) = TcpListener::bind(("127.0.0.1", port)) {
+            assert_ne!(listeners(Ipv4Addr::LOCALHOST.into(), port), at_all);
+        }
     }
 
     #[test]
@@ -95,9 +254,10 @@ mod tests {
             command.args(["-c", "read x"]).stdin(Stdio::piped()).current_dir("/tmp");
             let mut child = command.env("CLAUDE_SESSION_DIR", value).spawn().unwrap();
             let started = std::time::Instant::now();
-            let mut folder = session_dir(child.id());
+            let session_dir = || Environ::of(child.id())?.session_dir();
+            let mut folder = session_dir();
             while folder.is_none() && !value.is_empty() && started.elapsed().as_secs() < 10 {
-                folder = session_dir(child.id());
+                folder = session_dir();
             }
             child.kill().unwrap();
             child.wait().unwrap();

@@ -3,7 +3,7 @@
 mod listening;
 mod running;
 
-pub use listening::{bridge_on, session_dir_of_listener};
+pub use listening::{Whose, bridge_on, folder_of_listener, whose_listener};
 pub use running::{Process, Processes, is_alive, lockers, started};
 
 use nix::unistd::{Uid, User};
@@ -25,4 +25,24 @@ pub fn home_of(user: u32) -> Result<PathBuf, String> {
         Ok(None) => Err(format!("user {user} is not in the password file")),
         Err(error) => Err(format!("cannot look up user {user}: {}", error.desc().to_lowercase())),
     }
+}
+
+/// The user of that name: the name, the number and the home; nothing where there is none.
+///
+/// # Errors
+/// One line that says why the password file could not be asked.
+pub fn user_called(name: &str) -> Result<Option<(String, u32, PathBuf)>, String> {
+    let found = User::from_name(name)
+        .map_err(|error| format!("cannot look up user {name}: {}", error.desc().to_lowercase()))?;
+    Ok(found.map(|user| (user.name, user.uid.as_raw(), user.dir)))
+}
+
+/// The name of that user; nothing where the password file has none.
+pub fn name_of(user: u32) -> Option<String> {
+    Some(User::from_uid(Uid::from_raw(user)).ok()??.name)
+}
+
+/// The group of that user, by the password file.
+pub fn group_of(user: u32) -> Option<u32> {
+    Some(User::from_uid(Uid::from_raw(user)).ok()??.gid.as_raw())
 }

@@ -1,12 +1,21 @@
 //! The processes that run, as `/proc` shows them: whose they are, and which sessions their
 //! arguments name.
 //!
-//! Without `/proc` nothing is known, and nothing is found.
+//! Without `/proc`, as on macOS, nothing is known but whether a process of some id lives. Where
+//! `/proc` is there and something in it cannot be read, that is told: a process that was not seen
+//! may use anything.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use rustix::process::Pid;
+
+/// What our own processes are called.
+const OURS: &[u8] = b"session-warden";
 
 /// One process.
 #[derive(Debug, Clone)]
@@ -23,28 +32,31 @@ pub struct Process {
 #[derive(Debug, Default)]
 pub struct Processes {
     all: Vec<Process>,
+    unread: Option<String>,
 }
 
 impl Processes {
     /// Reads the processes of those users. What ends meanwhile is left out.
     pub fn of_users(users: &[u32]) -> Self {
         let ours = ancestors();
-        let all = numbers(Path::new("/proc")).filter(|id| !ours.contains(id)).filter_map(|id| {
-            let folder = PathBuf::from(format!("/proc/{id}"));
-            let status = fs::read(folder.join("status")).ok()?;
-            let user = field(&status, b"Uid:")?;
-            let is_zombie = field(&status, b"State:").is_some_and(|state| state == b"Z");
-            let user: u32 = std::str::from_utf8(user).ok()?.parse().ok()?;
-            if is_zombie || !users.contains(&user) {
-                return None;
+        let mut this = Self::default();
+        let ids = match numbers(Path::new("/proc")) {
+            Ok(ids) => ids,
+            Err(error) => {
+                this.unread = told("/proc", &error);
+                return this;
             }
-            Some(Process {
-                id,
-                name: fs::read(folder.join("comm")).ok()?.trim_ascii_end().to_vec(),
-                arguments: fs::read(folder.join("cmdline")).ok()?,
-            })
-        });
-        Self { all: all.collect() }
+        };
+        for id in ids.into_iter().filter(|id| !ours.contains(id)) {
+            match Process::read(id, users) {
+                Ok(process) => this.all.extend(process),
+                Err(error) => {
+                    let why = told(&format!("/proc/{id}"), &error);
+                    this.unread = this.unread.or(why);
+                }
+            }
+        }
+        this
     }
 
     /// All of them.
@@ -52,18 +64,26 @@ impl Processes {
         &self.all
     }
 
+    /// Why not all of them may have been seen.
+    pub fn unread(&self) -> Option<&str> {
+        self.unread.as_deref()
+    }
+
     /// The words of all their arguments that `wanted` tells a number for, each with the process
     /// that has it. A word is what stands between characters that are in no id; where an id may
-    /// hold dots, both with and without what follows a dot.
+    /// hold dots, both with and without what follows a dot. A word that ends in something as long
+    /// as a UUID names that too, as a file's name does.
     pub fn naming(&self, wanted: impl Fn(&[u8]) -> Option<u32>) -> HashMap<u32, u32> {
         let mut found = HashMap::new();
-        for process in &self.all {
+        // Another run of ours that names a session, to keep it or put it back, does not use it.
+        for process in self.all.iter().filter(|process| process.name != OURS) {
             let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte);
             let is_dotted = |byte: &u8| is_word(byte) || *byte == b'.';
             let arguments = &process.arguments;
             let plain = arguments.split(|byte| !is_word(byte));
             let dotted = arguments.split(|byte| !is_dotted(byte));
-            for number in plain.chain(dotted).filter_map(&wanted) {
+            let ends = plain.clone().filter_map(end_like_uuid);
+            for number in plain.chain(dotted).chain(ends).filter_map(&wanted) {
                 found.entry(number).or_insert(process.id);
             }
         }
@@ -72,26 +92,98 @@ impl Processes {
 
     /// The process of that name which has a file open whose name is one that `wanted` tells a
     /// number for.
-    pub fn holding(&self, name: &[u8], wanted: impl Fn(&[u8]) -> Option<u32>) -> HashMap<u32, u32> {
+    ///
+    /// # Errors
+    /// Where it cannot be told what a process of that name has open.
+    pub fn holding(
+        &self,
+        name: &[u8],
+        wanted: impl Fn(&[u8]) -> Option<u32>,
+    ) -> Result<HashMap<u32, u32>, String> {
         let mut found = HashMap::new();
         for process in self.all.iter().filter(|process| process.name == name) {
-            let files = fs::read_dir(format!("/proc/{}/fd", process.id));
-            for file in files.into_iter().flatten().flatten() {
-                let Ok(target) = fs::read_link(file.path()) else { continue };
+            let files = open_files(process.id).map_err(|error| {
+                let why = crate::disk::words(&error);
+                format!("cannot tell what process {} has open: {why}", process.id)
+            })?;
+            for target in files {
                 let number = target.file_name().and_then(|name| wanted(name.as_bytes()));
                 if let Some(number) = number {
                     found.entry(number).or_insert(process.id);
                 }
             }
         }
-        found
+        Ok(found)
     }
 }
 
-/// Whether a process of that id lives; a zombie does not.
+impl Process {
+    /// Reads that process, if it is one of those users' and no zombie.
+    fn read(id: u32, users: &[u32]) -> io::Result<Option<Self>> {
+        let folder = PathBuf::from(format!("/proc/{id}"));
+        let status = match fs::read(folder.join("status")) {
+            // Others' processes may be hidden (`hidepid`), and are none of ours.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                let owner = fs::metadata(&folder)?.uid();
+                return if users.contains(&owner) { Err(error) } else { Ok(None) };
+            }
+            status => status?,
+        };
+        let text = |name| std::str::from_utf8(field(&status, name)?).ok();
+        let is_zombie = text(b"State:").is_some_and(|state| state == "Z");
+        let is_theirs = text(b"Uid:").and_then(|user| user.parse().ok());
+        if is_zombie || !is_theirs.is_some_and(|user: u32| users.contains(&user)) {
+            return Ok(None);
+        }
+        let name = fs::read(folder.join("comm"))?.trim_ascii_end().to_vec();
+        Ok(Some(Self { id, name, arguments: fs::read(folder.join("cmdline"))? }))
+    }
+}
+
+/// What that process has open, by path. One that has ended has nothing open.
+pub(super) fn open_files(id: u32) -> io::Result<Vec<PathBuf>> {
+    let listed = fs::read_dir(format!("/proc/{id}/fd")).and_then(Iterator::collect);
+    let files: Vec<fs::DirEntry> = match listed {
+        Err(error) if has_ended(&error) => return Ok(Vec::new()),
+        listed => listed?,
+    };
+    let mut targets = Vec::new();
+    for file in files {
+        match fs::read_link(file.path()) {
+            Ok(target) => targets.push(target),
+            Err(error) if has_ended(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(targets)
+}
+
+/// The end of a word that is longer than a UUID and may be one, as in `rollout-<time>-<uuid>`.
+fn end_like_uuid(word: &[u8]) -> Option<&[u8]> {
+    let (before, end) = word.split_at_checked(word.len().checked_sub(36)?)?;
+    before.last().is_some_and(|byte| !byte.is_ascii_alphanumeric()).then_some(end)
+}
+
+/// Whether that is what reading of a process says which has ended meanwhile.
+fn has_ended(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::NotFound
+        || error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
+}
+
+/// What to say of something in `/proc` that cannot be read, unless it is not there.
+fn told(path: &str, error: &io::Error) -> Option<String> {
+    (!has_ended(error)).then(|| format!("cannot read {path}: {}", crate::disk::words(error)))
+}
+
+/// Whether a process of that id lives; a zombie does not. In doubt, it does.
 pub fn is_alive(id: u32) -> bool {
-    fs::read(format!("/proc/{id}/status"))
-        .is_ok_and(|status| field(&status, b"State:").is_none_or(|state| state != b"Z"))
+    match fs::read(format!("/proc/{id}/status")) {
+        Ok(status) => field(&status, b"State:").is_none_or(|state| state != b"Z"),
+        // Without /proc, or where that hides others' processes, the system still knows.
+        Err(_) => i32::try_from(id).ok().and_then(Pid::from_raw).is_some_and(|id| {
+            !matches!(rustix::process::test_kill_process(id), Err(rustix::io::Errno::SRCH))
+        }),
+    }
 }
 
 /// When the process started, in clock ticks since the machine did (field 22 of its `stat`).
@@ -104,8 +196,13 @@ pub fn started(id: u32) -> Option<u64> {
 }
 
 /// The processes that hold a lock on the file with that inode, as `/proc/locks` tells.
-pub fn lockers() -> HashMap<u64, u32> {
-    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+///
+/// # Errors
+/// One line that says why that is not known.
+pub fn lockers() -> Result<HashMap<u64, u32>, String> {
+    let locks = fs::read_to_string("/proc/locks").map_err(|error| {
+        format!("cannot read /proc/locks, where locks are told: {}", crate::disk::words(&error))
+    })?;
     let entry = |line: &str| {
         let mut fields = line.split_whitespace();
         // `1: FLOCK ADVISORY WRITE 4242 fd:01:1234 0 EOF`; a waiting one has `->` after its number.
@@ -114,7 +211,7 @@ pub fn lockers() -> HashMap<u64, u32> {
         let inode = fields.next()?.rsplit(':').next()?.parse().ok()?;
         Some((inode, process))
     };
-    locks.lines().filter(|line| !line.contains("->")).filter_map(entry).collect()
+    Ok(locks.lines().filter(|line| !line.contains("->")).filter_map(entry).collect())
 }
 
 /// This process and those that it descends from.
@@ -137,7 +234,10 @@ fn field<'s>(status: &'s [u8], name: &[u8]) -> Option<&'s [u8]> {
 }
 
 /// The names in that folder that are numbers.
-pub(super) fn numbers(folder: &Path) -> impl Iterator<Item = u32> {
-    let names = fs::read_dir(folder).into_iter().flatten().flatten();
-    names.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+pub(super) fn numbers(folder: &Path) -> io::Result<Vec<u32>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        numbers.extend(entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
+    }
+    Ok(numbers)
 }

@@ -5,14 +5,14 @@
 //! in older versions beside the sessions as `agent-*.jsonl` with the owner in each line.
 
 use serde::Deserialize;
-use std::collections::HashMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 use super::findings::is_gone;
 use super::header::{self, Header};
-use super::{Findings, Place, Provider, Wanted};
+use super::{Findings, Place, Provider, Records, Uses, Wanted};
 use crate::disk::folder::{Entry, Folder, Kind, Links};
 use crate::disk::words;
 use crate::domain::ids::is_uuid;
@@ -26,7 +26,9 @@ pub(super) const PROVIDER: Provider = Provider {
     folder: ".claude",
     sessions: "projects",
     ids: IdKind::Uuid,
+    records: Records::Claude,
     find,
+    all,
     in_use,
 };
 
@@ -52,6 +54,18 @@ fn find(place: &mut Place, wanted: &Wanted<'_>, found: &mut Findings) {
         });
     });
     attribute(sides, &place.root, wanted, found);
+}
+
+fn all(place: &mut Place, found: &mut Findings) -> Vec<String> {
+    let mut ids = Vec::new();
+    found.list(&mut place.root, |found, root, entry| {
+        let Some(mut project) = found.open_right_in_root(root, entry) else { return };
+        found.list(&mut project, |_, _, file| {
+            let name = file.name().to_str().and_then(|name| name.strip_suffix(".jsonl"));
+            ids.extend(name.filter(|stem| is_uuid(stem.as_bytes())).map(str::to_owned));
+        });
+    });
+    ids
 }
 
 fn is_side(name: &[u8]) -> bool {
@@ -97,34 +111,73 @@ struct Running {
 impl Running {
     /// Whether that very process lives: a killed Claude leaves its file behind.
     fn lives(&self) -> bool {
-        // What `procStart` holds is not documented. Only what can be a start in clock ticks since
-        // the machine started is compared with one.
         let told = self.proc_start.as_ref().and_then(|told| match told {
             serde_json::Value::String(text) => text.parse().ok(),
             other => other.as_u64(),
         });
-        let is_ticks = |told: &u64| started(std::process::id()).is_some_and(|now| *told <= now);
-        let is_other = told.filter(is_ticks).is_some_and(|told| started(self.pid) != Some(told));
+        let is_other = told.zip(started(self.pid)).is_some_and(|(told, ticks)| {
+            // What `procStart` holds is not documented. A number that is neither the start in clock
+            // ticks, nor in seconds since the machine's own, nor a time, is another process's.
+            let seconds = ticks / TICKS_PER_SECOND;
+            told != ticks && told.abs_diff(seconds) > 1 && told < LEAST_TIME
+        });
         is_alive(self.pid) && !is_other
     }
 }
 
-fn in_use(base: &Path, wanted: &Wanted<'_>, _: &Processes) -> HashMap<u32, u32> {
-    let mut used = HashMap::new();
-    let Ok(mut folder) = Folder::open(&base.join("sessions")) else { return used };
-    while let Some(Ok(entry)) = folder.next_entry() {
-        if !entry.name().as_bytes().ends_with(b".json") {
-            continue;
-        }
-        let Ok(file) = folder.read_start(entry.name(), 64 << 10) else { continue };
-        let Ok(running) = serde_json::from_slice::<Running>(&file) else { continue };
-        if let Some(session) = wanted.find(running.session_id.as_bytes())
-            && running.lives()
-        {
-            used.insert(session, running.pid);
+/// What Linux counts process times in, whatever the kernel's own clock.
+const TICKS_PER_SECOND: u64 = 100;
+
+/// The first of September 2001 in seconds, and as many clock ticks as 115 days have.
+const LEAST_TIME: u64 = 1_000_000_000;
+
+/// What `sessions/<pid>.json` is read up to; Claude writes a few hundred bytes.
+const LARGEST: u64 = 1 << 20;
+
+fn in_use(base: &Path, wanted: &Wanted<'_>, _: &Processes) -> Uses {
+    let mut uses = Uses::default();
+    let Some(mut folder) = uses.open(&base.join("sessions")) else { return uses };
+    while let Some(entry) = folder.next_entry() {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                uses.unread(folder.path(), &words(&error));
+                break;
+            }
+        };
+        let Some(stem) = entry.name().as_bytes().strip_suffix(b".json") else { continue };
+        match running(&folder, entry.name()) {
+            Ok(running) => {
+                if let Some(session) = wanted.find(running.session_id.as_bytes())
+                    && running.lives()
+                {
+                    uses.by.insert(session, running.pid);
+                }
+            }
+            // The file of a process that has ended says nothing of now.
+            Err(why) => {
+                let process = std::str::from_utf8(stem).ok().and_then(|stem| stem.parse().ok());
+                if process.is_some_and(is_alive) {
+                    uses.unread(&folder.path().join(entry.name()), &why);
+                }
+            }
         }
     }
-    used
+    uses
+}
+
+/// What that file says, read again where it is in the middle of a write.
+fn running(folder: &Folder, name: &OsStr) -> Result<Running, String> {
+    let mut why = String::new();
+    for wait in [10, 50, 0] {
+        let file = folder.read_start(name, LARGEST).map_err(|error| words(&error))?;
+        match serde_json::from_slice(&file) {
+            Ok(running) => return Ok(running),
+            Err(error) => why = format!("it does not say which session runs: {error}"),
+        }
+        std::thread::sleep(Duration::from_millis(wait));
+    }
+    Err(why)
 }
 
 /// Gives old side files to their owners. Only those that are newer than some wanted session's own
@@ -155,7 +208,11 @@ fn attribute(sides: Vec<Side>, root: &Folder, wanted: &Wanted<'_>, found: &mut F
         let why = match header {
             Ok(Header::Text(owner)) => {
                 if let Some(owner) = wanted.find(owner.as_bytes()) {
-                    found.saw_side(owner, written);
+                    if let Ok(project) = root.open_in(&side.project, Links::Follow) {
+                        found.saw_side(&project, &side.name, owner, written);
+                    } else {
+                        found.saw_side_at(owner, written);
+                    }
                 }
                 return;
             }

@@ -6,16 +6,16 @@
 //! may be a parent's.
 
 use chrono::{DateTime, Datelike, Days, NaiveDate};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::findings::is_gone;
-use super::{Findings, Place, Provider, Wanted};
+use super::{Findings, Place, Provider, Records, Uses, Wanted};
 use crate::disk::folder::{Entry, Folder, Kind};
 use crate::disk::words;
-use crate::domain::ids::uuid7_seconds;
+use crate::domain::ids::{is_uuid, uuid7_seconds};
 use crate::domain::{IdKind, SessionFile};
 use crate::process::{Processes, lockers};
 
@@ -26,7 +26,9 @@ pub(super) const PROVIDER: Provider = Provider {
     folder: ".codex",
     sessions: "sessions",
     ids: IdKind::Uuid,
+    records: Records::Codex,
     find,
+    all,
     in_use,
 };
 
@@ -42,18 +44,36 @@ fn find(place: &mut Place, wanted: &Wanted<'_>, found: &mut Findings) {
     }
     // A session may stand in a second file elsewhere, which somebody has copied or moved there.
     if !wanted.all_active(found) {
-        found.list(&mut place.root, |found, root, entry| {
-            if take(root, entry, wanted, found) {
-                return;
-            }
-            if let Some(mut folder) = found.open_right_in_root(root, entry) {
-                list_below(&mut folder, DEEPEST, wanted, found);
-            }
-        });
+        list_whole(place, found, &mut |found, folder, entry| take(folder, entry, wanted, found));
     }
     if found.activities.iter().any(|activity| activity.own.is_none()) {
         list_archive(place, wanted, found);
     }
+}
+
+fn all(place: &mut Place, found: &mut Findings) -> Vec<String> {
+    let mut ids = Vec::new();
+    list_whole(place, found, &mut |_, _, entry| {
+        let Some(stem) = stem(entry.name()) else { return false };
+        let uuid = stem.len().checked_sub(36).and_then(|at| std::str::from_utf8(&stem[at..]).ok());
+        ids.extend(uuid.filter(|uuid| is_uuid(uuid.as_bytes())).map(str::to_owned));
+        true
+    });
+    ids
+}
+
+/// Takes in an entry, if it is a session's file. Whether it is.
+type Take<'t> = &'t mut dyn FnMut(&mut Findings, &Folder, &Entry) -> bool;
+
+fn list_whole(place: &mut Place, found: &mut Findings, take: Take<'_>) {
+    found.list(&mut place.root, |found, root, entry| {
+        if take(found, root, entry) {
+            return;
+        }
+        if let Some(mut folder) = found.open_right_in_root(root, entry) {
+            list_below(&mut folder, DEEPEST, found, take);
+        }
+    });
 }
 
 /// The days whose folders can hold the wanted sessions: the local date of creation lies within
@@ -82,9 +102,9 @@ fn list_day(root: &Folder, day: NaiveDate, wanted: &Wanted<'_>, found: &mut Find
     });
 }
 
-fn list_below(folder: &mut Folder, depth: usize, wanted: &Wanted<'_>, found: &mut Findings) {
+fn list_below(folder: &mut Folder, depth: usize, found: &mut Findings, take: Take<'_>) {
     found.list(folder, |found, folder, entry| {
-        if take(folder, entry, wanted, found) {
+        if take(found, folder, entry) {
             return;
         }
         match found.kind(folder, entry) {
@@ -93,7 +113,7 @@ fn list_below(folder: &mut Folder, depth: usize, wanted: &Wanted<'_>, found: &mu
             }
             Some(Kind::Folder) => {
                 if let Some(mut below) = found.open_deeper(folder, entry.name()) {
-                    list_below(&mut below, depth - 1, wanted, found);
+                    list_below(&mut below, depth - 1, found, take);
                 }
             }
             Some(Kind::Link) => {
@@ -145,27 +165,49 @@ fn list_archive(place: &Place, wanted: &Wanted<'_>, found: &mut Findings) {
             && let Some(activity) = found.activities.get_mut(session as usize)
         {
             let path = archive.path().join(entry.name());
-            activity.saw_archived(SessionFile { path, written: status.written });
+            activity.saw_archived(SessionFile::by_mtime(path, status.written));
         }
     });
 }
 
 /// During a turn Codex holds a lock on a file called like the session; older versions only hold the
 /// rollout open. The lock is looked up, never taken: Codex would fail.
-fn in_use(base: &Path, wanted: &Wanted<'_>, processes: &Processes) -> HashMap<u32, u32> {
-    let mut used =
-        processes.holding(b"codex", |name| wanted.find_uuid_at_end(stem(OsStr::from_bytes(name))?));
-    let Ok(mut locks) = Folder::open(&base.join("thread-writer-locks")) else { return used };
-    let lockers = lockers();
-    while let Some(Ok(entry)) = locks.next_entry() {
-        let session = entry.name().as_bytes().strip_suffix(b".lock");
-        let Some(session) = session.and_then(|session| wanted.find(session)) else { continue };
-        let inode = locks.status(entry.name()).map(|status| status.inode);
-        if let Some(process) = inode.ok().and_then(|inode| lockers.get(&inode)) {
-            used.insert(session, *process);
+fn in_use(base: &Path, wanted: &Wanted<'_>, processes: &Processes) -> Uses {
+    let mut uses = Uses::default();
+    let rollout = |name: &[u8]| wanted.find_uuid_at_end(stem(OsStr::from_bytes(name))?);
+    match processes.holding(b"codex", rollout) {
+        Ok(held) => uses.by = held,
+        Err(why) => uses.unread(Path::new("/proc"), &why),
+    }
+    let Some(mut folder) = uses.open(&base.join("thread-writer-locks")) else { return uses };
+    let mut locks = Vec::new();
+    while let Some(entry) = folder.next_entry() {
+        let told = entry.and_then(|entry| {
+            let session = entry.name().as_bytes().strip_suffix(b".lock");
+            let session = session.and_then(|session| wanted.find(session));
+            let inode = |session| Ok((session, folder.status(entry.name())?.inode));
+            session.map(inode).transpose()
+        });
+        match told {
+            Ok(lock) => locks.extend(lock),
+            Err(error) if is_gone(&error) => {}
+            Err(error) => {
+                uses.unread(folder.path(), &words(&error));
+                break;
+            }
         }
     }
-    used
+    if locks.is_empty() {
+        return uses;
+    }
+    match lockers() {
+        Ok(lockers) => {
+            let held = |(session, inode)| Some((session, *lockers.get(&inode)?));
+            uses.by.extend(locks.into_iter().filter_map(held));
+        }
+        Err(why) => uses.unread(folder.path(), &why),
+    }
+    uses
 }
 
 #[cfg(test)]

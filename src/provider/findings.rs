@@ -1,107 +1,22 @@
-//! What a provider looks for, what it has found, and the rule for every error on the way: only a
+//! What a provider has found, and the rule for every error on the way: only a
 //! file that is not there, in a folder that was read whole, counts as gone (D1).
 
-use hashbrown::HashTable;
+use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::Wanted;
+use super::records::{self, Newest, Records};
 use crate::disk::folder::{Entry, Folder, Kind, Links, Status};
 use crate::disk::words;
-use crate::domain::ids::is_uuid;
-use crate::domain::{Activity, IdKind, Reading, SessionFile, SessionId, Timestamp};
+use crate::domain::{Activity, Reading, SessionFile, Timestamp};
 use crate::domain::{Warning, WarningCode};
 
 /// How many entries of folders are read for one provider. A tree with more is no tree of
 /// sessions; what was not read is then not known (D5).
 const MOST_ENTRIES: u64 = 20_000_000;
-
-/// The session ids that a provider is asked for, each once. UUIDs are compared without regard to
-/// case.
-#[derive(Debug)]
-pub struct Wanted<'a> {
-    kind: IdKind,
-    ids: Vec<SessionId<'a>>,
-    /// The places of the ids, found by their hash: there may be as many as mappings.
-    places: HashTable<u32>,
-    hasher: RandomState,
-    cutoff: Timestamp,
-}
-
-impl<'a> Wanted<'a> {
-    /// Nothing yet, of that kind. A session used at `cutoff` or later needs no further search.
-    pub fn new(kind: IdKind, cutoff: Timestamp) -> Self {
-        let hasher = RandomState::new();
-        Self { kind, ids: Vec::new(), places: HashTable::new(), hasher, cutoff }
-    }
-
-    /// Asks for one more; its place, the same for the same id.
-    pub fn add(&mut self, id: SessionId<'a>) -> u32 {
-        if let Some(place) = self.find(id.0.as_bytes()) {
-            return place;
-        }
-        // A map has fewer than 2^32 mappings: each takes more than one byte of less than 4 GiB.
-        let place = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
-        self.ids.push(id);
-        let (kind, hasher, ids) = (self.kind, &self.hasher, &self.ids);
-        let hash = |place: &u32| hash(kind, hasher, ids[*place as usize].0.as_bytes());
-        self.places.insert_unique(hash(&place), place, hash);
-        place
-    }
-
-    /// The place of that id, if it is wanted.
-    pub fn find(&self, id: &[u8]) -> Option<u32> {
-        let same = |place: &u32| {
-            let wanted = self.ids[*place as usize].0.as_bytes();
-            match self.kind {
-                IdKind::Uuid => wanted.eq_ignore_ascii_case(id),
-                IdKind::Word => wanted == id,
-            }
-        };
-        self.places.find(hash(self.kind, &self.hasher, id), same).copied()
-    }
-
-    /// Whether a write at that time makes a session active.
-    pub fn is_active_at(&self, written: Timestamp) -> bool {
-        written >= self.cutoff
-    }
-
-    /// The place of the UUID at the end of `stem`, if it is wanted.
-    pub fn find_uuid_at_end(&self, stem: &[u8]) -> Option<u32> {
-        let uuid = stem.get(stem.len().checked_sub(36)?..)?;
-        if is_uuid(uuid) { self.find(uuid) } else { None }
-    }
-
-    /// Whether every wanted session was already seen to be active, so that nothing which is found
-    /// elsewhere can change what becomes of it.
-    pub fn all_active(&self, found: &Findings) -> bool {
-        let is_active = |activity: &Activity| {
-            activity.own.is_some()
-                && activity.last_used().is_some_and(|used| self.is_active_at(used))
-        };
-        found.activities.iter().all(is_active)
-    }
-
-    /// Every id, in the order of places.
-    pub fn ids(&self) -> &[SessionId<'a>] {
-        &self.ids
-    }
-}
-
-fn hash(kind: IdKind, hasher: &RandomState, id: &[u8]) -> u64 {
-    match kind {
-        IdKind::Uuid => {
-            let mut lower = [0; 36];
-            let length = id.len().min(36);
-            lower[..length].copy_from_slice(&id[..length]);
-            lower.make_ascii_lowercase();
-            hasher.hash_one(lower)
-        }
-        IdKind::Word => hasher.hash_one(id),
-    }
-}
 
 /// What has been found so far.
 #[derive(Debug)]
@@ -113,13 +28,29 @@ pub struct Findings {
     /// What went wrong.
     pub warnings: Vec<Warning>,
     entries_left: u64,
+    /// How records are read, where they count.
+    exact: Option<Records>,
+    /// The files whose records were read.
+    read: HashSet<PathBuf>,
+    cutoff: Timestamp,
+}
+
+/// What a file shows of its last use.
+enum Clocked {
+    Used(Timestamp),
+    /// Its records were read, and none counts.
+    NoRecord,
 }
 
 impl Findings {
-    /// Nothing found yet, in a tree that is whole until something says otherwise.
-    pub fn new(wanted: &Wanted<'_>) -> Self {
+    /// Nothing found yet, in a tree that is whole until something says otherwise. `exact` tells how
+    /// records are read, where they count.
+    pub(super) fn new(wanted: &Wanted<'_>, exact: Option<Records>) -> Self {
         Self {
-            activities: vec![Activity::default(); wanted.ids.len()],
+            exact,
+            read: HashSet::new(),
+            cutoff: wanted.cutoff(),
+            activities: vec![Activity::default(); wanted.ids().len()],
             reading: Reading::Whole,
             warnings: Vec::new(),
             entries_left: MOST_ENTRIES,
@@ -245,20 +176,89 @@ impl Findings {
 
     /// Takes in the own file called `name`, written then.
     pub fn saw_own(&mut self, folder: &Folder, name: &OsStr, place: u32, written: Timestamp) {
-        self.saw_own_at(folder.path().join(name), place, written);
-    }
-
-    /// Takes in the own file at `path`, written then.
-    pub fn saw_own_at(&mut self, path: PathBuf, place: u32, written: Timestamp) {
-        if let Some(activity) = self.activities.get_mut(place as usize) {
-            activity.saw_own(SessionFile { path, written });
+        let path = folder.path().join(name);
+        if self.is_read(&path) {
+            return;
+        }
+        match self.clocked(folder, name, written) {
+            Clocked::Used(used) => {
+                if let Some(activity) = self.activities.get_mut(place as usize) {
+                    activity.saw_own(SessionFile { path, written, used });
+                }
+            }
+            Clocked::NoRecord => {
+                if let Some(activity) = self.activities.get_mut(place as usize) {
+                    activity.saw_own_recordless(SessionFile::by_mtime(path, written));
+                }
+            }
         }
     }
 
-    /// Takes in a write beside the own file of the wanted session at `place`.
-    pub fn saw_side(&mut self, place: u32, written: Timestamp) {
+    /// Takes in the own file at `path`, written then, whose records cannot be read.
+    pub fn saw_own_at(&mut self, path: PathBuf, place: u32, written: Timestamp) {
         if let Some(activity) = self.activities.get_mut(place as usize) {
-            activity.saw_side(written);
+            activity.saw_own(SessionFile::by_mtime(path, written));
+        }
+    }
+
+    /// Takes in a file called `name` beside the own one of the wanted session at `place`, written
+    /// then.
+    pub fn saw_side(&mut self, folder: &Folder, name: &OsStr, place: u32, written: Timestamp) {
+        match self.clocked(folder, name, written) {
+            Clocked::Used(used) => self.saw_side_at(place, used),
+            Clocked::NoRecord => {
+                if let Some(activity) = self.activities.get_mut(place as usize) {
+                    activity.saw_side_recordless(written);
+                }
+            }
+        }
+    }
+
+    /// Takes in a use beside the own file of the wanted session at `place`.
+    pub fn saw_side_at(&mut self, place: u32, used: Timestamp) {
+        if let Some(activity) = self.activities.get_mut(place as usize) {
+            activity.saw_side(used);
+        }
+    }
+
+    /// Whether the records of that file were read before: a folder may be listed twice.
+    fn is_read(&mut self, path: &Path) -> bool {
+        self.exact.is_some() && !self.read.insert(path.to_owned())
+    }
+
+    /// When the file called `name` was last used, by what counts. Its mtime is the bound: what was
+    /// written before the cutoff was used before it, and is not opened.
+    fn clocked(&mut self, folder: &Folder, name: &OsStr, written: Timestamp) -> Clocked {
+        let Some(records) = self.exact.filter(|_| written >= self.cutoff) else {
+            return Clocked::Used(written);
+        };
+        let newest = match folder.open_file(name) {
+            Ok(file) => records::newest(file, name, records, self.cutoff),
+            Err(error) => Newest::Unread(words(&error)),
+        };
+        match newest {
+            Newest::At(newest) => Clocked::Used(newest.min(written)),
+            Newest::NoRecord => Clocked::NoRecord,
+            Newest::Unread(why) => {
+                self.no_record_time(&folder.path().join(name), &why);
+                Clocked::Used(written)
+            }
+        }
+    }
+
+    fn no_record_time(&mut self, path: &Path, why: &str) {
+        let message = format!("its records tell no last use, so its mtime counts: {why}");
+        self.warnings.push(Warning::at(WarningCode::NoRecordTime, path, message));
+    }
+
+    /// Ends the search: what has no record anywhere is judged by its mtime.
+    pub fn settle(&mut self) {
+        let mut unclear = Vec::new();
+        for activity in &mut self.activities {
+            unclear.extend(activity.settle_recordless().map(|file| file.path.clone()));
+        }
+        for path in unclear {
+            self.no_record_time(&path, "there is none");
         }
     }
 
@@ -273,7 +273,7 @@ impl Findings {
                 Ok(entry) if !is_one(entry.name().as_bytes()) => continue,
                 Ok(entry) => match folder.status(entry.name()) {
                     Ok(status) if status.kind == Kind::File => {
-                        self.saw_side(place, status.written);
+                        self.saw_side(folder, entry.name(), place, status.written);
                         continue;
                     }
                     Ok(_) => "not a regular file".to_owned(),

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::findings::is_gone;
 use super::header::{self, Header};
-use super::{Findings, Place, Provider, Wanted};
+use super::{Findings, Place, Provider, Records, Wanted};
 use crate::disk::folder::{Entry, Folder, Kind, Links};
 use crate::disk::words;
 use crate::domain::{IdKind, Timestamp};
@@ -21,7 +21,9 @@ pub(super) const PROVIDER: Provider = Provider {
     folder: ".gemini",
     sessions: "tmp",
     ids: IdKind::Word,
+    records: Records::Gemini,
     find,
+    all,
     in_use: super::no_trace,
 };
 
@@ -59,6 +61,30 @@ fn find(place: &mut Place, wanted: &Wanted<'_>, found: &mut Findings) {
     confirm(candidates, &place.root, wanted, found);
 }
 
+fn all(place: &mut Place, found: &mut Findings) -> Vec<String> {
+    let mut ids = Vec::new();
+    found.list(&mut place.root, |found, root, entry| {
+        let Some(project) = found.open_right_in_root(root, entry) else { return };
+        let Some(mut chats) = found.open_deeper(&project, "chats".as_ref()) else { return };
+        found.list(&mut chats, |found, chats, file| {
+            let name = file.name().as_bytes();
+            let is_one = name.starts_with(b"session-")
+                && (name.ends_with(b".jsonl") || name.ends_with(b".json"));
+            if !is_one {
+                return;
+            }
+            match header::read(chats, file.name(), "sessionId") {
+                Ok(Header::Text(id)) => ids.push(id),
+                // What has no header yet is no session that anybody could name.
+                Ok(Header::Without | Header::Torn) => {}
+                Err(error) if is_gone(&error) => {}
+                Err(error) => found.not_whole(&chats.path().join(file.name()), &words(&error)),
+            }
+        });
+    });
+    ids
+}
+
 fn candidate(
     project: &Entry,
     chats: &Folder,
@@ -93,7 +119,11 @@ fn confirm(candidates: Vec<Candidate>, root: &Folder, wanted: &Wanted<'_>, found
         let why = match header {
             Ok(Header::Text(id)) => {
                 if let Some(session) = wanted.find(id.as_bytes()) {
-                    found.saw_own_at(path, session, file.written);
+                    if let Ok(chats) = open(&file) {
+                        found.saw_own(&chats, &file.name, session, file.written);
+                    } else {
+                        found.saw_own_at(path, session, file.written);
+                    }
                 }
                 return;
             }

@@ -4,14 +4,19 @@
 
 mod claude;
 mod codex;
+mod compressed;
+mod conversation;
 mod findings;
 mod gemini;
 mod header;
 mod in_use;
+mod lines;
+mod look_into;
 mod observe;
+mod records;
 mod vibe;
+mod wanted;
 
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -19,9 +24,14 @@ use crate::disk::folder::Folder;
 use crate::domain::IdKind;
 use crate::process::Processes;
 
-pub use findings::{Findings, Wanted};
-pub use in_use::in_use;
-pub use observe::{Owners, observe};
+pub use conversation::About;
+pub use findings::Findings;
+pub use in_use::{InUse, in_use};
+use in_use::{Uses, no_trace};
+pub use look_into::{Looked, look_into};
+pub use observe::{Owners, observe, unmapped};
+use records::Records;
+pub use wanted::Wanted;
 
 /// One CLI.
 #[derive(Debug)]
@@ -38,11 +48,15 @@ pub struct Provider {
     pub sessions: &'static str,
     /// The ids it writes.
     pub ids: IdKind,
+    /// How its files hold records.
+    records: Records,
     /// Looks for the wanted sessions.
     find: fn(&mut Place, &Wanted<'_>, &mut Findings),
-    /// Tells which of the wanted sessions, by place, which process uses, beyond those that name one
-    /// in their arguments.
-    in_use: fn(&Path, &Wanted<'_>, &Processes) -> HashMap<u32, u32>,
+    /// The ids of all sessions that have a file of their own there, in no order, some twice.
+    all: fn(&mut Place, &mut Findings) -> Vec<String>,
+    /// Tells which of the wanted sessions a process uses, beyond those that name one in their
+    /// arguments.
+    in_use: fn(&Path, &Wanted<'_>, &Processes) -> Uses,
 }
 
 /// Every provider, in the order of reports.
@@ -58,11 +72,6 @@ pub struct Place {
     pub root: Folder,
     /// Whose folders are trusted.
     pub owners: Owners,
-}
-
-/// For a provider whose CLI leaves no trace of running but its arguments.
-fn no_trace(_: &Path, _: &Wanted<'_>, _: &Processes) -> HashMap<u32, u32> {
-    HashMap::new()
 }
 
 impl Provider {

@@ -3,8 +3,9 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use super::{Findings, Place, Provider, Wanted};
+use super::{Findings, Place, Provider, Records, Wanted};
 use crate::domain::IdKind;
+use crate::domain::ids::is_uuid;
 
 pub(super) const PROVIDER: Provider = Provider {
     name: "vibe",
@@ -13,7 +14,9 @@ pub(super) const PROVIDER: Provider = Provider {
     folder: ".vibe",
     sessions: "sessions",
     ids: IdKind::Uuid,
+    records: Records::Untold,
     find,
+    all,
     in_use: super::no_trace,
 };
 
@@ -25,4 +28,14 @@ fn find(place: &mut Place, wanted: &Wanted<'_>, found: &mut Findings) {
             found.own(root, entry.name(), session);
         }
     });
+}
+
+fn all(place: &mut Place, found: &mut Findings) -> Vec<String> {
+    let mut ids = Vec::new();
+    found.list(&mut place.root, |_, _, entry| {
+        let name = entry.name().to_str().and_then(|name| name.strip_prefix("session-"));
+        let id = name.and_then(|name| name.strip_suffix(".json"));
+        ids.extend(id.filter(|id| is_uuid(id.as_bytes())).map(str::to_owned));
+    });
+    ids
 }

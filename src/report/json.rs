@@ -20,6 +20,34 @@ pub fn write_json(report: &Report<'_>, to: &mut dyn Write) -> io::Result<()> {
     writeln!(to)
 }
 
+/// Writes that value as one line, with nothing in it that a terminal would act on.
+pub fn write_plain(value: &impl Serialize, to: &mut dyn Write) -> io::Result<()> {
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut *to, Plain))?;
+    writeln!(to)
+}
+
+/// How the run of one profile ended.
+#[derive(Serialize)]
+pub struct OfProfile<'a> {
+    /// Its name.
+    pub profile: &'a str,
+    /// The code it would have ended with alone.
+    pub exit: u8,
+    /// Its report; nothing where it failed.
+    pub report: Option<Report<'a>>,
+}
+
+/// Writes the reports of several profiles as one line of JSON.
+pub fn write_profiles(profiles: &[OfProfile<'_>], to: &mut dyn Write) -> io::Result<()> {
+    let mut serializer = serde_json::Serializer::with_formatter(&mut *to, Plain);
+    let mut object = (&mut serializer).serialize_map(None)?;
+    object.serialize_entry("schema", &SCHEMA)?;
+    object.serialize_entry("version", env!("CARGO_PKG_VERSION"))?;
+    object.serialize_entry("profiles", profiles)?;
+    object.end()?;
+    writeln!(to)
+}
+
 impl Serialize for Report<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut object = to.serialize_map(None)?;
@@ -28,9 +56,9 @@ impl Serialize for Report<'_> {
         object.serialize_entry("run", self.run)?;
         object.serialize_entry("started_at", &time(Some(self.started)))?;
         object.serialize_entry("dry_run", &self.dry_run)?;
-        object.serialize_entry("threshold_seconds", &self.threshold.seconds())?;
+        object.serialize_entry("threshold_seconds", &self.thresholds.usual.seconds())?;
         object.serialize_entry("cutoff", &time(Some(self.cutoff)))?;
-        object.serialize_entry("source", &Source::of(self))?;
+        object.serialize_entry("source", &Source::of(&self.source))?;
         object.serialize_entry("summary", &self.summary())?;
         object.serialize_entry("sessions", &Each(RefCell::new(Some(self.rows()))))?;
         object.serialize_entry("warnings", self.warnings)?;
@@ -39,15 +67,14 @@ impl Serialize for Report<'_> {
 }
 
 #[derive(Serialize)]
-struct Source {
+pub(super) struct Source {
     kind: &'static str,
     map: Option<String>,
     url: Option<String>,
 }
 
 impl Source {
-    fn of(report: &Report<'_>) -> Self {
-        let source = &report.source;
+    pub(super) fn of(source: &crate::bridge::Source) -> Self {
         Self {
             kind: if source.url.is_some() { "bridge" } else { "file" },
             map: source.map.as_ref().map(|path| path.to_string_lossy().into_owned()),

@@ -1,7 +1,10 @@
 //! The one result of a run. `text` and `json` render it, and decide nothing.
 
+mod doctor;
 pub mod escape;
 mod json;
+mod list;
+mod metrics;
 mod shorten;
 mod text;
 
@@ -11,11 +14,14 @@ use std::path::Path;
 use crate::bridge::Source;
 use crate::domain::plan::Observations;
 use crate::domain::{
-    Action, Activity, Decision, IdleThreshold, KeepReason, Mapping, Plan, SessionMap, State,
+    Action, Activity, Clock, Decision, KeepReason, Mapping, Plan, SessionMap, State, Thresholds,
     Timestamp, Verdict, Warning,
 };
 
-pub use json::write_json;
+pub use doctor::{Check, Counts, Health, write_checks, write_checks_json};
+pub use json::{OfProfile, write_json, write_plain, write_profiles};
+pub use list::{List, Listed, write_list, write_list_json};
+pub use metrics::{Measured, write_metrics};
 pub use text::{Look, write_text};
 
 /// A time span in at most 7 characters: `45s`, `12m`, `16.2h`, `3d 4h`, `123d`.
@@ -28,13 +34,17 @@ pub fn age(seconds: u64) -> String {
 pub struct Report<'a> {
     /// The run's id.
     pub run: &'a str,
+    /// The profile it is of, where one was asked for.
+    pub profile: Option<&'a str>,
     /// When it started.
     pub started: Timestamp,
     /// Whether it only said what it would do.
     pub dry_run: bool,
-    /// The threshold it went by.
-    pub threshold: IdleThreshold,
-    /// The time that the threshold means.
+    /// The thresholds it went by.
+    pub thresholds: &'a Thresholds,
+    /// What counted as last use.
+    pub clock: Clock,
+    /// The time that the usual threshold means.
     pub cutoff: Timestamp,
     /// Who held the map.
     pub source: Source,

@@ -90,6 +90,19 @@ pub(super) fn shortened(text: &str, width: usize) -> String {
     if start.len() == text.len() { start } else { format!("{}…", first(text, width - 1)) }
 }
 
+/// The text in at most `width` columns, cut at its start.
+pub(super) fn shortened_at_start(text: &str, width: usize) -> String {
+    if text.width() <= width && text.chars().count() <= LONGEST.max(2 * width) {
+        return text.to_owned();
+    }
+    format!("…{}", last(text, width.saturating_sub(1)))
+}
+
+/// The text, filled up to that many columns.
+pub(super) fn padded(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
+}
+
 /// The first characters of `text` that fit `width` columns.
 fn first(text: &str, width: usize) -> String {
     fitting(text.chars(), width).into_iter().collect()
@@ -102,7 +115,7 @@ fn last(text: &str, width: usize) -> String {
 fn fitting(letters: impl Iterator<Item = char>, width: usize) -> Vec<char> {
     let mut used = 0;
     letters
-        .take(LONGEST)
+        .take(LONGEST.max(2 * width))
         .take_while(|letter| {
             used += unicode_width::UnicodeWidthChar::width(*letter).unwrap_or(0);
             used <= width

@@ -3,13 +3,11 @@
 
 use owo_colors::{OwoColorize, Style};
 use std::io::{self, Write};
-use unicode_width::UnicodeWidthStr;
 
 use super::escape::escape;
-use super::shorten::{Shortener, shortened};
+use super::shorten::{Shortener, padded, shortened};
 use super::{Report, Row};
-use crate::domain::{Action, Form, State, Verdict};
-use crate::domain::{KeepReason, RemoveReason};
+use crate::domain::{Action, Clock, Form, KeepReason, RemoveReason, State, Verdict};
 use crate::provider::PROVIDERS;
 
 const CHAT_WIDTH: usize = 18;
@@ -37,6 +35,9 @@ fn header(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()>
     let title = format!("session-warden {}", env!("CARGO_PKG_VERSION"));
     let note = if report.dry_run { " (dry run: nothing is changed)" } else { "" };
     writeln!(to, "{}{note}", look.paint(&title, Style::new().bold()))?;
+    if let Some(profile) = report.profile {
+        writeln!(to, "  profile    {}", escape(profile))?;
+    }
     let path = report.source.map.as_ref().map(|path| escape(&path.to_string_lossy()));
     let path = path.unwrap_or_default();
     let Some(map) = report.map else {
@@ -56,8 +57,17 @@ fn header(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()>
         let name = PROVIDERS.get(provider).map_or("", |provider| provider.name);
         writeln!(to, "  {name:<9}  {}", escape(&root.to_string_lossy()))?;
     }
-    let (threshold, cutoff) = (report.threshold, report.cutoff.for_people());
+    let (threshold, cutoff) = (report.thresholds.usual, report.cutoff.for_people());
     writeln!(to, "  threshold  {threshold}, idle if last used before {cutoff}")?;
+    for (provider, threshold) in &report.thresholds.special {
+        let name = PROVIDERS.get(*provider).map_or("", |provider| provider.name);
+        writeln!(to, "             {threshold} for {name}")?;
+    }
+    let means = match report.clock {
+        Clock::Mtime => "when a session's files were last written",
+        Clock::Record => "the newest record in a session's files",
+    };
+    writeln!(to, "  clock      {}: {means}", report.clock)?;
     writeln!(to)
 }
 
@@ -110,11 +120,9 @@ fn line<'a>(
         Action::Failed => "failed",
     };
     let state = format!("{:<8}", row.state);
-    let style = match (row.state, row.action) {
-        (_, Action::Failed) => Style::new().red(),
-        (State::Active | State::InUse | State::Pinned, _) => Style::new().green(),
-        (State::Unknown, _) => Style::new().magenta(),
-        (State::Idle | State::Missing | State::Archived, _) => Style::new().yellow(),
+    let style = match row.action {
+        Action::Failed => Style::new().red(),
+        _ => style_of(row.state),
     };
     let age = row.idle_seconds.map_or_else(|| "-".to_owned(), age);
     let chat = padded(&chats.shorten(row.mapping.chat.0), CHAT_WIDTH);
@@ -134,7 +142,7 @@ fn summary(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()
     writeln!(to, "{}", look.paint("Cleanup summary", Style::new().bold()))?;
     writeln!(to, "  Sessions checked: {}", summary.checked)?;
     writeln!(to, "  Active (kept): {}", summary.active)?;
-    writeln!(to, "  Idle (>{}): {}", report.threshold, summary.idle)?;
+    writeln!(to, "  Idle (>{}): {}", report.thresholds.usual, summary.idle)?;
     writeln!(to, "  Missing files: {}", summary.missing)?;
     for (words, count) in [
         ("In use (kept)", summary.in_use),
@@ -171,12 +179,17 @@ pub(super) fn age(seconds: u64) -> String {
     }
 }
 
-fn padded(text: &str, width: usize) -> String {
-    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
+/// How a state is painted.
+pub(super) fn style_of(state: State) -> Style {
+    match state {
+        State::Active | State::InUse | State::Pinned => Style::new().green(),
+        State::Unknown => Style::new().magenta(),
+        State::Idle | State::Missing | State::Archived => Style::new().yellow(),
+    }
 }
 
 impl Look {
-    fn paint(self, text: &str, style: Style) -> String {
+    pub(super) fn paint(self, text: &str, style: Style) -> String {
         if self.color { text.style(style).to_string() } else { text.to_owned() }
     }
 }

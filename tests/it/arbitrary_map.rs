@@ -21,6 +21,8 @@ pub(crate) struct Member {
     pub(crate) chat: String,
     pub(crate) session: Option<String>,
     pub(crate) raw: String,
+    /// The byte of the text at which it begins.
+    pub(crate) at: usize,
 }
 
 fn space() -> impl Strategy<Value = &'static str> {
@@ -69,19 +71,26 @@ fn plain(quoted: &str) -> String {
 
 /// `open` and `close` around these items, with white space wherever it may stand.
 fn listed(open: char, items: &[String], spaces: &[&str], close: char) -> String {
+    placed(open, items, spaces, close).0
+}
+
+/// As `listed`, with the byte at which each item begins.
+fn placed(open: char, items: &[String], spaces: &[&str], close: char) -> (String, Vec<usize>) {
     let mut spaces = spaces.iter().cycle();
     let mut text = String::from(open);
+    let mut places = Vec::new();
     for (place, item) in items.iter().enumerate() {
         if place > 0 {
             text.push(',');
         }
         text.push_str(spaces.next().unwrap());
+        places.push(text.len());
         text.push_str(item);
         text.push_str(spaces.next().unwrap());
     }
     text.push_str(spaces.next().unwrap());
     text.push(close);
-    text
+    (text, places)
 }
 
 /// Any value but a text at its top, as it is written.
@@ -139,25 +148,33 @@ fn members(
 fn legacy() -> impl Strategy<Value = Written> {
     (members(quoted(), 8), vec(space(), 7), space()).prop_map(|(members, spaces, around)| {
         let raw: Vec<String> = members.iter().map(|member| member.2.clone()).collect();
-        let text = format!("{around}{}{around}", listed('{', &raw, &spaces, '}'));
+        let (text, places) = placed('{', &raw, &spaces, '}');
+        let text = format!("{around}{text}{around}");
         let is_legacy = !members.is_empty();
         let members = members
             .into_iter()
-            .map(|(chat, value, raw)| {
-                let session = Some(plain(&value));
-                Member { model: "claude-cli".to_owned(), chat, session, raw }
+            .zip(places)
+            .map(|((chat, value, raw), at)| {
+                let (model, session) = ("claude-cli".to_owned(), Some(plain(&value)));
+                Member { model, chat, session, raw, at: around.len() + at }
             })
             .collect();
         Written { text, is_legacy, members }
     })
 }
 
+/// A mapping of a model's value: key and value as they read, the whole as it is written, and the byte
+/// of that value at which it begins.
+type Chat = (String, String, String, usize);
+
 /// A model's value: its mappings, or something odd.
-fn model() -> impl Strategy<Value = (String, Vec<(String, String, String)>)> {
+fn model() -> impl Strategy<Value = (String, Vec<Chat>)> {
     let value = prop_oneof![3 => quoted().boxed(), 1 => odd().boxed()];
     let chats = (members(value, 6), vec(space(), 5)).prop_map(|(members, spaces)| {
         let raw: Vec<String> = members.iter().map(|member| member.2.clone()).collect();
-        (listed('{', &raw, &spaces, '}'), members)
+        let (text, places) = placed('{', &raw, &spaces, '}');
+        let chats = members.into_iter().zip(places);
+        (text, chats.map(|((chat, value, raw), at)| (chat, value, raw, at)).collect())
     });
     let odd = odd().prop_filter("an object is no odd model", |odd| !odd.starts_with('{'));
     prop_oneof![
@@ -169,18 +186,25 @@ fn model() -> impl Strategy<Value = (String, Vec<(String, String, String)>)> {
 fn today() -> impl Strategy<Value = Written> {
     let named = (quoted(), space(), space(), model());
     (vec(named, 0..5), vec(space(), 7), space()).prop_map(|(models, spaces, around)| {
-        let (mut keys, mut raw, mut all) = (HashSet::new(), Vec::new(), Vec::new());
+        let (mut keys, mut raw, mut chats) = (HashSet::new(), Vec::new(), Vec::new());
         for (key, before, after, (value, members)) in models {
             let model = plain(&key);
             if keys.insert(model.clone()) {
-                raw.push(format!("{key}{before}:{after}{value}"));
-                all.extend(members.into_iter().map(|(chat, value, raw)| {
-                    let session = value.starts_with('"').then(|| plain(&value));
-                    Member { model: model.clone(), chat, session, raw }
-                }));
+                let head = format!("{key}{before}:{after}");
+                chats.push((model, head.len(), members));
+                raw.push(head + &value);
             }
         }
-        let text = format!("{around}{}{around}", listed('{', &raw, &spaces, '}'));
+        let (text, places) = placed('{', &raw, &spaces, '}');
+        let text = format!("{around}{text}{around}");
+        let mut all = Vec::new();
+        for ((model, head, members), start) in chats.into_iter().zip(places) {
+            let before = around.len() + start + head;
+            all.extend(members.into_iter().map(|(chat, value, raw, at)| {
+                let session = value.starts_with('"').then(|| plain(&value));
+                Member { model: model.clone(), chat, session, raw, at: before + at }
+            }));
+        }
         Written { text, is_legacy: false, members: all }
     })
 }

@@ -9,33 +9,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::env::{DAY, HOUR, MINUTE, Ran, TestEnv, row, state};
-use crate::stand_in::{StandIn, answer, drip};
-
-const ACTIVE: &str = "11111111-1111-4111-8111-111111111111";
-const IDLE: &str = "22222222-2222-4222-8222-222222222222";
-
-fn home() -> TestEnv {
-    let env = TestEnv::new();
-    env.session("claude", ACTIVE, MINUTE);
-    env.session("claude", IDLE, 5 * HOUR);
-    env
-}
+use crate::child::{ACTIVE, IDLE, two_sessions};
+use crate::env::{DAY, HOUR, MINUTE, Ran, row, state};
+use crate::stand_in::{StandIn, answer, auto, drip};
 
 fn both() -> Value {
     json!({"claude-cli": {"a": ACTIVE, "i": IDLE}, "codex-cli": {}})
 }
 
-/// Runs on the map's file, with `--bridge auto` meaning that port.
-#[track_caller]
-fn auto(env: &TestEnv, port: u16, line: &str) -> Ran {
-    let mut command = env.command(line.split_whitespace());
-    Ran::of(command.env("CLAUDE_BRIDGE_PORT", port.to_string()))
-}
-
 #[test]
 fn a_bridge_lets_go_and_nothing_comes_back_with_the_next_chat() {
-    let env = home();
+    let env = two_sessions();
     let odd = ["a b", "x?model=y", "%2F", "é&=#", "line\r\nbreak", "..."];
     let mut map = both();
     for chat in odd {
@@ -71,7 +55,7 @@ fn a_bridge_lets_go_and_nothing_comes_back_with_the_next_chat() {
 
 #[test]
 fn a_dry_run_only_asks_and_says_who_holds_the_map() {
-    let env = home();
+    let env = two_sessions();
     env.map(both().to_string());
     let bridge = StandIn::on(env.map_path());
     let ran = auto(&env, bridge.port, "-n");
@@ -79,7 +63,9 @@ fn a_dry_run_only_asks_and_says_who_holds_the_map() {
     assert!(ran.out.contains(&format!("source     bridge: the bridge at {}", bridge.url())));
     assert!(ran.out.contains("Would clean up: 1 mappings"), "{}", ran.out);
     assert!(bridge.deletes().is_empty());
-    let ran = env.run("-n --bridge off");
+    let asked = bridge.requests().len();
+    let ran = auto(&env, bridge.port, "-n --bridge off");
+    assert_eq!(bridge.requests().len(), asked, "it is never asked");
     assert!(ran.out.contains("source     file: no bridge was asked"), "{}", ran.out);
     let ran = env.run("-n");
     assert!(ran.out.contains("source     file: no bridge listens at http://127.0.0.1:1"));
@@ -87,7 +73,7 @@ fn a_dry_run_only_asks_and_says_who_holds_the_map() {
 
 #[test]
 fn a_named_bridge_needs_no_file_and_undo_asks_where_it_is() {
-    let env = home();
+    let env = two_sessions();
     let bridge = StandIn::holding(&both());
     let line = format!("clean --format json --bridge {}", bridge.url());
     let report = env.run(&line).report();
@@ -95,13 +81,17 @@ fn a_named_bridge_needs_no_file_and_undo_asks_where_it_is() {
     assert_eq!(bridge.map()["claude-cli"], json!({"a": ACTIVE}));
     env.run("undo").exits(1).says(&["asked a bridge", "hint: --map FILE"]);
     let map = env.map(json!({"claude-cli": {"a": ACTIVE}}).to_string());
-    env.run(&format!("undo --map {}", map.display())).exits(0);
+    let undo = format!("undo --map {}", map.display());
+    // The bridge that the run asked still runs, wherever the usual one would be.
+    env.run(&undo).exits(1).says(&[&format!("a bridge runs at {}", bridge.url())]);
+    bridge.stop();
+    env.run(&undo).exits(0);
     assert_eq!(env.map_now()["claude-cli"], both()["claude-cli"]);
 }
 
 #[test]
 fn undo_is_refused_beside_a_running_bridge() {
-    let env = home();
+    let env = two_sessions();
     env.map(both().to_string());
     let bridge = StandIn::on(env.map_path());
     auto(&env, bridge.port, "clean").exits(0);
@@ -110,14 +100,15 @@ fn undo_is_refused_beside_a_running_bridge() {
     ran.exits(1).says(&["a bridge runs at", "stop the bridge, undo, start it again"]);
     assert_eq!(env.map_bytes(), before);
     auto(&env, bridge.port, "undo -n").exits(0);
-    // Once it is stopped, it works.
-    env.run("undo").exits(0);
+    env.run("undo").exits(1).says(&["a bridge runs at", &bridge.url()]);
+    bridge.stop();
+    auto(&env, bridge.port, "undo").exits(0);
     assert_eq!(env.map_now(), both());
 }
 
 #[test]
 fn ids_that_no_call_can_name_are_kept_and_told_b2() {
-    let env = home();
+    let env = two_sessions();
     let chats = ["", ".", "..", "a/b"];
     let mut map = both();
     for chat in chats {
@@ -141,7 +132,7 @@ fn ids_that_no_call_can_name_are_kept_and_told_b2() {
 
 #[test]
 fn a_session_that_was_swapped_meanwhile_is_not_deleted_b3() {
-    let env = home();
+    let env = two_sessions();
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
     let swapped = json!({"sessions": {"claude-cli": {"a": ACTIVE, "i": ACTIVE}}}).to_string();
@@ -161,7 +152,7 @@ fn a_session_that_was_swapped_meanwhile_is_not_deleted_b3() {
 
 #[test]
 fn a_session_used_before_its_call_is_not_deleted_b3() {
-    let env = home();
+    let env = two_sessions();
     let file = env.session("claude", IDLE, 5 * HOUR);
     let asked = AtomicUsize::new(0);
     let bridge = StandIn::hostile(&both(), move |request, stream| {
@@ -178,7 +169,7 @@ fn a_session_used_before_its_call_is_not_deleted_b3() {
 
 #[test]
 fn after_the_first_delete_no_file_is_edited_b4() {
-    let env = home();
+    let env = two_sessions();
     let mut map = both();
     for chat in ["b", "c"] {
         map["claude-cli"][chat] = IDLE.into();
@@ -207,7 +198,7 @@ fn after_the_first_delete_no_file_is_edited_b4() {
 
 #[test]
 fn a_bridge_whose_map_is_only_a_copy_gets_one_delete_at_most_b5() {
-    let env = home();
+    let env = two_sessions();
     let mut map = both();
     map["claude-cli"]["j"] = IDLE.into();
     env.map(map.to_string());
@@ -224,7 +215,7 @@ fn another_bridges_map_is_never_touched_b5() {
     for theirs in
         [json!({"claude-cli": {"other": IDLE}}), json!({}), json!({"claude-cli": {"i": ACTIVE}})]
     {
-        let env = home();
+        let env = two_sessions();
         env.map(both().to_string());
         let other = StandIn::holding(&theirs);
         let ran = auto(&env, other.port, "clean --format json");
@@ -239,7 +230,7 @@ fn another_bridges_map_is_never_touched_b5() {
         more["claude-cli"]["new"] = ACTIVE.into();
         more
     }] {
-        let env = home();
+        let env = two_sessions();
         env.map(both().to_string());
         let bridge = StandIn::holding(&theirs);
         let ran = auto(&env, bridge.port, "-n --format json");
@@ -249,7 +240,7 @@ fn another_bridges_map_is_never_touched_b5() {
 
 #[test]
 fn a_named_map_means_its_file_b5() {
-    let env = home();
+    let env = two_sessions();
     let map = env.map(both().to_string());
     let copy = StandIn::holding(&both());
     for option in ["", "--bridge auto"] {
@@ -262,7 +253,7 @@ fn a_named_map_means_its_file_b5() {
 
 #[test]
 fn a_bridge_that_lets_nothing_go_is_found_out() {
-    let env = home();
+    let env = two_sessions();
     let bridge = StandIn::hostile(&both(), |request, mut stream| {
         if request.starts_with("DELETE") {
             answer(&mut stream, 200, r#"{"status":"deleted"}"#).unwrap();
@@ -315,7 +306,7 @@ fn hostile_servers_end_the_run_in_time_b1_b4() {
     thread::scope(|scope| {
         for (name, is_whole, act) in HOSTILE {
             scope.spawn(move || {
-                let env = home();
+                let env = two_sessions();
                 env.map(both().to_string());
                 let before = env.map_bytes();
                 let server = StandIn::hostile(&both(), move |_, stream| {
@@ -339,7 +330,7 @@ fn hostile_servers_end_the_run_in_time_b1_b4() {
 #[test]
 fn bodies_without_end_are_cut_off_b1() {
     for pause in [Duration::ZERO, Duration::from_millis(100)] {
-        let env = home();
+        let env = two_sessions();
         let server = StandIn::hostile(&both(), move |_, mut stream| {
             let head = "HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n";
             stream.write_all(head.as_bytes()).unwrap();
@@ -358,7 +349,7 @@ fn bodies_without_end_are_cut_off_b1() {
 
 #[test]
 fn no_proxy_and_no_redirect_are_obeyed_b1() {
-    let env = home();
+    let env = two_sessions();
     env.map(both().to_string());
     let (bridge, proxy) = (StandIn::on(env.map_path()), StandIn::holding(&both()));
     let mut command = env.command(["clean", "--bridge", &bridge.url()]);
@@ -381,7 +372,7 @@ fn no_proxy_and_no_redirect_are_obeyed_b1() {
 
 #[test]
 fn only_loopback_is_asked_unless_allowed_b6() {
-    let env = home();
+    let env = two_sessions();
     // An address for documentation, which nobody has.
     env.run("clean --bridge http://192.0.2.1:9").exits(2).says(&["--allow-remote-bridge"]);
     env.run("clean --bridge http://example.invalid").exits(2).says(&["--allow-remote-bridge"]);
@@ -396,7 +387,7 @@ fn only_loopback_is_asked_unless_allowed_b6() {
 
 #[test]
 fn a_process_that_looks_like_the_bridge_is_warned_of() {
-    let env = home();
+    let env = two_sessions();
     env.session("claude", IDLE, DAY);
     let program = env.path("python3-bridge");
     fs::copy(fs::canonicalize("/bin/sh").unwrap(), &program).unwrap();
@@ -421,7 +412,7 @@ fn a_process_that_looks_like_the_bridge_is_warned_of() {
 
 #[test]
 fn a_bridge_whose_sessions_fail_gets_no_edit_behind_its_back_b4() {
-    let env = home();
+    let env = two_sessions();
     env.map(both().to_string());
     let before = env.map_bytes();
     let bridge = StandIn::hostile(&both(), |request, mut stream| {

@@ -8,7 +8,7 @@ mod unreadable;
 
 use crate::env::{DAY, HOUR, MINUTE, Ran, TestEnv, row, set_written, state};
 use serde_json::{Value, json};
-use session_warden::domain::{Reading, SessionMap, Timestamp};
+use session_warden::domain::{Clock, Reading, SessionMap, Timestamp};
 use session_warden::provider::{Owners, PROVIDERS, observe};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -123,7 +123,8 @@ fn a_root_of_somebody_else_is_not_trusted_d2() {
                 &parsed,
                 |_, _| true,
                 Owners { us, map },
-                Timestamp::MAX,
+                |_| Timestamp::MAX,
+                Clock::Mtime,
                 |p| Ok(p.in_home(&home)),
             )
             .unwrap();

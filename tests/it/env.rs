@@ -3,6 +3,7 @@
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs::{self, File, FileTimes};
+use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -97,6 +98,11 @@ impl TestEnv {
         serde_json::from_slice(&self.map_bytes()).unwrap()
     }
 
+    /// Writes the configuration to its usual place.
+    pub fn config(&self, text: &str) -> PathBuf {
+        self.file(".config/session-warden/config.toml", text, 0)
+    }
+
     /// The binary with this home and map, and nothing else in its environment.
     pub fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_session-warden"));
@@ -174,7 +180,16 @@ impl TestEnv {
 impl Ran {
     /// Runs the command to its end.
     pub fn of(command: &mut Command) -> Self {
-        Self::from(command.output().unwrap())
+        // A program that was just copied may still be open in the fork of another test.
+        for _ in 0..100 {
+            match command.output() {
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                output => return Self::from(output.unwrap()),
+            }
+        }
+        panic!("the program is being written for ever: {command:?}");
     }
 
     /// The JSON report on standard output, held against the schema.
@@ -186,6 +201,19 @@ impl Ran {
             schema().iter_errors(&report).map(|e| format!("{}: {e}", e.instance_path())).collect();
         assert!(errors.is_empty(), "against the schema: {errors:#?}\n{report:#}");
         report
+    }
+
+    /// The reports of all profiles on standard output, held against the schema.
+    #[track_caller]
+    pub fn profiles(&self) -> Value {
+        let all: Value = serde_json::from_str(&self.out)
+            .unwrap_or_else(|error| panic!("no JSON report: {error}: {self:?}"));
+        let errors: Vec<String> = profiles_schema()
+            .iter_errors(&all)
+            .map(|e| format!("{}: {e}", e.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "against the schema: {errors:#?}\n{all:#}");
+        all
     }
 
     /// Asserts the exit code.
@@ -221,6 +249,27 @@ fn schema() -> &'static jsonschema::Validator {
     SCHEMA.get_or_init(|| {
         let text = include_str!("../../docs/clean-report.schema.json");
         jsonschema::validator_for(&serde_json::from_str(text).unwrap()).unwrap()
+    })
+}
+
+fn profiles_schema() -> &'static jsonschema::Validator {
+    static SCHEMA: OnceLock<jsonschema::Validator> = OnceLock::new();
+    SCHEMA.get_or_init(|| {
+        let one =
+            serde_json::from_str::<Value>(include_str!("../../docs/clean-report.schema.json"));
+        let all =
+            serde_json::from_str::<Value>(include_str!("../../docs/profiles-report.schema.json"));
+        // As they lie beside each other.
+        let registry = jsonschema::Registry::new()
+            .add("file:///docs/clean-report.schema.json", one.unwrap())
+            .unwrap()
+            .prepare()
+            .unwrap();
+        jsonschema::options()
+            .with_base_uri("file:///docs/profiles-report.schema.json")
+            .with_registry(&registry)
+            .build(&all.unwrap())
+            .unwrap()
     })
 }
 

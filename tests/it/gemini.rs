@@ -141,8 +141,17 @@ fn sessions_that_share_8_characters_are_told_apart_by_their_headers() {
 
 #[test]
 fn an_id_may_be_any_word() {
-    let words =
-        ["foo_bar", "v1.2", "a", "7", "a-b", "abc-def-ghi", "-x", "longer_than_eight", "..."];
+    let words = [
+        "foo_bar",
+        "v1.2q9z",
+        "a",
+        "7q9zw",
+        "a-b",
+        "abc-def-ghi",
+        "-x",
+        "longer_than_eight",
+        "...",
+    ];
     let env = home();
     let mut rows = vec![(USED, "active")];
     for (word, minute) in words.into_iter().zip(0..) {

@@ -3,11 +3,14 @@
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
 
-use crate::env::{DAY, HOUR, Ran, TestEnv, row, state};
+use crate::env::{DAY, HOUR, Ran, TestEnv, link, row, state};
 
 /// An id that no other test's processes name: all of them run at once.
 pub fn fresh_id() -> String {
@@ -28,11 +31,19 @@ impl Running {
     }
 
     pub fn started(command: &mut Command) -> Self {
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        Self(child)
+        let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+        loop {
+            match command.spawn() {
+                // Another test's thread was starting a process while the program was written.
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                started => return Self(started.unwrap()),
+            }
+        }
     }
 
-    fn id(&self) -> u32 {
+    pub fn id(&self) -> u32 {
         self.0.id()
     }
 }
@@ -103,11 +114,27 @@ fn only_the_whole_id_as_a_word_counts() {
         let _running = Running::with(&[argument]);
         check_idle(&env);
     }
-    for argument in [format!("--resume={id}"), format!("/p/{id}.jsonl"), id.to_uppercase()] {
+    for argument in [
+        format!("--resume={id}"),
+        format!("/p/{id}.jsonl"),
+        id.to_uppercase(),
+        format!("/s/2026/01/05/rollout-2026-01-05T10-00-00-{id}.jsonl"),
+        format!("session_{id}"),
+    ] {
         let running = Running::with(&[&argument]);
         let report = env.json("-n");
         assert_eq!(row(&report, "busy")["reason"], format!("process {}", running.id()));
     }
+}
+
+#[test]
+fn another_run_of_ours_that_names_a_session_does_not_use_it() {
+    let (env, id) = home("claude", "claude-cli");
+    let program = env.path("session-warden");
+    fs::copy(fs::canonicalize("/bin/sh").unwrap(), &program).unwrap();
+    let mut command = Command::new(&program);
+    let _ours = Running::started(command.args(["-c", "sleep 60; :", "clean", "--keep", &id]));
+    check_idle(&env);
 }
 
 #[test]
@@ -152,7 +179,73 @@ fn a_claude_that_says_it_runs_keeps_its_session_while_it_lives() {
     says(json!({}));
     drop(running);
     check_idle(&env);
-    env.file(".claude/sessions/1.json", "{\"pid\": ", 0);
+}
+
+/// Runs on that home, and asserts that the idle session of that provider is kept, since it cannot be
+/// told whether it is in use.
+#[track_caller]
+fn check_untold(env: &TestEnv, provider: &str) {
+    for line in ["-n --format json", "clean --format json"] {
+        let ran = env.run(line);
+        ran.exits(3).says(&[&format!("{provider}: cannot tell which sessions are in use")]);
+        let report = ran.report();
+        assert_eq!(state(&report, "busy"), "unknown", "{report:#}");
+        assert_eq!(row(&report, "busy")["reason"], "perhaps in use");
+        assert_eq!(report["warnings"][0]["code"], "use_unread");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_of_a_running_claude_keeps_the_idle_d1() {
+    let (env, id) = home("claude", "claude-cli");
+    let running = Running::with(&[]);
+    let file = env.home(&format!(".claude/sessions/{}.json", running.id()));
+    let about = json!({"pid": running.id(), "sessionId": id}).to_string();
+    // In the middle of a write, or made larger than it ever is; a link that leads nowhere; a FIFO.
+    for content in [about[..20].to_owned(), String::new(), " ".repeat(2 << 20) + &about] {
+        env.file(&format!(".claude/sessions/{}.json", running.id()), content, 0);
+        check_untold(&env, "claude");
+    }
+    // As much as Claude may come to write is read.
+    env.file(
+        &format!(".claude/sessions/{}.json", running.id()),
+        about.clone() + &" ".repeat(200_000),
+        0,
+    );
+    assert_eq!(state(&env.json("-n"), "busy"), "in_use");
+    for odd in ["dangling", "fifo"] {
+        fs::remove_file(&file).unwrap();
+        match odd {
+            "fifo" => {
+                let made = Command::new("mkfifo").arg(&file).status().unwrap();
+                assert!(made.success());
+            }
+            _ => link("/nowhere/at/all".as_ref(), &file),
+        }
+        check_untold(&env, "claude");
+    }
+    // What a Claude has left behind that runs no more says nothing.
+    drop(running);
+    check_idle(&env);
+    fs::remove_dir_all(env.home(".claude/sessions")).unwrap();
+    check_idle(&env);
+    link("/nowhere/at/all".as_ref(), &env.home(".claude/sessions"));
+    check_untold(&env, "claude");
+}
+
+#[test]
+fn what_cannot_be_read_of_a_running_codex_keeps_the_idle_d1() {
+    let (env, _) = home("codex", "codex-cli");
+    let locks = env.home(".codex/thread-writer-locks");
+    link("/nowhere/at/all".as_ref(), &locks);
+    check_untold(&env, "codex");
+    fs::remove_file(&locks).unwrap();
+    fs::write(&locks, "no folder").unwrap();
+    check_untold(&env, "codex");
+    // Only that provider's sessions are in doubt.
+    assert_eq!(env.map_now()["claude-cli"].get("idle"), None);
+    fs::remove_file(&locks).unwrap();
+    fs::create_dir(&locks).unwrap();
     check_idle(&env);
 }
 

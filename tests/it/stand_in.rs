@@ -1,11 +1,13 @@
 //! A stand-in for the bridge on a loopback port: its map in memory, rewritten as a whole and not
 //! atomically at each change, as the real one does. Or one that misbehaves.
 
+use crate::env::{Ran, TestEnv};
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -17,6 +19,7 @@ pub type Misbehaviour = Arc<dyn Fn(&str, TcpStream) -> Option<TcpStream> + Send 
 pub struct StandIn {
     pub port: u16,
     shared: Arc<Mutex<Shared>>,
+    stopped: Arc<AtomicBool>,
 }
 
 struct Shared {
@@ -48,18 +51,41 @@ impl StandIn {
         Self::start(map.as_object().unwrap().clone(), None, Arc::new(instead))
     }
 
+    /// One that has read its map from `file`, and may misbehave.
+    pub fn hostile_on(
+        file: PathBuf,
+        instead: impl Fn(&str, TcpStream) -> Option<TcpStream> + Send + Sync + 'static,
+    ) -> Self {
+        let map = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        Self::start(map, Some(file), Arc::new(instead))
+    }
+
     fn start(map: Map<String, Value>, file: Option<PathBuf>, instead: Misbehaviour) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Mutex::new(Shared { map, file, requests: Vec::new() }));
         let theirs = Arc::clone(&shared);
+        let stopped = Arc::new(AtomicBool::new(false));
+        let stops = Arc::clone(&stopped);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                if stops.load(Ordering::SeqCst) {
+                    return;
+                }
                 let (shared, instead) = (Arc::clone(&theirs), Arc::clone(&instead));
                 thread::spawn(move || serve(stream, &shared, &instead));
             }
         });
-        Self { port, shared }
+        Self { port, shared, stopped }
+    }
+
+    /// Listens no more: from now on connections are refused.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        // The one that it waits for, and then those that it has accepted before, if any.
+        while TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     pub fn url(&self) -> String {
@@ -144,6 +170,13 @@ fn serve(stream: TcpStream, shared: &Mutex<Shared>, instead: &Misbehaviour) {
             return;
         }
     }
+}
+
+/// Runs on the map's file, with `--bridge auto` meaning that port.
+#[track_caller]
+pub fn auto(env: &TestEnv, port: u16, line: &str) -> Ran {
+    let mut command = env.command(line.split_whitespace());
+    Ran::of(command.env("CLAUDE_BRIDGE_PORT", port.to_string()))
 }
 
 /// Writes a whole answer.

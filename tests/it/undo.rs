@@ -3,8 +3,11 @@
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, SystemTime};
 
+use crate::child::through_shell;
 use crate::env::{DAY, HOUR, MINUTE, Ran, TestEnv, row, set_age, state};
+use crate::stand_in::StandIn;
 
 const ACTIVE: &str = "11111111-1111-4111-8111-111111111111";
 const IDLE: [&str; 3] = [
@@ -126,7 +129,9 @@ fn a_chat_a_run_and_a_dry_run_can_be_asked_for() {
     dry.exits(0);
     assert!(dry.out.contains("b: would be put back") && dry.out.contains("Would put back: 1"));
     assert_eq!(env.map_bytes(), before);
-    env.run("undo --chat b").exits(0);
+    let back = env.run("undo --chat b");
+    assert!(back.exits(0).out.contains("clean --keep PATTERN keeps some for good"), "{back:?}");
+    assert!(back.out.lines().skip(1).all(|line| line.len() <= 80), "{back:?}");
     assert_eq!(env.map_now()["claude-cli"], json!({"x": ACTIVE, "b": IDLE[1]}));
     env.run("undo --chat nobody").exits(0);
     let run = journal(&env, "removals.jsonl")[0]["run"].as_str().unwrap().to_owned();
@@ -326,4 +331,124 @@ fn a_named_map_gets_back_only_what_went_from_it() {
     env.run(&format!("clean --map {}", other.display())).exits(0);
     env.run(&format!("undo --map {}", env.map_path().display())).exits(0);
     assert_eq!(String::from_utf8(env.map_bytes()).unwrap(), mixed());
+}
+
+#[test]
+fn undo_works_after_the_bridge_that_was_asked_has_stopped() {
+    let env = home();
+    let map = json!({"claude-cli": {"a": IDLE[0], "x": ACTIVE}});
+    env.map(map.to_string());
+    let bridge = StandIn::on(env.map_path());
+    let mut command = env.command(["clean"]);
+    Ran::of(command.env("CLAUDE_BRIDGE_PORT", bridge.port.to_string())).exits(0);
+    assert_eq!(env.map_now(), json!({"claude-cli": {"x": ACTIVE}}));
+    assert_eq!(journal(&env, "removals.jsonl")[0]["url"], bridge.url());
+    env.run("undo").exits(1).says(&[&format!("a bridge runs at {}", bridge.url())]);
+    bridge.stop();
+    let ran = env.run("undo");
+    ran.exits(0);
+    assert_eq!((ran.err.as_str(), env.map_now()), ("", map));
+}
+
+#[test]
+fn undo_asks_no_bridge_elsewhere_unless_allowed_b6() {
+    let env = home();
+    env.map(mixed());
+    env.run("clean").exits(0);
+    let before = env.map_bytes();
+    let path = env.home(".local/state/session-warden/removals.jsonl");
+    // An address for documentation, which nobody has.
+    let text = fs::read_to_string(&path).unwrap();
+    let remote = text.replace("\"url\":null", "\"url\":\"http://192.0.2.1:9\"");
+    assert_ne!(remote, text);
+    fs::write(&path, remote).unwrap();
+    let ran = env.run("undo");
+    ran.exits(1).says(&[
+        "the run asked the bridge at http://192.0.2.1:9, which may still run",
+        "hint: --allow-remote-bridge",
+        "--bridge off",
+    ]);
+    assert_eq!((ran.out.as_str(), env.map_bytes()), ("", before));
+    let ran = env.run("undo --bridge off");
+    ran.exits(0);
+    assert_eq!(String::from_utf8(env.map_bytes()).unwrap(), mixed());
+}
+
+#[test]
+fn a_run_that_did_not_end_is_in_the_history_w10() {
+    let env = home();
+    env.map(mixed());
+    let killed = env.json("clean")["run"].as_str().unwrap().to_owned();
+    // As if it had been killed before it wrote down that it ended.
+    fs::remove_file(env.home(".local/state/session-warden/runs.jsonl")).unwrap();
+    let next = env.json("clean")["run"].as_str().unwrap().to_owned();
+    let history = env.run("history");
+    history.exits(0);
+    let is_about_map = |line: &&str| line.contains("no object");
+    let lines: Vec<&str> = history.out.lines().skip(1).filter(|line| !is_about_map(line)).collect();
+    assert_eq!(lines.len(), 3, "{}", history.out);
+    assert!(lines[0].starts_with(&next) && lines[0].ends_with("0        1        0"), "{lines:?}");
+    assert!(
+        lines[1].starts_with(&killed) && lines[1].ends_with("-        -        -"),
+        "{lines:?}"
+    );
+    assert!(lines[2].contains("it was killed, or still runs"), "{lines:?}");
+    env.run(&format!("undo {killed}")).exits(0);
+    assert_eq!(String::from_utf8(env.map_bytes()).unwrap(), mixed());
+}
+
+#[test]
+fn runs_that_removed_nothing_forget_old_ones_too() {
+    let env = home();
+    env.map(json!({"claude-cli": {"x": ACTIVE}}).to_string());
+    let line = |days: u64| {
+        let time = SystemTime::now() - Duration::from_secs(days * DAY);
+        let time = humantime::format_rfc3339_seconds(time).to_string();
+        json!({"run": format!("{days} days"), "started": time, "ended": time, "exit": 0,
+               "summary": {"checked": 1, "removed": 0}, "warning": null})
+        .to_string()
+    };
+    let lines = [120, 91, 89, 2].map(|days| line(days) + "\n").concat();
+    env.file(".local/state/session-warden/runs.jsonl", lines, 0);
+    let run = env.json("clean")["run"].clone();
+    let kept: Vec<Value> =
+        journal(&env, "runs.jsonl").into_iter().map(|line| line["run"].clone()).collect();
+    assert_eq!(kept, [json!("89 days"), json!("2 days"), run]);
+    assert!(journal(&env, "removals.jsonl").is_empty());
+    assert!(!env.run("history").out.contains("91 days"));
+}
+
+#[test]
+fn a_report_that_could_not_be_written_is_in_the_history_x4() {
+    let env = home();
+    for line in ["clean", "clean --format json"] {
+        env.map(mixed());
+        let full = fs::File::create("/dev/full").unwrap();
+        let mut command = env.command(line.split(' '));
+        let ran = Ran::from(command.stdout(full).output().unwrap());
+        ran.exits(3).says(&["cannot write the report"]);
+        let newest = env.run("history").out.lines().nth(1).unwrap().to_owned();
+        assert!(newest.ends_with("3        4        3"), "{newest}");
+    }
+}
+
+#[test]
+fn a_state_folder_is_made_with_all_above_it_and_private_w10() {
+    let env = home();
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let check = |command: &mut std::process::Command, state: &str| {
+        env.map(mixed());
+        Ran::of(command).exits(0);
+        assert!(env.path(state).join("removals.jsonl").is_file(), "{state}");
+        for made in env.path(state).ancestors().take_while(|above| *above != env.path("")) {
+            assert_eq!(mode(made), 0o700, "{}", made.display());
+        }
+    };
+    check(&mut through_shell(&env, "umask 0;", "clean --state-dir a/b/c", ""), "a/b/c");
+    let mut command = env.command(["clean"]);
+    check(command.env("XDG_STATE_HOME", env.path("x/y")), "x/y/session-warden");
+    // A dry run makes none.
+    env.map(mixed());
+    env.run("clean -n --state-dir d/e").exits(0);
+    assert!(!env.path("d").exists());
 }

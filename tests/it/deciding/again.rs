@@ -4,16 +4,16 @@
 use super::{A, B, GONE, USED};
 use crate::env::{DAY, MINUTE, TestEnv, set_age};
 use serde_json::{Value, json};
-use session_warden::bridge::{Access, Choice, FileMap, MapHolder, Removal, Source, Witness};
+use session_warden::bridge::{Access, FileMap, MapHolder, Removal, Source, Witness};
 use session_warden::commands::clean::{Run, run_on};
-use session_warden::config::{Clean, Environment, Format, Home, Verbosity};
+use session_warden::config::{Environment, Layer, Place, Settings};
 use session_warden::disk::interrupt::Interrupt;
 use session_warden::domain::{
-    Action, Exit, Failure, IdleThreshold, Missing, SessionMap, State, Warning, WarningCode,
+    Action, Clock, Exit, Failure, SessionMap, State, Timestamp, Warning, WarningCode,
 };
 use std::fs;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// The map's file, and what happens right before anything goes from it.
 struct Meddler {
@@ -50,21 +50,19 @@ impl MapHolder for Meddler {
 
 /// Cleans the map, with `meddle` happening between the plan and the removal.
 fn clean(env: &TestEnv, meddle: impl Fn() + 'static) -> Run {
-    let config = Clean {
-        dry_run: false,
-        threshold: IdleThreshold::DEFAULT,
-        map: env.map_path(),
-        home: Home::Given(env.home("")),
-        environment: Environment::default(),
-        bridge: Choice::Off,
+    clean_by(env, Clock::Mtime, meddle)
+}
+
+fn clean_by(env: &TestEnv, clock: Clock, meddle: impl Fn() + 'static) -> Run {
+    let flags = Layer {
+        clock: Some(clock),
+        place: Some(Place::File(env.map_path())),
+        home: Some(env.home("")),
         state_dir: Some(env.path("state")),
-        missing: Missing::RemoveGuarded,
-        providers: Vec::new(),
-        max_remove: None,
-        format: Format::Json,
-        color: false,
-        verbosity: Verbosity::Normal,
+        ..Layer::default()
     };
+    let none = Environment::from(|name| (name == "HOME").then(|| env.path("nowhere").into()));
+    let (config, _) = Settings::read(None, none, false).unwrap().resolve(&flags, None).unwrap();
     let interrupt = Interrupt::default();
     let file = FileMap::open(env.map_path(), Access::Change, interrupt.clone()).unwrap();
     let holder = Meddler { file, meddle: Box::new(meddle) };
@@ -126,6 +124,28 @@ fn what_is_used_meanwhile_stays_and_the_rest_goes_d6() {
         assert_eq!(report.summary().removed, 1);
         left(&env, model, &json!({ "a": A, "used": USED }));
     }
+}
+
+#[test]
+fn by_record_only_a_record_that_is_written_meanwhile_keeps_a_session_d6() {
+    let env = super::two("claude");
+    let line = |time: SystemTime| {
+        let time = Timestamp::from(time).rfc3339().unwrap();
+        format!("{{\"type\":\"user\",\"timestamp\":\"{time}\"}}\n")
+    };
+    let old = line(SystemTime::now() - Duration::from_secs(DAY));
+    let file = |id: &str| env.file(&format!(".claude/projects/-w/{id}.jsonl"), &old, MINUTE);
+    let (used, touched) = (file(A), file(B));
+    map(&env, "claude-cli");
+    let run = clean_by(&env, Clock::Record, move || {
+        let new = line(SystemTime::now());
+        fs::write(&used, format!("{old}{new}")).unwrap();
+        fs::write(&touched, format!("{old}{{\"type\":\"summary\"}}\n")).unwrap();
+    });
+    assert_eq!(run.exit(), Exit::Done);
+    says(&run, "a", USED_MEANWHILE);
+    says(&run, "b", (State::Idle, Action::Removed, "idle by record"));
+    left(&env, "claude-cli", &json!({ "a": A, "used": USED }));
 }
 
 #[test]

@@ -1,15 +1,25 @@
-//! What a run goes by: flags, environment and defaults, turned into one typed value.
-//!
-//! The environment is read here, once, and nowhere else.
+//! What a run goes by: flags, a profile, the environment, the configuration file and defaults, turned
+//! into one typed value.
 
-use std::collections::HashMap;
-use std::ffi::OsString;
+mod environment;
+mod file;
+mod layer;
+mod reader;
+mod resolve;
+mod said;
+
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::bridge::Choice;
-use crate::domain::{Failure, IdleThreshold, Missing};
+use crate::domain::{Clock, Failure, Missing, Patterns, Thresholds};
 use crate::process;
 use crate::provider::{PROVIDERS, Provider};
+
+pub use environment::Environment;
+pub use file::ConfigFile;
+pub use layer::{Bridge, Color, Idle, Layer, Origin, Place};
+pub use resolve::{Settings, Shown};
 
 /// The file that the bridge keeps its map in, within the session folder.
 pub const MAP_NAME: &str = "session_map.json";
@@ -21,39 +31,13 @@ pub const SESSION_DIR: &str = "/tmp/claude_sessions";
 const STATE_IN_HOME: &str = ".local/state";
 const PROGRAM: &str = "session-warden";
 
-/// The environment variables that a run reads, besides the providers' own.
-const VARIABLES: [&str; 6] =
-    ["HOME", "CLAUDE_SESSION_DIR", "CLAUDE_BRIDGE_PORT", "XDG_STATE_HOME", "NO_COLOR", "TERM"];
-
-/// The environment, as far as a run reads it. A variable that is set to nothing counts as unset.
-#[derive(Debug, Clone, Default)]
-pub struct Environment(HashMap<&'static str, OsString>);
-
-impl Environment {
-    /// Reads this process's environment.
-    #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
-    pub fn read() -> Self {
-        Self::from(|name| std::env::var_os(name))
-    }
-
-    /// An environment whose variables `value` tells.
-    pub fn from(value: impl Fn(&str) -> Option<OsString>) -> Self {
-        let own = PROVIDERS.iter().filter_map(|provider| Some(provider.variable?.0));
-        let set = VARIABLES.into_iter().chain(own).filter_map(|name| Some((name, value(name)?)));
-        Self(set.filter(|(_, value)| !value.is_empty()).collect())
-    }
-
-    /// The value of a variable that is set to something.
-    pub fn get(&self, name: &str) -> Option<OsString> {
-        self.0.get(name).cloned()
-    }
-}
-
 /// Whose CLI sessions are looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Home {
     /// Those below this home, whatever the CLIs' own variables say.
     Given(PathBuf),
+    /// Those below this home, unless the CLIs' own variables say otherwise.
+    Usual(PathBuf),
     /// Those of the user; this is `$HOME`, where it is set.
     User(Option<PathBuf>),
 }
@@ -84,19 +68,25 @@ pub struct Clean {
     /// Decide and report, and change nothing.
     pub dry_run: bool,
     /// How long a session may rest.
-    pub threshold: IdleThreshold,
+    pub idle: Thresholds,
     /// Where the map is, absolute.
     pub map: PathBuf,
+    /// Whether somebody said where it is, on the command line, in a profile or in the file.
+    pub map_is_said: bool,
     /// Whose sessions are looked at.
     pub home: Home,
     /// The environment, for the CLIs' own variables.
     pub environment: Environment,
     /// How the map is to be reached.
     pub bridge: Choice,
-    /// The state folder, where it was named.
+    /// The state folder, where anybody said.
     pub state_dir: Option<PathBuf>,
     /// What to do where a session's file is gone.
     pub missing: Missing,
+    /// What counts as last use.
+    pub clock: Clock,
+    /// What is never let go.
+    pub keep: Patterns,
     /// The only providers to judge; empty for all, and for models that none has.
     pub providers: Vec<String>,
     /// The most mappings that may go in one run.
@@ -107,6 +97,12 @@ pub struct Clean {
     pub color: bool,
     /// How much of the report is written.
     pub verbosity: Verbosity,
+    /// Where metrics are written to.
+    pub metrics: Option<PathBuf>,
+    /// Where reports are appended to.
+    pub log: Option<PathBuf>,
+    /// The profile that this is, where one was asked for.
+    pub profile: Option<String>,
 }
 
 impl Clean {
@@ -118,12 +114,27 @@ impl Clean {
             })
     }
 
-    /// The folder of what runs remember.
+    /// The folder of what runs remember: as it was said, else in the home of the user that this
+    /// process acts as. Nobody else's home is meant here, whatever `--home` says.
     ///
     /// # Errors
-    /// As [`state_dir`].
+    /// Where it lies in the home of a user who has none.
     pub fn state_dir(&self) -> Result<PathBuf, Failure> {
-        state_dir(self.state_dir.as_deref(), &self.environment)
+        if let Some(said) = &self.state_dir {
+            return Ok(said.clone());
+        }
+        let home = self.environment.get("HOME").map(PathBuf::from);
+        // Root that works with a user's environment must leave nothing of its own in that user's home.
+        let is_theirs = |home: &PathBuf| {
+            let owner = std::fs::metadata(home).map_or(0, |home| home.uid());
+            process::user() == 0 && owner != 0
+        };
+        let home = Home::User(home.filter(|home| !is_theirs(home)));
+        let home = home.resolve(process::user(), None).map_err(|failure| {
+            let message = format!("cannot tell where to remember runs: {}", failure.message);
+            Failure::new(message).hint("--state-dir DIR names the folder")
+        })?;
+        Ok(state_dir_in(&home))
     }
 
     /// The folder of that provider, such as `~/.claude`.
@@ -133,7 +144,7 @@ impl Clean {
     pub fn base(&self, provider: &Provider, map_owner: Option<u32>) -> Result<PathBuf, Failure> {
         // As root on another user's map, root's own variables say nothing of that user's CLIs (X2).
         let is_theirs = process::user() == 0 && map_owner.is_some_and(|owner| owner != 0);
-        if let Home::User(_) = self.home
+        if !matches!(self.home, Home::Given(_))
             && !is_theirs
             && let Some(moved) = provider.moved_to(|name| self.environment.get(name))
         {
@@ -143,29 +154,14 @@ impl Clean {
     }
 }
 
-/// The folder of what runs remember: as named, else as the environment says, else in the home of
-/// the user that this process acts as. Nobody else's home is meant here, whatever `--home` says.
-///
-/// # Errors
-/// Where it lies in the home of a user who has none.
-pub fn state_dir(named: Option<&Path>, environment: &Environment) -> Result<PathBuf, Failure> {
-    if let Some(named) = named {
-        return absolute(named);
-    }
-    // XDG: a relative path there is to be ignored.
-    let state = environment.get("XDG_STATE_HOME").map(PathBuf::from);
-    let state = if let Some(state) = state.filter(|path| path.is_absolute()) {
-        state
-    } else {
-        let home = Home::User(environment.get("HOME").map(PathBuf::from));
-        home.resolve(process::user(), None)?.join(STATE_IN_HOME)
-    };
-    Ok(state.join(PROGRAM))
-}
-
 /// The state folder of that user by default, to read what undo has pinned there.
 pub fn state_dir_of(user: u32) -> Option<PathBuf> {
-    Some(process::home_of(user).ok()?.join(STATE_IN_HOME).join(PROGRAM))
+    Some(state_dir_in(&process::home_of(user).ok()?))
+}
+
+/// The state folder by default of the user with that home.
+pub fn state_dir_in(home: &Path) -> PathBuf {
+    home.join(STATE_IN_HOME).join(PROGRAM)
 }
 
 impl Home {
@@ -173,7 +169,7 @@ impl Home {
     /// without `$HOME` is looked up: it is never guessed (X2).
     pub fn resolve(&self, us: u32, map_owner: Option<u32>) -> Result<PathBuf, Failure> {
         let user = match (self, map_owner) {
-            (Self::Given(home), _) => return Ok(home.clone()),
+            (Self::Given(home) | Self::Usual(home), _) => return Ok(home.clone()),
             (Self::User(_), Some(owner)) if us == 0 && owner != 0 => owner,
             (Self::User(Some(home)), _) => return absolute(home),
             (Self::User(None), _) => us,
@@ -196,19 +192,6 @@ pub fn absolute(path: &Path) -> Result<PathBuf, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_variable_set_to_nothing_is_unset() {
-        let environment = Environment::from(|name| match name {
-            "HOME" => Some("/home/u".into()),
-            "CODEX_HOME" => Some("".into()),
-            "OTHER" => Some("x".into()),
-            _ => None,
-        });
-        assert_eq!(environment.get("HOME"), Some("/home/u".into()));
-        assert_eq!(environment.get("CODEX_HOME"), None);
-        assert_eq!(environment.get("OTHER"), None);
-    }
 
     #[test]
     fn root_looks_at_the_home_of_the_maps_owner_x2() {

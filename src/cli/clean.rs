@@ -1,0 +1,280 @@
+//! `clean`, from flags to exit code: one run, or one for each profile.
+
+use std::io::{self, BufWriter, Write};
+use std::time::{Duration, Instant};
+
+use super::args::CleanArgs;
+use super::{complain, one_line, warn};
+use crate::commands::clean::{self, Run};
+use crate::config::{Clean, Format, Settings, Verbosity};
+use crate::disk::create::append;
+use crate::disk::interrupt::Interrupt;
+use crate::disk::publish::update;
+use crate::disk::words;
+use crate::domain::{Exit, Failure, Timestamp};
+use crate::report::escape::escape;
+use crate::report::{
+    Look, Measured, OfProfile, write_json, write_metrics, write_profiles, write_text,
+};
+
+/// Runs it.
+///
+/// # Errors
+/// Whatever keeps the run, or all of them, from their work.
+pub(super) fn run(
+    args: &CleanArgs,
+    settings: &Settings,
+    now: Timestamp,
+    interrupt: &Interrupt,
+) -> Result<Exit, Failure> {
+    let flags = args.layer();
+    if !args.run.all_profiles {
+        let (config, _) = settings.resolve(&flags, args.run.profile.profile.as_deref())?;
+        return one(&config, now, interrupt);
+    }
+    let usage = |message: String| Failure { exit: Exit::Usage, ..Failure::new(message) };
+    if args.run.names_a_bridge() {
+        let message = "--all-profiles and one --bridge URL exclude each other".to_owned();
+        return Err(usage(message).hint("each [[profile]] names its own bridge"));
+    }
+    if settings.file.profiles.is_empty() {
+        let path = settings.file.path.as_ref().map(|path| path.display().to_string());
+        let message = format!("no profile in {}", path.unwrap_or("any configuration".to_owned()));
+        return Err(usage(message).hint("a profile begins with [[profile]] and name = \"…\""));
+    }
+    // All of them first: a mistake in one is a mistake of the configuration.
+    let of = |(name, _): &(String, _)| Ok(settings.resolve(&flags, Some(name))?.0);
+    let configs = settings.file.profiles.iter().map(of).collect::<Result<Vec<Clean>, Failure>>()?;
+    Ok(all(&configs, now, interrupt))
+}
+
+fn one(config: &Clean, now: Timestamp, interrupt: &Interrupt) -> Result<Exit, Failure> {
+    let mut done = Done::of(config, now, interrupt);
+    let run = match &done.ran {
+        Ok(run) => run,
+        Err(failure) => {
+            let failure = failure.clone();
+            done.log();
+            measure(std::slice::from_ref(&done), false);
+            done.finish();
+            return Err(failure);
+        }
+    };
+    let mut exit = done.exit;
+    if config.verbosity != Verbosity::Quiet || exit != Exit::Done {
+        exit = reported(write(run, config, &mut out()), exit);
+        warn(run.warnings(), "");
+    }
+    done.exit = stopped_late(run, interrupt, exit);
+    done.log();
+    if !measure(std::slice::from_ref(&done), false) {
+        done.exit = Exit::Partly;
+    }
+    done.finish();
+    Ok(done.exit)
+}
+
+fn all(configs: &[Clean], now: Timestamp, interrupt: &Interrupt) -> Exit {
+    let began = Instant::now();
+    let mut all: Vec<Done<'_>> = Vec::new();
+    let mut has_written = false;
+    for config in configs {
+        let mut done = Done::of(config, now.after(began.elapsed()), interrupt);
+        let name = config.profile.as_deref().unwrap_or_default();
+        match &done.ran {
+            Err(failure) => {
+                complain(&format!("profile {name}: {}", failure.message));
+                if let Some(hint) = &failure.hint {
+                    super::hint(hint);
+                }
+            }
+            Ok(run) if config.verbosity != Verbosity::Quiet || done.exit != Exit::Done => {
+                if config.format == Format::Text {
+                    let mut out = out();
+                    let rest = if has_written { writeln!(out) } else { Ok(()) };
+                    has_written = true;
+                    done.exit =
+                        reported(rest.and_then(|()| write(run, config, &mut out)), done.exit);
+                }
+                warn(run.warnings(), &format!("profile {name}: "));
+                done.exit = stopped_late(run, interrupt, done.exit);
+            }
+            Ok(run) => done.exit = stopped_late(run, interrupt, done.exit),
+        }
+        done.log();
+        done.finish();
+        all.push(done);
+    }
+    let first = all.first().map_or(Exit::Done, |done| done.exit);
+    let mut exit = if all.iter().all(|done| done.exit == first) { first } else { Exit::Partly };
+    let is_json = |done: &Done<'_>| done.config.format == Format::Json;
+    let is_wanted = |done: &Done<'_>| done.config.verbosity != Verbosity::Quiet;
+    // Without a report, standard output stays empty.
+    if all.iter().any(|done| is_json(done) && done.ran.is_ok())
+        && (all.iter().any(is_wanted) || exit != Exit::Done)
+    {
+        let reports: Vec<OfProfile<'_>> = all.iter().map(Done::of_profile).collect();
+        let mut out = out();
+        let written = write_profiles(&reports, &mut out).and_then(|()| out.flush());
+        exit = reported(written, exit);
+    }
+    if measure(&all, true) { exit } else { Exit::Partly }
+}
+
+/// One run, done or failed.
+struct Done<'c> {
+    config: &'c Clean,
+    now: Timestamp,
+    started: Instant,
+    /// How long it took, once it has ended.
+    took: Option<Duration>,
+    ran: Result<Run, Failure>,
+    exit: Exit,
+}
+
+impl<'c> Done<'c> {
+    fn of(config: &'c Clean, now: Timestamp, interrupt: &Interrupt) -> Self {
+        let started = Instant::now();
+        let ran = clean::run(config, now, interrupt);
+        let exit = ran.as_ref().map_or_else(|failure| failure.exit, Run::exit);
+        Self { config, now, started, took: None, ran, exit }
+    }
+
+    /// Writes down how it ended, last, so that this is how it did end.
+    fn finish(&mut self) {
+        let took = *self.took.get_or_insert_with(|| self.started.elapsed());
+        let is_quiet = self.config.verbosity == Verbosity::Quiet && self.exit == Exit::Done;
+        match &self.ran {
+            Ok(run) => {
+                if let Err(failure) = run.write_down(self.config, self.exit, took)
+                    && !is_quiet
+                {
+                    complain(&format!("warning: {}", failure.message));
+                }
+            }
+            // What cannot be written down of a failed run is no news beside its failure.
+            Err(failure) => {
+                let _ = clean::write_down_failure(self.config, failure, self.now, took);
+            }
+        }
+    }
+
+    /// Appends its report to the log, where there is to be one, as it would be printed without a
+    /// terminal.
+    fn log(&mut self) {
+        let Some(path) = &self.config.log else { return };
+        let time = self.now.for_people();
+        let mut text = Vec::new();
+        let made = match &self.ran {
+            Ok(run) => {
+                let all = self.config.dry_run || self.config.verbosity == Verbosity::Verbose;
+                let made = writeln!(text, "== {time}").and_then(|()| {
+                    write_text(&run.report(), Look { color: false, all }, &mut text)
+                });
+                let warnings = run.warnings().iter().map(one_line);
+                text.extend(warnings.flat_map(|line| format!("warning: {line}\n").into_bytes()));
+                made
+            }
+            Err(failure) => {
+                let name = self.config.profile.as_ref();
+                let of = name.map(|name| format!("profile {name}: ")).unwrap_or_default();
+                writeln!(text, "== {time}\nfailed: {}", escape(&format!("{of}{}", failure.message)))
+            }
+        };
+        text.push(b'\n');
+        if let Err(error) = made.and_then(|()| append(path, &text)) {
+            complain(&format!(
+                "warning: cannot write the log {}: {}",
+                path.display(),
+                words(&error)
+            ));
+            if self.exit == Exit::Done {
+                self.exit = Exit::Partly;
+            }
+        }
+    }
+
+    /// What it has to tell a monitoring system; nothing where another run is at it.
+    fn measured(&self) -> Option<Measured> {
+        let took = self.took.unwrap_or_else(|| self.started.elapsed());
+        (self.exit != Exit::Locked).then(|| Measured {
+            profile: self.config.profile.clone().unwrap_or_default(),
+            at: self.now.after(took),
+            took,
+            exit: self.exit.code(),
+            dry_run: self.config.dry_run,
+            threshold_seconds: self.config.idle.usual.seconds(),
+            summary: self.ran.as_ref().ok().map(|run| run.report().summary()),
+        })
+    }
+
+    fn of_profile(&self) -> OfProfile<'_> {
+        OfProfile {
+            profile: self.config.profile.as_deref().unwrap_or_default(),
+            exit: self.exit.code(),
+            report: self.ran.as_ref().ok().map(Run::report),
+        }
+    }
+}
+
+/// Writes down for a monitoring system how these ended, where that is asked for. Whether it could.
+fn measure(all: &[Done<'_>], are_all: bool) -> bool {
+    let Some(path) = all.first().and_then(|done| done.config.metrics.as_ref()) else { return true };
+    let runs: Vec<Measured> = all.iter().filter_map(Done::measured).collect();
+    if runs.is_empty() {
+        return true;
+    }
+    // While another run is at one of them, what that has told before still stands.
+    let only_these = are_all && runs.len() == all.len();
+    let written = update(path, 0o644, |before| {
+        // Somebody's file that was named by mistake is not to be lost.
+        if !before.trim().is_empty() && !before.contains("session_warden_") {
+            return Err(io::Error::other("it holds something else; remove it first, if it may go"));
+        }
+        let mut text = Vec::new();
+        write_metrics(before, &runs, only_these, &mut text)?;
+        Ok(text)
+    });
+    if let Err(error) = &written {
+        let path = path.display();
+        complain(&format!("warning: cannot write metrics to {path}: {}", words(error)));
+    }
+    written.is_ok()
+}
+
+fn out() -> BufWriter<io::StdoutLock<'static>> {
+    BufWriter::with_capacity(64 << 10, io::stdout().lock())
+}
+
+fn write(run: &Run, config: &Clean, out: &mut dyn Write) -> io::Result<()> {
+    let report = run.report();
+    match config.format {
+        Format::Json => write_json(&report, out)?,
+        Format::Text => {
+            let all = config.dry_run || config.verbosity == Verbosity::Verbose;
+            write_text(&report, Look { color: config.color, all }, out)?;
+        }
+    }
+    out.flush()
+}
+
+/// How a run ends whose report was written so.
+fn reported(written: io::Result<()>, exit: Exit) -> Exit {
+    match written {
+        // Whoever closed the pipe has seen enough; that is no trouble of ours.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format!("warning: cannot write the report: {}", words(&error)));
+            Exit::Partly
+        }
+        _ => exit,
+    }
+}
+
+/// How a run ends that a signal has met after it changed the map.
+fn stopped_late(run: &Run, interrupt: &Interrupt, exit: Exit) -> Exit {
+    if interrupt.asked() && run.has_changed_the_map() && exit != Exit::Partly {
+        complain("warning: stopped by a signal after the map was changed");
+        return Exit::Partly;
+    }
+    exit
+}

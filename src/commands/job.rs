@@ -1,0 +1,154 @@
+//! What a timer is to run: the clean that was asked for, with what this run sees now.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use super::schedule::{Wish, usage};
+use crate::config::{Bridge, Environment, Home, Settings, absolute, state_dir_in};
+use crate::disk::words;
+use crate::domain::Failure;
+use crate::process;
+use crate::provider::PROVIDERS;
+use crate::schedule::{Account, Job, Method};
+
+/// The user that a job of the system runs as.
+fn account(name: Option<&str>, sudo: Option<String>) -> Result<Account, Failure> {
+    let Some(name) = name.map(str::to_owned).or(sudo) else {
+        return Err(usage("systemd-system needs to know whose sessions these are")
+            .hint("--user NAME says so; under sudo, it is the user behind it"));
+    };
+    let found = process::user_called(&name).map_err(Failure::new)?;
+    let (name, id, home) = found.ok_or_else(|| usage(format!("there is no user {name}")))?;
+    if !home.is_absolute() {
+        return Err(Failure::new(format!("user {name} has no home")));
+    }
+    Ok(Account { name, id, home })
+}
+
+/// Makes the job, and checks that it makes sense.
+///
+/// # Errors
+/// Exit code 2 where it does not.
+pub(super) fn job(
+    wish: &Wish,
+    method: Method,
+    environment: &Environment,
+    sudo: Option<String>,
+) -> Result<Job, Failure> {
+    let user = match method {
+        Method::SystemdSystem => Some(account(wish.user.as_deref(), sudo)?),
+        _ => None,
+    };
+    let sees =
+        user.as_ref().map_or_else(|| environment.clone(), |user| environment.of_home(&user.home));
+    // What makes no sense is said now, and not by a timer in the night.
+    let settings = Settings::read(wish.config.as_deref(), sees.clone(), false)?;
+    let profiles: Vec<Option<&str>> = if wish.all_profiles {
+        if matches!(wish.flags.bridge, Some(Bridge::Named(_))) {
+            return Err(usage("--all-profiles and one --bridge URL exclude each other")
+                .hint("each [[profile]] names its own bridge"));
+        }
+        if settings.file.profiles.is_empty() {
+            return Err(usage("there is no profile in the configuration that it would read"));
+        }
+        settings.file.profiles.iter().map(|(name, _)| Some(name.as_str())).collect()
+    } else {
+        vec![wish.profile.as_deref()]
+    };
+    let (mut writes, mut states, mut reads) = (Vec::new(), Vec::new(), Vec::new());
+    for profile in profiles {
+        let (clean, _) = settings.resolve(&wish.flags, profile)?;
+        writes.extend(clean.map.parent().map(Path::to_owned));
+        // A map that is a link is replaced where it leads to.
+        let real = clean.map.canonicalize().ok();
+        writes.extend(real.and_then(|real| Some(real.parent()?.to_owned())));
+        if let Home::Given(home) | Home::Usual(home) = &clean.home {
+            reads.push(home.clone());
+        }
+        let state = match (&clean.state_dir, &user) {
+            (None, Some(user)) => state_dir_in(&user.home),
+            _ => clean.state_dir()?,
+        };
+        writes.push(state.clone());
+        states.push(state);
+        let others = [&clean.metrics, &clean.log].into_iter().flatten();
+        writes.extend(others.filter_map(|file| file.parent()).map(Path::to_owned));
+    }
+    writes.sort();
+    writes.dedup();
+    reads.extend(wish.config.clone());
+    let binary = std::env::current_exe().map_err(|error| {
+        Failure::new(format!("cannot tell where this program lies: {}", words(&error)))
+    })?;
+    let mut arguments = vec!["clean".to_owned()];
+    // cron mails whatever is printed.
+    if method == Method::Cron && !wish.says_how_much {
+        arguments.push("-q".to_owned());
+    }
+    arguments.extend(wish.arguments.iter().cloned());
+    if binary.to_str().is_none() {
+        return Err(usage(format!("{} is not UTF-8", binary.display())));
+    }
+    // XDG: a relative path there is ignored, and must not become one that counts.
+    let counts = |(name, value): &(&str, OsString)| {
+        !name.starts_with("XDG_") || Path::new(value).is_absolute()
+    };
+    let variables = sees.settings().into_iter().filter(counts).map(|(name, value)| {
+        let is_path = !matches!(name, "NO_COLOR" | "CLAUDE_BRIDGE_PORT");
+        let value = if is_path { absolute(value.as_ref())?.into_os_string() } else { value };
+        let value = value.into_string();
+        Ok((name.to_owned(), value.map_err(|_| usage(format!("${name} is not UTF-8")))?))
+    });
+    let variables = variables.collect::<Result<Vec<(String, String)>, Failure>>()?;
+    let is_of_cli = |name: &str| PROVIDERS.iter().any(|p| p.variable.is_some_and(|v| v.0 == name));
+    let roots = variables.iter().filter(|(name, _)| is_of_cli(name));
+    reads.extend(roots.map(|(_, value)| PathBuf::from(value)));
+    reads.push(binary.clone());
+    Ok(Job {
+        profile: wish.profile.clone(),
+        binary,
+        arguments,
+        variables,
+        when: wish.when.clone(),
+        user,
+        reads,
+        states,
+        writes,
+    })
+}
+
+/// Sees to it that the user whom the system is to run it as can: they must be able to run the program,
+/// and the state folder must be there before the unit may write to it. They make it themselves, since
+/// their home is no place for root to follow links in.
+pub(super) fn prepare(job: &Job) -> Result<(), Failure> {
+    let Some(user) = &job.user else { return Ok(()) };
+    let binary = job.binary.display();
+    if !done_as(user, "test", &["-x".as_ref(), job.binary.as_os_str()]) {
+        return Err(Failure::new(format!("{} may not run {binary}", user.name)).hint(
+            "install it where everybody may, such as /usr/local/bin; nothing was installed",
+        ));
+    }
+    for folder in &job.states {
+        let shown = folder.display();
+        let words = ["-p", "-m", "0700", "--"].map(OsStr::new);
+        let is_there = done_as(user, "test", &["-w".as_ref(), folder.as_os_str()]);
+        if !is_there && !done_as(user, "mkdir", &[&words[..], &[folder.as_os_str()]].concat()) {
+            return Err(Failure::new(format!("cannot make {shown} as {}", user.name))
+                .hint("make it, and give it to that user; nothing was installed"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether that command ends well as that user.
+fn done_as(user: &Account, command: &str, words: &[&OsStr]) -> bool {
+    use std::os::unix::process::CommandExt;
+    let ended = std::process::Command::new(command)
+        .args(words)
+        .uid(user.id)
+        .gid(process::group_of(user.id).unwrap_or(user.id))
+        .current_dir("/")
+        .stderr(std::process::Stdio::null())
+        .status();
+    ended.is_ok_and(|status| status.success())
+}

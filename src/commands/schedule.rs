@@ -1,0 +1,287 @@
+//! `schedule install`, `print` and `uninstall`: timers come and go.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use super::job::{job, prepare};
+use super::status::all_installed;
+use crate::config::{Environment, Layer};
+use crate::disk::words;
+use crate::domain::{Exit, Failure};
+use crate::process;
+use crate::report::escape::escape;
+use crate::schedule::systemd::{Systemd, service};
+use crate::schedule::{Account, Installed, Job, Method, Step, When, cron, launchd, lingers, name};
+
+/// The method that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chosen {
+    /// The best that is there.
+    Auto,
+    /// That one.
+    One(Method),
+}
+
+/// What is to be installed.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// How.
+    pub method: Chosen,
+    /// When.
+    pub when: When,
+    /// As whom, for the system's systemd.
+    pub user: Option<String>,
+    /// What the options of the clean say.
+    pub flags: Layer,
+    /// The profile that it is for.
+    pub profile: Option<String>,
+    /// Whether it is for all of them.
+    pub all_profiles: bool,
+    /// The configuration file that was named.
+    pub config: Option<PathBuf>,
+    /// Whether it was said how much is to be printed.
+    pub says_how_much: bool,
+    /// The options of the clean, as they were typed.
+    pub arguments: Vec<String>,
+}
+
+pub(super) fn usage(message: impl Into<String>) -> Failure {
+    Failure { exit: Exit::Usage, ..Failure::new(message) }
+}
+
+/// Installs it, or where `prints` shows what would be.
+///
+/// # Errors
+/// Exit code 2 where it makes no sense; else where it cannot be done, and then nothing is left of it.
+pub fn install(
+    wish: &Wish,
+    environment: &Environment,
+    prints: bool,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    let sudo = sudo_user(environment);
+    let method = method_of(wish.method, environment, sudo.as_deref())?;
+    if wish.user.is_some() && method != Method::SystemdSystem {
+        return Err(usage(format!("--user goes with systemd-system, not with {}", method.name())));
+    }
+    if let (Some(sudo), Method::SystemdUser | Method::Cron | Method::Launchd) = (&sudo, method) {
+        let message =
+            format!("under sudo, {} would run it as root, with root's home", method.name());
+        return Err(Failure::new(message).hint(format!(
+            "run it without sudo; or --method systemd-system, which runs it as {sudo}"
+        )));
+    }
+    if method == Method::SystemdSystem && !prints && process::user() != 0 {
+        return Err(Failure::new("only root can install units of the system")
+            .hint("run it with sudo; schedule print shows what would be installed"));
+    }
+    let job = job(wish, method, environment, sudo)?;
+    if matches!(method, Method::SystemdUser | Method::SystemdSystem) {
+        Systemd::check(&job)?;
+    }
+    if prints {
+        return said(print(&job, method, environment, out));
+    }
+    let mut steps = match method {
+        Method::SystemdUser => systemd_of_user(environment)?.install(&job)?,
+        Method::SystemdSystem => {
+            prepare(&job)?;
+            Systemd::of_system().install(&job)?
+        }
+        Method::Cron => cron::install(&job)?,
+        Method::Launchd => launchd::install(&job, &home(environment)?)?,
+    };
+    steps.extend(hints(&job, method, environment));
+    said(Ok(show(&steps, out)))
+}
+
+/// The user behind sudo, for root.
+fn sudo_user(environment: &Environment) -> Option<String> {
+    let name = environment.get("SUDO_USER")?.into_string().ok()?;
+    (process::user() == 0 && name != "root").then_some(name)
+}
+
+fn method_of(
+    chosen: Chosen,
+    environment: &Environment,
+    sudo: Option<&str>,
+) -> Result<Method, Failure> {
+    match chosen {
+        Chosen::One(method) => Ok(method),
+        Chosen::Auto if cfg!(target_os = "macos") => Ok(Method::Launchd),
+        Chosen::Auto if sudo.is_some() && Systemd::of_system().is_there() => {
+            Ok(Method::SystemdSystem)
+        }
+        Chosen::Auto if systemd_of_user(environment).is_ok_and(|user| user.is_there()) => {
+            Ok(Method::SystemdUser)
+        }
+        Chosen::Auto if cron::is_there() => Ok(Method::Cron),
+        Chosen::Auto => Err(Failure::new("neither a systemd of this user nor a crontab is there")
+            .hint(
+                "as root, --method systemd-system --user NAME; or start session-warden yourself",
+            )),
+    }
+}
+
+pub(super) fn home(environment: &Environment) -> Result<PathBuf, Failure> {
+    let home = environment.get("HOME").map(PathBuf::from);
+    home.map_or_else(|| process::home_of(process::user()), Ok)
+        .map_err(|why| Failure::new(format!("cannot tell where your home is: {why}")))
+}
+
+pub(super) fn systemd_of_user(environment: &Environment) -> Result<Systemd, Failure> {
+    let config = environment.get("XDG_CONFIG_HOME").map(PathBuf::from);
+    let config = config.filter(|path| path.is_absolute());
+    Ok(Systemd::of_user(&config.map_or_else(|| Ok(home(environment)?.join(".config")), Ok)?))
+}
+
+fn print(
+    job: &Job,
+    method: Method,
+    environment: &Environment,
+    out: &mut dyn Write,
+) -> Result<io::Result<()>, Failure> {
+    let files = match method {
+        Method::SystemdUser => systemd_of_user(environment)?.files(job)?,
+        Method::SystemdSystem => Systemd::of_system().files(job)?,
+        Method::Launchd => vec![launchd::file(job, &home(environment)?)?],
+        Method::Cron => {
+            let line = cron::line(job)?;
+            return Ok(writeln!(out, "{line}").and_then(|()| out.flush()));
+        }
+    };
+    let mut all = files.iter().enumerate();
+    Ok(all
+        .try_for_each(|(place, file)| {
+            let gap = if place > 0 { "\n" } else { "" };
+            writeln!(
+                out,
+                "{gap}# {}\n{}",
+                escape(&file.path.to_string_lossy()),
+                file.text.trim_end()
+            )
+        })
+        .and_then(|()| out.flush()))
+}
+
+/// What the person should know beside.
+fn hints(job: &Job, method: Method, environment: &Environment) -> Vec<Step> {
+    let mut hints = Vec::new();
+    if method == Method::SystemdUser
+        && let Some(us) = process::name_of(process::user())
+    {
+        let us = Account { name: us, id: process::user(), home: PathBuf::new() };
+        if lingers(&us) == Some(false) {
+            hints.push(Step::Hint(format!(
+                "it runs only while you are logged in; loginctl enable-linger {} changes that",
+                us.name
+            )));
+        }
+    }
+    let others = all_installed(environment, false);
+    let us = process::name_of(process::user());
+    let whose = job.user.as_ref().map(|user| user.name.clone()).or(us);
+    let is_same = |other: &&Installed| {
+        other.name == job.name()
+            && other.method != method
+            && (other.user.is_none() || other.user == whose)
+    };
+    for other in others.iter().filter(is_same) {
+        hints.push(Step::Hint(format!(
+            "{} runs the same: session-warden schedule uninstall --method {} ends that",
+            other.what,
+            other.method.name()
+        )));
+    }
+    let shows = match method {
+        Method::SystemdUser => "journalctl --user -t session-warden shows its reports".to_owned(),
+        Method::SystemdSystem => {
+            let unit = service(job.profile.as_deref(), job.user.as_ref());
+            format!("journalctl -u {unit} shows its reports")
+        }
+        Method::Cron | Method::Launchd => "session-warden history shows its runs".to_owned(),
+    };
+    hints.push(Step::Hint(shows));
+    hints
+}
+
+/// Removes what was installed: by that method or any, for that profile or all.
+///
+/// # Errors
+/// Where something cannot be removed.
+pub fn uninstall(
+    method: Chosen,
+    profile: Option<&str>,
+    user: Option<&str>,
+    environment: &Environment,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    let only = profile.map(|profile| name(Some(profile)));
+    let only = only.as_deref();
+    // As for an installation: under sudo, it is the user behind it whose timer is meant.
+    let behind = sudo_user(environment);
+    let of_system = user.or(behind.as_deref());
+    let mut steps = Vec::new();
+    let is_asked = |one| method == Chosen::Auto || method == Chosen::One(one);
+    if is_asked(Method::SystemdUser) && user.is_none() {
+        steps.extend(systemd_of_user(environment)?.uninstall(only, None)?);
+    }
+    if is_asked(Method::SystemdSystem) {
+        let system = Systemd::of_system();
+        let is_root = process::user() == 0;
+        if is_root {
+            steps.extend(system.uninstall(only, of_system)?);
+        } else if !system.installed(false).is_empty() {
+            steps
+                .push(Step::Hint("units of the system are left: only root can remove them".into()));
+        }
+    }
+    if is_asked(Method::Cron) && user.is_none() && (method != Chosen::Auto || cron::is_there()) {
+        match cron::uninstall(only) {
+            Ok(removed) => steps.extend(removed),
+            // Somebody who may not use cron has no line there.
+            Err(failure) if method == Chosen::Auto && cron::read().is_err() => {
+                steps.push(Step::Hint(failure.message));
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    if is_asked(Method::Launchd) && user.is_none() {
+        steps.extend(launchd::uninstall(only, &home(environment)?)?);
+    }
+    if steps.is_empty() {
+        return said(Ok(writeln!(out, "Nothing was installed.").and_then(|()| out.flush())));
+    }
+    let has_trouble = steps.iter().any(|step| matches!(step, Step::Trouble(_)));
+    let exit = said(Ok(show(&steps, out)))?;
+    Ok(if has_trouble { Exit::Partly } else { exit })
+}
+
+fn show(steps: &[Step], out: &mut dyn Write) -> io::Result<()> {
+    steps
+        .iter()
+        .try_for_each(|step| {
+            let (what, text) = match step {
+                Step::Added(text) => ("added", text),
+                Step::Replaced(text) => ("replaced", text),
+                Step::Unchanged(text) => ("unchanged", text),
+                Step::Removed(text) => ("removed", text),
+                Step::Did(text) => ("done", text),
+                Step::Trouble(text) => ("trouble", text),
+                Step::Hint(text) => ("hint", text),
+            };
+            writeln!(out, "{what:<9}  {}", escape(text))
+        })
+        .and_then(|()| out.flush())
+}
+
+/// How a command ends that has written that.
+pub(super) fn said(written: Result<io::Result<()>, Failure>) -> Result<Exit, Failure> {
+    match written? {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let why = words(&error);
+            Err(Failure { exit: Exit::Partly, ..Failure::new(format!("cannot report: {why}")) })
+        }
+        _ => Ok(Exit::Done),
+    }
+}

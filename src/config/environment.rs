@@ -1,0 +1,80 @@
+//! The environment, read once and nowhere else.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::Path;
+
+use crate::provider::PROVIDERS;
+
+/// The environment variables that a run reads, besides the providers' own.
+const VARIABLES: [&str; 9] = [
+    "SUDO_USER",
+    "COLUMNS",
+    "HOME",
+    "CLAUDE_SESSION_DIR",
+    "CLAUDE_BRIDGE_PORT",
+    "XDG_CONFIG_HOME",
+    "XDG_STATE_HOME",
+    "NO_COLOR",
+    "TERM",
+];
+
+/// The environment, as far as a run reads it. A variable that is set to nothing counts as unset.
+#[derive(Debug, Clone, Default)]
+pub struct Environment(HashMap<&'static str, OsString>);
+
+impl Environment {
+    /// Reads this process's environment.
+    #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+    pub fn read() -> Self {
+        Self::from(|name| std::env::var_os(name))
+    }
+
+    /// An environment whose variables `value` tells.
+    pub fn from(value: impl Fn(&str) -> Option<OsString>) -> Self {
+        let own = PROVIDERS.iter().filter_map(|provider| Some(provider.variable?.0));
+        let set = VARIABLES.into_iter().chain(own).filter_map(|name| Some((name, value(name)?)));
+        Self(set.filter(|(_, value)| !value.is_empty()).collect())
+    }
+
+    /// The variables that say where a run looks and how it reports, with their values: what a timer
+    /// must see to do as a person's run does. The terminal's are none of them.
+    pub fn settings(&self) -> Vec<(&'static str, OsString)> {
+        let own = PROVIDERS.iter().filter_map(|provider| Some(provider.variable?.0));
+        let names =
+            VARIABLES.into_iter().filter(|name| !matches!(*name, "COLUMNS" | "SUDO_USER" | "TERM"));
+        names.chain(own).filter_map(|name| Some((name, self.get(name)?))).collect()
+    }
+
+    /// The same for the user with that home: `HOME` is theirs, and `XDG_*` are not known.
+    #[must_use]
+    pub fn of_home(&self, home: &Path) -> Self {
+        let mut all = self.0.clone();
+        all.retain(|name, _| !name.starts_with("XDG_"));
+        all.insert("HOME", home.into());
+        Self(all)
+    }
+
+    /// The value of a variable that is set to something.
+    pub fn get(&self, name: &str) -> Option<OsString> {
+        self.0.get(name).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_set_to_nothing_is_unset() {
+        let environment = Environment::from(|name| match name {
+            "HOME" => Some("/home/u".into()),
+            "CODEX_HOME" => Some("".into()),
+            "OTHER" => Some("x".into()),
+            _ => None,
+        });
+        assert_eq!(environment.get("HOME"), Some("/home/u".into()));
+        assert_eq!(environment.get("CODEX_HOME"), None);
+        assert_eq!(environment.get("OTHER"), None);
+    }
+}

@@ -1,0 +1,158 @@
+//! The settings that are more than the first thing said: where the map is, whose sessions are looked
+//! at, how the map is reached, how long they may rest, and what is never let go.
+
+use std::path::PathBuf;
+
+use super::layer::{Bridge, Color, Idle, Origin, Place};
+use super::resolve::{Layers, usage};
+use super::{Environment, Home, MAP_NAME, SESSION_DIR, absolute};
+use crate::bridge::{Address, Choice};
+use crate::domain::{Failure, IdleThreshold, Patterns, Thresholds};
+use crate::provider::PROVIDERS;
+
+/// The port that a bridge listens at unless it is told otherwise.
+const BRIDGE_PORT: u16 = 8000;
+
+impl Layers<'_> {
+    /// Whoever says the usual threshold says all of them; who says only some providers' own leaves
+    /// the others to what is said below.
+    pub(super) fn idle(&mut self) -> Thresholds {
+        let mut said = self.said(|layer| layer.idle.clone());
+        said.push((Some(Idle::from(IdleThreshold::DEFAULT)), Origin::Default));
+        let mut thresholds = Thresholds { usual: IdleThreshold::DEFAULT, special: Vec::new() };
+        for (idle, origin) in said {
+            let Some(idle) = idle else { continue };
+            let mut values: Vec<String> = idle.usual.iter().map(ToString::to_string).collect();
+            for (provider, threshold) in idle.special {
+                if thresholds.special.iter().all(|(known, _)| *known != provider) {
+                    let name = PROVIDERS.get(provider).map_or("", |provider| provider.name);
+                    values.push(format!("{name} {threshold}"));
+                    thresholds.special.push((provider, threshold));
+                }
+            }
+            if !values.is_empty() {
+                self.show("idle", values.join(", "), origin);
+            }
+            if let Some(usual) = idle.usual {
+                thresholds.usual = usual;
+                break;
+            }
+        }
+        thresholds
+    }
+
+    /// Where the map is, whether the file itself was named, and whether anybody said either.
+    pub(super) fn map(&mut self) -> Result<(PathBuf, bool, bool), Failure> {
+        let default = (Place::Folder(SESSION_DIR.into()), Origin::Default);
+        let said = self.pick("CLAUDE_SESSION_DIR", |layer| &layer.place).unwrap_or(default);
+        let (map, is_named) = match &said.0 {
+            Place::Folder(folder) => (absolute(&folder.join(MAP_NAME))?, false),
+            Place::File(map) => (absolute(map)?, true),
+        };
+        let is_said = !matches!(said.1, Origin::Environment(_) | Origin::Default);
+        self.show("map", map.to_string_lossy(), said.1);
+        Ok((map, is_named, is_said))
+    }
+
+    pub(super) fn home(&mut self, environment: &Environment) -> Result<Home, Failure> {
+        let Some((said, origin)) = self.pick("", |layer| &layer.home) else {
+            let home = environment.get("HOME").map(PathBuf::from);
+            let value = home.as_ref().map(|home| home.to_string_lossy().into_owned());
+            self.show("home", value.unwrap_or("as the password file says".into()), Origin::Default);
+            return Ok(Home::User(home));
+        };
+        let home = absolute(&said)?;
+        self.show("home", home.to_string_lossy(), origin.clone());
+        // The CLIs' own variables stand between a profile and the file.
+        Ok(if origin == Origin::File { Home::Usual(home) } else { Home::Given(home) })
+    }
+
+    /// How the map is to be reached, and whether a bridge of another machine may be asked.
+    pub(super) fn bridge(
+        &mut self,
+        is_map_named: bool,
+        environment: &Environment,
+    ) -> Result<(Choice, bool), Failure> {
+        let allows = self.setting(
+            "allow_remote_bridge",
+            |layer| &layer.allow_remote_bridge,
+            false,
+            ToString::to_string,
+        );
+        let default = (Bridge::Auto, Origin::Default);
+        let mut said = self.said(|layer| layer.bridge.clone()).into_iter();
+        let said = said.find_map(|(bridge, origin)| {
+            Some((bridge.filter(|bridge| !self.is_of_another_map(bridge, &origin))?, origin))
+        });
+        let (said, origin) = said.unwrap_or(default);
+        let (choice, value) = match said {
+            Bridge::Off => (Choice::Off, "off".to_owned()),
+            // Which map a bridge writes is told by its folder, never by a single file's name.
+            Bridge::Auto if is_map_named => (Choice::Off, "off, for the map is named".to_owned()),
+            Bridge::Auto => {
+                let port = environment.get("CLAUDE_BRIDGE_PORT");
+                let port =
+                    port.map_or(Some(BRIDGE_PORT), |port| port.to_str()?.trim().parse().ok());
+                let port = port.filter(|port| *port != 0).ok_or_else(|| {
+                    usage("CLAUDE_BRIDGE_PORT is no port; a right one is 8000".to_owned())
+                })?;
+                let address = Address::local(port);
+                let value = format!("auto, {}", address.as_str());
+                (Choice::Auto(address), value)
+            }
+            Bridge::Named(address) if address.is_loopback() || allows => {
+                let value = address.as_str().to_owned();
+                (Choice::Named(address), value)
+            }
+            Bridge::Named(address) => {
+                return Err(usage(format!(
+                    "{} is not an address of this machine; --allow-remote-bridge lets it be",
+                    address.as_str()
+                )));
+            }
+        };
+        self.show("bridge", value, origin);
+        Ok((choice, allows))
+    }
+
+    /// Whether that bridge is named below where the map is: the bridge of `[clean]` does not hold the
+    /// map that a profile names, nor a profile's bridge the map on the command line.
+    fn is_of_another_map(&self, bridge: &Bridge, origin: &Origin) -> bool {
+        let by_flag = self.flags.place.is_some();
+        let by_profile = self.profile.as_ref().is_some_and(|(_, layer)| layer.place.is_some());
+        matches!(bridge, Bridge::Named(_))
+            && match origin {
+                Origin::File => by_flag || by_profile,
+                Origin::Profile(_) => by_flag,
+                _ => false,
+            }
+    }
+
+    /// Patterns add up: what is to be kept is kept, whoever said so.
+    pub(super) fn keep(&mut self) -> Result<Patterns, Failure> {
+        let said = self.said(|layer| layer.keep.clone());
+        let mut patterns = Patterns::default();
+        for (keep, origin) in said.into_iter().filter(|(keep, _)| !keep.is_empty()) {
+            for pattern in &keep {
+                patterns.add(pattern).map_err(|why| usage(format!("--keep {pattern:?}: {why}")))?;
+            }
+            self.show("keep", keep.join(", "), origin);
+        }
+        if patterns.is_empty() {
+            self.show("keep", "none", Origin::Default);
+        }
+        Ok(patterns)
+    }
+
+    pub(super) fn color(&mut self, is_terminal: bool) -> bool {
+        let default = (Color::Auto, Origin::Default);
+        let (said, origin) = self.pick("NO_COLOR", |layer| &layer.color).unwrap_or(default);
+        let (color, value) = match said {
+            Color::Auto => (is_terminal, "auto"),
+            Color::Always => (true, "always"),
+            Color::Never => (false, "never"),
+        };
+        self.show("color", value, origin);
+        color
+    }
+}

@@ -1,0 +1,196 @@
+//! Zstandard as a stream of text: every frame of a file, one after the other, within bounds.
+//!
+//! ruzstd decodes one frame, and leaves several of them, those to skip and the checksums to its
+//! callers. A file that ends early, holds garbage or claims too much is an error and never simply
+//! shorter, since the newest records are the last ones.
+
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+use std::io::{self, BufRead, BufReader, Read};
+
+/// The largest window that is made room for: what `zstd --long` needs and `zstd` itself decodes.
+const LARGEST_WINDOW: u64 = 128 << 20;
+
+/// How much is decompressed of one file. Frames can promise any amount in a few bytes.
+const LARGEST: u64 = 4 << 30;
+
+/// The decompressed bytes of all frames.
+pub(super) struct Frames<R: Read> {
+    source: BufReader<R>,
+    decoder: FrameDecoder,
+    is_within: bool,
+    /// Whether any frame was begun: an empty file is not one that holds nothing.
+    is_begun: bool,
+    left: u64,
+}
+
+impl<R: Read> Frames<R> {
+    pub(super) fn new(source: R) -> Self {
+        Self::up_to(LARGEST, source)
+    }
+
+    fn up_to(largest: u64, source: R) -> Self {
+        let mut decoder = FrameDecoder::new();
+        decoder.set_max_window_size(LARGEST_WINDOW);
+        let source = BufReader::with_capacity(64 << 10, source);
+        Self { source, decoder, is_within: false, is_begun: false, left: largest }
+    }
+
+    /// Begins the next frame, skipping those that hold no text. Whether there is one.
+    fn begin(&mut self) -> io::Result<bool> {
+        loop {
+            if self.source.fill_buf()?.is_empty() {
+                return if self.is_begun { Ok(false) } else { Err(ends_early()) };
+            }
+            match self.decoder.reset(&mut self.source) {
+                Ok(()) => {
+                    (self.is_within, self.is_begun) = (true, true);
+                    return Ok(true);
+                }
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
+                    length,
+                    ..
+                })) => {
+                    let length = u64::from(length);
+                    // What is skipped counts as well, so that a file of nothing else has an end.
+                    self.spend(length)?;
+                    let skipped = io::copy(&mut (&mut self.source).take(length), &mut io::sink())?;
+                    if skipped < length {
+                        return Err(ends_early());
+                    }
+                    self.is_begun = true;
+                }
+                Err(error) => return Err(broken(&error)),
+            }
+        }
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.is_within = false;
+        let told = self.decoder.get_checksum_from_data();
+        if told.is_some() && told != self.decoder.get_calculated_checksum() {
+            return Err(io::Error::other("its checksum does not match"));
+        }
+        Ok(())
+    }
+
+    fn spend(&mut self, bytes: u64) -> io::Result<()> {
+        self.left = self
+            .left
+            .checked_sub(bytes)
+            .ok_or_else(|| io::Error::other("it decompresses to more than is read of one file"))?;
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Frames<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while !into.is_empty() {
+            if !self.is_within && !self.begin()? {
+                break;
+            }
+            // Block by block, so that never much more than the window is held.
+            while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
+                self.decoder
+                    .decode_blocks(&mut self.source, BlockDecodingStrategy::UptoBlocks(1))
+                    .map_err(|error| broken(&error))?;
+            }
+            let read = self.decoder.read(into)?;
+            if read > 0 {
+                self.spend(read as u64)?;
+                return Ok(read);
+            }
+            self.end()?;
+        }
+        Ok(0)
+    }
+}
+
+fn ends_early() -> io::Error {
+    io::Error::other("its compressed text ends early")
+}
+
+fn broken(error: &FrameDecoderError) -> io::Error {
+    io::Error::other(format!("its compressed text cannot be read: {error}"))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+
+    /// One frame that holds `text`.
+    pub(in super::super) fn compressed(text: &[u8]) -> Vec<u8> {
+        compress_to_vec(text, CompressionLevel::Fastest)
+    }
+
+    fn skippable(length: u32, held: usize) -> Vec<u8> {
+        let mut frame = vec![0x5a, 0x2a, 0x4d, 0x18];
+        frame.extend(length.to_le_bytes());
+        frame.resize(8 + held, 7);
+        frame
+    }
+
+    /// A frame of `blocks` times 128 KiB of `byte`, in 4 bytes each.
+    pub(in super::super) fn bomb(blocks: usize, byte: u8) -> Vec<u8> {
+        // A window of 128 KiB, then blocks of one repeated byte, of which the last one says so.
+        let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0, 7 << 3];
+        for block in 1..=blocks {
+            let header = (128 << 10 << 3) | (1 << 1) | u32::from(block == blocks);
+            frame.extend(&header.to_le_bytes()[..3]);
+            frame.push(byte);
+        }
+        frame
+    }
+
+    fn read(file: &[u8]) -> Result<Vec<u8>, String> {
+        let mut text = Vec::new();
+        match Frames::up_to(1 << 20, file).read_to_end(&mut text) {
+            Ok(_) => Ok(text),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn every_frame_is_read() {
+        #[track_caller]
+        fn check(frames: &[&[u8]], text: &[u8]) {
+            assert_eq!(read(&frames.concat()).as_deref(), Ok(text));
+        }
+        let long = b"0123456789\n".repeat(20_000);
+        check(&[&compressed(b"a\n")], b"a\n");
+        check(&[&compressed(b"a\nb"), &compressed(b"c\n")], b"a\nbc\n");
+        check(&[&compressed(b""), &compressed(b"a")], b"a");
+        check(&[&skippable(3, 3), &compressed(b"a"), &skippable(0, 0), &compressed(b"b")], b"ab");
+        check(&[&compressed(&long), &compressed(b"end")], &[&long[..], b"end"].concat());
+        check(&[&bomb(2, b' ')], &vec![b' '; 256 << 10]);
+        check(&[&skippable(3, 3)], b"");
+    }
+
+    #[test]
+    fn what_is_broken_is_never_merely_shorter() {
+        #[track_caller]
+        fn check(file: &[u8], why: &str) {
+            let error = read(file).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+        let whole = [compressed(&b"0123456789\n".repeat(99)), compressed(b"end")].concat();
+        let second = compressed(&b"0123456789\n".repeat(99)).len();
+        for length in (0..whole.len()).filter(|length| *length != second) {
+            assert!(read(&whole[..length]).is_err(), "{length} bytes");
+        }
+        check(b"", "ends early");
+        check(b"plain text", "cannot be read");
+        check(&[&whole[..], b"garbage"].concat(), "cannot be read");
+        check(&skippable(9, 3), "ends early");
+        check(&skippable(u32::MAX, 3), "more than is read");
+        check(&bomb(9, b' '), "more than is read");
+        check(&[0x28, 0xb5, 0x2f, 0xfd, 0, 31 << 3], "cannot be read");
+        // A window of one step above 128 MiB.
+        check(&[0x28, 0xb5, 0x2f, 0xfd, 0, (17 << 3) | 1], "cannot be read");
+        let mut other = compressed(b"0123456789");
+        let place = other.windows(3).position(|bytes| bytes == b"345").unwrap();
+        other[place] = b'9';
+        check(&other, "checksum");
+    }
+}

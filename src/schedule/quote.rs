@@ -1,0 +1,167 @@
+//! Words as unit files, shells and crontabs read them back.
+
+/// Whether a word needs no quotes anywhere.
+fn is_plain(word: &str) -> bool {
+    !word.is_empty()
+        && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_/.:=@,+-".contains(&byte))
+}
+
+/// A word of `ExecStart=` (systemd.service, "Command lines"): specifiers and variables are taken as
+/// they are.
+pub(super) fn command_word(word: &str) -> String {
+    unit_word(word).replace('$', "$$")
+}
+
+/// A word of `Environment=` and other settings with quotes (systemd.syntax, "Quoting").
+pub(super) fn unit_word(word: &str) -> String {
+    if is_plain(word) {
+        return word.to_owned();
+    }
+    let mut quoted = String::from("\"");
+    for letter in word.chars() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            '%' => quoted.push_str("%%"),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            '\r' => quoted.push_str("\\r"),
+            _ => quoted.push(letter),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// A word for the POSIX shell that cron starts. In a crontab, a percent sign ends the command wherever
+/// it stands, but for one behind a backslash. Some crons take that backslash away, some leave it; some
+/// make one of two backslashes, some take `\\%` for a backslash and an end. So it stands outside of the
+/// quotes, and no backslash stands before another or before a percent sign that is not its own.
+pub(super) fn cron_word(word: &str) -> String {
+    if is_plain(word) {
+        return word.to_owned();
+    }
+    let mut quoted = String::from("'");
+    for letter in word.chars() {
+        match letter {
+            '\'' => quoted.push_str("'\\''"),
+            '%' => quoted.push_str("'\\%'"),
+            '\\' => quoted.push_str("\\''"),
+            _ => quoted.push(letter),
+        }
+    }
+    quoted.push('\'');
+    quoted
+}
+
+/// The words of a setting of a unit, read back.
+pub(super) fn unit_words(text: &str) -> Vec<String> {
+    words(text, false).into_iter().map(|word| word.replace("%%", "%")).collect()
+}
+
+/// The words of `ExecStart=`, read back.
+pub(super) fn command_words(text: &str) -> Vec<String> {
+    unit_words(text).into_iter().map(|word| word.replace("$$", "$")).collect()
+}
+
+/// The words of a simple command of a POSIX shell, up to a comment; nothing is expanded.
+pub(super) fn shell_words(text: &str) -> Vec<String> {
+    words(text, true)
+}
+
+/// Splits at white space outside of quotes. In a shell's single quotes a backslash is itself, and a
+/// number sign begins a comment; in a unit's words a backslash may stand for a line feed.
+fn words(text: &str, is_shell: bool) -> Vec<String> {
+    let (mut all, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match (letter, quote) {
+            (letter, Some(open)) if letter == open => quote = None,
+            ('\\', open) if !(is_shell && open == Some('\'')) => {
+                let next = letters.next().map(|next| match next {
+                    'n' if !is_shell => '\n',
+                    't' if !is_shell => '\t',
+                    'r' if !is_shell => '\r',
+                    other => other,
+                });
+                word.get_or_insert_default().extend(next);
+            }
+            ('"' | '\'', None) => {
+                quote = Some(letter);
+                word.get_or_insert_default();
+            }
+            ('#', None) if is_shell && word.is_none() => break,
+            (letter, None) if letter.is_whitespace() => all.extend(word.take()),
+            (letter, _) => word.get_or_insert_default().push(letter),
+        }
+    }
+    all.extend(word);
+    all
+}
+
+/// A user's name as part of a unit's (systemd.unit, "String escaping for inclusion in unit names").
+pub(super) fn escaped(user: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b':' | b'.' => {
+            char::from(byte).to_string()
+        }
+        b'/' => "-".to_owned(),
+        other => format!("\\x{other:02x}"),
+    };
+    user.bytes().map(byte).collect()
+}
+
+/// The name back.
+pub(super) fn unescaped(unit: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = unit.as_bytes();
+    while let Some((first, more)) = rest.split_first() {
+        let hex = rest.strip_prefix(b"\\x").and_then(|hex| std::str::from_utf8(hex.get(..2)?).ok());
+        if let Some(byte) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            bytes.push(byte);
+            rest = rest.get(4..).unwrap_or_default();
+        } else {
+            bytes.push(if *first == b'-' { b'/' } else { *first });
+            rest = more;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Text in XML.
+pub(super) fn xml(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\r', "&#13;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_as_they_must_be() {
+        for (word, unit, command, cron) in [
+            ("--hours=4", "--hours=4", "--hours=4", "--hours=4"),
+            ("", "\"\"", "\"\"", "''"),
+            ("a b", "\"a b\"", "\"a b\"", "'a b'"),
+            ("50%", "\"50%%\"", "\"50%%\"", "'50'\\%''"),
+            ("$HOME", "\"$HOME\"", "\"$$HOME\"", "'$HOME'"),
+            ("a\"b\\c", "\"a\\\"b\\\\c\"", "\"a\\\"b\\\\c\"", "'a\"b\\''c'"),
+            ("it's", "\"it's\"", "\"it's\"", "'it'\\''s'"),
+            ("a\nb", "\"a\\nb\"", "\"a\\nb\"", "'a\nb'"),
+        ] {
+            assert_eq!(unit_word(word), unit, "{word:?}");
+            assert_eq!(command_word(word), command, "{word:?}");
+            assert_eq!(cron_word(word), cron, "{word:?}");
+            assert_eq!(unit_words(&format!(" {unit}  {unit}")), [word, word]);
+            assert_eq!(command_words(command), [word]);
+            let read = cron.replace("\\%", "%");
+            assert_eq!(shell_words(&format!("{read} # {read}")), [word]);
+        }
+        for (user, unit) in
+            [("alice", "alice"), ("a-b", "a\\x2db"), ("d\\u", "d\\x5cu"), ("a.b_1", "a.b_1")]
+        {
+            assert_eq!(escaped(user), unit);
+            assert_eq!(unescaped(unit), user);
+        }
+        assert_eq!(xml("<a & b>"), "&lt;a &amp; b&gt;");
+    }
+}

@@ -1,0 +1,213 @@
+//! Whose map a bridge holds must be seen before it is asked twice; and what undo makes of what went
+//! through one.
+
+use rustix::fs::{FlockOperation, flock};
+use serde_json::{Value, json};
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::process::Command;
+
+use crate::child::{ACTIVE, IDLE, two_sessions};
+use crate::env::{Ran, row};
+use crate::in_use::Running;
+use crate::stand_in::{StandIn, answer, auto};
+
+fn chats(names: &[&str]) -> Value {
+    let mut map = json!({"claude-cli": {"active": ACTIVE}});
+    for name in names {
+        map["claude-cli"][*name] = IDLE.into();
+    }
+    map
+}
+
+#[test]
+fn a_file_that_never_held_a_mapping_proves_nothing_b5() {
+    // Another bridge's map, of which ours is a copy without some: what it lets go first must be
+    // something that ours holds, and ours does not follow.
+    let env = two_sessions();
+    env.map(chats(&["b", "c"]).to_string());
+    let other = StandIn::holding(&chats(&["a", "b", "c"]));
+    let before = env.map_bytes();
+    let ran = auto(&env, other.port, "clean --format json");
+    ran.exits(3).says(&["the map's file did not follow", "undo RUN --map FILE"]);
+    assert_eq!((other.deletes().len(), env.map_bytes()), (1, before));
+    assert!(other.deletes()[0].contains("/sessions/b?"), "{:?}", other.deletes());
+    // Where the file holds nothing of what is to go, nothing is asked.
+    let env = two_sessions();
+    env.map(chats(&[]).to_string());
+    let other = StandIn::holding(&chats(&["a", "b"]));
+    let ran = auto(&env, other.port, "clean --format json");
+    ran.exits(3).says(&["holds nothing of what is to go", "--bridge URL"]);
+    assert!(other.deletes().is_empty());
+    assert_eq!(ran.report()["summary"]["failed"], 2);
+    // A bridge whose own file lags behind is asked for all of it, the file's first.
+    let env = two_sessions();
+    env.map(chats(&["b"]).to_string());
+    let bridge = StandIn::hostile_on(env.map_path(), |_, stream| Some(stream));
+    bridge.chat("claude-cli", "a", IDLE);
+    env.map(chats(&["b"]).to_string());
+    auto(&env, bridge.port, "clean --format json").exits(0);
+    assert_eq!(bridge.deletes().len(), 2);
+    assert!(bridge.deletes()[0].contains("/sessions/b?"), "{:?}", bridge.deletes());
+    assert_eq!(bridge.map()["claude-cli"], json!({"active": ACTIVE}));
+}
+
+#[test]
+fn a_bridge_that_keeps_what_it_says_it_let_go_is_warned_of() {
+    let env = two_sessions();
+    let bridge = StandIn::hostile(&chats(&["i"]), |request, mut stream| {
+        if request.starts_with("DELETE") {
+            answer(&mut stream, 200, r#"{"status":"deleted"}"#).unwrap();
+            return None;
+        }
+        Some(stream)
+    });
+    let ran = env.run(&format!("clean --bridge {}", bridge.url()));
+    ran.exits(3).says(&["it says that it let 1 go, and still holds them"]);
+}
+
+#[test]
+fn another_service_with_long_pages_is_no_bridge_b4() {
+    let env = two_sessions();
+    env.map(chats(&["i"]).to_string());
+    let page = format!("<html>{}</html>", "x".repeat(3 << 20));
+    let server = StandIn::hostile(&json!({}), move |_, mut stream| {
+        let _ = answer(&mut stream, 200, &page);
+        None
+    });
+    env.run(&format!("clean --bridge {}", server.url())).exits(1);
+    auto(&env, server.port, "clean").exits(0);
+    assert_eq!(env.map_now(), chats(&[]));
+}
+
+#[test]
+fn a_nested_page_takes_no_memory_b1() {
+    let env = two_sessions();
+    let page = format!("[{}0]", "[0],".repeat(2 << 20));
+    let server = StandIn::hostile(&json!({}), move |_, mut stream| {
+        let _ = answer(&mut stream, 200, &page);
+        None
+    });
+    let line = format!("clean --bridge {}", server.url());
+    let shell = crate::child::through_shell(&env, "ulimit -v 150000 &&", &line, "").output();
+    Ran::from(shell.unwrap()).exits(1).says(&["does not answer as a bridge does"]);
+}
+
+#[test]
+fn what_no_call_can_name_fails_in_a_dry_run_too_b2() {
+    let env = two_sessions();
+    let bridge = StandIn::holding(&chats(&["a/b", "..", "i"]));
+    for (line, action) in [("-n", "would_remove"), ("clean", "removed")] {
+        let ran = env.run(&format!("{line} --format json --bridge {}", bridge.url()));
+        ran.exits(3).says(&["no call can name the chat"]);
+        let report = ran.report();
+        assert_eq!(row(&report, "a/b")["action"], "failed");
+        assert_eq!(row(&report, "..")["action"], "failed");
+        assert_eq!(row(&report, "i")["action"], action);
+    }
+}
+
+#[test]
+fn a_named_bridge_and_its_folder_share_the_lock_and_the_journal_x1() {
+    let env = two_sessions();
+    env.map(chats(&["i"]).to_string());
+    let bridge = StandIn::on(env.map_path());
+    let line =
+        format!("clean --bridge {} --session-dir {}", bridge.url(), env.path("bridge").display());
+    let lock = env.path("bridge/.session_map.json.session-warden.lock");
+    let held = File::create(&lock).unwrap();
+    flock(&held, FlockOperation::LockExclusive).unwrap();
+    env.run(&line).exits(75);
+    assert!(bridge.deletes().is_empty());
+    drop(held);
+    env.run(&line).exits(0);
+    assert_eq!(bridge.deletes().len(), 1);
+    bridge.stop();
+    env.run("undo").exits(0);
+    assert_eq!(env.map_now(), chats(&["i"]));
+    // A folder whose map is not that bridge's is none of its business.
+    env.map(json!({"claude-cli": {"other": IDLE}}).to_string());
+    let bridge = StandIn::holding(&chats(&["i"]));
+    let line = line.replace(&line[15..line.find(" --session-dir").unwrap()], &bridge.url());
+    let ran = env.run(&format!("{line} --format json"));
+    ran.exits(0);
+    assert_eq!(ran.report()["source"]["map"], Value::Null);
+}
+
+#[test]
+fn what_somebody_else_removed_in_that_moment_is_not_put_back() {
+    let env = two_sessions();
+    let bridge = StandIn::hostile(&chats(&["i"]), |request, mut stream| {
+        if request.starts_with("DELETE") {
+            answer(&mut stream, 404, r#"{"detail":"Session not found"}"#).unwrap();
+            return None;
+        }
+        Some(stream)
+    });
+    env.run(&format!("clean --bridge {}", bridge.url())).exits(0);
+    bridge.stop();
+    let map = env.map(chats(&[]).to_string());
+    let ran = env.run(&format!("undo --map {}", map.display()));
+    ran.exits(0);
+    assert!(ran.out.contains("Nothing to put back."), "{}", ran.out);
+    assert_eq!(env.map_now(), chats(&[]));
+}
+
+#[test]
+fn a_journal_that_tells_everything_twice_puts_back_once() {
+    let env = two_sessions();
+    env.map(chats(&["a", "b"]).to_string());
+    env.run("clean").exits(0);
+    let journal = env.home(".local/state/session-warden/removals.jsonl");
+    let text = fs::read_to_string(&journal).unwrap();
+    fs::write(&journal, text.repeat(3)).unwrap();
+    env.run("undo").exits(0);
+    assert_eq!(env.map_now(), chats(&["a", "b"]));
+    env.run("-n").exits(0);
+}
+
+#[test]
+fn undo_says_that_the_map_is_not_there() {
+    let env = two_sessions();
+    env.map(chats(&["a"]).to_string());
+    env.run("clean").exits(0);
+    fs::remove_file(env.map_path()).unwrap();
+    for line in ["undo", "undo -n"] {
+        env.run(line).exits(1).says(&["there is no session map", "hint: start the bridge once"]);
+    }
+}
+
+#[test]
+fn root_says_that_the_owner_does_not_know_of_its_undo() {
+    if !rustix::process::geteuid().is_root() {
+        // Nobody else can have a map that we may replace.
+        return;
+    }
+    let env = two_sessions();
+    env.map(chats(&["a"]).to_string());
+    chown(env.map_path(), Some(65534), None).unwrap();
+    let home = env.path("home").display().to_string();
+    env.run(&format!("clean --home {home}")).exits(0);
+    env.run("undo").exits(0).says(&["user 65534 does not", "Undo as that user"]);
+    assert_eq!(env.map_now(), chats(&["a"]));
+}
+
+#[test]
+fn a_script_that_a_python_runs_is_a_python() {
+    let env = two_sessions();
+    env.map(chats(&["i"]).to_string());
+    let python = env.path("python3");
+    fs::copy(fs::canonicalize("/bin/sh").unwrap(), &python).unwrap();
+    let script = env.path("claude-api");
+    let mut file = File::create(&script).unwrap();
+    writeln!(file, "#!{}\nsleep 60; :", python.display()).unwrap();
+    drop(file);
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    // It knows the folder by another name.
+    symlink("bridge", env.path("link")).unwrap();
+    let mut command = Command::new(&script);
+    let running = Running::started(command.env("CLAUDE_SESSION_DIR", env.path("link")));
+    let looks = format!("process {} looks like a bridge on this map", running.id());
+    env.run("clean --bridge off").exits(3).says(&[&looks]);
+}

@@ -1,0 +1,199 @@
+//! `--log`: the report of every run, appended as text, whatever else is printed.
+
+use crate::child::{bounded, finish, mapped, start, with_mode};
+use crate::env::{Ran, TestEnv};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+fn log(env: &TestEnv) -> String {
+    fs::read_to_string(env.path("log")).unwrap_or_default()
+}
+
+/// The entries, each without its line with the time, which is looked at here.
+#[track_caller]
+fn entries(env: &TestEnv) -> Vec<String> {
+    let text = log(env);
+    assert!(text.starts_with("== ") && text.ends_with("\n\n"), "{text:?}");
+    let entries = text.strip_prefix("== ").unwrap().split("\n\n== ").map(|entry| {
+        let (time, rest) = entry.split_once('\n').unwrap();
+        let shape: String =
+            time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        assert_eq!(shape, "0000-00-00 00:00:00 UTC", "{text}");
+        rest.trim_end().to_owned() + "\n"
+    });
+    entries.collect()
+}
+
+#[test]
+fn every_run_is_appended_as_it_is_printed() {
+    let env = mapped();
+    fs::write(env.path("log"), "== 2026-01-01 00:00:00 UTC\nolder\n\n").unwrap();
+    let dry = env.run("clean -n --log log");
+    let printed = env.run("clean --log log");
+    let quiet = env.run("clean -q --log log");
+    assert_eq!((quiet.code, quiet.out.as_str(), quiet.err.as_str()), (0, "", ""));
+    let verbose = env.run("clean -v --log log");
+    let all = entries(&env);
+    assert_eq!(all.len(), 5);
+    assert_eq!(all[0], "older\n");
+    for (entry, ran) in [(&all[1], &dry), (&all[2], &printed), (&all[4], &verbose)] {
+        assert_eq!(entry, &ran.exits(0).out);
+    }
+    assert!(all[2].contains("Cleaned up: 1 mapping"), "{all:?}");
+    assert!(all[3].contains("Sessions checked: 1") && all[3].contains("Cleaned up: 0"), "{all:?}");
+}
+
+#[test]
+fn it_is_text_without_colours_whatever_is_printed() {
+    for line in ["--color always", "--format json", "--format json -q", "--color always -v"] {
+        let env = mapped();
+        let ran = env.run(&format!("clean --log log {line}"));
+        ran.exits(0);
+        let logged = log(&env);
+        assert!(logged.contains("Cleanup summary") && logged.contains("Cleaned up: 1"), "{logged}");
+        assert!(!logged.contains('\u{1b}') && !logged.contains('{'), "{logged}");
+        assert_eq!(ran.out.contains('\u{1b}'), line.starts_with("--color"), "{ran:?}");
+    }
+}
+
+#[test]
+fn warnings_are_in_it() {
+    for quiet in ["", "-q "] {
+        let env = mapped();
+        let ran = env.run(&format!("clean {quiet}--log log --keep none-*"));
+        ran.exits(0);
+        let logged = log(&env);
+        assert!(logged.contains("\nwarning: --keep \"none-*\" matches no chat"), "{logged}");
+        // Trouble as well, and each as it is printed.
+        let env = mapped();
+        fs::remove_dir_all(env.home(".claude")).unwrap();
+        fs::write(env.home(".claude"), "").unwrap();
+        let ran = env.run(&format!("clean {quiet}--log log"));
+        ran.exits(3);
+        let (logged, said) = (log(&env), ran.err.replace("session-warden: ", ""));
+        assert!(!said.is_empty());
+        for line in said.lines() {
+            assert!(logged.contains(line), "no {line:?} in {logged}");
+        }
+    }
+}
+
+#[test]
+fn failed_runs_are_in_it() {
+    let env = mapped();
+    env.map("no map");
+    let ran = env.run("clean -q --log log");
+    ran.exits(1);
+    let all = entries(&env);
+    assert_eq!(all.len(), 1);
+    let why = ran.err.lines().next().unwrap().strip_prefix("session-warden: ").unwrap();
+    assert_eq!(all[0], format!("failed: {why}\n"));
+    // What somebody else wrote into a name does not break out of its line.
+    let env = TestEnv::new();
+    fs::write(env.path("a\n== b"), "no map").unwrap();
+    let map = env.path("a\n== b");
+    Ran::of(&mut env.command(["--log=log", "--map", map.to_str().unwrap()])).exits(1);
+    assert_eq!(entries(&env).len(), 1, "{}", log(&env));
+    // Wrong usage is no run.
+    let env = mapped();
+    env.run("clean --log log --hours 0").exits(2);
+    assert_eq!(log(&env), "");
+}
+
+#[test]
+fn each_profile_has_an_entry_that_names_it() {
+    let env = mapped();
+    fs::create_dir(env.path("other")).unwrap();
+    fs::write(env.path("other/session_map.json"), "no map").unwrap();
+    let text = format!(
+        "[clean]\nlog = \"../../../log\"\n[[profile]]\nname = \"one\"\nsession_dir = \"{}\"\n\
+         [[profile]]\nname = \"two\"\nsession_dir = \"{}\"\n",
+        env.path("bridge").display(),
+        env.path("other").display()
+    );
+    env.file(".config/session-warden/config.toml", text, 0);
+    for line in ["--all-profiles", "--all-profiles -q", "--all-profiles --format json"] {
+        let _ = fs::remove_file(env.path("log"));
+        env.run(line).exits(3);
+        let all = entries(&env);
+        assert_eq!(all.len(), 2, "{all:?}");
+        assert!(all[0].contains("  profile    one\n"), "{all:?}");
+        assert!(all[1].starts_with("failed: profile two: "), "{all:?}");
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_written_is_warned_of_and_the_clean_is_done() {
+    let places = [
+        ("bridge", "is a directory"),
+        ("fifo", ""),
+        ("nowhere/log", "no such file"),
+        ("home/.claude/projects/log/x", ""),
+    ];
+    for (place, why) in places {
+        for line in ["", "-q", "--format json"] {
+            let env = mapped();
+            let made = Command::new("mkfifo").arg(env.path("fifo")).status().unwrap();
+            assert!(made.success());
+            let ran =
+                bounded(&mut env.command(format!("clean --log {place} {line}").split_whitespace()));
+            ran.exits(3).says(&["warning: cannot write the log ", place, why]);
+            assert_eq!(env.map_bytes(), crate::child::cleaned().as_bytes(), "{ran:?}");
+            // Which is how it is written down.
+            let runs = env.home(".local/state/session-warden/runs.jsonl");
+            assert!(fs::read_to_string(runs).unwrap().contains("\"exit\":3"));
+        }
+    }
+}
+
+/// Also where somebody reads from it: a log is to be read later.
+#[test]
+fn a_fifo_is_no_log_although_it_is_read() {
+    let env = mapped();
+    assert!(Command::new("mkfifo").arg(env.path("fifo")).status().unwrap().success());
+    let fifo = env.path("fifo");
+    let reader = fs::File::options().read(true).write(true).open(&fifo).unwrap();
+    let ran = bounded(&mut env.command(["clean", "--log=fifo"]));
+    ran.exits(3).says(&["cannot write the log", "not a regular file"]);
+    drop(reader);
+    assert_eq!(env.map_bytes(), crate::child::cleaned().as_bytes());
+}
+
+#[test]
+fn what_failed_stays_failed() {
+    let env = mapped();
+    env.map("no map");
+    env.run("clean --log bridge").exits(1).says(&["cannot write the log"]);
+    let env = mapped();
+    // A log that others may not read stays as it is.
+    fs::write(env.path("log"), "").unwrap();
+    let _mode = with_mode(env.path("log"), 0o600);
+    env.run("clean --log log").exits(0);
+    assert_eq!(fs::metadata(env.path("log")).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn the_reports_of_runs_at_once_do_not_mix() {
+    let env = mapped();
+    let chats: Vec<String> =
+        (0..2000).map(|n| format!("\"chat-{n:05}\": \"{}\"", crate::child::ACTIVE)).collect();
+    env.map(format!("{{\"claude-cli\": {{{}}}}}", chats.join(",")));
+    let alone = env.run("clean -n --log log");
+    fs::remove_file(env.path("log")).unwrap();
+    let runs: Vec<_> =
+        (0..8).map(|_| start(&mut env.command(["clean", "-n", "--log=log"]))).collect();
+    for run in runs {
+        finish(run).exits(0);
+    }
+    let lines = alone.out.lines().count();
+    let all = entries(&env);
+    assert_eq!(all.len(), 8);
+    for entry in &all {
+        assert_eq!(entry.lines().count(), lines);
+        assert!(
+            entry.starts_with("session-warden ") && entry.trim_end().ends_with("mappings"),
+            "{entry}"
+        );
+    }
+}
