@@ -15,7 +15,7 @@ use crate::domain::{
 };
 use crate::journal::{Journal, Pins, Ran};
 use crate::process;
-use crate::provider::PROVIDERS;
+use crate::provider::{Memories, PROVIDERS};
 use crate::report::Report;
 
 /// A run that has done its work, with all that its report shows.
@@ -63,7 +63,9 @@ pub fn run_on(
         None => (Plan::default(), Observations::default()),
         Some(map) => {
             let eyes = Eyes { config, map, map_owner: holder.owner(), now, policies: &policies };
-            let mut observations = eyes.look(|_, model| config.asks_for(model))?;
+            let mut memories = Memories::new(now);
+            let again = Some(&mut memories).filter(|_| !config.dry_run);
+            let mut observations = eyes.look(|_, model| config.asks_for(model), again)?;
             let mut plan = Plan::new(&mut observations, &policies);
             warnings.extend(keep_matching(&config.keep, map, &mut plan));
             pins(config, holder.as_ref(), &plan, &policies)?.apply(map, &mut plan);
@@ -81,7 +83,8 @@ pub fn run_on(
             if !config.dry_run {
                 let journal = Journal::at(&config.state_dir()?);
                 let holder = holder.as_ref();
-                changed = apply(holder, &journal, &id, &eyes, &mut plan, &mut observations)?;
+                let eyes = (&eyes, memories);
+                changed = apply(holder, &journal, &id, eyes, &mut plan, &mut observations)?;
             }
             warnings.extend(odd_models(map, config));
             warnings.append(&mut observations.warnings);
@@ -114,7 +117,7 @@ fn apply(
     holder: &dyn MapHolder,
     journal: &Journal,
     run: &str,
-    eyes: &Eyes<'_>,
+    (eyes, memories): (&Eyes<'_>, Memories),
     plan: &mut Plan,
     observations: &mut Observations,
 ) -> Result<bool, Failure> {
@@ -131,6 +134,7 @@ fn apply(
         url: source.url,
         plan,
         observations,
+        memories,
         stayed: Vec::new(),
         warnings: Vec::new(),
         written: HashSet::new(),

@@ -13,7 +13,7 @@ use crate::domain::{
 };
 use crate::journal::{Journal, PutBack, Removed};
 use crate::process;
-use crate::provider::{InUse, Owners, Provider, in_use, observe};
+use crate::provider::{InUse, Memories, Owners, Provider, in_use, observe};
 
 /// What a run looks at the disk with.
 pub(super) struct Eyes<'a> {
@@ -25,7 +25,12 @@ pub(super) struct Eyes<'a> {
 }
 
 impl Eyes<'_> {
-    pub(super) fn look(&self, places: impl Fn(u32, &str) -> bool) -> Result<Observations, Failure> {
+    /// What of those mappings is on disk. A real run has `memories` of it, for its second look.
+    pub(super) fn look(
+        &self,
+        places: impl Fn(u32, &str) -> bool,
+        memories: Option<&mut Memories>,
+    ) -> Result<Observations, Failure> {
         let base = |provider: &Provider| self.config.base(provider, self.map_owner);
         observe(
             self.map,
@@ -33,6 +38,7 @@ impl Eyes<'_> {
             self.owners(),
             |of| self.policies.of(of).cutoff,
             self.config.clock,
+            memories,
             base,
         )
     }
@@ -60,6 +66,7 @@ pub(super) struct Clerk<'a> {
     pub(super) url: Option<String>,
     pub(super) plan: &'a Plan,
     pub(super) observations: &'a Observations,
+    pub(super) memories: Memories,
     /// What is not to go after all, with what was seen.
     pub(super) stayed: Vec<(u32, Verdict, Activity)>,
     pub(super) warnings: Vec<Warning>,
@@ -94,7 +101,8 @@ impl Clerk<'_> {
 
 impl Witness for Clerk<'_> {
     fn look_again(&mut self, going: &[u32]) -> Result<Vec<u32>, Failure> {
-        let again = self.eyes.look(|place, _| going.binary_search(&place).is_ok())?;
+        let is_going = |place: u32, _: &str| going.binary_search(&place).is_ok();
+        let again = self.eyes.look(is_going, Some(&mut self.memories))?;
         let used = self.eyes.in_use(going.iter().copied())?;
         let mut still = Vec::new();
         for decision in again.judged(self.eyes.policies) {

@@ -4,12 +4,13 @@
 //! walkdir is not used: it stats what need not be stated, cannot follow links at one level only,
 //! and works with whole paths.
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::BorrowedFd;
+use std::ops::ControlFlow;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -64,10 +65,26 @@ pub struct Status {
     pub inode: u64,
 }
 
+/// What of a folder changes when something comes into it or goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    device: u64,
+    inode: u64,
+    written: Timestamp,
+    changed: Timestamp,
+}
+
+impl Stamp {
+    /// When the folder last changed.
+    pub fn changed(&self) -> Timestamp {
+        self.changed
+    }
+}
+
 /// An open folder and the path that led to it, for messages and reports.
 #[derive(Debug)]
 pub struct Folder {
-    dir: Dir,
+    descriptor: OwnedFd,
     path: PathBuf,
 }
 
@@ -82,7 +99,7 @@ impl Folder {
 
     /// Opens the folder called `name` in this one.
     pub fn open_in(&self, name: &OsStr, links: Links) -> io::Result<Self> {
-        Self::open_at(self.descriptor()?, Path::new(name), self.path.join(name), links)
+        Self::open_at(self.descriptor.as_fd(), Path::new(name), self.path.join(name), links)
     }
 
     /// Opens an open folder once more, to list it.
@@ -95,9 +112,33 @@ impl Folder {
             Links::Follow => FOLDER,
             Links::Refuse => FOLDER.union(OFlags::NOFOLLOW),
         };
-        let opened =
+        let descriptor =
             rustix::io::retry_on_intr(|| rustix::fs::openat(at, name, flags, Mode::empty()))?;
-        Ok(Self { dir: Dir::new(opened)?, path })
+        Ok(Self { descriptor, path })
+    }
+
+    /// What tells whether the folder has changed.
+    pub fn stamp(&self) -> io::Result<Stamp> {
+        let stat = rustix::fs::fstat(&self.descriptor)?;
+        let changed = Timestamp::new(stat.st_ctime, u32::try_from(stat.st_ctime_nsec).unwrap_or(0));
+        Ok(Stamp { device: stat.st_dev, inode: stat.st_ino, written: written(&stat), changed })
+    }
+
+    /// Whether it lies on a file system that is known to stamp a folder when something comes into it
+    /// or goes: what others do, as those of networks, depends on who else has it open.
+    #[cfg(target_os = "linux")]
+    pub fn stamps_changes(&self) -> bool {
+        // ext2 to ext4, XFS, Btrfs, tmpfs, overlayfs, F2FS and ZFS, as statfs(2) lists them.
+        const KNOWN: [u64; 7] =
+            [0xEF53, 0x5846_5342, 0x9123_683E, 0x0102_1994, 0x794C_7630, 0xF2F5_2010, 0x2FC1_2FC1];
+        let kind = rustix::fs::fstatfs(&self.descriptor).map(|system| system.f_type);
+        kind.is_ok_and(|kind| u64::try_from(kind).is_ok_and(|kind| KNOWN.contains(&kind)))
+    }
+
+    /// The same; of other systems nothing is known.
+    #[cfg(not(target_os = "linux"))]
+    pub fn stamps_changes(&self) -> bool {
+        false
     }
 
     /// The path that led here.
@@ -107,24 +148,49 @@ impl Folder {
 
     /// The user id of the folder's owner.
     pub fn owner(&self) -> io::Result<u32> {
-        Ok(rustix::fs::fstat(self.descriptor()?)?.st_uid)
+        Ok(rustix::fs::fstat(&self.descriptor)?.st_uid)
     }
 
-    /// The next entry; `.` and `..` are left out. After an error there are no more.
-    pub fn next_entry(&mut self) -> Option<io::Result<Entry>> {
-        loop {
-            match self.dir.read()? {
-                Err(error) => return Some(Err(error.into())),
-                Ok(entry) if matches!(entry.file_name().to_bytes(), b"." | b"..") => {}
-                Ok(entry) => return Some(Ok(Entry(entry))),
+    /// Calls `each` with every entry, until it breaks; `.` and `..` are left out. A folder is listed
+    /// once: there is nothing more to list then.
+    #[cfg(target_os = "linux")]
+    pub fn list(
+        &self,
+        mut each: impl FnMut(&Entry<'_>) -> io::Result<ControlFlow<()>>,
+    ) -> io::Result<()> {
+        let mut buffer = Vec::with_capacity(BUFFER);
+        let mut raw = rustix::fs::RawDir::new(&self.descriptor, buffer.spare_capacity_mut());
+        while let Some(entry) = raw.next() {
+            let entry = match entry {
+                Err(Errno::INTR) => continue,
+                entry => entry?,
+            };
+            if Entry::show(entry.file_name(), entry.file_type(), &mut each)?.is_break() {
+                break;
             }
         }
+        Ok(())
+    }
+
+    /// The same, where the kernel's own listing is not to be had.
+    #[cfg(not(target_os = "linux"))]
+    pub fn list(
+        &self,
+        mut each: impl FnMut(&Entry<'_>) -> io::Result<ControlFlow<()>>,
+    ) -> io::Result<()> {
+        for entry in rustix::fs::Dir::read_from(&self.descriptor)? {
+            let entry = entry?;
+            if Entry::show(entry.file_name(), entry.file_type(), &mut each)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The status of `name` itself, never of what it links to.
     pub fn status(&self, name: &OsStr) -> io::Result<Status> {
         let stat = rustix::io::retry_on_intr(|| {
-            rustix::fs::statat(self.descriptor_errno()?, name, AtFlags::SYMLINK_NOFOLLOW)
+            rustix::fs::statat(&self.descriptor, name, AtFlags::SYMLINK_NOFOLLOW)
         })?;
         Ok(Status {
             kind: FileType::from_raw_mode(stat.st_mode).into(),
@@ -139,44 +205,60 @@ impl Folder {
         // NONBLOCK: should it have become a FIFO since it was stated, opening must not wait.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = rustix::io::retry_on_intr(|| {
-            rustix::fs::openat(self.descriptor_errno()?, name, flags, Mode::empty())
+            rustix::fs::openat(&self.descriptor, name, flags, Mode::empty())
         })?;
-        let file = File::from(opened);
-        if !file.metadata()?.is_file() {
+        let stat = rustix::fs::fstat(&opened)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(io::Error::other("not a regular file"));
         }
-        Ok(file)
+        Ok(File::from(opened))
     }
 
     /// Up to `limit` bytes from the start of the regular file called `name`.
     pub fn read_start(&self, name: &OsStr, limit: u64) -> io::Result<Vec<u8>> {
-        let mut start = Vec::new();
+        let mut start =
+            Vec::with_capacity(usize::try_from(limit).map_or(BUFFER, |l| l.min(BUFFER)));
         self.open_file(name)?.take(limit).read_to_end(&mut start)?;
         Ok(start)
     }
-
-    fn descriptor(&self) -> io::Result<BorrowedFd<'_>> {
-        Ok(self.descriptor_errno()?)
-    }
-
-    fn descriptor_errno(&self) -> Result<BorrowedFd<'_>, Errno> {
-        self.dir.fd()
-    }
 }
 
-/// One entry of a folder.
-#[derive(Debug)]
-pub struct Entry(rustix::fs::DirEntry);
+/// How many bytes of a folder, and of a file's start, are asked for at once.
+const BUFFER: usize = 32 << 10;
 
-impl Entry {
+/// One entry of a folder.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    name: &'a OsStr,
+    kind: Kind,
+}
+
+impl<'a> Entry<'a> {
+    /// One that was listed before.
+    pub fn new(name: &'a OsStr, kind: Kind) -> Self {
+        Self { name, kind }
+    }
+
     /// Its name.
-    pub fn name(&self) -> &OsStr {
-        OsStr::from_bytes(self.0.file_name().to_bytes())
+    pub fn name(&self) -> &'a OsStr {
+        self.name
     }
 
     /// What it is, as far as the listing says.
     pub fn kind(&self) -> Kind {
-        self.0.file_type().into()
+        self.kind
+    }
+
+    /// Hands an entry over, unless it is the folder itself or the one above.
+    fn show(
+        name: &CStr,
+        kind: FileType,
+        each: &mut impl FnMut(&Entry<'_>) -> io::Result<ControlFlow<()>>,
+    ) -> io::Result<ControlFlow<()>> {
+        match name.to_bytes() {
+            b"." | b".." => Ok(ControlFlow::Continue(())),
+            name => each(&Entry::new(OsStr::from_bytes(name), kind.into())),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Write};
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -188,23 +189,19 @@ fn prefix(target: &OsStr) -> OsString {
 /// Removes what killed runs have left of files that were to become `target`.
 fn sweep(folder: &OwnedFd, path: &Path, target: &OsStr, now: Timestamp) -> io::Result<()> {
     let prefix = prefix(target);
-    let mut listed = Folder::reopen(folder.as_fd(), path)?;
-    while let Some(entry) = listed.next_entry() {
-        let entry = entry?;
+    let listed = Folder::reopen(folder.as_fd(), path)?;
+    listed.list(|entry| {
         let name = entry.name();
-        let Some(rest) = name.as_bytes().strip_prefix(prefix.as_bytes()) else { continue };
-        // A target may be called as the temporary file of another.
-        if !is_process_and_number(rest) {
-            continue;
-        }
+        let rest = name.as_bytes().strip_prefix(prefix.as_bytes());
         let is_stale = |status: super::folder::Status| {
             status.kind == Kind::File && status.written.seconds_until(now) > STALE
         };
-        if listed.status(name).is_ok_and(is_stale) {
+        // A target may be called as the temporary file of another.
+        if rest.is_some_and(is_process_and_number) && listed.status(name).is_ok_and(is_stale) {
             remove(folder, name)?;
         }
-    }
-    Ok(())
+        Ok(ControlFlow::Continue(()))
+    })
 }
 
 fn is_process_and_number(text: &[u8]) -> bool {

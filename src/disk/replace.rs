@@ -6,6 +6,7 @@ use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
@@ -93,26 +94,20 @@ impl MapPlace {
             let message = format!("cannot remove the file of a killed run: {}", words(error));
             Warning::at(WarningCode::StaleFile, self.folder_path().join(name), message)
         };
-        let mut folder = match Folder::reopen(self.folder.as_fd(), self.folder_path()) {
-            Ok(folder) => folder,
-            Err(error) => return vec![trouble(OsStr::new(""), &error)],
-        };
         let mut warnings = Vec::new();
-        while let Some(entry) = folder.next_entry() {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) => {
-                    warnings.push(trouble(OsStr::new(""), &error));
-                    break;
+        let sweep = |folder: Folder| {
+            folder.list(|entry| {
+                let name = entry.name();
+                let ours = name.as_bytes().starts_with(prefix.as_bytes())
+                    && folder.status(name).is_ok_and(|status| status.kind == Kind::File);
+                if ours && let Err(error) = self.remove_temporary(name) {
+                    warnings.push(trouble(name, &error));
                 }
-            };
-            let name = entry.name();
-            let ours = name.as_bytes().starts_with(prefix.as_bytes())
-                && folder.status(name).is_ok_and(|status| status.kind == Kind::File);
-            if ours && let Err(error) = self.remove_temporary(name) {
-                warnings.push(trouble(name, &error));
-            }
-        }
+                Ok(ControlFlow::Continue(()))
+            })
+        };
+        let swept = Folder::reopen(self.folder.as_fd(), self.folder_path()).and_then(sweep);
+        warnings.extend(swept.err().map(|error| trouble(OsStr::new(""), &error)));
         warnings
     }
 

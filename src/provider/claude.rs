@@ -6,6 +6,7 @@
 
 use serde::Deserialize;
 use std::ffi::{OsStr, OsString};
+use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
@@ -41,29 +42,32 @@ struct Side {
     written: Option<Timestamp>,
 }
 
-fn find(place: &mut Place, wanted: &Wanted<'_>, found: &mut Findings) {
+fn find(place: &Place, wanted: &Wanted<'_>, found: &mut Findings) {
     let mut sides = Vec::new();
-    found.list(&mut place.root, |found, root, entry| {
-        let Some(mut project) = found.open_right_in_root(root, entry) else { return };
-        found.list(&mut project, |found, project, file| {
-            if is_side(file.name().as_bytes()) {
-                sides.extend(side(entry.name().to_owned(), project, file));
-            } else {
-                look_at(project, file, wanted, found);
+    found.list(&place.root, |found, entry| {
+        let Some(project) = found.open_right_in_root(&place.root, entry) else { return false };
+        found.list(&project, |found, file| {
+            let is_side = is_side(file.name().as_bytes());
+            if is_side {
+                sides.extend(side(entry.name().to_owned(), &project, file));
             }
+            is_side || look_at(&project, file, wanted, found)
         });
+        true
     });
     attribute(sides, &place.root, wanted, found);
 }
 
-fn all(place: &mut Place, found: &mut Findings) -> Vec<String> {
+fn all(place: &Place, found: &mut Findings) -> Vec<String> {
     let mut ids = Vec::new();
-    found.list(&mut place.root, |found, root, entry| {
-        let Some(mut project) = found.open_right_in_root(root, entry) else { return };
-        found.list(&mut project, |_, _, file| {
+    found.list(&place.root, |found, entry| {
+        let Some(project) = found.open_right_in_root(&place.root, entry) else { return false };
+        found.list(&project, |_, file| {
             let name = file.name().to_str().and_then(|name| name.strip_suffix(".jsonl"));
             ids.extend(name.filter(|stem| is_uuid(stem.as_bytes())).map(str::to_owned));
+            true
         });
+        true
     });
     ids
 }
@@ -72,7 +76,8 @@ fn is_side(name: &[u8]) -> bool {
     name.starts_with(b"agent-") && name.ends_with(b".jsonl")
 }
 
-fn look_at(project: &Folder, entry: &Entry, wanted: &Wanted<'_>, found: &mut Findings) {
+/// Takes in what is of a wanted session. Whether it is.
+fn look_at(project: &Folder, entry: &Entry<'_>, wanted: &Wanted<'_>, found: &mut Findings) -> bool {
     let name = entry.name().as_bytes();
     let session = name.strip_suffix(b".jsonl").filter(|stem| is_uuid(stem));
     if let Some(session) = session.and_then(|session| wanted.find(session)) {
@@ -82,15 +87,20 @@ fn look_at(project: &Folder, entry: &Entry, wanted: &Wanted<'_>, found: &mut Fin
         {
             found.saw_own(project, entry.name(), session, status.written);
         }
-    } else if let Some(session) = wanted.find(name)
-        && let Some(own) = found.open_of(project, entry.name(), session)
-        && let Some(mut subagents) = found.open_of(&own, "subagents".as_ref(), session)
-    {
-        found.sides(&mut subagents, session, is_side);
+        true
+    } else if let Some(session) = wanted.find(name) {
+        if let Some(own) = found.open_of(project, entry.name(), session)
+            && let Some(subagents) = found.open_of(&own, "subagents".as_ref(), session)
+        {
+            found.sides(&subagents, session, is_side);
+        }
+        true
+    } else {
+        false
     }
 }
 
-fn side(project: OsString, folder: &Folder, entry: &Entry) -> Option<Side> {
+fn side(project: OsString, folder: &Folder, entry: &Entry<'_>) -> Option<Side> {
     let written = match folder.status(entry.name()) {
         Ok(status) if status.kind == Kind::File => Some(status.written),
         Err(error) if is_gone(&error) => return None,
@@ -136,16 +146,11 @@ const LARGEST: u64 = 1 << 20;
 
 fn in_use(base: &Path, wanted: &Wanted<'_>, _: &Processes) -> Uses {
     let mut uses = Uses::default();
-    let Some(mut folder) = uses.open(&base.join("sessions")) else { return uses };
-    while let Some(entry) = folder.next_entry() {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => {
-                uses.unread(folder.path(), &words(&error));
-                break;
-            }
+    let Some(folder) = uses.open(&base.join("sessions")) else { return uses };
+    let listed = folder.list(|entry| {
+        let Some(stem) = entry.name().as_bytes().strip_suffix(b".json") else {
+            return Ok(ControlFlow::Continue(()));
         };
-        let Some(stem) = entry.name().as_bytes().strip_suffix(b".json") else { continue };
         match running(&folder, entry.name()) {
             Ok(running) => {
                 if let Some(session) = wanted.find(running.session_id.as_bytes())
@@ -162,6 +167,10 @@ fn in_use(base: &Path, wanted: &Wanted<'_>, _: &Processes) -> Uses {
                 }
             }
         }
+        Ok(ControlFlow::Continue(()))
+    });
+    if let Err(error) = listed {
+        uses.unread(folder.path(), &words(&error));
     }
     uses
 }

@@ -6,10 +6,11 @@
 //! may be a parent's.
 
 use chrono::{DateTime, Datelike, Days, NaiveDate};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
+use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::findings::is_gone;
 use super::{Findings, Place, Provider, Records, Uses, Wanted};
@@ -38,41 +39,59 @@ const ARCHIVE: &str = "archived_sessions";
 /// How deep below the root folders are looked into; Codex makes three levels.
 const DEEPEST: usize = 16;
 
-fn find(place: &mut Place, wanted: &Wanted<'_>, found: &mut Findings) {
+fn find(place: &Place, wanted: &Wanted<'_>, found: &mut Findings) {
+    let mut listed = HashSet::new();
     for day in days(wanted) {
-        list_day(&place.root, day, wanted, found);
+        listed.extend(list_day(&place.root, day, wanted, found));
     }
     // A session may stand in a second file elsewhere, which somebody has copied or moved there.
     if !wanted.all_active(found) {
-        list_whole(place, found, &mut |found, folder, entry| take(folder, entry, wanted, found));
+        let take = &mut |found: &mut Findings, folder: &Folder, entry: &Entry<'_>| {
+            take(folder, entry, wanted, found)
+        };
+        list_whole(place, &listed, found, take);
     }
     if found.activities.iter().any(|activity| activity.own.is_none()) {
         list_archive(place, wanted, found);
     }
 }
 
-fn all(place: &mut Place, found: &mut Findings) -> Vec<String> {
+fn all(place: &Place, found: &mut Findings) -> Vec<String> {
     let mut ids = Vec::new();
-    list_whole(place, found, &mut |_, _, entry| {
-        let Some(stem) = stem(entry.name()) else { return false };
+    list_whole(place, &HashSet::new(), found, &mut |_, _, entry| {
+        let Some(stem) = stem(entry.name()) else { return Taken::No };
         let uuid = stem.len().checked_sub(36).and_then(|at| std::str::from_utf8(&stem[at..]).ok());
         ids.extend(uuid.filter(|uuid| is_uuid(uuid.as_bytes())).map(str::to_owned));
-        true
+        Taken::Wanted
     });
     ids
 }
 
-/// Takes in an entry, if it is a session's file. Whether it is.
-type Take<'t> = &'t mut dyn FnMut(&mut Findings, &Folder, &Entry) -> bool;
+/// What an entry is to the search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// The file of a wanted session, which was taken in.
+    Wanted,
+    /// The file of another one.
+    Other,
+    /// No session's file.
+    No,
+}
 
-fn list_whole(place: &mut Place, found: &mut Findings, take: Take<'_>) {
-    found.list(&mut place.root, |found, root, entry| {
-        if take(found, root, entry) {
-            return;
+/// Takes in an entry, if it is the file of a wanted session.
+type Take<'t> = &'t mut dyn FnMut(&mut Findings, &Folder, &Entry<'_>) -> Taken;
+
+/// Lists the whole tree, but for the folders that were `listed` before.
+fn list_whole(place: &Place, listed: &HashSet<PathBuf>, found: &mut Findings, take: Take<'_>) {
+    found.list(&place.root, |found, entry| match take(found, &place.root, entry) {
+        Taken::No => {
+            let folder = found.open_right_in_root(&place.root, entry);
+            if let Some(folder) = &folder {
+                list_below(folder, DEEPEST, listed, found, take);
+            }
+            folder.is_some()
         }
-        if let Some(mut folder) = found.open_right_in_root(root, entry) {
-            list_below(&mut folder, DEEPEST, found, take);
-        }
+        taken => taken == Taken::Wanted,
     });
 }
 
@@ -90,48 +109,64 @@ fn days(wanted: &Wanted<'_>) -> BTreeSet<NaiveDate> {
     days
 }
 
-fn list_day(root: &Folder, day: NaiveDate, wanted: &Wanted<'_>, found: &mut Findings) {
+/// Lists the files of that day, if it has a folder. The folder's path, where nothing but files was in
+/// it, so that the whole listing need not come here again.
+fn list_day(
+    root: &Folder,
+    day: NaiveDate,
+    wanted: &Wanted<'_>,
+    found: &mut Findings,
+) -> Option<PathBuf> {
     let year = format!("{:04}", day.year());
-    let Some(year) = found.open_named_right_in_root(root, OsStr::new(&year)) else { return };
+    let year = found.open_named_right_in_root(root, OsStr::new(&year))?;
     let month = format!("{:02}", day.month());
-    let Some(month) = found.open_deeper(&year, OsStr::new(&month)) else { return };
+    let month = found.open_deeper(&year, OsStr::new(&month))?;
     let day = format!("{:02}", day.day());
-    let Some(mut day) = found.open_deeper(&month, OsStr::new(&day)) else { return };
-    found.list(&mut day, |found, day, entry| {
-        take(day, entry, wanted, found);
+    let day = found.open_deeper(&month, OsStr::new(&day))?;
+    let mut is_flat = true;
+    found.list(&day, |found, entry| {
+        let taken = take(&day, entry, wanted, found);
+        let may_lead_on = taken == Taken::No && entry.kind() != Kind::File;
+        is_flat &= !may_lead_on;
+        taken == Taken::Wanted || may_lead_on
     });
+    is_flat.then(|| day.path().to_owned())
 }
 
-fn list_below(folder: &mut Folder, depth: usize, found: &mut Findings, take: Take<'_>) {
-    found.list(folder, |found, folder, entry| {
-        if take(found, folder, entry) {
-            return;
+fn list_below(
+    folder: &Folder,
+    depth: usize,
+    listed: &HashSet<PathBuf>,
+    found: &mut Findings,
+    take: Take<'_>,
+) {
+    found.list(folder, |found, entry| {
+        let taken = take(found, folder, entry);
+        if taken != Taken::No {
+            return taken == Taken::Wanted;
         }
+        let path = || folder.path().join(entry.name());
         match found.kind(folder, entry) {
-            Some(Kind::Folder) if depth == 0 => {
-                found.not_whole(&folder.path().join(entry.name()), "too many folders deep");
-            }
+            Some(Kind::Folder) if depth == 0 => found.not_whole(&path(), "too many folders deep"),
+            Some(Kind::Folder) if !listed.is_empty() && listed.contains(&path()) => {}
             Some(Kind::Folder) => {
-                if let Some(mut below) = found.open_deeper(folder, entry.name()) {
-                    list_below(&mut below, depth - 1, found, take);
+                if let Some(below) = found.open_deeper(folder, entry.name()) {
+                    list_below(&below, depth - 1, listed, found, take);
                 }
             }
-            Some(Kind::Link) => {
-                let path = folder.path().join(entry.name());
-                found.not_whole(&path, "a link here is not followed");
-            }
-            Some(Kind::File | Kind::Other | Kind::Untold) | None => {}
+            Some(Kind::Link) => found.not_whole(&path(), "a link here is not followed"),
+            Some(Kind::File | Kind::Other | Kind::Untold) | None => return false,
         }
+        true
     });
 }
 
-/// Takes in `entry` where it has the name of a session's file. Whether it has.
-fn take(folder: &Folder, entry: &Entry, wanted: &Wanted<'_>, found: &mut Findings) -> bool {
-    let Some(stem) = stem(entry.name()) else { return false };
-    if let Some(session) = wanted.find_uuid_at_end(stem) {
-        found.own(folder, entry.name(), session);
-    }
-    true
+/// Takes in `entry` where it has the name of a wanted session's file.
+fn take(folder: &Folder, entry: &Entry<'_>, wanted: &Wanted<'_>, found: &mut Findings) -> Taken {
+    let Some(stem) = stem(entry.name()) else { return Taken::No };
+    let Some(session) = wanted.find_uuid_at_end(stem) else { return Taken::Other };
+    found.own(folder, entry.name(), session);
+    Taken::Wanted
 }
 
 /// A rollout file's name without its ending; compressed ones count as well.
@@ -145,7 +180,7 @@ fn stem(name: &OsStr) -> Option<&[u8]> {
 /// it unread, an archived session and a missing one cannot be told apart.
 fn list_archive(place: &Place, wanted: &Wanted<'_>, found: &mut Findings) {
     let path = place.base.join(ARCHIVE);
-    let mut archive = match Folder::open(&path) {
+    let archive = match Folder::open(&path) {
         Ok(archive) => archive,
         // A link that leads nowhere may lead to a disk that is not there now.
         Err(error) if is_gone(&error) && !path.is_symlink() => return,
@@ -156,17 +191,18 @@ fn list_archive(place: &Place, wanted: &Wanted<'_>, found: &mut Findings) {
         Ok(owner) => return found.not_whole(&path, &format!("it belongs to user {owner}")),
         Err(error) => return found.not_whole(&path, &words(&error)),
     }
-    found.list(&mut archive, |found, archive, entry| {
+    found.list(&archive, |found, entry| {
         let Some(session) = stem(entry.name()).and_then(|stem| wanted.find_uuid_at_end(stem))
         else {
-            return;
+            return false;
         };
-        if let Some(status) = found.own_status(archive, entry.name(), session)
+        if let Some(status) = found.own_status(&archive, entry.name(), session)
             && let Some(activity) = found.activities.get_mut(session as usize)
         {
             let path = archive.path().join(entry.name());
             activity.saw_archived(SessionFile::by_mtime(path, status.written));
         }
+        true
     });
 }
 
@@ -179,23 +215,21 @@ fn in_use(base: &Path, wanted: &Wanted<'_>, processes: &Processes) -> Uses {
         Ok(held) => uses.by = held,
         Err(why) => uses.unread(Path::new("/proc"), &why),
     }
-    let Some(mut folder) = uses.open(&base.join("thread-writer-locks")) else { return uses };
+    let Some(folder) = uses.open(&base.join("thread-writer-locks")) else { return uses };
     let mut locks = Vec::new();
-    while let Some(entry) = folder.next_entry() {
-        let told = entry.and_then(|entry| {
-            let session = entry.name().as_bytes().strip_suffix(b".lock");
-            let session = session.and_then(|session| wanted.find(session));
-            let inode = |session| Ok((session, folder.status(entry.name())?.inode));
-            session.map(inode).transpose()
-        });
-        match told {
-            Ok(lock) => locks.extend(lock),
-            Err(error) if is_gone(&error) => {}
-            Err(error) => {
-                uses.unread(folder.path(), &words(&error));
-                break;
+    let listed = folder.list(|entry| {
+        let session = entry.name().as_bytes().strip_suffix(b".lock");
+        if let Some(session) = session.and_then(|session| wanted.find(session)) {
+            match folder.status(entry.name()) {
+                Ok(status) => locks.push((session, status.inode)),
+                Err(error) if is_gone(&error) => {}
+                Err(error) => return Err(error),
             }
         }
+        Ok(ControlFlow::Continue(()))
+    });
+    if let Err(error) = listed {
+        uses.unread(folder.path(), &words(&error));
     }
     if locks.is_empty() {
         return uses;

@@ -4,12 +4,14 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
+use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::Wanted;
+use super::memory::{Entries, Memory};
 use super::records::{self, Newest, Records};
-use crate::disk::folder::{Entry, Folder, Kind, Links, Status};
+use crate::disk::folder::{Entry, Folder, Kind, Links, Stamp, Status};
 use crate::disk::words;
 use crate::domain::{Activity, Reading, SessionFile, Timestamp};
 use crate::domain::{Warning, WarningCode};
@@ -28,6 +30,8 @@ pub struct Findings {
     /// What went wrong.
     pub warnings: Vec<Warning>,
     entries_left: u64,
+    /// What an earlier look has seen, or this one is to leave to a later one.
+    pub(super) memory: Option<Memory>,
     /// How records are read, where they count.
     exact: Option<Records>,
     /// The files whose records were read.
@@ -45,8 +49,9 @@ enum Clocked {
 impl Findings {
     /// Nothing found yet, in a tree that is whole until something says otherwise. `exact` tells how
     /// records are read, where they count.
-    pub(super) fn new(wanted: &Wanted<'_>, exact: Option<Records>) -> Self {
+    pub(super) fn new(wanted: &Wanted<'_>, exact: Option<Records>, memory: Option<Memory>) -> Self {
         Self {
+            memory,
             exact,
             read: HashSet::new(),
             cutoff: wanted.cutoff(),
@@ -57,17 +62,39 @@ impl Findings {
         }
     }
 
-    /// Calls `each` with every entry of `folder`. A listing that fails, or has no end, leaves the
-    /// tree not read whole.
-    pub fn list(&mut self, folder: &mut Folder, mut each: impl FnMut(&mut Self, &Folder, &Entry)) {
-        while let Some(entry) = folder.next_entry() {
-            match entry {
-                Ok(_) if !self.spend_one() => {
-                    return self.not_whole(folder.path(), "too many files");
-                }
-                Ok(entry) => each(self, folder, &entry),
-                Err(error) => return self.not_whole(folder.path(), &words(&error)),
+    /// Calls `each` with every entry of `folder`, and is told whether that matters to any wanted
+    /// session: a folder that was listed before and has not changed is not listed again, and `each`
+    /// called for what mattered alone. A listing that fails, or has no end, leaves the tree not read
+    /// whole.
+    pub fn list(&mut self, folder: &Folder, mut each: impl FnMut(&mut Self, &Entry<'_>) -> bool) {
+        if let Some((stamp, entries)) = self.memory.as_mut().and_then(|it| it.take(folder)) {
+            for entry in entries.iter() {
+                each(self, &entry);
             }
+            return self.keep(folder, stamp, entries);
+        }
+        // Before the listing: what comes while it goes on makes it another.
+        let stamp = self.memory.as_ref().and_then(|memory| memory.stamp(folder));
+        let mut matter = Entries::default();
+        let listed = folder.list(|entry| {
+            if !self.spend_one() {
+                return Err(io::Error::other("too many files"));
+            }
+            if each(self, entry) && stamp.is_some() {
+                matter.push(entry);
+            }
+            Ok(ControlFlow::Continue(()))
+        });
+        match (listed, stamp) {
+            (Err(error), _) => self.not_whole(folder.path(), &words(&error)),
+            (Ok(()), Some(stamp)) => self.keep(folder, stamp, matter),
+            (Ok(()), None) => {}
+        }
+    }
+
+    fn keep(&mut self, folder: &Folder, stamp: Stamp, entries: Entries) {
+        if let Some(memory) = &mut self.memory {
+            memory.keep(folder.path(), stamp, entries);
         }
     }
 
@@ -264,25 +291,31 @@ impl Findings {
 
     /// Takes in every file of `folder` that `is_one` by its name, as writes beside the wanted
     /// session at `place`.
-    pub fn sides(&mut self, folder: &mut Folder, place: u32, is_one: fn(&[u8]) -> bool) {
-        let path = folder.path().to_owned();
-        while let Some(entry) = folder.next_entry() {
-            let why = match entry {
-                Err(error) => words(&error),
-                Ok(_) if !self.spend_one() => return self.not_whole(&path, "too many files"),
-                Ok(entry) if !is_one(entry.name().as_bytes()) => continue,
-                Ok(entry) => match folder.status(entry.name()) {
+    pub fn sides(&mut self, folder: &Folder, place: u32, is_one: fn(&[u8]) -> bool) {
+        let listed = folder.list(|entry| {
+            if !self.spend_one() {
+                self.not_whole(folder.path(), "too many files");
+                return Ok(ControlFlow::Break(()));
+            }
+            if is_one(entry.name().as_bytes()) {
+                match folder.status(entry.name()) {
                     Ok(status) if status.kind == Kind::File => {
                         self.saw_side(folder, entry.name(), place, status.written);
-                        continue;
                     }
-                    Ok(_) => "not a regular file".to_owned(),
-                    Err(error) if is_gone(&error) => continue,
-                    Err(error) => words(&error),
-                },
-            };
-            self.missed(&[place], &path, Timestamp::MAX, false, &why);
+                    Ok(_) => self.missed_side(folder, place, "not a regular file"),
+                    Err(error) if is_gone(&error) => {}
+                    Err(error) => self.missed_side(folder, place, &words(&error)),
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        });
+        if let Err(error) = listed {
+            self.missed_side(folder, place, &words(&error));
         }
+    }
+
+    fn missed_side(&mut self, folder: &Folder, place: u32, why: &str) {
+        self.missed(&[place], folder.path(), Timestamp::MAX, false, why);
     }
 
     /// Notes that a file which may belong to any of the wanted sessions at `places` could not be

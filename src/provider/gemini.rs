@@ -40,55 +40,61 @@ struct Candidate {
     fits: Vec<u32>,
 }
 
-fn find(place: &mut Place, wanted: &Wanted<'_>, found: &mut Findings) {
+fn find(place: &Place, wanted: &Wanted<'_>, found: &mut Findings) {
     let names = Names::new(wanted);
     let mut candidates = Vec::new();
-    found.list(&mut place.root, |found, root, entry| {
-        let Some(project) = found.open_right_in_root(root, entry) else { return };
-        let Some(mut chats) = found.open_deeper(&project, "chats".as_ref()) else { return };
-        found.list(&mut chats, |found, chats, file| {
+    found.list(&place.root, |found, entry| {
+        let Some(project) = found.open_right_in_root(&place.root, entry) else { return false };
+        let Some(chats) = found.open_deeper(&project, "chats".as_ref()) else { return true };
+        found.list(&chats, |found, file| {
             let fits = names.fitting(file.name().as_bytes());
+            let folder_of = names.folder(file.name().as_bytes());
+            let matters = !fits.is_empty() || !folder_of.is_empty();
             if !fits.is_empty() {
-                candidates.extend(candidate(entry, chats, file, fits, found));
+                candidates.extend(candidate(entry, &chats, file, fits, found));
             }
-            for session in names.folder(file.name().as_bytes()) {
-                if let Some(mut subagents) = found.open_of(chats, file.name(), session) {
-                    found.sides(&mut subagents, session, |name| name.ends_with(b".jsonl"));
+            for session in folder_of {
+                if let Some(subagents) = found.open_of(&chats, file.name(), session) {
+                    found.sides(&subagents, session, |name| name.ends_with(b".jsonl"));
                 }
             }
+            matters
         });
+        true
     });
     confirm(candidates, &place.root, wanted, found);
 }
 
-fn all(place: &mut Place, found: &mut Findings) -> Vec<String> {
+fn all(place: &Place, found: &mut Findings) -> Vec<String> {
     let mut ids = Vec::new();
-    found.list(&mut place.root, |found, root, entry| {
-        let Some(project) = found.open_right_in_root(root, entry) else { return };
-        let Some(mut chats) = found.open_deeper(&project, "chats".as_ref()) else { return };
-        found.list(&mut chats, |found, chats, file| {
+    found.list(&place.root, |found, entry| {
+        let Some(project) = found.open_right_in_root(&place.root, entry) else { return false };
+        let Some(chats) = found.open_deeper(&project, "chats".as_ref()) else { return true };
+        found.list(&chats, |found, file| {
             let name = file.name().as_bytes();
             let is_one = name.starts_with(b"session-")
                 && (name.ends_with(b".jsonl") || name.ends_with(b".json"));
             if !is_one {
-                return;
+                return false;
             }
-            match header::read(chats, file.name(), "sessionId") {
+            match header::read(&chats, file.name(), "sessionId") {
                 Ok(Header::Text(id)) => ids.push(id),
                 // What has no header yet is no session that anybody could name.
                 Ok(Header::Without | Header::Torn) => {}
                 Err(error) if is_gone(&error) => {}
                 Err(error) => found.not_whole(&chats.path().join(file.name()), &words(&error)),
             }
+            true
         });
+        true
     });
     ids
 }
 
 fn candidate(
-    project: &Entry,
+    project: &Entry<'_>,
     chats: &Folder,
-    file: &Entry,
+    file: &Entry<'_>,
     fits: Vec<u32>,
     found: &mut Findings,
 ) -> Option<Candidate> {

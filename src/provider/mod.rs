@@ -2,6 +2,7 @@
 //!
 //! A provider is one file and one entry in [`PROVIDERS`]; adding a CLI touches nothing else.
 
+mod by_two;
 mod claude;
 mod codex;
 mod compressed;
@@ -12,6 +13,7 @@ mod header;
 mod in_use;
 mod lines;
 mod look_into;
+mod memory;
 mod observe;
 mod records;
 mod vibe;
@@ -29,7 +31,8 @@ pub use findings::Findings;
 pub use in_use::{InUse, in_use};
 use in_use::{Uses, no_trace};
 pub use look_into::{Looked, look_into};
-pub use observe::{Owners, observe, unmapped};
+use memory::Memory;
+pub use observe::{Memories, Owners, observe, unmapped};
 use records::Records;
 pub use wanted::Wanted;
 
@@ -51,9 +54,9 @@ pub struct Provider {
     /// How its files hold records.
     records: Records,
     /// Looks for the wanted sessions.
-    find: fn(&mut Place, &Wanted<'_>, &mut Findings),
+    find: fn(&Place, &Wanted<'_>, &mut Findings),
     /// The ids of all sessions that have a file of their own there, in no order, some twice.
-    all: fn(&mut Place, &mut Findings) -> Vec<String>,
+    all: fn(&Place, &mut Findings) -> Vec<String>,
     /// Tells which of the wanted sessions a process uses, beyond those that name one in their
     /// arguments.
     in_use: fn(&Path, &Wanted<'_>, &Processes) -> Uses,

@@ -20,22 +20,25 @@ pub(super) const PROVIDER: Provider = Provider {
     in_use: super::no_trace,
 };
 
-fn find(place: &mut Place, wanted: &Wanted<'_>, found: &mut Findings) {
-    found.list(&mut place.root, |found, root, entry| {
+fn find(place: &Place, wanted: &Wanted<'_>, found: &mut Findings) {
+    found.list(&place.root, |found, entry| {
         let name = entry.name().as_bytes();
         let id = name.strip_prefix(b"session-").and_then(|rest| rest.strip_suffix(b".json"));
-        if let Some(session) = id.and_then(|id| wanted.find(id)) {
-            found.own(root, entry.name(), session);
+        let session = id.and_then(|id| wanted.find(id));
+        if let Some(session) = session {
+            found.own(&place.root, entry.name(), session);
         }
+        session.is_some()
     });
 }
 
-fn all(place: &mut Place, found: &mut Findings) -> Vec<String> {
+fn all(place: &Place, found: &mut Findings) -> Vec<String> {
     let mut ids = Vec::new();
-    found.list(&mut place.root, |_, _, entry| {
+    found.list(&place.root, |_, entry| {
         let name = entry.name().to_str().and_then(|name| name.strip_prefix("session-"));
         let id = name.and_then(|name| name.strip_suffix(".json"));
         ids.extend(id.filter(|id| is_uuid(id.as_bytes())).map(str::to_owned));
+        true
     });
     ids
 }

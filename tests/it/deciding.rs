@@ -125,6 +125,7 @@ fn a_root_of_somebody_else_is_not_trusted_d2() {
                 Owners { us, map },
                 |_| Timestamp::MAX,
                 Clock::Mtime,
+                None,
                 |p| Ok(p.in_home(&home)),
             )
             .unwrap();

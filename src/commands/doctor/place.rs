@@ -67,6 +67,7 @@ fn observed(patient: &Patient<'_>) -> Observations {
         // Nothing is taken for active, so that all of it is looked at.
         |_| Timestamp::MAX,
         Clock::Mtime,
+        None,
         |provider| patient.config.base(provider, owner),
     )
     .unwrap_or_default()

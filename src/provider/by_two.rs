@@ -1,0 +1,52 @@
+//! Work shared by two threads: what waits for the kernel waits half as long.
+
+use std::panic::resume_unwind;
+use std::sync::{Mutex, PoisonError};
+use std::thread::{Builder, ScopedJoinHandle, scope};
+
+/// What `work` makes of each of the items, in their order. Where there is more than one, and the
+/// system has another thread to give, two threads take them in turn.
+pub(super) fn by_two<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let has_more = items.len() > 1;
+    let queue = Mutex::new(items.into_iter().enumerate());
+    let take_turns = || {
+        let mut done = Vec::new();
+        loop {
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((place, item)) = next else { return done };
+            done.push((place, work(item)));
+        }
+    };
+    let mut done = scope(|scope| {
+        let spawn = || Builder::new().spawn_scoped(scope, take_turns).ok();
+        let other = if has_more { spawn() } else { None };
+        let mut done = take_turns();
+        match other.map(ScopedJoinHandle::join) {
+            Some(Ok(more)) => done.extend(more),
+            Some(Err(panic)) => resume_unwind(panic),
+            None => {}
+        }
+        done
+    });
+    done.sort_unstable_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_in_the_order_of_the_items() {
+        for count in 0..40 {
+            let doubled = by_two((0..count).collect(), |item: u32| 2 * item);
+            assert_eq!(doubled, (0..count).map(|item| 2 * item).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_panic_is_passed_on() {
+        let work = |item: u32| assert_ne!(item, 7);
+        assert!(std::panic::catch_unwind(|| by_two((0..20).collect(), work)).is_err());
+    }
+}
