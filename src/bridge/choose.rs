@@ -10,7 +10,7 @@ use super::running::RunningBridge;
 use super::{Access, FileMap, MapHolder};
 use crate::disk::interrupt::Interrupt;
 use crate::domain::{Failure, Mapping, SessionMap, Warning, WarningCode};
-use crate::process::{self, Whose};
+use crate::process::{self, Processes, Whose};
 
 /// How often the file and the bridge are read before their maps are said to be different ones, how
 /// long apart, and for how long at most.
@@ -110,7 +110,7 @@ pub fn folder_at(address: &Address) -> Option<PathBuf> {
 /// A process of ours or of the map's owner that looks like a bridge which works on that map.
 pub fn bridge_process(map: &dyn MapHolder) -> Option<u32> {
     let users: Vec<u32> = map.owner().into_iter().chain([process::user()]).collect();
-    process::bridge_on(map.real_path()?.parent()?, &users)
+    process::bridge_on(map.real_path()?.parent()?, &Processes::of_users(&users))
 }
 
 /// The map that the bridge holds, if it agrees with the file; nothing where it is another's (B5). A

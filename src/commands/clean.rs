@@ -14,7 +14,7 @@ use crate::domain::{
     Timestamp, Verdict, Warning, WarningCode,
 };
 use crate::journal::{Journal, Pins, Ran};
-use crate::process;
+use crate::process::{self, Processes};
 use crate::provider::{Memories, PROVIDERS};
 use crate::report::Report;
 
@@ -69,7 +69,9 @@ pub fn run_on(
             let mut plan = Plan::new(&mut observations, &policies);
             warnings.extend(keep_matching(&config.keep, map, &mut plan));
             pins(config, holder.as_ref(), &plan, &policies)?.apply(map, &mut plan);
-            let in_use = eyes.in_use(plan.going())?;
+            let any_goes = plan.going().next().is_some();
+            let running = if any_goes { eyes.processes() } else { Processes::default() };
+            let in_use = eyes.in_use(plan.going(), &running)?;
             for (place, why) in in_use.kept {
                 plan.settle(place, Verdict::Keep(why));
             }
@@ -79,7 +81,7 @@ pub fn run_on(
             if interrupt.asked() {
                 return Err(stopped());
             }
-            warnings.extend(bridge_beside(holder.as_ref(), &plan));
+            warnings.extend(bridge_beside(holder.as_ref(), &plan, &running));
             if !config.dry_run {
                 let journal = Journal::at(&config.state_dir()?);
                 let holder = holder.as_ref();
@@ -255,10 +257,10 @@ fn pins(
 }
 
 /// A process that looks like a bridge on the map whose file is edited: it will undo that.
-fn bridge_beside(holder: &dyn MapHolder, plan: &Plan) -> Option<Warning> {
+fn bridge_beside(holder: &dyn MapHolder, plan: &Plan, running: &Processes) -> Option<Warning> {
     let path = holder.real_path().filter(|_| holder.source().url.is_none())?;
     plan.going().next()?;
-    let bridge = bridge::bridge_process(holder)?;
+    let bridge = process::bridge_on(path.parent()?, running)?;
     let message = format!(
         "process {bridge} looks like a bridge on this map, and will undo the edit with its next \
          chat; name it with --bridge URL, or clean while it is stopped"

@@ -12,7 +12,7 @@ use crate::domain::{
     WarningCode,
 };
 use crate::journal::{Journal, PutBack, Removed};
-use crate::process;
+use crate::process::{self, Processes};
 use crate::provider::{InUse, Memories, Owners, Provider, in_use, observe};
 
 /// What a run looks at the disk with.
@@ -43,13 +43,21 @@ impl Eyes<'_> {
         )
     }
 
-    /// The mappings at these places that a process uses.
+    /// What runs now and may use a session, or hold the map: processes of our own user and of the
+    /// map's owner.
+    pub(super) fn processes(&self) -> Processes {
+        let Owners { us, map } = self.owners();
+        Processes::of_users(&[us].into_iter().chain(map).collect::<Vec<u32>>())
+    }
+
+    /// The mappings at these places that one of those processes uses.
     pub(super) fn in_use(
         &self,
         places: impl Iterator<Item = u32> + Clone,
+        processes: &Processes,
     ) -> Result<InUse, Failure> {
         let base = |provider: &Provider| self.config.base(provider, self.map_owner);
-        in_use(self.map, places, self.owners(), base)
+        in_use(self.map, places, processes, base)
     }
 
     fn owners(&self) -> Owners {
@@ -103,7 +111,7 @@ impl Witness for Clerk<'_> {
     fn look_again(&mut self, going: &[u32]) -> Result<Vec<u32>, Failure> {
         let is_going = |place: u32, _: &str| going.binary_search(&place).is_ok();
         let again = self.eyes.look(is_going, Some(&mut self.memories))?;
-        let used = self.eyes.in_use(going.iter().copied())?;
+        let used = self.eyes.in_use(going.iter().copied(), &self.eyes.processes())?;
         let mut still = Vec::new();
         for decision in again.judged(self.eyes.policies) {
             let verdict = match used.kept.get(&decision.mapping) {

@@ -214,17 +214,30 @@ impl Folder {
         Ok(File::from(opened))
     }
 
+    /// What the file at that relative path holds, whatever leads there: for the kernel's own files,
+    /// which do not tell their size.
+    pub fn read_below(&self, path: &str) -> io::Result<Vec<u8>> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let opened = rustix::io::retry_on_intr(|| {
+            rustix::fs::openat(&self.descriptor, path, flags, Mode::empty())
+        })?;
+        let mut read = Vec::with_capacity(FIRST_READ);
+        File::from(opened).take(u64::MAX).read_to_end(&mut read)?;
+        Ok(read)
+    }
+
     /// Up to `limit` bytes from the start of the regular file called `name`.
     pub fn read_start(&self, name: &OsStr, limit: u64) -> io::Result<Vec<u8>> {
-        let mut start =
-            Vec::with_capacity(usize::try_from(limit).map_or(BUFFER, |l| l.min(BUFFER)));
+        let mut start = Vec::with_capacity(FIRST_READ);
         self.open_file(name)?.take(limit).read_to_end(&mut start)?;
         Ok(start)
     }
 }
 
-/// How many bytes of a folder, and of a file's start, are asked for at once.
+/// How many bytes of a listing, and of a file at first, are asked for at once.
+#[cfg(target_os = "linux")]
 const BUFFER: usize = 32 << 10;
+const FIRST_READ: usize = 4 << 10;
 
 /// One entry of a folder.
 #[derive(Debug, Clone, Copy)]

@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::running::{Process, Processes, numbers, open_files};
+use crate::disk::folder::Folder;
 
 /// Whose map a listener keeps, as far as `/proc` shows the folder of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +53,8 @@ pub fn folder_of_listener(addresses: &[IpAddr], port: u16) -> Option<PathBuf> {
 fn holders(addresses: &[IpAddr], port: u16) -> impl Iterator<Item = u32> {
     let sockets: HashSet<PathBuf> =
         addresses.iter().flat_map(|address| listeners(*address, port)).collect();
-    let ids = if sockets.is_empty() { None } else { numbers(Path::new("/proc")).ok() };
+    let listed = || numbers(&Folder::open(Path::new("/proc")).ok()?).ok();
+    let ids = if sockets.is_empty() { None } else { listed() };
     ids.into_iter().flatten().filter(move |id| {
         open_files(*id).is_ok_and(|files| files.iter().any(|file| sockets.contains(file)))
     })
@@ -152,11 +154,10 @@ impl Environ {
     }
 }
 
-/// A process of those users that looks like a bridge on the map in `folder`: a Python program whose
+/// One of those processes that looks like a bridge on the map in `folder`: a Python program whose
 /// environment names that folder, or that works in it or has a file in it open. One that was told
 /// no folder has the default one, if it also calls itself a bridge.
-pub fn bridge_on(folder: &Path, users: &[u32]) -> Option<u32> {
-    let processes = Processes::of_users(users);
+pub fn bridge_on(folder: &Path, processes: &Processes) -> Option<u32> {
     let bridge =
         processes.all().iter().find(|process| is_python(process) && is_on(process, folder));
     bridge.map(|process| process.id)

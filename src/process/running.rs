@@ -8,10 +8,12 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::disk::folder::Folder;
 use rustix::process::Pid;
 
 /// What our own processes are called.
@@ -38,17 +40,18 @@ pub struct Processes {
 impl Processes {
     /// Reads the processes of those users. What ends meanwhile is left out.
     pub fn of_users(users: &[u32]) -> Self {
-        let ours = ancestors();
         let mut this = Self::default();
-        let ids = match numbers(Path::new("/proc")) {
-            Ok(ids) => ids,
+        let listed = Folder::open(Path::new("/proc")).and_then(|proc| Ok((numbers(&proc)?, proc)));
+        let (ids, proc) = match listed {
+            Ok(listed) => listed,
             Err(error) => {
                 this.unread = told("/proc", &error);
                 return this;
             }
         };
-        for id in ids.into_iter().filter(|id| !ours.contains(id)) {
-            match Process::read(id, users) {
+        let left_out: HashSet<u32> = ancestors().into_iter().chain(of_the_kernel(&proc)).collect();
+        for id in ids.into_iter().filter(|id| !left_out.contains(id)) {
+            match Process::read(&proc, id, users) {
                 Ok(process) => this.all.extend(process),
                 Err(error) => {
                     let why = told(&format!("/proc/{id}"), &error);
@@ -119,12 +122,11 @@ impl Processes {
 
 impl Process {
     /// Reads that process, if it is one of those users' and no zombie.
-    fn read(id: u32, users: &[u32]) -> io::Result<Option<Self>> {
-        let folder = PathBuf::from(format!("/proc/{id}"));
-        let status = match fs::read(folder.join("status")) {
+    fn read(proc: &Folder, id: u32, users: &[u32]) -> io::Result<Option<Self>> {
+        let status = match proc.read_below(&format!("{id}/status")) {
             // Others' processes may be hidden (`hidepid`), and are none of ours.
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                let owner = fs::metadata(&folder)?.uid();
+                let owner = fs::metadata(format!("/proc/{id}"))?.uid();
                 return if users.contains(&owner) { Err(error) } else { Ok(None) };
             }
             status => status?,
@@ -135,8 +137,8 @@ impl Process {
         if is_zombie || !is_theirs.is_some_and(|user: u32| users.contains(&user)) {
             return Ok(None);
         }
-        let name = fs::read(folder.join("comm"))?.trim_ascii_end().to_vec();
-        Ok(Some(Self { id, name, arguments: fs::read(folder.join("cmdline"))? }))
+        let name = line(&status, b"Name:").unwrap_or_default().trim_ascii().to_vec();
+        Ok(Some(Self { id, name, arguments: proc.read_below(&format!("{id}/cmdline"))? }))
     }
 }
 
@@ -189,10 +191,7 @@ pub fn is_alive(id: u32) -> bool {
 /// When the process started, in clock ticks since the machine did (field 22 of its `stat`).
 pub fn started(id: u32) -> Option<u64> {
     let stat = fs::read(format!("/proc/{id}/stat")).ok()?;
-    // The name, in parentheses, may hold anything; fields are counted behind it.
-    let behind = stat.iter().rposition(|byte| *byte == b')')? + 1;
-    let fields = std::str::from_utf8(stat.get(behind..)?).ok()?;
-    fields.split_whitespace().nth(19)?.parse().ok()
+    std::str::from_utf8(stat_field(&stat, 22)?).ok()?.parse().ok()
 }
 
 /// The processes that hold a lock on the file with that inode, as `/proc/locks` tells.
@@ -226,18 +225,48 @@ fn ancestors() -> HashSet<u32> {
     all
 }
 
+/// The kernel's own threads, as far as they can be told at once: often most of what runs, and none
+/// has arguments or files. They are the children of process 2, where that is one itself; whoever
+/// sees only a container's processes has another there.
+fn of_the_kernel(proc: &Folder) -> Vec<u32> {
+    /// Of the flags, field 9 of `stat`: `PF_KTHREAD` in the kernel's `sched.h`.
+    const IS_OF_KERNEL: u32 = 0x0020_0000;
+    let children = || {
+        let stat = proc.read_below("2/stat").ok()?;
+        let flags: u32 = std::str::from_utf8(stat_field(&stat, 9)?).ok()?.parse().ok()?;
+        if flags & IS_OF_KERNEL == 0 {
+            return None;
+        }
+        String::from_utf8(proc.read_below("2/task/2/children").ok()?).ok()
+    };
+    let children = children().unwrap_or_default();
+    children.split_ascii_whitespace().filter_map(|id| id.parse().ok()).collect()
+}
+
+/// The rest of the line that begins with `name` in a `status` file.
+fn line<'s>(status: &'s [u8], name: &[u8]) -> Option<&'s [u8]> {
+    status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(name))
+}
+
 /// The first word behind `name` in a `status` file.
 fn field<'s>(status: &'s [u8], name: &[u8]) -> Option<&'s [u8]> {
-    let line = status.split(|byte| *byte == b'\n').find(|line| line.starts_with(name))?;
-    let rest = line.get(name.len()..)?.trim_ascii_start();
-    rest.split(u8::is_ascii_whitespace).next()
+    line(status, name)?.trim_ascii_start().split(u8::is_ascii_whitespace).next()
+}
+
+/// A field of a `stat` file by its number, from the third on.
+fn stat_field(stat: &[u8], number: usize) -> Option<&[u8]> {
+    // The name, in parentheses, may hold anything; fields are counted behind it.
+    let behind = stat.iter().rposition(|byte| *byte == b')')? + 1;
+    let fields = stat.get(behind..)?.split(u8::is_ascii_whitespace);
+    fields.filter(|field| !field.is_empty()).nth(number.checked_sub(3)?)
 }
 
 /// The names in that folder that are numbers.
-pub(super) fn numbers(folder: &Path) -> io::Result<Vec<u32>> {
+pub(super) fn numbers(folder: &Folder) -> io::Result<Vec<u32>> {
     let mut numbers = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        numbers.extend(entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
-    }
+    folder.list(|entry| {
+        numbers.extend(entry.name().to_str().and_then(|name| name.parse::<u32>().ok()));
+        Ok(ControlFlow::Continue(()))
+    })?;
     Ok(numbers)
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::findings::is_gone;
-use super::{Owners, PROVIDERS, Provider, Wanted};
+use super::{PROVIDERS, Provider, Wanted};
 use crate::disk::folder::Folder;
 use crate::disk::words;
 use crate::domain::{Failure, KeepReason, SessionMap, Timestamp, Warning, WarningCode};
@@ -65,15 +65,14 @@ pub struct InUse {
 /// The mappings at `places` of `map` whose session a process uses, or may use for all that can be
 /// told. `base` tells a provider's folder.
 ///
-/// Only processes of our own user and of the map's owner are looked at, and neither this one nor
-/// those that it descends from: whoever cleans a map may well name a session.
+/// `processes` are those of our own user and of the map's owner.
 ///
 /// # Errors
 /// Only those of `base`.
 pub fn in_use(
     map: &SessionMap,
     places: impl Iterator<Item = u32> + Clone,
-    owners: Owners,
+    processes: &Processes,
     mut base: impl FnMut(&Provider) -> Result<PathBuf, Failure>,
 ) -> Result<InUse, Failure> {
     let mut wanted = PROVIDERS.each_ref().map(|provider| Wanted::new(provider.ids, Timestamp::MAX));
@@ -91,13 +90,11 @@ pub fn in_use(
     if !is_asked {
         return Ok(found);
     }
-    let whose: Vec<u32> = [owners.us].into_iter().chain(owners.map).collect();
-    let processes = Processes::of_users(&whose);
     let mut uses = Vec::new();
     for (provider, wanted) in PROVIDERS.iter().zip(&wanted) {
         let mut of_provider = Uses::default();
         if !wanted.ids().is_empty() {
-            of_provider = (provider.in_use)(&base(provider)?, wanted, &processes);
+            of_provider = (provider.in_use)(&base(provider)?, wanted, processes);
             if let Some(why) = processes.unread() {
                 of_provider.unread(Path::new("/proc"), why);
             }
