@@ -34,21 +34,44 @@ impl IdKind {
 
 /// Whether `text` is a UUID: 8-4-4-4-12 hex digits, in either case.
 pub fn is_uuid(text: &[u8]) -> bool {
-    text.len() == 36
-        && text.iter().enumerate().all(|(place, byte)| match place {
-            8 | 13 | 18 | 23 => *byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
+    uuid(text).is_some()
 }
+
+/// The number that a UUID stands for; nothing for other text.
+pub fn uuid(text: &[u8]) -> Option<u128> {
+    let text: &[u8; 36] = text.try_into().ok()?;
+    let (mut number, mut seen) = (0, 0);
+    for (place, byte) in text.iter().enumerate() {
+        if !matches!(place, 8 | 13 | 18 | 23) {
+            let digit = HEX[usize::from(*byte)];
+            seen |= digit;
+            number = number << 4 | u128::from(digit);
+        }
+    }
+    let is_divided = [8, 13, 18, 23].iter().all(|place| text[*place] == b'-');
+    (is_divided && seen <= 0xf).then_some(number)
+}
+
+/// The value of each byte as a hex digit; one above all of them for what is none.
+static HEX: [u8; 256] = {
+    let mut values = [0x10; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[b"0123456789abcdef"[value as usize] as usize] = value;
+        values[b"0123456789ABCDEF"[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+};
 
 /// When a version 7 UUID was made, in whole seconds since 1970 (its first 48 bits are
 /// milliseconds, RFC 9562); nothing for other ids.
 pub fn uuid7_seconds(id: &str) -> Option<i64> {
-    if !is_uuid(id.as_bytes()) || id.as_bytes().get(14) != Some(&b'7') {
+    let number = uuid(id.as_bytes())?;
+    if number >> 76 & 0xf != 7 {
         return None;
     }
-    let hex = format!("{}{}", id.get(..8)?, id.get(9..13)?);
-    i64::from_str_radix(&hex, 16).ok().map(|milliseconds| milliseconds / 1000)
+    i64::try_from(number >> 80).ok().map(|milliseconds| milliseconds / 1000)
 }
 
 #[cfg(test)]

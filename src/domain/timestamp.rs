@@ -1,6 +1,6 @@
 //! A point in time as a file system stores it, comparable and printable without ever panicking.
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::IdleThreshold;
@@ -50,7 +50,7 @@ impl Timestamp {
 
     /// RFC 3339 in UTC with milliseconds, or nothing where the year has no four digits.
     pub fn rfc3339(self) -> Option<String> {
-        self.date_time().map(|time| time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
+        self.date_time().map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true))
     }
 
     /// The time that an RFC 3339 text tells.

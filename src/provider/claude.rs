@@ -79,8 +79,7 @@ fn is_side(name: &[u8]) -> bool {
 /// Takes in what is of a wanted session. Whether it is.
 fn look_at(project: &Folder, entry: &Entry<'_>, wanted: &Wanted<'_>, found: &mut Findings) -> bool {
     let name = entry.name().as_bytes();
-    let session = name.strip_suffix(b".jsonl").filter(|stem| is_uuid(stem));
-    if let Some(session) = session.and_then(|session| wanted.find(session)) {
+    if let Some(session) = name.strip_suffix(b".jsonl").and_then(|stem| wanted.find(stem)) {
         // A start that failed leaves an empty file; there is nothing to resume in it.
         if let Some(status) = found.own_status(project, entry.name(), session)
             && status.size > 0

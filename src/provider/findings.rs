@@ -221,13 +221,6 @@ impl Findings {
         }
     }
 
-    /// Takes in the own file at `path`, written then, whose records cannot be read.
-    pub fn saw_own_at(&mut self, path: PathBuf, place: u32, written: Timestamp) {
-        if let Some(activity) = self.activities.get_mut(place as usize) {
-            activity.saw_own(SessionFile::by_mtime(path, written));
-        }
-    }
-
     /// Takes in a file called `name` beside the own one of the wanted session at `place`, written
     /// then.
     pub fn saw_side(&mut self, folder: &Folder, name: &OsStr, place: u32, written: Timestamp) {

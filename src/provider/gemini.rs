@@ -5,6 +5,7 @@
 //! resume leaves a stray one, and an upgrade copies the project's folder.
 
 use std::ffi::OsString;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 
 use super::findings::is_gone;
@@ -30,7 +31,8 @@ pub(super) const PROVIDER: Provider = Provider {
 /// How many characters of the id stand in a file's name.
 const SHOWN: usize = 8;
 
-/// A file whose name fits wanted sessions, and whose header is to tell whether it is one's.
+/// A file whose name fits wanted sessions, and whose header, which was torn when it was first read, is
+/// to tell whether it is one's.
 struct Candidate {
     /// The name of the project's folder, right in the root.
     project: OsString,
@@ -42,7 +44,7 @@ struct Candidate {
 
 fn find(place: &Place, wanted: &Wanted<'_>, found: &mut Findings) {
     let names = Names::new(wanted);
-    let mut candidates = Vec::new();
+    let mut torn = Vec::new();
     found.list(&place.root, |found, entry| {
         let Some(project) = found.open_right_in_root(&place.root, entry) else { return false };
         let Some(chats) = found.open_deeper(&project, "chats".as_ref()) else { return true };
@@ -51,7 +53,8 @@ fn find(place: &Place, wanted: &Wanted<'_>, found: &mut Findings) {
             let folder_of = names.folder(file.name().as_bytes());
             let matters = !fits.is_empty() || !folder_of.is_empty();
             if !fits.is_empty() {
-                candidates.extend(candidate(entry, &chats, file, fits, found));
+                let project = entry.name().to_owned();
+                torn.extend(judge(project, &chats, file, fits, wanted, found));
             }
             for session in folder_of {
                 if let Some(subagents) = found.open_of(&chats, file.name(), session) {
@@ -62,7 +65,7 @@ fn find(place: &Place, wanted: &Wanted<'_>, found: &mut Findings) {
         });
         true
     });
-    confirm(candidates, &place.root, wanted, found);
+    judge_torn(torn, &place.root, wanted, found);
 }
 
 fn all(place: &Place, found: &mut Findings) -> Vec<String> {
@@ -91,54 +94,72 @@ fn all(place: &Place, found: &mut Findings) -> Vec<String> {
     ids
 }
 
-fn candidate(
-    project: &Entry<'_>,
+/// Takes in a file whose name fits wanted sessions, if its header tells that it is one's. The file,
+/// where the header is torn.
+fn judge(
+    project: OsString,
     chats: &Folder,
     file: &Entry<'_>,
     fits: Vec<u32>,
+    wanted: &Wanted<'_>,
     found: &mut Findings,
 ) -> Option<Candidate> {
-    let why = match chats.status(file.name()) {
+    let name = file.name();
+    let why = match chats.status(name) {
         Ok(status) if status.kind == Kind::File => {
-            return Some(Candidate {
-                project: project.name().to_owned(),
-                name: file.name().to_owned(),
-                written: status.written,
-                fits,
-            });
+            let file = Candidate { project, name: name.to_owned(), written: status.written, fits };
+            return match header::read(chats, name, "sessionId") {
+                Ok(Header::Torn) => Some(file),
+                header => {
+                    take(&file, chats, header, wanted, found);
+                    None
+                }
+            };
         }
         Err(error) if is_gone(&error) => return None,
         Ok(_) => "not a regular file".to_owned(),
         Err(error) => words(&error),
     };
-    found.missed(&fits, &chats.path().join(file.name()), Timestamp::MAX, true, &why);
+    found.missed(&fits, &chats.path().join(name), Timestamp::MAX, true, &why);
     None
 }
 
-fn confirm(candidates: Vec<Candidate>, root: &Folder, wanted: &Wanted<'_>, found: &mut Findings) {
+/// The same for those whose header was torn: it is read again for a while.
+fn judge_torn(torn: Vec<Candidate>, root: &Folder, wanted: &Wanted<'_>, found: &mut Findings) {
     let open = |file: &Candidate| {
         root.open_in(&file.project, Links::Follow)?.open_in("chats".as_ref(), Links::Refuse)
     };
     let read = |file: &Candidate| header::read(&open(file)?, &file.name, "sessionId");
-    header::read_all(candidates, read, |file, header| {
-        let path = root.path().join(&file.project).join("chats").join(&file.name);
-        let why = match header {
-            Ok(Header::Text(id)) => {
-                if let Some(session) = wanted.find(id.as_bytes()) {
-                    if let Ok(chats) = open(&file) {
-                        found.saw_own(&chats, &file.name, session, file.written);
-                    } else {
-                        found.saw_own_at(path, session, file.written);
-                    }
-                }
-                return;
-            }
-            Ok(Header::Without | Header::Torn) => "its header names no session".into(),
-            Err(error) if is_gone(&error) => return,
-            Err(error) => words(&error),
-        };
-        found.missed(&file.fits, &path, file.written, true, &why);
+    header::read_all(torn, read, |file, header| match open(&file) {
+        Ok(chats) => take(&file, &chats, header, wanted, found),
+        Err(error) if is_gone(&error) => {}
+        Err(error) => {
+            let path = root.path().join(&file.project).join("chats").join(&file.name);
+            found.missed(&file.fits, &path, file.written, true, &words(&error));
+        }
     });
+}
+
+/// Takes in what a header tells of its file.
+fn take(
+    file: &Candidate,
+    chats: &Folder,
+    header: io::Result<Header>,
+    wanted: &Wanted<'_>,
+    found: &mut Findings,
+) {
+    let why = match header {
+        Ok(Header::Text(id)) => {
+            if let Some(session) = wanted.find(id.as_bytes()) {
+                found.saw_own(chats, &file.name, session, file.written);
+            }
+            return;
+        }
+        Ok(Header::Without | Header::Torn) => "its header names no session".into(),
+        Err(error) if is_gone(&error) => return,
+        Err(error) => words(&error),
+    };
+    found.missed(&file.fits, &chats.path().join(&file.name), file.written, true, &why);
 }
 
 /// The names that files and folders of wanted sessions can have.

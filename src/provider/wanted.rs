@@ -4,7 +4,7 @@ use hashbrown::HashTable;
 use std::hash::{BuildHasher, RandomState};
 
 use super::Findings;
-use crate::domain::ids::is_uuid;
+use crate::domain::ids::uuid;
 use crate::domain::{Activity, IdKind, SessionId, Timestamp};
 
 /// The session ids that a provider is asked for, each once. UUIDs are compared without regard to
@@ -13,6 +13,8 @@ use crate::domain::{Activity, IdKind, SessionId, Timestamp};
 pub struct Wanted<'a> {
     kind: IdKind,
     ids: Vec<SessionId<'a>>,
+    /// The numbers that the ids stand for, where they are UUIDs.
+    numbers: Vec<u128>,
     /// The places of the ids, found by their hash: there may be as many as mappings.
     places: HashTable<u32>,
     hasher: RandomState,
@@ -23,7 +25,8 @@ impl<'a> Wanted<'a> {
     /// Nothing yet, of that kind. A session used at `cutoff` or later needs no further search.
     pub fn new(kind: IdKind, cutoff: Timestamp) -> Self {
         let hasher = RandomState::new();
-        Self { kind, ids: Vec::new(), places: HashTable::new(), hasher, cutoff }
+        let (ids, numbers, places) = (Vec::new(), Vec::new(), HashTable::new());
+        Self { kind, ids, numbers, places, hasher, cutoff }
     }
 
     /// Asks for one more; its place, the same for the same id.
@@ -34,22 +37,36 @@ impl<'a> Wanted<'a> {
         // A map has fewer than 2^32 mappings: each takes more than one byte of less than 4 GiB.
         let place = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
         self.ids.push(id);
-        let (kind, hasher, ids) = (self.kind, &self.hasher, &self.ids);
-        let hash = |place: &u32| hash(kind, hasher, ids[*place as usize].0.as_bytes());
-        self.places.insert_unique(hash(&place), place, hash);
+        let hasher = &self.hasher;
+        match self.kind {
+            IdKind::Uuid => {
+                // What is no UUID is never asked for; a number for it keeps places what they are.
+                self.numbers.push(uuid(id.0.as_bytes()).unwrap_or_default());
+                let hash = |place: &u32| hasher.hash_one(self.numbers[*place as usize]);
+                self.places.insert_unique(hash(&place), place, hash);
+            }
+            IdKind::Word => {
+                let hash = |place: &u32| hasher.hash_one(self.ids[*place as usize].0.as_bytes());
+                self.places.insert_unique(hash(&place), place, hash);
+            }
+        }
         place
     }
 
     /// The place of that id, if it is wanted.
     pub fn find(&self, id: &[u8]) -> Option<u32> {
-        let same = |place: &u32| {
-            let wanted = self.ids[*place as usize].0.as_bytes();
-            match self.kind {
-                IdKind::Uuid => wanted.eq_ignore_ascii_case(id),
-                IdKind::Word => wanted == id,
+        let found = match self.kind {
+            IdKind::Uuid => {
+                let number = uuid(id)?;
+                let same = |place: &u32| self.numbers[*place as usize] == number;
+                self.places.find(self.hasher.hash_one(number), same)
+            }
+            IdKind::Word => {
+                let same = |place: &u32| self.ids[*place as usize].0.as_bytes() == id;
+                self.places.find(self.hasher.hash_one(id), same)
             }
         };
-        self.places.find(hash(self.kind, &self.hasher, id), same).copied()
+        found.copied()
     }
 
     /// Since when a use makes a session active.
@@ -64,8 +81,7 @@ impl<'a> Wanted<'a> {
 
     /// The place of the UUID at the end of `stem`, if it is wanted.
     pub fn find_uuid_at_end(&self, stem: &[u8]) -> Option<u32> {
-        let uuid = stem.get(stem.len().checked_sub(36)?..)?;
-        if is_uuid(uuid) { self.find(uuid) } else { None }
+        self.find(stem.get(stem.len().checked_sub(36)?..)?)
     }
 
     /// Whether every wanted session was already seen to be active, so that nothing which is found
@@ -81,18 +97,5 @@ impl<'a> Wanted<'a> {
     /// Every id, in the order of places.
     pub fn ids(&self) -> &[SessionId<'a>] {
         &self.ids
-    }
-}
-
-fn hash(kind: IdKind, hasher: &RandomState, id: &[u8]) -> u64 {
-    match kind {
-        IdKind::Uuid => {
-            let mut lower = [0; 36];
-            let length = id.len().min(36);
-            lower[..length].copy_from_slice(&id[..length]);
-            lower.make_ascii_lowercase();
-            hasher.hash_one(lower)
-        }
-        IdKind::Word => hasher.hash_one(id),
     }
 }

@@ -3,8 +3,11 @@
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Serialize, ser};
 use serde_json::ser::{CharEscape, Formatter};
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::io::{self, Write};
+use std::fmt::Display;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
 use super::escape::is_unsafe;
 use super::{Report, Row};
@@ -13,17 +16,21 @@ use crate::domain::Timestamp;
 /// The version of the report's form.
 const SCHEMA: u32 = 1;
 
+/// How many bytes are written at once.
+const AT_ONCE: usize = 64 << 10;
+
 /// Writes the report as one line of JSON.
 pub fn write_json(report: &Report<'_>, to: &mut dyn Write) -> io::Result<()> {
-    let mut serializer = serde_json::Serializer::with_formatter(&mut *to, Plain);
-    report.serialize(&mut serializer)?;
-    writeln!(to)
+    write_plain(report, to)
 }
 
 /// Writes that value as one line, with nothing in it that a terminal would act on.
 pub fn write_plain(value: &impl Serialize, to: &mut dyn Write) -> io::Result<()> {
-    value.serialize(&mut serde_json::Serializer::with_formatter(&mut *to, Plain))?;
-    writeln!(to)
+    // JSON is written in very small pieces.
+    let mut to = BufWriter::with_capacity(AT_ONCE, to);
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut to, Plain))?;
+    writeln!(to)?;
+    to.flush()
 }
 
 /// How the run of one profile ended.
@@ -39,13 +46,14 @@ pub struct OfProfile<'a> {
 
 /// Writes the reports of several profiles as one line of JSON.
 pub fn write_profiles(profiles: &[OfProfile<'_>], to: &mut dyn Write) -> io::Result<()> {
-    let mut serializer = serde_json::Serializer::with_formatter(&mut *to, Plain);
-    let mut object = (&mut serializer).serialize_map(None)?;
-    object.serialize_entry("schema", &SCHEMA)?;
-    object.serialize_entry("version", env!("CARGO_PKG_VERSION"))?;
-    object.serialize_entry("profiles", profiles)?;
-    object.end()?;
-    writeln!(to)
+    write_plain(&AllProfiles { schema: SCHEMA, version: env!("CARGO_PKG_VERSION"), profiles }, to)
+}
+
+#[derive(Serialize)]
+struct AllProfiles<'a> {
+    schema: u32,
+    version: &'static str,
+    profiles: &'a [OfProfile<'a>],
 }
 
 impl Serialize for Report<'_> {
@@ -92,10 +100,24 @@ impl Serialize for Row<'_> {
         object.serialize_entry("state", &self.state)?;
         object.serialize_entry("last_used", &time(self.last_used))?;
         object.serialize_entry("idle_seconds", &self.idle_seconds)?;
-        object.serialize_entry("file", &self.file.map(|path| path.to_string_lossy()))?;
+        object.serialize_entry("file", &self.file.map(shown_path))?;
         object.serialize_entry("action", &self.action)?;
-        object.serialize_entry("reason", &self.reason.to_string())?;
+        object.serialize_entry("reason", &Shown(self.reason))?;
         object.end()
+    }
+}
+
+/// A path as text, for which `to_string_lossy` alone takes twice as long.
+fn shown_path(path: &Path) -> Cow<'_, str> {
+    path.to_str().map_or_else(|| path.to_string_lossy(), Cow::Borrowed)
+}
+
+/// What is written as it is shown.
+struct Shown<T>(T);
+
+impl<T: Display> Serialize for Shown<T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&self.0)
     }
 }
 
@@ -124,6 +146,10 @@ impl Formatter for Plain {
         to: &mut W,
         text: &str,
     ) -> io::Result<()> {
+        // Nearly all that is written is plain, and checked many bytes at once.
+        if text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~')) {
+            return to.write_all(text.as_bytes());
+        }
         let mut rest = text;
         while let Some((place, letter)) = rest.char_indices().find(|(_, c)| is_unsafe(*c)) {
             to.write_all(&rest.as_bytes()[..place])?;

@@ -43,10 +43,10 @@ pub(super) fn with(map: &SessionMap, form: Form, additions: &[Addition<'_>]) -> 
 
 /// The map with an empty object put at its end for each of those models.
 pub(super) fn with_models(map: &SessionMap, models: &[&str]) -> Vec<u8> {
-    let top = outline(&map.bytes, Form::Legacy).top;
-    let style = Style::of(&map.bytes, &top);
+    let top = outline(map.bytes(), Form::Legacy).top;
+    let style = Style::of(map.bytes(), &top);
     let end = top.members.last().map_or(top.inside, |member| member.end);
-    let mut out = Writer { bytes: &map.bytes, out: Vec::new() };
+    let mut out = Writer { bytes: map.bytes(), out: Vec::new() };
     out.copy(0, end);
     for (place, model) in (top.members.len()..).zip(models) {
         out.new_member(place, &style, model, b"{}");

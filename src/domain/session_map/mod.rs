@@ -30,14 +30,14 @@ impl Form {
 /// The bridge's map of chats to CLI sessions.
 #[derive(Debug)]
 pub struct SessionMap {
-    bytes: Vec<u8>,
+    whole: String,
     decoded: String,
     form: Form,
     models: Vec<Model>,
     entries: Vec<Entry>,
 }
 
-/// A place in `bytes`, or, with the highest bit of `start` set, in `decoded`.
+/// A place in `whole`, or, with the highest bit of `start` set, in `decoded`.
 #[derive(Debug, Clone, Copy)]
 struct Text {
     start: u32,
@@ -104,7 +104,7 @@ impl SessionMap {
 
     /// The bytes that were parsed.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.whole.as_bytes()
     }
 
     /// How many mappings there are.
@@ -168,7 +168,7 @@ impl SessionMap {
         let bytes = edit::with_models(self, &absent);
         // A map with a model more is still a map.
         Self::parse(bytes)
-            .map_or_else(|_| self.bytes.clone(), |map| edit::with(&map, form, additions))
+            .map_or_else(|_| self.bytes().to_vec(), |map| edit::with(&map, form, additions))
     }
 
     fn mapping<'a>(&'a self, model: Option<&'a Model>, entry: Entry) -> Mapping<'a> {
@@ -182,12 +182,8 @@ impl SessionMap {
     fn text(&self, text: Text) -> &str {
         let start = (text.start & !DECODED) as usize;
         let range = start..start + text.length as usize;
-        let found = if text.start & DECODED == 0 {
-            self.bytes.get(range).and_then(|bytes| std::str::from_utf8(bytes).ok())
-        } else {
-            self.decoded.get(range)
-        };
+        let all = if text.start & DECODED == 0 { &self.whole } else { &self.decoded };
         // Every place was made from a text that was there; there is nothing else it could be.
-        found.unwrap_or_default()
+        all.get(range).unwrap_or_default()
     }
 }

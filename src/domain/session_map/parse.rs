@@ -4,6 +4,7 @@
 //! its surrogate checks too, so values that are not ours are walked as strictly as those that are.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::de::Read;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -26,20 +27,24 @@ pub(super) fn parse(bytes: Vec<u8>) -> Result<SessionMap, ParseError> {
         return Err(ParseError(encoding.to_owned()));
     }
     if u32::try_from(bytes.len()).is_ok_and(|length| length < DECODED) {
-        let mut builder = Builder { start: bytes.as_ptr().addr(), ..Builder::default() };
-        let mut json = serde_json::Deserializer::from_slice(&bytes);
-        (&mut json)
-            .deserialize_map(Top(&mut builder))
-            .and_then(|()| json.end())
-            .map_err(|error| ParseError(error.to_string()))?;
+        let whole = match String::from_utf8(bytes) {
+            Ok(whole) => whole,
+            Err(error) => {
+                let json = serde_json::Deserializer::from_slice(error.as_bytes());
+                let read = Builder::of(error.as_bytes(), json).err();
+                return Err(read.unwrap_or_else(|| ParseError("it is not UTF-8 text".to_owned())));
+            }
+        };
+        let json = serde_json::Deserializer::from_str(&whole);
+        let builder = Builder::of(whole.as_bytes(), json)?;
         let Builder { decoded, models, entries, flat, .. } = builder;
         // A flat object of texts is the legacy form; anything else with a text is today's form
         // with something odd in it.
         let legacy = !flat.is_empty() && flat.len() == models.len();
         let mut map = if legacy {
-            SessionMap { bytes, decoded, form: Form::Legacy, models: Vec::new(), entries: flat }
+            SessionMap { whole, decoded, form: Form::Legacy, models: Vec::new(), entries: flat }
         } else {
-            SessionMap { bytes, decoded, form: Form::Today, models, entries }
+            SessionMap { whole, decoded, form: Form::Today, models, entries }
         };
         map.entries.shrink_to_fit();
         return unique::check(&map).map(|()| map).map_err(ParseError);
@@ -78,6 +83,19 @@ struct Builder {
 }
 
 impl Builder {
+    /// What is in the map that `json` reads out of `bytes`.
+    fn of<'de, R: Read<'de>>(
+        bytes: &[u8],
+        mut json: serde_json::Deserializer<R>,
+    ) -> Result<Self, ParseError> {
+        let mut builder = Self { start: bytes.as_ptr().addr(), ..Self::default() };
+        (&mut json)
+            .deserialize_map(Top(&mut builder))
+            .and_then(|()| json.end())
+            .map_err(|error| ParseError(error.to_string()))?;
+        Ok(builder)
+    }
+
     #[expect(clippy::ptr_arg, reason = "whether it borrows is the point")]
     fn keep<E: Error>(&mut self, text: &Cow<'_, str>) -> Result<Text, E> {
         let (start, flag) = match text {

@@ -14,7 +14,7 @@ pub(super) fn check(map: &SessionMap) -> Result<(), String> {
     let models: Vec<Text> = map.models.iter().map(|model| model.name).collect();
     if let Some(place) = second(map, &models) {
         return Err(message(map, models[place], |map| {
-            Some(outline(&map.bytes, Form::Legacy).top.members.get(place)?.key)
+            Some(outline(map.bytes(), Form::Legacy).top.members.get(place)?.key)
         }));
     }
     let mut start = 0;
@@ -24,7 +24,7 @@ pub(super) fn check(map: &SessionMap) -> Result<(), String> {
             map.entries[start..end as usize].iter().map(|entry| entry.chat).collect();
         if let Some(place) = second(map, &chats) {
             return Err(message(map, chats[place], |map| {
-                let outline = outline(&map.bytes, map.form);
+                let outline = outline(map.bytes(), map.form);
                 let inner = outline.models.iter().flatten().flat_map(|object| &object.members);
                 let flat = outline.top.members.iter();
                 let mut members: Box<dyn Iterator<Item = _>> = match map.form {
@@ -64,7 +64,7 @@ fn second(map: &SessionMap, texts: &[Text]) -> Option<usize> {
 
 fn message(map: &SessionMap, key: Text, find: impl Fn(&SessionMap) -> Option<u32>) -> String {
     let place = find(map).unwrap_or(0) as usize;
-    let before = &map.bytes[..place.min(map.bytes.len())];
+    let before = &map.bytes()[..place.min(map.bytes().len())];
     let line = before.split(|byte| *byte == b'\n').count();
     let column = before.rsplit(|byte| *byte == b'\n').next().map_or(0, <[u8]>::len) + 1;
     format!("the key {:?} stands twice at line {line} column {column}", map.text(key))
