@@ -5,7 +5,7 @@
 //! ids of other kinds, all of `sessions/` is listed. Files are matched by name alone: inside, `session_id`
 //! may be a parent's.
 
-use chrono::{DateTime, Datelike, Days, NaiveDate};
+use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
@@ -40,10 +40,7 @@ const ARCHIVE: &str = "archived_sessions";
 const DEEPEST: usize = 16;
 
 fn find(place: &Place, wanted: &Wanted<'_>, found: &mut Findings) {
-    let mut listed = HashSet::new();
-    for day in days(wanted) {
-        listed.extend(list_day(&place.root, day, wanted, found));
-    }
+    let listed = list_days(&place.root, wanted, found);
     // A session may stand in a second file elsewhere, which somebody has copied or moved there.
     if !wanted.all_active(found) {
         let take = &mut |found: &mut Findings, folder: &Folder, entry: &Entry<'_>| {
@@ -95,42 +92,51 @@ fn list_whole(place: &Place, listed: &HashSet<PathBuf>, found: &mut Findings, ta
     });
 }
 
-/// The days whose folders can hold the wanted sessions: the local date of creation lies within
-/// one day of the UTC date.
+/// The days whose folders can hold the wanted sessions, in order: the local date of creation lies
+/// within one day of the UTC date.
 fn days(wanted: &Wanted<'_>) -> BTreeSet<NaiveDate> {
-    let mut days = BTreeSet::new();
-    for id in wanted.ids() {
-        let made = uuid7_seconds(id.0).and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-        let Some(day) = made.map(|made| made.date_naive()) else { continue };
-        days.insert(day);
-        days.extend(day.checked_sub_days(Days::new(1)));
-        days.extend(day.checked_add_days(Days::new(1)));
-    }
-    days
+    let seconds = wanted.ids().iter().filter_map(|id| uuid7_seconds(id.0));
+    let made: BTreeSet<i64> = seconds.map(|seconds| seconds / SECONDS_PER_DAY).collect();
+    let dates = made.iter().filter_map(|day| DateTime::from_timestamp(day * SECONDS_PER_DAY, 0));
+    let around = |date: DateTime<Utc>| {
+        let day = date.date_naive();
+        [day.checked_sub_days(Days::new(1)), Some(day), day.checked_add_days(Days::new(1))]
+    };
+    dates.flat_map(around).flatten().collect()
 }
 
-/// Lists the files of that day, if it has a folder. The folder's path, where nothing but files was in
-/// it, so that the whole listing need not come here again.
-fn list_day(
-    root: &Folder,
-    day: NaiveDate,
-    wanted: &Wanted<'_>,
-    found: &mut Findings,
-) -> Option<PathBuf> {
-    let year = format!("{:04}", day.year());
-    let year = found.open_named_right_in_root(root, OsStr::new(&year))?;
-    let month = format!("{:02}", day.month());
-    let month = found.open_deeper(&year, OsStr::new(&month))?;
-    let day = format!("{:02}", day.day());
-    let day = found.open_deeper(&month, OsStr::new(&day))?;
-    let mut is_flat = true;
-    found.list(&day, |found, entry| {
-        let taken = take(&day, entry, wanted, found);
-        let may_lead_on = taken == Taken::No && entry.kind() != Kind::File;
-        is_flat &= !may_lead_on;
-        taken == Taken::Wanted || may_lead_on
-    });
-    is_flat.then(|| day.path().to_owned())
+const SECONDS_PER_DAY: i64 = 86_400;
+
+/// Lists the folders of those days. The paths of those in which there was nothing but files, so that
+/// the whole listing need not come there again.
+fn list_days(root: &Folder, wanted: &Wanted<'_>, found: &mut Findings) -> HashSet<PathBuf> {
+    let mut listed = HashSet::new();
+    let mut month = None;
+    for day in days(wanted) {
+        let of = (day.year(), day.month());
+        if month.as_ref().is_none_or(|(open, _)| *open != of) {
+            month = Some((of, open_month(root, of, found)));
+        }
+        let Some((_, Some(month))) = &month else { continue };
+        let name = format!("{:02}", day.day());
+        let Some(day) = found.open_deeper(month, OsStr::new(&name)) else { continue };
+        let mut is_flat = true;
+        found.list(&day, |found, entry| {
+            let taken = take(&day, entry, wanted, found);
+            let may_lead_on = taken == Taken::No && entry.kind() != Kind::File;
+            is_flat &= !may_lead_on;
+            taken == Taken::Wanted || may_lead_on
+        });
+        if is_flat {
+            listed.insert(day.path().to_owned());
+        }
+    }
+    listed
+}
+
+fn open_month(root: &Folder, (year, month): (i32, u32), found: &mut Findings) -> Option<Folder> {
+    let year = found.open_named_right_in_root(root, OsStr::new(&format!("{year:04}")))?;
+    found.open_deeper(&year, OsStr::new(&format!("{month:02}")))
 }
 
 fn list_below(
