@@ -40,16 +40,20 @@ pub fn is_uuid(text: &[u8]) -> bool {
 /// The number that a UUID stands for; nothing for other text.
 pub fn uuid(text: &[u8]) -> Option<u128> {
     let text: &[u8; 36] = text.try_into().ok()?;
-    let (mut number, mut seen) = (0, 0);
-    for (place, byte) in text.iter().enumerate() {
-        if !matches!(place, 8 | 13 | 18 | 23) {
+    if [text[8], text[13], text[18], text[23]] != *b"----" {
+        return None;
+    }
+    let mut seen = 0;
+    let mut digits = |of: &[u8]| {
+        of.iter().fold(0_u64, |number, byte| {
             let digit = HEX[usize::from(*byte)];
             seen |= digit;
-            number = number << 4 | u128::from(digit);
-        }
-    }
-    let is_divided = [8, 13, 18, 23].iter().all(|place| text[*place] == b'-');
-    (is_divided && seen <= 0xf).then_some(number)
+            number << 4 | u64::from(digit)
+        })
+    };
+    let high = digits(&text[..8]) << 32 | digits(&text[9..13]) << 16 | digits(&text[14..18]);
+    let low = digits(&text[19..23]) << 48 | digits(&text[24..]);
+    (seen <= 0xf).then_some(u128::from(high) << 64 | u128::from(low))
 }
 
 /// The value of each byte as a hex digit; one above all of them for what is none.

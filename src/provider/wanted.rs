@@ -1,7 +1,8 @@
 //! What a provider looks for: session ids, each once, found by their bytes.
 
-use hashbrown::HashTable;
-use std::hash::{BuildHasher, RandomState};
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
+use std::hash::BuildHasher;
 
 use super::Findings;
 use crate::domain::ids::uuid;
@@ -17,40 +18,51 @@ pub struct Wanted<'a> {
     numbers: Vec<u128>,
     /// The places of the ids, found by their hash: there may be as many as mappings.
     places: HashTable<u32>,
-    hasher: RandomState,
+    hasher: DefaultHashBuilder,
     cutoff: Timestamp,
 }
 
 impl<'a> Wanted<'a> {
     /// Nothing yet, of that kind. A session used at `cutoff` or later needs no further search.
     pub fn new(kind: IdKind, cutoff: Timestamp) -> Self {
-        let hasher = RandomState::new();
+        let hasher = DefaultHashBuilder::default();
         let (ids, numbers, places) = (Vec::new(), Vec::new(), HashTable::new());
         Self { kind, ids, numbers, places, hasher, cutoff }
     }
 
     /// Asks for one more; its place, the same for the same id.
     pub fn add(&mut self, id: SessionId<'a>) -> u32 {
-        if let Some(place) = self.find(id.0.as_bytes()) {
-            return place;
-        }
         // A map has fewer than 2^32 mappings: each takes more than one byte of less than 4 GiB.
-        let place = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
-        self.ids.push(id);
-        let hasher = &self.hasher;
-        match self.kind {
+        let next = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
+        let Self { kind, ids, numbers, places, hasher, .. } = self;
+        let entry = match kind {
             IdKind::Uuid => {
                 // What is no UUID is never asked for; a number for it keeps places what they are.
-                self.numbers.push(uuid(id.0.as_bytes()).unwrap_or_default());
-                let hash = |place: &u32| hasher.hash_one(self.numbers[*place as usize]);
-                self.places.insert_unique(hash(&place), place, hash);
+                let number = uuid(id.0.as_bytes()).unwrap_or_default();
+                let entry = places.entry(
+                    hasher.hash_one(number),
+                    |place| numbers[*place as usize] == number,
+                    |place| hasher.hash_one(numbers[*place as usize]),
+                );
+                if let Entry::Vacant(_) = entry {
+                    numbers.push(number);
+                }
+                entry
             }
-            IdKind::Word => {
-                let hash = |place: &u32| hasher.hash_one(self.ids[*place as usize].0.as_bytes());
-                self.places.insert_unique(hash(&place), place, hash);
+            IdKind::Word => places.entry(
+                hasher.hash_one(id.0),
+                |place| ids[*place as usize] == id,
+                |place| hasher.hash_one(ids[*place as usize].0),
+            ),
+        };
+        match entry {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => {
+                new.insert(next);
+                ids.push(id);
+                next
             }
         }
-        place
     }
 
     /// The place of that id, if it is wanted.
@@ -62,7 +74,8 @@ impl<'a> Wanted<'a> {
                 self.places.find(self.hasher.hash_one(number), same)
             }
             IdKind::Word => {
-                let same = |place: &u32| self.ids[*place as usize].0.as_bytes() == id;
+                let id = std::str::from_utf8(id).ok()?;
+                let same = |place: &u32| self.ids[*place as usize].0 == id;
                 self.places.find(self.hasher.hash_one(id), same)
             }
         };
