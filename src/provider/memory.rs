@@ -86,3 +86,75 @@ impl Memory {
         self.is_sealed = true;
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "folders are stamped by the real clock and real writes"
+)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::thread::sleep;
+    use std::time::{Duration, SystemTime};
+
+    /// The time in so many seconds.
+    fn time_in(seconds: u64) -> Timestamp {
+        Timestamp::from(SystemTime::now() + Duration::from_secs(seconds))
+    }
+
+    fn names(entries: &Entries) -> Vec<(String, Kind)> {
+        entries.iter().map(|it| (it.name().to_str().unwrap().to_owned(), it.kind())).collect()
+    }
+
+    #[test]
+    fn an_unchanged_folder_is_recalled_and_no_other() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path();
+        fs::write(path.join("a"), "").unwrap();
+        let mut memory = Memory::new(time_in(60));
+        let remember = |memory: &mut Memory| {
+            let folder = Folder::open(path).unwrap();
+            let stamp = memory.stamp(&folder).expect("a file system that stamps folders");
+            let mut entries = Entries::default();
+            entries.push(&Entry::new(OsStr::new("a"), Kind::File));
+            entries.push(&Entry::new(OsStr::new("b"), Kind::Folder));
+            memory.keep(path, stamp, entries);
+        };
+        remember(&mut memory);
+        let (_, recalled) = memory.take(&Folder::open(path).unwrap()).unwrap();
+        assert_eq!(
+            names(&recalled),
+            [("a".to_owned(), Kind::File), ("b".to_owned(), Kind::Folder)]
+        );
+        assert!(memory.take(&Folder::open(path).unwrap()).is_none(), "it was taken out");
+        let changes: [&dyn Fn(); 3] = [
+            &|| fs::write(path.join("c"), "").unwrap(),
+            &|| fs::remove_file(path.join("c")).unwrap(),
+            &|| fs::rename(path.join("a"), path.join("d")).unwrap(),
+        ];
+        for change in changes {
+            remember(&mut memory);
+            // File systems count time in ticks of some milliseconds.
+            sleep(Duration::from_millis(30));
+            change();
+            assert!(memory.take(&Folder::open(path).unwrap()).is_none());
+        }
+    }
+
+    #[test]
+    fn what_may_change_unseen_is_not_remembered() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = Folder::open(temporary.path()).unwrap();
+        for seconds in [0, 1, 2] {
+            assert!(Memory::new(time_in(seconds)).stamp(&folder).is_none(), "{seconds}");
+        }
+        let mut memory = Memory::new(time_in(60));
+        assert!(memory.stamp(&folder).is_some());
+        // The kernel's own file system does not stamp anything.
+        let kernels = Folder::open(Path::new("/proc/self/fd")).unwrap();
+        assert!(memory.stamp(&kernels).is_none());
+        memory.seal();
+        assert!(memory.stamp(&folder).is_none(), "a later look is for fewer sessions");
+    }
+}

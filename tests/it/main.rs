@@ -48,6 +48,7 @@ mod report;
 mod running;
 mod schedule;
 mod schedule_cron;
+mod second_look;
 mod stand_in;
 mod undo;
 mod usage;

@@ -1,0 +1,157 @@
+//! The second look recalls folders that have not changed, and sees all the same what a look with
+//! fresh eyes would (D6).
+
+use crate::env::{DAY, HOUR, MINUTE, TestEnv, set_age};
+use serde_json::json;
+use session_warden::domain::plan::Observations;
+use session_warden::domain::{Clock, SessionMap, Timestamp};
+use session_warden::provider::{Memories, Owners, observe};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::thread::sleep;
+use std::time::{Duration, SystemTime};
+
+const CLAUDE: [&str; 3] = [
+    "11111111-1111-4111-8111-111111111111",
+    "22222222-2222-4222-8222-222222222222",
+    "33333333-3333-4333-8333-333333333333",
+];
+/// Made on 2024-03-01, as a version 7 id tells.
+const CODEX: &str = "018df76a-fb40-7000-8000-000000000000";
+const GEMINI: &str = "44444444-4444-4444-8444-444444444444";
+const DAY_OF_CODEX: &str = ".codex/sessions/2024/03/01";
+
+fn home() -> TestEnv {
+    let env = TestEnv::new();
+    for id in &CLAUDE[..2] {
+        env.file(&format!(".claude/projects/-w-{}/{id}.jsonl", &id[..1]), "{}\n", DAY);
+    }
+    env.file(&format!("{DAY_OF_CODEX}/rollout-2024-03-01T01-30-00-{CODEX}.jsonl"), "{}\n", DAY);
+    env.session("gemini", GEMINI, DAY);
+    env.map(
+        json!({
+            "claude-cli": {"a": CLAUDE[0], "b": CLAUDE[1], "c": CLAUDE[2]},
+            "codex-cli": {"d": CODEX},
+            "gemini-cli": {"e": GEMINI},
+        })
+        .to_string(),
+    );
+    env
+}
+
+/// What is seen, of all mappings or of those at even places.
+fn look(
+    env: &TestEnv,
+    map: &SessionMap,
+    all: bool,
+    memories: Option<&mut Memories>,
+) -> Observations {
+    let us = rustix::process::geteuid().as_raw();
+    let now = SystemTime::now() - Duration::from_secs(2 * HOUR);
+    observe(
+        map,
+        |place, _| all || place % 2 == 0,
+        Owners { us, map: Some(us) },
+        |_| Timestamp::from(now),
+        Clock::Mtime,
+        memories,
+        |provider| Ok(provider.in_home(&env.home(""))),
+    )
+    .unwrap()
+}
+
+/// A run that began so late that all folders had long been left alone.
+fn later() -> Memories {
+    Memories::new(Timestamp::from(SystemTime::now() + Duration::from_secs(60)))
+}
+
+fn told(seen: &Observations) -> String {
+    format!("{:?} {:?} {:?}", seen.subjects, seen.providers, seen.warnings)
+}
+
+#[test]
+fn it_sees_whatever_has_happened_between_d6() {
+    type Happens = fn(&TestEnv);
+    let all: [(&str, Happens); 14] = [
+        ("nothing", |_| {}),
+        ("a file is written", |env| {
+            set_age(&env.home(&format!(".claude/projects/-w-1/{}.jsonl", CLAUDE[0])), MINUTE);
+        }),
+        ("a rollout is written", |env| {
+            let name = format!("rollout-2024-03-01T01-30-00-{CODEX}.jsonl");
+            set_age(&env.home(&format!("{DAY_OF_CODEX}/{name}")), MINUTE);
+        }),
+        ("a file goes", |env| {
+            let file = env.home(&format!(".claude/projects/-w-2/{}.jsonl", CLAUDE[1]));
+            fs::remove_file(file).unwrap();
+        }),
+        ("a missing one comes into a known folder", |env| {
+            fs::write(env.home(&format!(".claude/projects/-w-1/{}.jsonl", CLAUDE[2])), "{}\n")
+                .unwrap();
+        }),
+        ("a copy comes into another known folder", |env| {
+            fs::write(env.home(&format!(".claude/projects/-w-2/{}.jsonl", CLAUDE[0])), "{}\n")
+                .unwrap();
+        }),
+        ("a copy comes into a new folder", |env| {
+            fs::create_dir(env.home(".claude/projects/-w-new")).unwrap();
+            let name = format!(".claude/projects/-w-new/{}.jsonl", CLAUDE[0]);
+            fs::write(env.home(&name), "{}\n").unwrap();
+        }),
+        ("a folder is linked in", |env| {
+            let elsewhere = env.path("elsewhere");
+            fs::create_dir(&elsewhere).unwrap();
+            fs::write(elsewhere.join(format!("{}.jsonl", CLAUDE[0])), "{}\n").unwrap();
+            symlink(elsewhere, env.home(".claude/projects/-linked")).unwrap();
+        }),
+        ("a folder takes another's place", |env| {
+            let projects = env.home(".claude/projects");
+            fs::rename(projects.join("-w-1"), projects.join("-w-away")).unwrap();
+            fs::rename(projects.join("-w-2"), projects.join("-w-1")).unwrap();
+        }),
+        ("subagents come", |env| {
+            let own = env.home(&format!(".claude/projects/-w-1/{}/subagents", CLAUDE[0]));
+            fs::create_dir_all(&own).unwrap();
+            fs::write(own.join("agent-a.jsonl"), "{}\n").unwrap();
+        }),
+        ("a rollout comes on another day", |env| {
+            let day = env.home(".codex/sessions/2024/03/02");
+            fs::create_dir_all(&day).unwrap();
+            let name = format!("rollout-2024-03-02T01-30-00-{CODEX}.jsonl");
+            fs::write(day.join(name), "{}\n").unwrap();
+        }),
+        ("a rollout comes into a folder in that day", |env| {
+            let below = env.home(&format!("{DAY_OF_CODEX}/moved"));
+            fs::create_dir_all(&below).unwrap();
+            fs::write(below.join(format!("rollout-x-{CODEX}.jsonl")), "{}\n").unwrap();
+        }),
+        ("a session is archived", |env| {
+            let name = format!("rollout-2024-03-01T01-30-00-{CODEX}.jsonl");
+            let archive = env.home(".codex/archived_sessions");
+            fs::create_dir(&archive).unwrap();
+            fs::rename(env.home(&format!("{DAY_OF_CODEX}/{name}")), archive.join(name)).unwrap();
+        }),
+        ("another file of one id comes", |env| {
+            let chats = env.home(".gemini/tmp/again/chats");
+            fs::create_dir_all(&chats).unwrap();
+            let name = format!("session-2026-01-02T03-04-{}.jsonl", &GEMINI[..8]);
+            fs::write(chats.join(name), format!("{{\"sessionId\":\"{GEMINI}\"}}\n")).unwrap();
+        }),
+    ];
+    for (what, happens) in all {
+        let env = home();
+        let map = SessionMap::parse(env.map_bytes()).unwrap();
+        let mut memories = later();
+        let before = look(&env, &map, true, Some(&mut memories));
+        // File systems count time in ticks of some milliseconds.
+        sleep(Duration::from_millis(30));
+        happens(&env);
+        // Some of them first, as over a bridge, which lets go one at a time.
+        for all in [false, true, false, true] {
+            let again = look(&env, &map, all, Some(&mut memories));
+            let fresh = look(&env, &map, all, None);
+            assert_eq!(told(&again), told(&fresh), "{what}");
+            assert!(what == "nothing" || !all || told(&again) != told(&before), "{what}");
+        }
+    }
+}
