@@ -87,7 +87,8 @@ impl Memory {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(target_os = "linux")]
+#[cfg(test)]
 #[expect(
     clippy::disallowed_methods,
     reason = "folders are stamped by the real clock and real writes"
