@@ -160,11 +160,15 @@ impl Folder {
     ) -> io::Result<()> {
         let mut buffer = Vec::with_capacity(BUFFER);
         let mut raw = rustix::fs::RawDir::new(&self.descriptor, buffer.spare_capacity_mut());
+        let mut is_first = true;
         while let Some(entry) = raw.next() {
             let entry = match entry {
                 Err(Errno::INTR) => continue,
+                // It went since it was opened, so nothing is in it.
+                Err(Errno::NOENT) if is_first => break,
                 entry => entry?,
             };
+            is_first = false;
             if Entry::show(entry.file_name(), entry.file_type(), &mut each)?.is_break() {
                 break;
             }

@@ -137,7 +137,7 @@ impl Process {
         if is_zombie || !is_theirs.is_some_and(|user: u32| users.contains(&user)) {
             return Ok(None);
         }
-        let name = line(&status, b"Name:").unwrap_or_default().trim_ascii().to_vec();
+        let name = line(&status, b"Name:\t").unwrap_or_default().to_vec();
         Ok(Some(Self { id, name, arguments: proc.read_below(&format!("{id}/cmdline"))? }))
     }
 }
@@ -227,7 +227,8 @@ fn ancestors() -> HashSet<u32> {
 
 /// The kernel's own threads, as far as they can be told at once: often most of what runs, and none
 /// has arguments or files. They are the children of process 2, where that is one itself; whoever
-/// sees only a container's processes has another there.
+/// sees only a container's processes has another there. The few programs that the kernel starts by
+/// itself, as for a core dump, are among them; no CLI is.
 fn of_the_kernel(proc: &Folder) -> Vec<u32> {
     /// Of the flags, field 9 of `stat`: `PF_KTHREAD` in the kernel's `sched.h`.
     const IS_OF_KERNEL: u32 = 0x0020_0000;

@@ -15,6 +15,10 @@ use crate::domain::Timestamp;
 /// ticks, of up to 2 seconds: a change within the same tick does not show.
 const QUIET: u64 = 3;
 
+/// How many folders of a provider are remembered; each takes some 300 bytes. The others are listed
+/// again.
+const MOST: usize = 16_384;
+
 /// The folders of one provider that were listed whole, with those of their entries that matter.
 #[derive(Debug, Clone)]
 pub(super) struct Memory {
@@ -68,7 +72,7 @@ impl Memory {
 
     /// What `folder` is stamped with, if it is to be remembered: a change of it from now on will show.
     pub(super) fn stamp(&self, folder: &Folder) -> Option<Stamp> {
-        if self.is_sealed {
+        if self.is_sealed || self.folders.len() >= MOST {
             return None;
         }
         let stamp = folder.stamp().ok()?;

@@ -1,7 +1,7 @@
 //! The second look recalls folders that have not changed, and sees all the same what a look with
 //! fresh eyes would (D6).
 
-use crate::env::{DAY, HOUR, MINUTE, TestEnv, set_age};
+use crate::env::{DAY, HOUR, MINUTE, TestEnv, set_age, set_written};
 use serde_json::json;
 use session_warden::domain::plan::Observations;
 use session_warden::domain::{Clock, SessionMap, Timestamp};
@@ -27,7 +27,16 @@ fn home() -> TestEnv {
         env.file(&format!(".claude/projects/-w-{}/{id}.jsonl", &id[..1]), "{}\n", DAY);
     }
     env.file(&format!("{DAY_OF_CODEX}/rollout-2024-03-01T01-30-00-{CODEX}.jsonl"), "{}\n", DAY);
+    env.file(&format!("{DAY_OF_CODEX}/sub/rollout-y-{CODEX}.jsonl"), "{}\n", DAY);
+    env.file(".codex/sessions/z/q/notes", "", DAY);
     env.session("gemini", GEMINI, DAY);
+    fs::create_dir(env.home(".gemini/tmp/empty")).unwrap();
+    env.file(&format!(".claude/projects/-w-2/{}.jsonl", CLAUDE[2]), "", DAY);
+    let side = format!("{{\"sessionId\":\"{}\"}}\n", CLAUDE[1]);
+    env.file(".claude/projects/-w-2/agent-0.jsonl", side, 2 * DAY);
+    env.file(&format!(".claude/projects/-w-2/{}/subagents/agent-a.jsonl", CLAUDE[1]), "", DAY);
+    fs::write(env.path("target"), "").unwrap();
+    symlink(env.path("target"), env.home(".claude/projects/-link")).unwrap();
     env.map(
         json!({
             "claude-cli": {"a": CLAUDE[0], "b": CLAUDE[1], "c": CLAUDE[2]},
@@ -69,76 +78,113 @@ fn told(seen: &Observations) -> String {
     format!("{:?} {:?} {:?}", seen.subjects, seen.providers, seen.warnings)
 }
 
+type Act = fn(&TestEnv);
+
+/// What may happen between two looks, and what does it.
+const ALL: [(&str, Act); 22] = [
+    ("nothing", |_| {}),
+    ("a link to a file leads to a folder", |env| {
+        let target = env.path("target");
+        fs::remove_file(&target).unwrap();
+        fs::create_dir(&target).unwrap();
+        fs::write(target.join(format!("{}.jsonl", CLAUDE[0])), "{}\n").unwrap();
+    }),
+    ("a file comes and its folder's mtime is put back", |env| {
+        let folder = env.home(".claude/projects/-w-1");
+        let before = fs::metadata(&folder).unwrap().modified().unwrap();
+        fs::write(folder.join(format!("{}.jsonl", CLAUDE[1])), "{}\n").unwrap();
+        set_written(&folder, before);
+    }),
+    ("an empty file grows", |env| {
+        fs::write(env.home(&format!(".claude/projects/-w-2/{}.jsonl", CLAUDE[2])), "{}\n").unwrap();
+    }),
+    ("an old side file is written", |env| {
+        set_age(&env.home(".claude/projects/-w-2/agent-0.jsonl"), MINUTE);
+    }),
+    ("a subagent goes on", |env| {
+        let own = env.home(&format!(".claude/projects/-w-2/{}/subagents", CLAUDE[1]));
+        fs::write(own.join("agent-b.jsonl"), "{}\n").unwrap();
+    }),
+    ("a rollout in a folder of that day is written", |env| {
+        set_age(&env.home(&format!("{DAY_OF_CODEX}/sub/rollout-y-{CODEX}.jsonl")), MINUTE);
+    }),
+    ("a rollout comes into a folder of another kind", |env| {
+        fs::write(env.home(&format!(".codex/sessions/z/q/rollout-x-{CODEX}.jsonl")), "{}\n")
+            .unwrap();
+    }),
+    ("a project gets chats", |env| {
+        let chats = env.home(".gemini/tmp/empty/chats");
+        fs::create_dir(&chats).unwrap();
+        let name = format!("session-2026-01-02T03-04-{}.jsonl", &GEMINI[..8]);
+        fs::write(chats.join(name), format!("{{\"sessionId\":\"{GEMINI}\"}}\n")).unwrap();
+    }),
+    ("a file is written", |env| {
+        set_age(&env.home(&format!(".claude/projects/-w-1/{}.jsonl", CLAUDE[0])), MINUTE);
+    }),
+    ("a rollout is written", |env| {
+        let name = format!("rollout-2024-03-01T01-30-00-{CODEX}.jsonl");
+        set_age(&env.home(&format!("{DAY_OF_CODEX}/{name}")), MINUTE);
+    }),
+    ("a file goes", |env| {
+        let file = env.home(&format!(".claude/projects/-w-2/{}.jsonl", CLAUDE[1]));
+        fs::remove_file(file).unwrap();
+    }),
+    ("a missing one comes into a known folder", |env| {
+        fs::write(env.home(&format!(".claude/projects/-w-1/{}.jsonl", CLAUDE[2])), "{}\n").unwrap();
+    }),
+    ("a copy comes into another known folder", |env| {
+        fs::write(env.home(&format!(".claude/projects/-w-2/{}.jsonl", CLAUDE[0])), "{}\n").unwrap();
+    }),
+    ("a copy comes into a new folder", |env| {
+        fs::create_dir(env.home(".claude/projects/-w-new")).unwrap();
+        let name = format!(".claude/projects/-w-new/{}.jsonl", CLAUDE[0]);
+        fs::write(env.home(&name), "{}\n").unwrap();
+    }),
+    ("a folder is linked in", |env| {
+        let elsewhere = env.path("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        fs::write(elsewhere.join(format!("{}.jsonl", CLAUDE[0])), "{}\n").unwrap();
+        symlink(elsewhere, env.home(".claude/projects/-linked")).unwrap();
+    }),
+    ("a folder takes another's place", |env| {
+        let projects = env.home(".claude/projects");
+        fs::rename(projects.join("-w-1"), projects.join("-w-away")).unwrap();
+        fs::rename(projects.join("-w-2"), projects.join("-w-1")).unwrap();
+    }),
+    ("subagents come", |env| {
+        let own = env.home(&format!(".claude/projects/-w-1/{}/subagents", CLAUDE[0]));
+        fs::create_dir_all(&own).unwrap();
+        fs::write(own.join("agent-a.jsonl"), "{}\n").unwrap();
+    }),
+    ("a rollout comes on another day", |env| {
+        let day = env.home(".codex/sessions/2024/03/02");
+        fs::create_dir_all(&day).unwrap();
+        let name = format!("rollout-2024-03-02T01-30-00-{CODEX}.jsonl");
+        fs::write(day.join(name), "{}\n").unwrap();
+    }),
+    ("a rollout comes into a folder in that day", |env| {
+        let below = env.home(&format!("{DAY_OF_CODEX}/moved"));
+        fs::create_dir_all(&below).unwrap();
+        fs::write(below.join(format!("rollout-x-{CODEX}.jsonl")), "{}\n").unwrap();
+    }),
+    ("a session is archived", |env| {
+        let name = format!("rollout-2024-03-01T01-30-00-{CODEX}.jsonl");
+        fs::remove_dir_all(env.home(&format!("{DAY_OF_CODEX}/sub"))).unwrap();
+        let archive = env.home(".codex/archived_sessions");
+        fs::create_dir(&archive).unwrap();
+        fs::rename(env.home(&format!("{DAY_OF_CODEX}/{name}")), archive.join(name)).unwrap();
+    }),
+    ("another file of one id comes", |env| {
+        let chats = env.home(".gemini/tmp/again/chats");
+        fs::create_dir_all(&chats).unwrap();
+        let name = format!("session-2026-01-02T03-04-{}.jsonl", &GEMINI[..8]);
+        fs::write(chats.join(name), format!("{{\"sessionId\":\"{GEMINI}\"}}\n")).unwrap();
+    }),
+];
+
 #[test]
 fn it_sees_whatever_has_happened_between_d6() {
-    type Happens = fn(&TestEnv);
-    let all: [(&str, Happens); 14] = [
-        ("nothing", |_| {}),
-        ("a file is written", |env| {
-            set_age(&env.home(&format!(".claude/projects/-w-1/{}.jsonl", CLAUDE[0])), MINUTE);
-        }),
-        ("a rollout is written", |env| {
-            let name = format!("rollout-2024-03-01T01-30-00-{CODEX}.jsonl");
-            set_age(&env.home(&format!("{DAY_OF_CODEX}/{name}")), MINUTE);
-        }),
-        ("a file goes", |env| {
-            let file = env.home(&format!(".claude/projects/-w-2/{}.jsonl", CLAUDE[1]));
-            fs::remove_file(file).unwrap();
-        }),
-        ("a missing one comes into a known folder", |env| {
-            fs::write(env.home(&format!(".claude/projects/-w-1/{}.jsonl", CLAUDE[2])), "{}\n")
-                .unwrap();
-        }),
-        ("a copy comes into another known folder", |env| {
-            fs::write(env.home(&format!(".claude/projects/-w-2/{}.jsonl", CLAUDE[0])), "{}\n")
-                .unwrap();
-        }),
-        ("a copy comes into a new folder", |env| {
-            fs::create_dir(env.home(".claude/projects/-w-new")).unwrap();
-            let name = format!(".claude/projects/-w-new/{}.jsonl", CLAUDE[0]);
-            fs::write(env.home(&name), "{}\n").unwrap();
-        }),
-        ("a folder is linked in", |env| {
-            let elsewhere = env.path("elsewhere");
-            fs::create_dir(&elsewhere).unwrap();
-            fs::write(elsewhere.join(format!("{}.jsonl", CLAUDE[0])), "{}\n").unwrap();
-            symlink(elsewhere, env.home(".claude/projects/-linked")).unwrap();
-        }),
-        ("a folder takes another's place", |env| {
-            let projects = env.home(".claude/projects");
-            fs::rename(projects.join("-w-1"), projects.join("-w-away")).unwrap();
-            fs::rename(projects.join("-w-2"), projects.join("-w-1")).unwrap();
-        }),
-        ("subagents come", |env| {
-            let own = env.home(&format!(".claude/projects/-w-1/{}/subagents", CLAUDE[0]));
-            fs::create_dir_all(&own).unwrap();
-            fs::write(own.join("agent-a.jsonl"), "{}\n").unwrap();
-        }),
-        ("a rollout comes on another day", |env| {
-            let day = env.home(".codex/sessions/2024/03/02");
-            fs::create_dir_all(&day).unwrap();
-            let name = format!("rollout-2024-03-02T01-30-00-{CODEX}.jsonl");
-            fs::write(day.join(name), "{}\n").unwrap();
-        }),
-        ("a rollout comes into a folder in that day", |env| {
-            let below = env.home(&format!("{DAY_OF_CODEX}/moved"));
-            fs::create_dir_all(&below).unwrap();
-            fs::write(below.join(format!("rollout-x-{CODEX}.jsonl")), "{}\n").unwrap();
-        }),
-        ("a session is archived", |env| {
-            let name = format!("rollout-2024-03-01T01-30-00-{CODEX}.jsonl");
-            let archive = env.home(".codex/archived_sessions");
-            fs::create_dir(&archive).unwrap();
-            fs::rename(env.home(&format!("{DAY_OF_CODEX}/{name}")), archive.join(name)).unwrap();
-        }),
-        ("another file of one id comes", |env| {
-            let chats = env.home(".gemini/tmp/again/chats");
-            fs::create_dir_all(&chats).unwrap();
-            let name = format!("session-2026-01-02T03-04-{}.jsonl", &GEMINI[..8]);
-            fs::write(chats.join(name), format!("{{\"sessionId\":\"{GEMINI}\"}}\n")).unwrap();
-        }),
-    ];
-    for (what, happens) in all {
+    for (what, happens) in ALL {
         let env = home();
         let map = SessionMap::parse(env.map_bytes()).unwrap();
         let mut memories = later();
