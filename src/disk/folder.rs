@@ -65,6 +65,17 @@ pub struct Status {
     pub inode: u64,
 }
 
+impl Status {
+    fn of(stat: &rustix::fs::Stat) -> Self {
+        Self {
+            kind: FileType::from_raw_mode(stat.st_mode).into(),
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            written: written(stat),
+            inode: stat.st_ino,
+        }
+    }
+}
+
 /// What of a folder changes when something comes into it or goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
@@ -196,26 +207,26 @@ impl Folder {
         let stat = rustix::io::retry_on_intr(|| {
             rustix::fs::statat(&self.descriptor, name, AtFlags::SYMLINK_NOFOLLOW)
         })?;
-        Ok(Status {
-            kind: FileType::from_raw_mode(stat.st_mode).into(),
-            size: u64::try_from(stat.st_size).unwrap_or(0),
-            written: written(&stat),
-            inode: stat.st_ino,
-        })
+        Ok(Status::of(&stat))
     }
 
     /// Opens the regular file called `name`, to read it.
     pub fn open_file(&self, name: &OsStr) -> io::Result<File> {
+        self.open_with_status(name).map(|(file, _)| file)
+    }
+
+    /// The same, with its status when it was opened.
+    pub fn open_with_status(&self, name: &OsStr) -> io::Result<(File, Status)> {
         // NONBLOCK: should it have become a FIFO since it was stated, opening must not wait.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = rustix::io::retry_on_intr(|| {
             rustix::fs::openat(&self.descriptor, name, flags, Mode::empty())
         })?;
-        let stat = rustix::fs::fstat(&opened)?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        let status = Status::of(&rustix::fs::fstat(&opened)?);
+        if status.kind != Kind::File {
             return Err(io::Error::other("not a regular file"));
         }
-        Ok(File::from(opened))
+        Ok((File::from(opened), status))
     }
 
     /// What the file at that relative path holds, whatever leads there: for the kernel's own files,

@@ -80,9 +80,13 @@ fn write_lines<T: Serialize>(
             out.write_all(b"\n")?;
         }
     }
+    // JSON is written in very small pieces.
+    let mut line = Vec::new();
     for entry in entries {
-        serde_json::to_writer(&mut out, &entry)?;
-        out.write_all(b"\n")?;
+        line.clear();
+        serde_json::to_writer(&mut line, &entry)?;
+        line.push(b'\n');
+        out.write_all(&line)?;
     }
     out.flush()
 }

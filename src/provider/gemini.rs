@@ -105,10 +105,18 @@ fn judge(
     found: &mut Findings,
 ) -> Option<Candidate> {
     let name = file.name();
-    let why = match chats.status(name) {
+    // What is listed as a file is asked for its status when it is open.
+    let open = || chats.open_with_status(name).ok();
+    let opened = if file.kind() == Kind::File { open() } else { None };
+    let status = opened.as_ref().map_or_else(|| chats.status(name), |(_, status)| Ok(*status));
+    let why = match status {
         Ok(status) if status.kind == Kind::File => {
             let file = Candidate { project, name: name.to_owned(), written: status.written, fits };
-            return match header::read(chats, name, "sessionId") {
+            let header = match opened {
+                Some((open, _)) => header::read_from(open, "sessionId"),
+                None => header::read(chats, name, "sessionId"),
+            };
+            return match header {
                 Ok(Header::Torn) => Some(file),
                 header => {
                     take(&file, chats, header, wanted, found);

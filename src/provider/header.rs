@@ -4,15 +4,15 @@
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use std::ffi::OsStr;
 use std::fmt;
-use std::io;
+use std::io::{self, Read};
 use std::time::Duration;
 
 use crate::disk::folder::Folder;
 
 /// How much of a file is read at first, and at most. The ids stand within the first few hundred
 /// bytes of what the CLIs write.
-const FIRST_READ: u64 = 4 << 10;
-const LAST_READ: u64 = 1 << 20;
+const FIRST_READ: usize = 4 << 10;
+const LAST_READ: usize = 1 << 20;
 
 /// How long to wait, in turn, before a torn header is read again; about half a second in all.
 const WAITS: [Duration; 5] = [
@@ -43,16 +43,26 @@ impl Header {
 
 /// The text that stands under `key` at the top level of the first object in the file.
 pub(super) fn read(folder: &Folder, name: &OsStr, key: &'static str) -> io::Result<Header> {
-    for limit in [FIRST_READ, LAST_READ] {
-        let start = folder.read_start(name, limit)?;
-        let cut_off = start.len() as u64 == limit;
-        match scan(&start, key) {
-            Header::Torn if cut_off && limit < LAST_READ => {}
-            Header::Torn if cut_off => return Ok(Header::Without),
+    read_from(folder.open_file(name)?, key)
+}
+
+/// The same, in an open file.
+pub(super) fn read_from(mut file: impl Read, key: &'static str) -> io::Result<Header> {
+    let (mut start, mut length) = (vec![0; FIRST_READ], 0);
+    loop {
+        let read = match file.read(&mut start[length..]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        length += read;
+        match scan(&start[..length], key) {
+            Header::Torn if read == 0 => return Ok(Header::Torn),
+            Header::Torn if length == LAST_READ => return Ok(Header::Without),
+            Header::Torn if length == start.len() => start.resize(LAST_READ, 0),
+            Header::Torn => {}
             header => return Ok(header),
         }
     }
-    Ok(Header::Without)
 }
 
 /// Reads the header of every file with `read`, torn ones again a few times, and hands each file
