@@ -361,44 +361,4 @@ fn is_not_folder(error: &io::Error) -> bool {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "folders are stamped by the real clock and real writes"
-)]
-mod tests {
-    use super::*;
-    use crate::domain::IdKind;
-    use std::fs;
-    use std::os::unix::fs::symlink;
-    use std::time::{Duration, SystemTime};
-
-    #[test]
-    fn only_what_mattered_is_looked_at_again() {
-        let temporary = tempfile::tempdir().unwrap();
-        for name in ["one", "two", "three"] {
-            fs::write(temporary.path().join(name), "").unwrap();
-        }
-        symlink("one", temporary.path().join("link")).unwrap();
-        let late = Timestamp::from(SystemTime::now() + Duration::from_secs(60));
-        let wanted = Wanted::new(IdKind::Word, Timestamp::MAX);
-        let list = |memory| {
-            let mut names = Vec::new();
-            let mut found = Findings::new(&wanted, None, Some(memory));
-            found.list(&Folder::open(temporary.path()).unwrap(), |_, entry| {
-                names.push(entry.name().to_str().unwrap().to_owned());
-                entry.name() == "two"
-            });
-            assert_eq!(found.reading, Reading::Whole);
-            names.sort_unstable();
-            (names, found.memory.unwrap())
-        };
-        let (names, memory) = list(Memory::new(late));
-        assert_eq!(names, ["link", "one", "three", "two"]);
-        let (names, memory) = list(memory);
-        // What a link leads to may have changed.
-        assert_eq!(names, ["link", "two"]);
-        fs::remove_file(temporary.path().join("three")).unwrap();
-        let (names, _) = list(memory);
-        assert_eq!(names, ["link", "one", "two"]);
-    }
-}
+mod tests;

@@ -14,8 +14,6 @@ use crate::domain::{Activity, IdKind, SessionId, Timestamp};
 pub struct Wanted<'a> {
     kind: IdKind,
     ids: Vec<SessionId<'a>>,
-    /// The numbers that the ids stand for, where they are UUIDs.
-    numbers: Vec<u128>,
     /// The places of the ids, found by their hash: there may be as many as mappings.
     places: HashTable<u32>,
     hasher: DefaultHashBuilder,
@@ -26,28 +24,23 @@ impl<'a> Wanted<'a> {
     /// Nothing yet, of that kind. A session used at `cutoff` or later needs no further search.
     pub fn new(kind: IdKind, cutoff: Timestamp) -> Self {
         let hasher = DefaultHashBuilder::default();
-        let (ids, numbers, places) = (Vec::new(), Vec::new(), HashTable::new());
-        Self { kind, ids, numbers, places, hasher, cutoff }
+        Self { kind, ids: Vec::new(), places: HashTable::new(), hasher, cutoff }
     }
 
     /// Asks for one more; its place, the same for the same id.
     pub fn add(&mut self, id: SessionId<'a>) -> u32 {
         // A map has fewer than 2^32 mappings: each takes more than one byte of less than 4 GiB.
         let next = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
-        let Self { kind, ids, numbers, places, hasher, .. } = self;
+        let Self { kind, ids, places, hasher, .. } = self;
         let entry = match kind {
             IdKind::Uuid => {
-                // What is no UUID is never asked for; a number for it keeps places what they are.
-                let number = uuid(id.0.as_bytes()).unwrap_or_default();
-                let entry = places.entry(
-                    hasher.hash_one(number),
-                    |place| numbers[*place as usize] == number,
-                    |place| hasher.hash_one(numbers[*place as usize]),
-                );
-                if let Entry::Vacant(_) = entry {
-                    numbers.push(number);
-                }
-                entry
+                let number = |id: SessionId<'_>| uuid(id.0.as_bytes());
+                let wanted = number(id);
+                places.entry(
+                    hasher.hash_one(wanted),
+                    |place| number(ids[*place as usize]) == wanted,
+                    |place| hasher.hash_one(number(ids[*place as usize])),
+                )
             }
             IdKind::Word => places.entry(
                 hasher.hash_one(id.0),
@@ -69,9 +62,10 @@ impl<'a> Wanted<'a> {
     pub fn find(&self, id: &[u8]) -> Option<u32> {
         let found = match self.kind {
             IdKind::Uuid => {
-                let number = uuid(id)?;
-                let same = |place: &u32| self.numbers[*place as usize] == number;
-                self.places.find(self.hasher.hash_one(number), same)
+                // What is no UUID is nobody's; the numbers are not kept, for memory's sake.
+                let wanted = Some(uuid(id)?);
+                let same = |place: &u32| uuid(self.ids[*place as usize].0.as_bytes()) == wanted;
+                self.places.find(self.hasher.hash_one(wanted), same)
             }
             IdKind::Word => {
                 let id = std::str::from_utf8(id).ok()?;

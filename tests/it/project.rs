@@ -74,6 +74,37 @@ fn the_domain_is_pure() {
 }
 
 #[test]
+fn every_requirement_has_a_row_that_names_tests_which_are_there() {
+    let mut sources = Vec::new();
+    self::sources(&root().join("src"), &mut sources);
+    self::sources(&root().join("tests/it"), &mut sources);
+    let code: String = sources.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let page = fs::read_to_string(root().join("docs/reliability.md")).unwrap();
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .map(|line| line.split('|').map(str::trim).collect::<Vec<_>>())
+        .filter(|cells| cells.len() == 5 && cells[1].ends_with(|end: char| end.is_ascii_digit()))
+        .collect();
+    let ids: Vec<String> = [("W", 10), ("R", 5), ("D", 6), ("B", 6), ("X", 7)]
+        .iter()
+        .flat_map(|(letter, most)| (1..=*most).map(move |number| format!("{letter}{number}")))
+        .collect();
+    assert_eq!(rows.iter().map(|cells| cells[1]).collect::<Vec<_>>(), ids);
+    for cells in rows {
+        let tag = format!("_{}", cells[1].to_lowercase());
+        for name in cells[3].split(", ").map(|name| name.trim_matches('`')) {
+            if name.contains('/') {
+                assert!(root().join(name).is_file(), "{name} is not there");
+            } else {
+                assert!(code.contains(&format!("fn {name}(")), "there is no test {name}");
+                let is_for = name.ends_with(&tag) || name.contains(&format!("{tag}_"));
+                assert!(is_for, "{name} is not for {}", cells[1]);
+            }
+        }
+    }
+}
+
+#[test]
 fn the_readme_shows_the_real_help() {
     let help = TestEnv::new().run("--help");
     help.exits(0);
