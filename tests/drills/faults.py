@@ -168,6 +168,10 @@ def main():
     binary = os.path.realpath(sys.argv[1])
     if not shutil.which("strace"):
         sys.exit("faults.py: strace is missing; Debian's package is strace")
+    can = subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", "true"], capture_output=True)
+    if can.returncode != 0:
+        print(f"not run here: strace may not trace: {can.stderr.decode(errors='replace').strip()}")
+        return
     wrong = sweep("any call, one idle mapping", binary, 1, CALLS, on_trees=False)
     wrong += sweep("calls on sessions, 60 mappings", binary, 10, ON_TREES, on_trees=True)
     sys.exit(1 if wrong else 0)
