@@ -271,3 +271,24 @@ pub(super) fn numbers(folder: &Folder) -> io::Result<Vec<u32>> {
     })?;
     Ok(numbers)
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a /proc of our own is written")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_kernels_own_parent_tells_of_its_threads() {
+        let temporary = tempfile::tempdir().unwrap();
+        let of_two = |file: &str| temporary.path().join("2").join(file);
+        let proc = Folder::open(temporary.path()).unwrap();
+        assert!(of_the_kernel(&proc).is_empty(), "there is no process 2");
+        fs::create_dir_all(of_two("task/2")).unwrap();
+        fs::write(of_two("task/2/children"), "3 4 17 ").unwrap();
+        // As the kernel's own parent has it, and as a shell that is process 2 in a container.
+        for (flags, expected) in [(2_129_984, vec![3, 4, 17]), (4_194_560, Vec::new())] {
+            fs::write(of_two("stat"), format!("2 (a) b) S 0 0 0 0 -1 {flags} 0 0 0\n")).unwrap();
+            assert_eq!(of_the_kernel(&proc), expected, "{flags}");
+        }
+    }
+}

@@ -144,6 +144,38 @@ impl Visitor<'_> for IsKey {
 mod tests {
     use super::*;
 
+    /// Hands out a few bytes at a time, and is interrupted before each.
+    struct Slow<'t>(&'t [u8], bool);
+
+    impl Read for Slow<'_> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let most = into.len().min(7);
+            self.0.read(&mut into[..most])
+        }
+    }
+
+    #[test]
+    fn a_header_is_read_as_far_as_it_must_be_and_no_further() {
+        #[track_caller]
+        fn check(text: &str, header: &Header) {
+            assert_eq!(read_from(text.as_bytes(), "sessionId").unwrap(), *header);
+        }
+        let behind = |length: usize| format!(r#"{{"x":"{}","sessionId":"a"}}"#, " ".repeat(length));
+        let found = Header::Text("a".to_owned());
+        for length in [0, FIRST_READ - 8, FIRST_READ, 100_000, LAST_READ - 100] {
+            check(&behind(length), &found);
+        }
+        check(&behind(LAST_READ), &Header::Without);
+        check(&behind(FIRST_READ)[..FIRST_READ], &Header::Torn);
+        check(&behind(100_000)[..50_000], &Header::Torn);
+        let text = behind(300);
+        assert_eq!(read_from(Slow(text.as_bytes(), false), "sessionId").unwrap(), found);
+    }
+
     #[test]
     fn only_a_text_at_the_top_level_of_the_first_object_counts() {
         #[track_caller]

@@ -159,6 +159,13 @@ mod tests {
         // The kernel's own file system does not stamp anything.
         let kernels = Folder::open(Path::new("/proc/self/fd")).unwrap();
         assert!(memory.stamp(&kernels).is_none());
+        let stamp = folder.stamp().unwrap();
+        for number in 0..MOST {
+            assert!(memory.stamp(&folder).is_some(), "{number}");
+            memory.keep(&temporary.path().join(number.to_string()), stamp, Entries::default());
+        }
+        assert!(memory.stamp(&folder).is_none(), "memory has a bound");
+        let mut memory = Memory::new(time_in(60));
         memory.seal();
         assert!(memory.stamp(&folder).is_none(), "a later look is for fewer sessions");
     }

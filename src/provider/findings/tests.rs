@@ -11,6 +11,19 @@ use std::os::unix::fs::symlink;
 use std::time::{Duration, SystemTime};
 
 #[test]
+fn a_folder_that_has_just_gone_is_empty() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("gone");
+    fs::create_dir(&path).unwrap();
+    let folder = Folder::open(&path).unwrap();
+    fs::remove_dir(&path).unwrap();
+    let wanted = Wanted::new(IdKind::Word, Timestamp::MAX);
+    let mut found = Findings::new(&wanted, None, None);
+    found.list(&folder, |_, entry| panic!("{entry:?} is in it"));
+    assert_eq!((found.reading, found.warnings.len()), (Reading::Whole, 0));
+}
+
+#[test]
 fn only_what_mattered_is_looked_at_again() {
     let temporary = tempfile::tempdir().unwrap();
     for name in ["one", "two", "three"] {
