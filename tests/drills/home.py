@@ -1,0 +1,81 @@
+"""Homes for drills: sessions on the disk, a map of them, and what has become of it."""
+
+import json
+import os
+import subprocess
+import time
+
+
+class Home:
+    """A home with so many active and so many idle sessions of each CLI, and a map of them."""
+
+    def __init__(self, root, each):
+        self.root, self.chats, self.idle = root, {}, set()
+        # Another sweep's strace names its sessions, which would be in use.
+        self.own = os.urandom(6).hex()
+        self.map, self.trees = f"{root}/bridge/session_map.json", []
+        os.makedirs(f"{root}/bridge")
+        for number in range(each):
+            for is_idle in (False, True):
+                self.session("claude-cli", ".claude/projects/-w-{n}/{id}.jsonl", number, is_idle)
+                if each > 1:
+                    codex = ".codex/sessions/2026/01/{n:02}/rollout-2026-01-02T03-04-05-{id}.jsonl"
+                    gemini = ".gemini/tmp/w{n}/chats/session-2026-01-02T03-04-{short}.jsonl"
+                    self.session("codex-cli", codex, number, is_idle)
+                    self.session("gemini-cli", gemini, number, is_idle)
+        with open(self.map, "w", encoding="utf-8") as file:
+            json.dump(self.chats, file)
+        with open(self.map, "rb") as file:
+            self.old = file.read()
+        for folder, _, names in os.walk(f"{root}/home"):
+            self.trees += [folder, *(f"{folder}/{name}" for name in names)]
+
+    def session(self, model, where, number, is_idle):
+        kinds = ["claude-cli", "codex-cli", "gemini-cli"]
+        short = f"{kinds.index(model)}{int(is_idle)}{number:06x}"
+        session = f"{short}-0000-4000-8000-{self.own}"
+        path = f"{self.root}/home/" + where.format(n=number % 3 + 1, id=session, short=short)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"type": "user", "sessionId": session}, file)
+        written = time.time() - (5 * 3600 if is_idle else 60)
+        os.utime(path, (written, written))
+        chat = f"chat-{model}-{number}-{is_idle}"
+        self.chats.setdefault(model, {})[chat] = session
+        if is_idle:
+            self.idle.add((model, chat))
+
+    def run(self, binary, *arguments, before=()):
+        """How such a run ends, and what it says on standard error and on standard output."""
+        environment = {
+            "HOME": f"{self.root}/home",
+            "XDG_STATE_HOME": f"{self.root}/state",
+            "PATH": "/usr/bin:/bin",
+        }
+        command = [*before, binary, *arguments]
+        ran = subprocess.run(command, env=environment, capture_output=True, timeout=60)
+        return ran.returncode, ran.stderr.decode(errors="replace"), ran.stdout.decode(errors="replace")
+
+    def clean(self, binary, *before):
+        """How a clean of the file ends, and what it says on standard error."""
+        return self.run(binary, "clean", "--bridge", "off", "--map", self.map, before=before)[:2]
+
+    def gone(self):
+        """The mappings that are no more; nothing where the file is no map."""
+        try:
+            with open(self.map, encoding="utf-8") as file:
+                left = json.load(file)
+            kept = {(model, chat): left[model][chat] for model in left for chat in left[model]}
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
+        all_ = {(model, chat): id_ for model, chats in self.chats.items() for chat, id_ in chats.items()}
+        if any(all_.get(key) != kept[key] for key in kept):
+            return None
+        return set(all_) - set(kept)
+
+    def reset(self):
+        with open(self.map, "wb") as file:
+            file.write(self.old)
+
+    def litter(self):
+        return [name for name in os.listdir(f"{self.root}/bridge") if ".tmp." in name]
