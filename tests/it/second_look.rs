@@ -11,17 +11,17 @@ use std::os::unix::fs::symlink;
 use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 
-const CLAUDE: [&str; 3] = [
+pub(crate) const CLAUDE: [&str; 3] = [
     "11111111-1111-4111-8111-111111111111",
     "22222222-2222-4222-8222-222222222222",
     "33333333-3333-4333-8333-333333333333",
 ];
 /// Made on 2024-03-01, as a version 7 id tells.
-const CODEX: &str = "018df76a-fb40-7000-8000-000000000000";
-const GEMINI: &str = "44444444-4444-4444-8444-444444444444";
-const DAY_OF_CODEX: &str = ".codex/sessions/2024/03/01";
+pub(crate) const CODEX: &str = "018df76a-fb40-7000-8000-000000000000";
+pub(crate) const GEMINI: &str = "44444444-4444-4444-8444-444444444444";
+pub(crate) const DAY_OF_CODEX: &str = ".codex/sessions/2024/03/01";
 
-fn home() -> TestEnv {
+pub(crate) fn home() -> TestEnv {
     let env = TestEnv::new();
     for id in &CLAUDE[..2] {
         env.file(&format!(".claude/projects/-w-{}/{id}.jsonl", &id[..1]), "{}\n", DAY);
@@ -49,7 +49,7 @@ fn home() -> TestEnv {
 }
 
 /// What is seen, of all mappings or of those at even places.
-fn look(
+pub(crate) fn look(
     env: &TestEnv,
     map: &SessionMap,
     all: bool,
@@ -70,11 +70,11 @@ fn look(
 }
 
 /// A run that began so late that all folders had long been left alone.
-fn later() -> Memories {
+pub(crate) fn later() -> Memories {
     Memories::new(Timestamp::from(SystemTime::now() + Duration::from_secs(60)))
 }
 
-fn told(seen: &Observations) -> String {
+pub(crate) fn told(seen: &Observations) -> String {
     format!("{:?} {:?} {:?}", seen.subjects, seen.providers, seen.warnings)
 }
 
