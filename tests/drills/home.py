@@ -23,27 +23,34 @@ class Home:
                     gemini = ".gemini/tmp/w{n}/chats/session-2026-01-02T03-04-{short}.jsonl"
                     self.session("codex-cli", codex, number, is_idle)
                     self.session("gemini-cli", gemini, number, is_idle)
-        with open(self.map, "w", encoding="utf-8") as file:
-            json.dump(self.chats, file)
-        with open(self.map, "rb") as file:
-            self.old = file.read()
+        self.write()
         for folder, _, names in os.walk(f"{root}/home"):
             self.trees += [folder, *(f"{folder}/{name}" for name in names)]
+
+    def write(self):
+        """Writes the map of all sessions there are by now."""
+        self.old = json.dumps(self.chats).encode()
+        self.reset()
 
     def session(self, model, where, number, is_idle):
         kinds = ["claude-cli", "codex-cli", "gemini-cli"]
         short = f"{kinds.index(model)}{int(is_idle)}{number:06x}"
         session = f"{short}-0000-4000-8000-{self.own}"
         path = f"{self.root}/home/" + where.format(n=number % 3 + 1, id=session, short=short)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump({"type": "user", "sessionId": session}, file)
-        written = time.time() - (5 * 3600 if is_idle else 60)
-        os.utime(path, (written, written))
+        record = {"type": "user", "sessionId": session}
         chat = f"chat-{model}-{number}-{is_idle}"
-        self.chats.setdefault(model, {})[chat] = session
+        self.put(model, chat, session, path, record, 5 * 3600 if is_idle else 60)
         if is_idle:
             self.idle.add((model, chat))
+
+    def put(self, model, chat, session, path, record, age):
+        """One session's file, written so many seconds ago, and its mapping."""
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(record, file)
+        written = time.time() - age
+        os.utime(path, (written, written))
+        self.chats.setdefault(model, {})[chat] = session
 
     def run(self, binary, *arguments, before=()):
         """How such a run ends, and what it says on standard error and on standard output."""
