@@ -5,6 +5,8 @@ import os
 import subprocess
 import time
 
+JOURNAL = ["removals.jsonl", "put-back.jsonl", "runs.jsonl"]
+
 
 class Home:
     """A home with so many active and so many idle sessions of each CLI, and a map of them."""
@@ -14,6 +16,7 @@ class Home:
         # Another sweep's strace names its sessions, which would be in use.
         self.own = os.urandom(6).hex()
         self.map, self.trees = f"{root}/bridge/session_map.json", []
+        self.state = f"{root}/state/session-warden"
         os.makedirs(f"{root}/bridge")
         for number in range(each):
             for is_idle in (False, True):
@@ -52,16 +55,24 @@ class Home:
         os.utime(path, (written, written))
         self.chats.setdefault(model, {})[chat] = session
 
-    def run(self, binary, *arguments, before=()):
-        """How such a run ends, and what it says on standard error and on standard output."""
+    def start(self, binary, *arguments, before=()):
+        """Such a run, begun."""
         environment = {
             "HOME": f"{self.root}/home",
             "XDG_STATE_HOME": f"{self.root}/state",
             "PATH": "/usr/bin:/bin",
         }
-        command = [*before, binary, *arguments]
-        ran = subprocess.run(command, env=environment, capture_output=True, timeout=60)
-        return ran.returncode, ran.stderr.decode(errors="replace"), ran.stdout.decode(errors="replace")
+        pipe = subprocess.PIPE
+        return subprocess.Popen([*before, binary, *arguments], env=environment, stdout=pipe, stderr=pipe)
+
+    def run(self, binary, *arguments, before=()):
+        """How such a run ends, and what it says on standard error and on standard output."""
+        with self.start(binary, *arguments, before=before) as child:
+            try:
+                out, said = child.communicate(timeout=60)
+            finally:
+                child.kill()
+        return child.returncode, said.decode(errors="replace"), out.decode(errors="replace")
 
     def clean(self, binary, *before):
         """How a clean of the file ends, and what it says on standard error."""
@@ -85,4 +96,17 @@ class Home:
             file.write(self.old)
 
     def litter(self):
-        return [name for name in os.listdir(f"{self.root}/bridge") if ".tmp." in name]
+        """What lies beside the map and in the state folder, and has no business there."""
+        beside = {"session_map.json", ".session_map.json.session-warden.lock"}
+        found = set(os.listdir(f"{self.root}/bridge")) - beside
+        if os.path.isdir(self.state):
+            found |= set(os.listdir(self.state)) - {"lock", *JOURNAL}
+        return sorted(found)
+
+    def journal(self, name):
+        """The lines of that file of the journal; no half one that a kill has left at its end."""
+        try:
+            with open(f"{self.state}/{name}", encoding="utf-8") as file:
+                return [json.loads(line) for line in file.read().split("\n")[:-1]]
+        except FileNotFoundError:
+            return []
