@@ -98,9 +98,9 @@ impl World {
             members.entry(model).or_default().push(format!("{}:{value}", json!(chat)));
             states.insert(chat, state(rows, model, *kind));
         }
-        let texts = members.iter().map(|(model, chats)| match is_legacy {
-            true => chats.join(","),
-            false => format!("\"{model}\": {{{}}}", chats.join(", ")),
+        let texts = members.iter().map(|(model, chats)| {
+            let chats = chats.join(", ");
+            if is_legacy { chats } else { format!("\"{model}\": {{{chats}}}") }
         });
         let map = format!("{{\n  {}\n}}", texts.collect::<Vec<_>>().join(",\n  "));
         env.map(&map);
