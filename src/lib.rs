@@ -9,6 +9,7 @@ pub mod commands;
 pub mod config;
 pub mod disk;
 pub mod domain;
+pub mod holds;
 pub mod journal;
 pub mod process;
 pub mod provider;

@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 use super::doctor::{self, DoctorArgs};
+use super::hold::{self, HoldArgs};
 use super::options::{
     AskArgs, BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, ProfileArgs, StateArgs,
 };
@@ -77,6 +78,13 @@ pub(super) enum Command {
     /// Run a clean again and again: by systemd, cron or launchd
     #[command(max_term_width = 80, subcommand)]
     Schedule(ScheduleCommand),
+    /// Protect a session while its work is in flight, however long nothing is written
+    #[command(
+        max_term_width = 80,
+        after_help = hold::AFTER_HELP,
+        override_usage = "session-warden hold <--session ID|--chat ID> [OPTIONS] -- <COMMAND>...\n       session-warden hold <start|stop|beat|list> [OPTIONS]"
+    )]
+    Hold(Box<HoldArgs>),
     /// Show the whole thing in a throwaway home, in a few seconds
     #[command(max_term_width = 80)]
     Demo,

@@ -3,6 +3,7 @@
 mod args;
 mod clean;
 mod doctor;
+mod hold;
 mod options;
 mod schedule;
 mod shell;
@@ -30,13 +31,19 @@ pub use args::Cli;
 /// # Errors
 /// Whatever keeps the command from its work.
 pub fn run(cli: Cli, environment: &Environment, now: Timestamp) -> Result<Exit, Failure> {
-    let interrupt = Interrupt::listen()
-        .map_err(|error| Failure::new(format!("cannot listen for signals: {}", words(&error))))?;
+    let command = cli.command.unwrap_or(Command::Clean(cli.clean));
+    let interrupt = match &command {
+        // Signals are for the command that it runs, and not for us.
+        Command::Hold(_) => Interrupt::default(),
+        _ => Interrupt::listen().map_err(|error| {
+            Failure::new(format!("cannot listen for signals: {}", words(&error)))
+        })?,
+    };
     let settings = |args: &ConfigArgs| {
         let environment = environment.clone();
         Settings::read(args.config.as_deref(), environment, io::stdout().is_terminal())
     };
-    match cli.command.unwrap_or(Command::Clean(cli.clean)) {
+    match command {
         Command::Demo => demo::run(&interrupt),
         Command::Completions(args) => args.run(Cli::command(), &mut io::stdout().lock()),
         Command::Man(args) => args.run(Cli::command(), &mut io::stdout().lock()),
@@ -53,6 +60,7 @@ pub fn run(cli: Cli, environment: &Environment, now: Timestamp) -> Result<Exit, 
         }
         Command::Config(args) => show(&args, &settings(&args.config)?),
         Command::Clean(args) => clean::run(&args, &settings(&args.run.config)?, now, &interrupt),
+        Command::Hold(args) => args.run(environment, now),
         Command::Schedule(command) => schedule::run(command, environment, now),
     }
 }

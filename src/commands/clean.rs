@@ -1,6 +1,6 @@
 //! `clean`: load, observe, judge, plan, apply, report.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::clerk::{Clerk, Eyes};
@@ -71,7 +71,8 @@ pub fn run_on(
             pins(config, holder.as_ref(), &plan, &policies)?.apply(map, &mut plan);
             let any_goes = plan.going().next().is_some();
             let running = if any_goes { eyes.processes() } else { Processes::default() };
-            let in_use = eyes.in_use(plan.going(), &running)?;
+            let (in_use, held) = eyes.in_use(plan.going(), &running)?;
+            plan.held = held;
             for (place, why) in in_use.kept {
                 plan.settle(place, Verdict::Keep(why));
             }
@@ -137,13 +138,15 @@ fn apply(
         plan,
         observations,
         memories,
+        held: HashMap::new(),
         stayed: Vec::new(),
         warnings: Vec::new(),
         written: HashSet::new(),
     };
     let removal = holder.remove(&going, &mut clerk)?;
     clerk.take_back(&removal.changed);
-    let Clerk { stayed, warnings, .. } = clerk;
+    let Clerk { stayed, held, warnings, .. } = clerk;
+    plan.held.extend(held);
     for (place, verdict, seen) in stayed {
         let verdict = match verdict {
             Verdict::Keep(KeepReason::Active) => Verdict::Keep(KeepReason::UsedMeanwhile),

@@ -4,12 +4,13 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
+use super::held::held;
 use crate::bridge::Witness;
 use crate::config::Clean;
 use crate::domain::plan::Observations;
 use crate::domain::{
-    Activity, Failure, Mapping, Plan, Policies, SessionMap, Timestamp, Verdict, Warning,
-    WarningCode,
+    Activity, Failure, HeldFor, KeepReason, Mapping, Plan, Policies, SessionMap, Timestamp,
+    Verdict, Warning, WarningCode,
 };
 use crate::journal::{Journal, PutBack, Removed};
 use crate::process::{self, Processes};
@@ -50,14 +51,21 @@ impl Eyes<'_> {
         Processes::of_users(&[us].into_iter().chain(map).collect::<Vec<u32>>())
     }
 
-    /// The mappings at these places that one of those processes uses.
+    /// The mappings at these places that one of those processes uses, or that somebody holds.
     pub(super) fn in_use(
         &self,
         places: impl Iterator<Item = u32> + Clone,
         processes: &Processes,
-    ) -> Result<InUse, Failure> {
+    ) -> Result<(InUse, HashMap<u32, HeldFor>), Failure> {
         let base = |provider: &Provider| self.config.base(provider, self.map_owner);
-        in_use(self.map, places, processes, base)
+        let mut used = in_use(self.map, places.clone(), processes, base)?;
+        let held = held(self.config, self.map_owner, self.map, places.clone(), self.now);
+        used.kept.extend(held.by.keys().map(|place| (*place, KeepReason::Held)));
+        for place in places.filter(|_| held.is_untold) {
+            used.kept.entry(place).or_insert(KeepReason::UseUntold);
+        }
+        used.warnings.extend(held.warnings);
+        Ok((used, held.by))
     }
 
     fn owners(&self) -> Owners {
@@ -75,6 +83,8 @@ pub(super) struct Clerk<'a> {
     pub(super) plan: &'a Plan,
     pub(super) observations: &'a Observations,
     pub(super) memories: Memories,
+    /// Why those are held that are.
+    pub(super) held: HashMap<u32, HeldFor>,
     /// What is not to go after all, with what was seen.
     pub(super) stayed: Vec<(u32, Verdict, Activity)>,
     pub(super) warnings: Vec<Warning>,
@@ -111,7 +121,8 @@ impl Witness for Clerk<'_> {
     fn look_again(&mut self, going: &[u32]) -> Result<Vec<u32>, Failure> {
         let is_going = |place: u32, _: &str| going.binary_search(&place).is_ok();
         let again = self.eyes.look(is_going, Some(&mut self.memories))?;
-        let used = self.eyes.in_use(going.iter().copied(), &self.eyes.processes())?;
+        let (used, held) = self.eyes.in_use(going.iter().copied(), &self.eyes.processes())?;
+        self.held.extend(held);
         let mut still = Vec::new();
         for decision in again.judged(self.eyes.policies) {
             let verdict = match used.kept.get(&decision.mapping) {

@@ -14,7 +14,7 @@ use crate::config::{MAP_NAME, SESSION_DIR};
 const SECTION: &str = "1";
 
 /// Files, what they are, and the option that a command has which deals with them.
-const FILES: [(&str, &str, &str); 6] = [
+const FILES: [(&str, &str, &str); 7] = [
     ("map", MAP_NAME, "the bridge's map, where no option and no variable names another"),
     (
         "map",
@@ -28,6 +28,7 @@ const FILES: [(&str, &str, &str); 6] = [
          removals.jsonl (what went), put-back.jsonl (what undo put back) and runs.jsonl (the runs \
          there were)",
     ),
+    ("state-dir", "~/.local/state/session-warden/holds/", "what is held, a file for each hold"),
     (
         "config",
         "~/.config/session-warden/config.toml",

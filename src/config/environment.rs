@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::provider::PROVIDERS;
 
 /// The environment variables that a run reads, besides the providers' own.
-const VARIABLES: [&str; 9] = [
+const VARIABLES: [&str; 10] = [
     "SUDO_USER",
     "COLUMNS",
     "HOME",
@@ -17,7 +17,11 @@ const VARIABLES: [&str; 9] = [
     "XDG_STATE_HOME",
     "NO_COLOR",
     "TERM",
+    "SESSION_WARDEN_SEND_KEEPALIVES",
 ];
+
+/// Those of them that are about one run, and mean nothing to a timer.
+const OF_ONE_RUN: [&str; 4] = ["COLUMNS", "SUDO_USER", "TERM", "SESSION_WARDEN_SEND_KEEPALIVES"];
 
 /// The environment, as far as a run reads it. A variable that is set to nothing counts as unset.
 #[derive(Debug, Clone, Default)]
@@ -41,8 +45,7 @@ impl Environment {
     /// must see to do as a person's run does. The terminal's are none of them.
     pub fn settings(&self) -> Vec<(&'static str, OsString)> {
         let own = PROVIDERS.iter().filter_map(|provider| Some(provider.variable?.0));
-        let names =
-            VARIABLES.into_iter().filter(|name| !matches!(*name, "COLUMNS" | "SUDO_USER" | "TERM"));
+        let names = VARIABLES.into_iter().filter(|name| !OF_ONE_RUN.contains(name));
         names.chain(own).filter_map(|name| Some((name, self.get(name)?))).collect()
     }
 

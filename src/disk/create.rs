@@ -4,7 +4,7 @@
 use rustix::fs::OFlags;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Makes the file at `path` with these bytes.
@@ -29,6 +29,24 @@ pub fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
 #[expect(clippy::disallowed_methods, reason = "folders of units and logs are made with them")]
 pub fn create_folders(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)
+}
+
+/// Makes that folder and those above it, as far as they are missing: for its user alone, and so that a
+/// power cut does not take them away again.
+pub fn create_private_folders(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    // Those that get a new entry, up to the first that is there already.
+    let missing = folder.ancestors().take_while(|above| !above.is_dir()).count();
+    let made_in: Vec<&Path> = folder.ancestors().skip(1).take(missing).collect();
+    let made = fs::DirBuilder::new().mode(0o700).recursive(true).create(folder);
+    if let Err(error) = made
+        && error.kind() != io::ErrorKind::AlreadyExists
+    {
+        return Err(error);
+    }
+    made_in.into_iter().try_for_each(|folder| fs::File::open(folder)?.sync_all())
 }
 
 /// Removes a file of ours, and the folder that it was in where that is empty and was its own

@@ -53,10 +53,7 @@ pub fn update(
 ) -> io::Result<()> {
     let real = resolve(path)?;
     let name = real.file_name().ok_or_else(not_a_file)?;
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder =
-        rustix::io::retry_on_intr(|| rustix::fs::open(folder_of(&real), flags, Mode::empty()))?;
-    wait_for_others(&folder)?;
+    let folder = locked(folder_of(&real))?;
     match rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(there) if FileType::from_raw_mode(there.st_mode) != FileType::RegularFile => {
             return Err(not_a_file());
@@ -80,6 +77,36 @@ pub fn update(
     // The file stands; what cannot be swept now is swept by the next run.
     let _ = sweep(&folder, folder_of(&real), name, now);
     Ok(rustix::fs::fsync(&folder)?)
+}
+
+/// Removes the file at `path`, if it is one and `goes` says so of what is in it; meanwhile nobody
+/// publishes there. Whether there was one that went.
+///
+/// # Errors
+/// Where it cannot be read or removed.
+pub fn remove_if(path: &Path, goes: impl FnOnce(&[u8]) -> bool) -> io::Result<bool> {
+    let name = path.file_name().ok_or_else(not_a_file)?;
+    let folder = match locked(folder_of(path)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        locked => locked?,
+    };
+    match Folder::open(folder_of(path))?.read_start(name, LARGEST) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Ok(bytes) if !goes(&bytes) => Ok(false),
+        read => {
+            read?;
+            remove(&folder, name)?;
+            Ok(true)
+        }
+    }
+}
+
+/// That folder, in which nobody else publishes as long as it is open.
+fn locked(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?;
+    wait_for_others(&folder)?;
+    Ok(folder)
 }
 
 /// Locks the folder as long as it is open. A file system without locks has none to wait for.

@@ -15,6 +15,8 @@ pub enum Exit {
     Partly,
     /// Another run holds the lock; nothing was done.
     Locked,
+    /// As the command ended that was run.
+    As(u8),
 }
 
 impl Exit {
@@ -26,6 +28,7 @@ impl Exit {
             Self::Usage => 2,
             Self::Partly => 3,
             Self::Locked => 75,
+            Self::As(code) => code,
         }
     }
 }

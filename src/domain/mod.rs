@@ -6,6 +6,7 @@
 pub mod activity;
 pub mod clock;
 pub mod failure;
+pub mod heartbeat;
 pub mod ids;
 pub mod pattern;
 pub mod plan;
@@ -21,7 +22,7 @@ pub use clock::Clock;
 pub use failure::{Exit, Failure};
 pub use ids::{ChatId, IdKind, SessionId};
 pub use pattern::Patterns;
-pub use plan::{Action, Decision, Plan};
+pub use plan::{Action, Decision, HeldFor, Plan};
 pub use policy::{Missing, Policies, Policy};
 pub use session_map::{Form, Mapping, SessionMap};
 pub use threshold::{IdleThreshold, Thresholds};

@@ -1,10 +1,11 @@
 //! The plan: what becomes of every mapping, whole before anything changes.
 
 use serde::Serialize;
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::policy::{Evidence, Policies, judge, looks_like_wrong_home};
-use super::{Activity, KeepReason, Reading, State, Verdict, Warning, WarningCode};
+use super::{Activity, KeepReason, Reading, State, Timestamp, Verdict, Warning, WarningCode};
 
 /// What was observed of one provider's sessions.
 #[derive(Debug, Clone)]
@@ -128,9 +129,20 @@ pub struct Decision {
     pub verdict: Verdict,
 }
 
+/// Why a mapping is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldFor {
+    /// The reason of the oldest hold on it.
+    pub reason: String,
+    /// When that began, in UTC.
+    pub since: Option<Timestamp>,
+}
+
 /// What becomes of every judged mapping, in the map's order.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
+    /// Why those are held that are, by their place in the map.
+    pub held: HashMap<u32, HeldFor>,
     /// One for each judged mapping.
     pub decisions: Vec<Decision>,
 }
@@ -139,7 +151,8 @@ impl Plan {
     /// Judges everything observed, and applies the wrong-home guard. The guard's warnings are
     /// added to those of `observations`.
     pub fn new(observations: &mut Observations, policies: &Policies) -> Self {
-        let mut plan = Self { decisions: observations.judged(policies).collect() };
+        let mut plan =
+            Self { decisions: observations.judged(policies).collect(), ..Self::default() };
         for provider in 0..observations.providers.len() {
             let of_provider = |decision: &&mut Decision| match decision.subject {
                 Subject::Session { provider: of, .. } => usize::from(of) == provider,

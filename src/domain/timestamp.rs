@@ -80,6 +80,12 @@ impl Timestamp {
         self.nanoseconds
     }
 
+    /// The time since 1970; nothing of it before.
+    pub fn since_1970(self) -> Duration {
+        u64::try_from(self.seconds)
+            .map_or(Duration::ZERO, |seconds| Duration::new(seconds, self.nanoseconds))
+    }
+
     fn date_time(self) -> Option<DateTime<Utc>> {
         DateTime::from_timestamp(self.seconds, self.nanoseconds)
             .filter(|time| (0..=9999).contains(&time.year()))

@@ -15,7 +15,7 @@ pub enum State {
     Archived,
     /// It would go, but is to be kept.
     Pinned,
-    /// It would go, but a live process uses it.
+    /// It would go, but a live process uses it, or a hold says so.
     InUse,
     /// Used within the threshold.
     Active,
@@ -84,6 +84,8 @@ pub enum KeepReason {
     Pinned,
     /// The process of that id uses it; 0 where only that there is one can be told.
     InUse(u32),
+    /// Somebody holds it: work is in flight. The plan tells why, and since when.
+    Held,
     /// It would have gone, but it could not be told whether a process uses it.
     UseUntold,
     /// It should have gone, and its holder did not let it go.
@@ -136,7 +138,7 @@ impl Verdict {
                 KeepReason::MissingKept => State::Missing,
                 KeepReason::ArchivedKept => State::Archived,
                 KeepReason::PutBack | KeepReason::Pinned => State::Pinned,
-                KeepReason::InUse(_) => State::InUse,
+                KeepReason::InUse(_) | KeepReason::Held => State::InUse,
                 _ => State::Unknown,
             },
         }
@@ -174,6 +176,7 @@ impl fmt::Display for Verdict {
                 K::PutBack => "put back lately",
                 K::Pinned => "matches --keep",
                 K::InUse(_) => "in use",
+                K::Held => "held",
                 K::UseUntold => "perhaps in use",
                 K::ChangedMeanwhile(_) => "changed meanwhile",
             },

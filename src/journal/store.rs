@@ -11,11 +11,12 @@ use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Seek, SeekFrom, Write};
 use std::ops::ControlFlow;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::removals::{KEPT_ENTRIES, is_old};
+use crate::disk::create::create_private_folders;
 use crate::disk::words;
 use crate::domain::{Failure, Timestamp};
 
@@ -49,7 +50,7 @@ pub(super) fn append<T: Serialize>(
         return Ok(());
     }
     let append = || {
-        make(folder)?;
+        create_private_folders(folder)?;
         let _lock = lock(folder)?;
         let file = open(&folder.join(name), true)?;
         let length = file.metadata()?.len();
@@ -183,22 +184,6 @@ fn each_entry(
         line.clear();
     }
     Ok(at)
-}
-
-fn make(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    // Those that get a new entry, up to the first that is there already.
-    let missing = folder.ancestors().take_while(|above| !above.is_dir()).count();
-    let made_in: Vec<&Path> = folder.ancestors().skip(1).take(missing).collect();
-    let made = fs::DirBuilder::new().mode(0o700).recursive(true).create(folder);
-    if let Err(error) = made
-        && error.kind() != ErrorKind::AlreadyExists
-    {
-        return Err(error);
-    }
-    made_in.into_iter().try_for_each(sync)
 }
 
 fn sync(folder: &Path) -> io::Result<()> {

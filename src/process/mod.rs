@@ -1,10 +1,12 @@
 //! Who we are, and where users have their homes.
 
+mod child;
 mod listening;
 mod running;
 
+pub use child::{Child, NotStarted};
 pub use listening::{Whose, bridge_on, folder_of_listener, whose_listener};
-pub use running::{Process, Processes, is_alive, lockers, started};
+pub use running::{Process, Processes, is_alive, lockers, named_ancestor, namespace, started};
 
 use nix::unistd::{Uid, User};
 use std::path::PathBuf;

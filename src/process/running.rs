@@ -213,11 +213,45 @@ pub fn lockers() -> Result<HashMap<u64, u32>, String> {
     Ok(locks.lines().filter(|line| !line.contains("->")).filter_map(entry).collect())
 }
 
-/// This process and those that it descends from.
-fn ancestors() -> HashSet<u32> {
-    let mut all = HashSet::new();
+/// The name space of processes that this one is in: elsewhere the same id is another process's.
+/// Nothing where the system has none, or does not tell.
+pub fn namespace() -> Option<String> {
+    fs::read_link("/proc/self/ns/pid").ok()?.into_os_string().into_string().ok()
+}
+
+/// The signals that this process was started to ignore, as under `nohup`; none where the system does
+/// not tell.
+pub(super) fn ignored_signals() -> Vec<i32> {
+    let status = fs::read("/proc/self/status").unwrap_or_default();
+    let mask = field(&status, b"SigIgn:").and_then(|mask| std::str::from_utf8(mask).ok());
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or(0);
+    (1..=64).filter(|signal| mask & 1 << (signal - 1) != 0).collect()
+}
+
+/// The nearest process that this one descends from and that is a program of one of these names, run as
+/// itself or by an interpreter.
+pub fn named_ancestor(names: &[&str]) -> Option<u32> {
+    let is_named = |word: &[u8]| {
+        let name = word.rsplit(|byte| *byte == b'/').next().unwrap_or(word);
+        names.iter().any(|wanted| name == wanted.as_bytes())
+    };
+    ancestors().into_iter().skip(1).find(|id| {
+        let status = fs::read(format!("/proc/{id}/status")).unwrap_or_default();
+        let arguments = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        // `claude …`, or `node /usr/bin/gemini …`; what a shell is told to run names it as well, but
+        // stands behind an option.
+        let words = arguments.split(|byte| *byte == 0);
+        let mut programs = words.take(2).take_while(|word| !word.starts_with(b"-"));
+        line(&status, b"Name:\t").is_some_and(is_named) || programs.any(is_named)
+    })
+}
+
+/// This process and those that it descends from, the nearest first.
+fn ancestors() -> Vec<u32> {
+    let mut all = Vec::new();
     let mut next = Some(std::process::id());
-    while let Some(id) = next.filter(|id| *id != 0 && all.insert(*id)) {
+    while let Some(id) = next.filter(|id| *id != 0 && !all.contains(id)) {
+        all.push(id);
         let status = fs::read(format!("/proc/{id}/status")).unwrap_or_default();
         next = field(&status, b"PPid:")
             .and_then(|parent| std::str::from_utf8(parent).ok()?.parse().ok());

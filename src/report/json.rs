@@ -102,7 +102,10 @@ impl Serialize for Row<'_> {
         object.serialize_entry("idle_seconds", &self.idle_seconds)?;
         object.serialize_entry("file", &self.file.map(shown_path))?;
         object.serialize_entry("action", &self.action)?;
-        object.serialize_entry("reason", &Shown(self.reason))?;
+        match self.held_for() {
+            Some(told) => object.serialize_entry("reason", &told)?,
+            None => object.serialize_entry("reason", &Shown(self.reason))?,
+        }
         object.end()
     }
 }

@@ -14,8 +14,8 @@ use std::path::Path;
 use crate::bridge::Source;
 use crate::domain::plan::Observations;
 use crate::domain::{
-    Action, Activity, Clock, Decision, KeepReason, Mapping, Plan, SessionMap, State, Thresholds,
-    Timestamp, Verdict, Warning,
+    Action, Activity, Clock, Decision, HeldFor, KeepReason, Mapping, Plan, SessionMap, State,
+    Thresholds, Timestamp, Verdict, Warning,
 };
 
 pub use doctor::{Check, Counts, Health, write_checks, write_checks_json};
@@ -102,6 +102,17 @@ pub struct Row<'a> {
     pub action: Action,
     /// Why, in a few words.
     pub reason: Verdict,
+    /// For what it is held, where it is.
+    pub held: Option<&'a HeldFor>,
+}
+
+impl Row<'_> {
+    /// For what it is held, and since when.
+    fn held_for(&self) -> Option<String> {
+        let held = self.held.filter(|_| self.reason == Verdict::Keep(KeepReason::Held))?;
+        let since = held.since.map(|since| format!(" since {}", since.for_people()));
+        Some(format!("held for {}{}", held.reason, since.unwrap_or_default()))
+    }
 }
 
 impl Report<'_> {
@@ -132,6 +143,7 @@ impl Report<'_> {
             file: activity.and_then(|activity| Some(activity.file()?.path.as_path())),
             action: self.action(decision.verdict),
             reason: decision.verdict,
+            held: self.plan.held.get(&decision.mapping),
         }
     }
 

@@ -134,7 +134,11 @@ fn line<'a>(
         told => told.to_string(),
     };
     let start = format!("  {action:<8} {}", look.paint(&state, style));
-    writeln!(to, "{}", format!("{start} {age:>7}  {chat}  {session}  {reason}").trim_end())
+    writeln!(to, "{}", format!("{start} {age:>7}  {chat}  {session}  {reason}").trim_end())?;
+    if let Some(told) = row.held_for() {
+        writeln!(to, "           {}", shortened(&escape(&told), 69))?;
+    }
+    Ok(())
 }
 
 fn summary(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()> {

@@ -28,6 +28,8 @@ mod env;
 mod fidelity;
 mod fidelity_properties;
 mod gemini;
+mod hold;
+mod hold_hooks;
 mod in_use;
 mod keep;
 mod killed;

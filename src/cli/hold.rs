@@ -1,0 +1,330 @@
+//! The grammar of `hold`.
+
+use clap::{ArgGroup, Args, Subcommand};
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::options::{ConfigArgs, FormatArgs, StateArgs};
+use super::{complain, said};
+use crate::commands::hold::{self, Around, Hooked, REASON, Start};
+use crate::config::{Environment, Format, Layer, Settings};
+use crate::domain::heartbeat::BEAT_EVERY;
+use crate::domain::{Exit, Failure, Timestamp};
+use crate::holds::{Holds, Subject};
+
+pub(super) const AFTER_HELP: &str = "\
+Examples:
+  session-warden hold --session ID -- make world
+  session-warden hold start --session ID --key build-7
+  session-warden hold stop --key build-7
+
+Exit codes:
+  N    of COMMAND: its own, or 128 and the number of the signal that ended it
+  2    wrong usage or configuration; COMMAND has not run
+  126  COMMAND cannot be run
+  127  there is no such COMMAND
+
+Environment:
+  SESSION_WARDEN_SEND_KEEPALIVES  1, true, yes or on lets --beat-command run";
+
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    group = ArgGroup::new("held").args(["session", "chat"]).required(true)
+)]
+pub(super) struct HoldArgs {
+    #[command(subcommand)]
+    command: Option<HoldCommand>,
+
+    /// Hold this session
+    #[arg(long, value_name = "ID")]
+    session: Option<String>,
+
+    /// Hold whatever session this chat is mapped to
+    #[arg(long, value_name = "ID")]
+    chat: Option<String>,
+
+    #[command(flatten)]
+    reason: ReasonArgs,
+
+    /// How often it beats while COMMAND runs [default: 30s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    beat: Option<Duration>,
+
+    #[arg(
+        long,
+        value_name = "LINE",
+        help = "What a shell runs at each beat, if the environment allows (see below)"
+    )]
+    beat_command: Option<String>,
+
+    /// Append diagnostics to FILE, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+
+    /// Diagnostics on standard error
+    #[arg(short, long)]
+    verbose: bool,
+
+    #[command(flatten)]
+    config: ConfigArgs,
+
+    #[command(flatten)]
+    state: StateArgs,
+
+    /// What to run
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    work: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+struct ReasonArgs {
+    #[arg(
+        long,
+        value_name = "TEXT",
+        value_parser = reason,
+        default_value = REASON,
+        hide_default_value = true,
+        help = "Why: api_call, tool_exec or any text [default: tool_exec]"
+    )]
+    reason: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum HoldCommand {
+    /// Begin a hold; it lives as long as the CLI that started this, or as --pid
+    #[command(max_term_width = 80)]
+    Start(StartArgs),
+    /// End a hold
+    #[command(max_term_width = 80)]
+    Stop(StopArgs),
+    /// Say that a hold without a process goes on
+    #[command(max_term_width = 80)]
+    Beat(BeatArgs),
+    /// What is held now
+    #[command(max_term_width = 80)]
+    List(ListArgs),
+}
+
+#[derive(Debug, Args)]
+struct StartArgs {
+    /// Hold this session
+    #[arg(long, value_name = "ID", conflicts_with = "chat", required_unless_present_any = ["chat", "from_hook"])]
+    session: Option<String>,
+
+    /// Hold whatever session this chat is mapped to
+    #[arg(long, value_name = "ID")]
+    chat: Option<String>,
+
+    /// What tells this hold from others; one of the same key is replaced
+    #[arg(long, value_name = "KEY", required_unless_present = "from_hook")]
+    key: Option<String>,
+
+    /// Session and key are what the hook of a CLI tells on standard input
+    #[arg(long, conflicts_with_all = ["session", "chat", "key"])]
+    from_hook: bool,
+
+    #[command(flatten)]
+    reason: ReasonArgs,
+
+    /// Live as long as this process [default: the nearest claude, codex or gemini above]
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    pid: Option<u32>,
+
+    /// Without a process: live so long after the last beat [default: 15m]
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "pid")]
+    ttl: Option<Duration>,
+
+    #[command(flatten)]
+    config: ConfigArgs,
+
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+#[derive(Debug, Args)]
+struct StopArgs {
+    /// The hold's key
+    #[arg(long, value_name = "KEY", required_unless_present = "from_hook")]
+    key: Option<String>,
+
+    /// What the hook of a CLI tells on standard input; at a session's end, all that hooks hold of it
+    #[arg(long, conflicts_with = "key")]
+    from_hook: bool,
+
+    #[command(flatten)]
+    config: ConfigArgs,
+
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+#[derive(Debug, Args)]
+struct BeatArgs {
+    /// The hold's key
+    #[arg(long, value_name = "KEY")]
+    key: String,
+
+    #[command(flatten)]
+    config: ConfigArgs,
+
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    #[command(flatten)]
+    format: FormatArgs,
+
+    #[command(flatten)]
+    config: ConfigArgs,
+
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+impl HoldArgs {
+    /// Runs what was typed.
+    ///
+    /// # Errors
+    /// Whatever keeps it from its work. A hook's failure never ends with 2: to the CLIs that means
+    /// that the tool must not run.
+    pub(super) fn run(self, environment: &Environment, now: Timestamp) -> Result<Exit, Failure> {
+        match self.command {
+            None => self.around(environment, now),
+            Some(HoldCommand::Start(args)) => {
+                let is_hook = args.from_hook;
+                args.run(environment, now).map_err(|failure| softened(failure, is_hook))
+            }
+            Some(HoldCommand::Stop(args)) => {
+                let is_hook = args.from_hook;
+                args.run(environment, now).map_err(|failure| softened(failure, is_hook))
+            }
+            Some(HoldCommand::Beat(args)) => {
+                hold::beat(&holds(&args.config, &args.state, environment)?, &args.key, now)
+            }
+            Some(HoldCommand::List(args)) => args.run(environment, now),
+        }
+    }
+
+    fn around(self, environment: &Environment, now: Timestamp) -> Result<Exit, Failure> {
+        let holds = holds(&self.config, &self.state, environment)?;
+        let tell = |line: &str| complain(line);
+        let around = Around {
+            command: &self.work,
+            subject: subject(self.session, self.chat)?,
+            reason: self.reason.reason,
+            every: self.beat.unwrap_or(BEAT_EVERY),
+            beat_command: self.beat_command,
+            gate: &|| environment.get("SESSION_WARDEN_SEND_KEEPALIVES"),
+            tell: self.verbose.then_some(&tell),
+            log: self.log,
+            warn: &|line| complain(&format!("warning: {line}")),
+        };
+        hold::run(&holds, &around, now)
+    }
+}
+
+impl StartArgs {
+    fn run(self, environment: &Environment, now: Timestamp) -> Result<Exit, Failure> {
+        let holds = holds(&self.config, &self.state, environment)?;
+        let (subject, key) = if self.from_hook {
+            let Hooked { session, key, .. } = told()?;
+            (Subject::Session(session), key)
+        } else {
+            (subject(self.session, self.chat)?, self.key.unwrap_or_default())
+        };
+        let start = Start {
+            key,
+            subject,
+            reason: self.reason.reason,
+            pid: self.pid,
+            ttl: self.ttl,
+            by_hook: self.from_hook,
+        };
+        hold::start(&holds, start, now)
+    }
+}
+
+impl StopArgs {
+    fn run(self, environment: &Environment, now: Timestamp) -> Result<Exit, Failure> {
+        let holds = holds(&self.config, &self.state, environment)?;
+        if !self.from_hook {
+            return hold::stop(&holds, &self.key.unwrap_or_default());
+        }
+        let Hooked { session, key, is_over } = told()?;
+        if is_over { hold::stop_session(&holds, &session, now) } else { hold::stop(&holds, &key) }
+    }
+}
+
+impl ListArgs {
+    fn run(self, environment: &Environment, now: Timestamp) -> Result<Exit, Failure> {
+        let found = holds(&self.config, &self.state, environment)?.read(now)?;
+        for (path, why) in &found.unread {
+            complain(&format!("warning: cannot read {}: {why}", path.display()));
+        }
+        let mut out = io::stdout().lock();
+        let written = match self.format.format() {
+            Some(Format::Json) => hold::write_json(&found.live, &mut out),
+            _ => hold::write(&found.live, now, &mut out),
+        };
+        said(written.and_then(|()| out.flush()), "what is held")?;
+        Ok(if found.unread.is_empty() { Exit::Done } else { Exit::Partly })
+    }
+}
+
+/// What the hook of a CLI tells.
+fn told() -> Result<Hooked, Failure> {
+    let mut input = Vec::new();
+    let read = io::stdin().lock().take(hold::LARGEST).read_to_end(&mut input);
+    read.map_err(|error| {
+        Failure::new(format!("cannot read standard input: {}", crate::disk::words(&error)))
+    })?;
+    hold::hooked(&input)
+}
+
+fn softened(failure: Failure, is_hook: bool) -> Failure {
+    let exit = if is_hook { Exit::Failed } else { failure.exit };
+    Failure { exit, ..failure }
+}
+
+fn subject(session: Option<String>, chat: Option<String>) -> Result<Subject, Failure> {
+    let chat = chat.map(Subject::Chat);
+    session.map(Subject::Session).or(chat).ok_or_else(|| {
+        let message = "there is nothing to hold: --session ID or --chat ID says what";
+        Failure { exit: Exit::Usage, ..Failure::new(message) }
+    })
+}
+
+fn holds(
+    config: &ConfigArgs,
+    state: &StateArgs,
+    environment: &Environment,
+) -> Result<Holds, Failure> {
+    let settings = Settings::read(config.config.as_deref(), environment.clone(), false)?;
+    let mut flags = Layer::default();
+    state.say(&mut flags);
+    let (clean, _) = settings.resolve(&flags, None)?;
+    Ok(Holds::at(&clean.state_dir()?))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let right = "a right one is 30s, 15m or 1h";
+    let span = humantime::parse_duration(text).map_err(|error| format!("{error}; {right}"))?;
+    let range = Duration::from_secs(1)..=Duration::from_secs(366 * 24 * 3600);
+    if range.contains(&span) {
+        return Ok(span);
+    }
+    Err(format!("it must be from 1 second to a year; {right}"))
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > 200 {
+        return Err("it must have 1 to 200 bytes".to_owned());
+    }
+    Ok(text.to_owned())
+}

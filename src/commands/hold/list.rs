@@ -1,0 +1,65 @@
+//! `hold list`: what is held now, the oldest first.
+
+use serde_json::json;
+use std::io::{self, Write};
+
+use crate::domain::Timestamp;
+use crate::holds::{Hold, Subject};
+use crate::report::age;
+use crate::report::escape::escape;
+
+/// Writes a line for each.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(holds: &[Hold], now: Timestamp, out: &mut dyn Write) -> io::Result<()> {
+    if holds.is_empty() {
+        return writeln!(out, "Nothing is held");
+    }
+    writeln!(out, "{:>7}  {:<12}  {:<36}  AS LONG AS", "FOR", "REASON", "SESSION OR CHAT")?;
+    for hold in holds {
+        let span = hold.since().map_or_else(|| "-".to_owned(), |at| age(at.seconds_until(now)));
+        let id = match &hold.subject {
+            Subject::Session(id) => id.clone(),
+            Subject::Chat(id) => format!("chat {id}"),
+        };
+        let (reason, id) = (escape(&hold.reason), escape(&id));
+        writeln!(out, "{span:>7}  {reason:<12}  {id:<36}  {}", escape(&lives(hold)))?;
+    }
+    Ok(())
+}
+
+/// Writes them as JSON. Fields may yet change.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_json(holds: &[Hold], out: &mut dyn Write) -> io::Result<()> {
+    let holds: Vec<_> = holds.iter().map(row).collect();
+    serde_json::to_writer_pretty(&mut *out, &json!({ "holds": holds }))?;
+    writeln!(out)
+}
+
+fn row(hold: &Hold) -> serde_json::Value {
+    let (session, chat) = match &hold.subject {
+        Subject::Session(id) => (Some(id), None),
+        Subject::Chat(id) => (None, Some(id)),
+    };
+    json!({
+        "key": hold.key,
+        "session_id": session,
+        "chat_id": chat,
+        "reason": hold.reason,
+        "since": hold.since().and_then(Timestamp::rfc3339),
+        "last_beat": hold.last_beat().and_then(Timestamp::rfc3339),
+        "until": hold.until().and_then(Timestamp::rfc3339),
+        "pids": hold.processes.iter().map(|work| work.pid).collect::<Vec<_>>(),
+    })
+}
+
+fn lives(hold: &Hold) -> String {
+    if let Some(until) = hold.until() {
+        return format!("until {}", until.for_people());
+    }
+    let pids: Vec<String> = hold.processes.iter().map(|work| work.pid.to_string()).collect();
+    format!("process {} lives", pids.join(" or "))
+}

@@ -1,0 +1,122 @@
+//! `hold`: sessions that are at work are said to be, by whoever knows: around a command, or by the
+//! hooks of a CLI that bracket its work.
+
+mod hook;
+mod list;
+mod work;
+
+use std::time::Duration;
+
+use crate::domain::{Exit, Failure, Timestamp};
+use crate::holds::{Hold, Holds, KEY_LENGTH, Subject};
+use crate::process;
+
+pub use hook::{Hooked, LARGEST, hooked};
+pub use list::{write, write_json};
+pub use work::{Around, run};
+
+/// The programs that a hold lives as long as, unless another process is named.
+const CLIS: [&str; 3] = ["claude", "codex", "gemini"];
+
+/// What a hold is for unless somebody says so.
+pub const REASON: &str = "tool_exec";
+
+/// A hold that begins.
+#[derive(Debug)]
+pub struct Start {
+    /// What tells it from others.
+    pub key: String,
+    /// What is held.
+    pub subject: Subject,
+    /// Why.
+    pub reason: String,
+    /// The process it lives as long as; else the nearest that started us and is a CLI.
+    pub pid: Option<u32>,
+    /// How long it lives after a beat where there is no such process.
+    pub ttl: Option<Duration>,
+    /// Whether a hook says so.
+    pub by_hook: bool,
+}
+
+/// Begins a hold.
+///
+/// # Errors
+/// Where the process that is named does not live, or the hold cannot be written down.
+pub fn start(holds: &Holds, start: Start, now: Timestamp) -> Result<Exit, Failure> {
+    check(&start.key, &start.subject)?;
+    let mut hold = Hold::new(start.key, start.subject, start.reason, now);
+    hold.by_hook = start.by_hook;
+    if let Some(pid) = start.pid.filter(|pid| !process::is_alive(*pid)) {
+        return Err(Failure::new(format!("there is no process {pid} that lives")));
+    }
+    if let Some(ttl) = start.ttl {
+        hold.live_for(ttl);
+    }
+    // Who asks for a time to live means that, and not the life of a CLI around it.
+    let around = || start.ttl.is_none().then(|| process::named_ancestor(&CLIS)).flatten();
+    hold.stand_for(start.pid.or_else(around));
+    holds.write(&hold)?;
+    // What others have left behind goes on the way.
+    if let Ok(found) = holds.read(now) {
+        holds.sweep(&found, now);
+    }
+    Ok(Exit::Done)
+}
+
+/// Ends the hold of that key. That there is none is no error: it may have ended by itself.
+///
+/// # Errors
+/// Where it cannot be removed.
+pub fn stop(holds: &Holds, key: &str) -> Result<Exit, Failure> {
+    check_key(key)?;
+    holds.release(key)?;
+    Ok(Exit::Done)
+}
+
+/// Ends what hooks hold of that session: it is over.
+///
+/// # Errors
+/// Where they cannot be read or removed.
+pub fn stop_session(holds: &Holds, session: &str, now: Timestamp) -> Result<Exit, Failure> {
+    let is_its = |hold: &&Hold| {
+        hold.by_hook && matches!(&hold.subject, Subject::Session(id) if id == session)
+    };
+    for hold in holds.read(now)?.live.iter().filter(is_its) {
+        holds.release(&hold.key)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Says that the hold of that key goes on.
+///
+/// # Errors
+/// Where there is none: what was to be held is not.
+pub fn beat(holds: &Holds, key: &str, now: Timestamp) -> Result<Exit, Failure> {
+    check_key(key)?;
+    if holds.change(key, |hold| hold.beat(now))? {
+        return Ok(Exit::Done);
+    }
+    Err(Failure::new(format!("there is no hold {key:?}"))
+        .hint("session-warden hold list shows those there are"))
+}
+
+fn check(key: &str, subject: &Subject) -> Result<(), Failure> {
+    check_key(key)?;
+    let (Subject::Session(id) | Subject::Chat(id)) = subject;
+    if id.is_empty() {
+        return Err(usage("an empty id holds nothing"));
+    }
+    Ok(())
+}
+
+fn check_key(key: &str) -> Result<(), Failure> {
+    if key.is_empty() || key.len() > KEY_LENGTH {
+        let message = format!("a key has 1 to {KEY_LENGTH} bytes, and this one {}", key.len());
+        return Err(usage(&message));
+    }
+    Ok(())
+}
+
+pub(super) fn usage(message: &str) -> Failure {
+    Failure { exit: Exit::Usage, ..Failure::new(message) }
+}

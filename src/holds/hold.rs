@@ -1,0 +1,154 @@
+//! One hold: what it holds, why, and how long it lives.
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+use crate::domain::Timestamp;
+use crate::process;
+
+/// How long a hold lives after its last beat where no process tells whether it is alive.
+pub const TTL: Duration = Duration::from_secs(15 * 60);
+
+/// The longest key, in bytes: each may take three in the name of a file, which has 255, and a
+/// temporary file beside it has a longer name.
+pub const KEY_LENGTH: usize = 64;
+
+/// What is held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// The session of that id, whoever maps it.
+    Session(String),
+    /// Whatever session that chat is mapped to.
+    Chat(String),
+}
+
+/// A process that a hold stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// Its id.
+    pub pid: u32,
+    /// When it started, in clock ticks since the machine did; absent where no system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<u64>,
+}
+
+/// One hold, as its file has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// The layout of this file.
+    schema: u32,
+    /// What tells it from other holds.
+    pub key: String,
+    /// What is held.
+    #[serde(flatten)]
+    pub subject: Subject,
+    /// Why, as in `tool_exec`.
+    pub reason: String,
+    /// When it began, in RFC 3339.
+    since: String,
+    /// When somebody last said that it goes on, in RFC 3339.
+    last_beat: String,
+    /// How long it lives after that where no process tells, in seconds.
+    ttl: u64,
+    /// Whether a CLI's hook has begun it.
+    #[serde(default)]
+    pub by_hook: bool,
+    /// The processes it stands for: it lives as long as any of them does. With none, a beat counts.
+    #[serde(default)]
+    pub processes: Vec<Work>,
+    /// The name space that their ids are of: in another container they mean nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+impl Hold {
+    /// A hold from now on, on behalf of no process.
+    pub fn new(key: String, subject: Subject, reason: String, now: Timestamp) -> Self {
+        let now = now.rfc3339().unwrap_or_default();
+        Self {
+            schema: 1,
+            key,
+            subject,
+            reason,
+            since: now.clone(),
+            last_beat: now,
+            ttl: TTL.as_secs(),
+            by_hook: false,
+            processes: Vec::new(),
+            namespace: None,
+        }
+    }
+
+    /// What a file holds.
+    ///
+    /// # Errors
+    /// Why it is no hold.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let hold: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        if hold.schema != 1 {
+            return Err(format!("a layout of a later version, {}", hold.schema));
+        }
+        Ok(hold)
+    }
+
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        // Nothing in it can fail to be JSON.
+        let mut bytes = serde_json::to_vec(self).unwrap_or_default();
+        bytes.push(b'\n');
+        bytes
+    }
+
+    /// Lives as long as these processes, of our own name space, do.
+    pub fn stand_for(&mut self, processes: impl IntoIterator<Item = u32>) {
+        let work = |pid| Work { pid, started: process::started(pid) };
+        self.processes = processes.into_iter().map(work).collect();
+        self.namespace = process::namespace();
+    }
+
+    /// Lives that long after its last beat, where no process tells.
+    pub fn live_for(&mut self, ttl: Duration) {
+        self.ttl = ttl.as_secs();
+    }
+
+    /// Goes on now.
+    pub fn beat(&mut self, now: Timestamp) {
+        self.last_beat = now.rfc3339().unwrap_or_default();
+    }
+
+    /// When it began.
+    pub fn since(&self) -> Option<Timestamp> {
+        Timestamp::parse(&self.since)
+    }
+
+    /// When somebody last said that it goes on.
+    pub fn last_beat(&self) -> Option<Timestamp> {
+        Timestamp::parse(&self.last_beat)
+    }
+
+    /// Until when it lives unless it beats, where no process of ours tells.
+    pub fn until(&self) -> Option<Timestamp> {
+        if !self.processes.is_empty() && self.namespace == process::namespace() {
+            return None;
+        }
+        self.last_beat().map(|beat| beat.after(Duration::from_secs(self.ttl)))
+    }
+
+    /// Whether it holds anything now. A process is the one that is meant if it started when that did;
+    /// a zombie is dead.
+    pub fn is_alive(&self, now: Timestamp) -> bool {
+        if !self.processes.is_empty() && self.namespace == process::namespace() {
+            return self.processes.iter().any(Work::is_alive);
+        }
+        // A time that cannot be read, or lies ahead, is no reason to let go.
+        self.until().is_none_or(|end| end >= now)
+    }
+}
+
+impl Work {
+    fn is_alive(&self) -> bool {
+        let started = process::started(self.pid);
+        let is_another = self.started.is_some() && started.is_some() && self.started != started;
+        process::is_alive(self.pid) && !is_another
+    }
+}

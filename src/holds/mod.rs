@@ -1,0 +1,182 @@
+//! Holds: what says that a session is at work though nothing writes to its file, as a tool that runs
+//! for hours does not. Each is a small file in the state folder, so that it outlives whoever wrote it,
+//! and is worth nothing as soon as what it stands for has ended.
+
+mod hold;
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write;
+use std::io::{self, ErrorKind};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use crate::disk::folder::{Folder, Kind, Status};
+use crate::disk::{create, publish, words};
+use crate::domain::{Failure, Timestamp};
+
+pub use hold::{Hold, KEY_LENGTH, Subject, TTL, Work};
+
+/// What the folder is called, within the state folder.
+const FOLDER: &str = "holds";
+
+/// How every hold's file ends.
+const END: &str = ".json";
+
+/// A larger one is none of ours.
+const LARGEST: u64 = 64 << 10;
+
+/// The holds in one state folder.
+#[derive(Debug, Clone)]
+pub struct Holds {
+    folder: PathBuf,
+}
+
+/// What is in the folder of holds.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Those that stand for something that is alive, the oldest first.
+    pub live: Vec<Hold>,
+    /// Those that do not, by file name.
+    dead: Vec<OsString>,
+    /// What is there and cannot be read, and why: it may hold anything.
+    pub unread: Vec<(PathBuf, String)>,
+}
+
+impl Holds {
+    /// The holds in that state folder, which need not exist yet.
+    pub fn at(state: &Path) -> Self {
+        Self { folder: state.join(FOLDER) }
+    }
+
+    /// The folder that they are in.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Writes a hold down, in the place of one of the same key.
+    ///
+    /// # Errors
+    /// Where that cannot be done: then nothing is held.
+    pub fn write(&self, hold: &Hold) -> Result<(), Failure> {
+        let path = self.folder.join(file_name(&hold.key));
+        let write = || {
+            create::create_private_folders(&self.folder)?;
+            publish::publish(&path, &hold.bytes(), 0o600)
+        };
+        write().map_err(|error| failed("write", &path, &error))
+    }
+
+    /// Takes in what `change` makes of the hold of that key. Whether there is one.
+    ///
+    /// # Errors
+    /// Where it cannot be read or written.
+    pub fn change(&self, key: &str, change: impl FnOnce(&mut Hold)) -> Result<bool, Failure> {
+        let path = self.folder.join(file_name(key));
+        if !path.try_exists().map_err(|error| failed("read", &path, &error))? {
+            return Ok(false);
+        }
+        let changed = publish::update(&path, 0o600, |text| {
+            // One that went while this waited does not come back.
+            if text.is_empty() {
+                return Err(ErrorKind::NotFound.into());
+            }
+            let mut hold = Hold::parse(text.as_bytes()).map_err(io::Error::other)?;
+            change(&mut hold);
+            Ok(hold.bytes())
+        });
+        match changed {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            changed => changed.map(|()| true).map_err(|error| failed("change", &path, &error)),
+        }
+    }
+
+    /// Ends the hold of that key. Whether there was one.
+    ///
+    /// # Errors
+    /// Where it cannot be removed.
+    pub fn release(&self, key: &str) -> Result<bool, Failure> {
+        let path = self.folder.join(file_name(key));
+        publish::remove_if(&path, |_| true).map_err(|error| failed("remove", &path, &error))
+    }
+
+    /// All of them, as they are at that moment.
+    ///
+    /// # Errors
+    /// Where the folder cannot be listed; that there is none is no error.
+    pub fn read(&self, now: Timestamp) -> Result<Found, Failure> {
+        let mut found = Found::default();
+        let mut list = || {
+            let folder = match Folder::open(&self.folder) {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                opened => opened?,
+            };
+            folder.list(|entry| {
+                if entry.name().as_encoded_bytes().ends_with(END.as_bytes()) {
+                    take_in(&mut found, &folder, entry.name(), now);
+                }
+                Ok(ControlFlow::Continue(()))
+            })
+        };
+        list().map_err(|error| failed("read", &self.folder, &error))?;
+        found.live.sort_by_key(Hold::since);
+        Ok(found)
+    }
+
+    /// Removes those that were found dead, unless they have come to life again. What cannot be
+    /// removed stays for the next run: it holds nothing.
+    pub fn sweep(&self, found: &Found, now: Timestamp) {
+        for name in &found.dead {
+            let is_dead = |bytes: &[u8]| !Hold::parse(bytes).is_ok_and(|hold| hold.is_alive(now));
+            let _ = publish::remove_if(&self.folder.join(name), is_dead);
+        }
+    }
+}
+
+/// Takes in what is in the file of that name.
+fn take_in(found: &mut Found, folder: &Folder, name: &OsStr, now: Timestamp) {
+    let read = |status: &Status| {
+        if status.kind != Kind::File {
+            return Err("not a regular file".to_owned());
+        }
+        let bytes = folder.read_start(name, LARGEST).map_err(|error| words(&error))?;
+        Hold::parse(&bytes)
+    };
+    let status = match folder.status(name) {
+        // It has ended while the folder was listed.
+        Err(error) if error.kind() == ErrorKind::NotFound => return,
+        status => status,
+    };
+    let hold = status.as_ref().map_err(words).and_then(read);
+    match hold {
+        Ok(hold) if hold.is_alive(now) => found.live.push(hold),
+        Ok(_) => found.dead.push(name.to_owned()),
+        // Nobody has written to it for as long as a hold lives that nobody beats.
+        Err(_) if status.is_ok_and(|status| status.written.after(TTL) < now) => {
+            found.dead.push(name.to_owned());
+        }
+        Err(why) => found.unread.push((folder.path().join(name), why)),
+    }
+}
+
+/// The file of that key: letters, digits, `-` and `_` as they are, everything else as `%` and two
+/// hexadecimal digits for each byte.
+fn file_name(key: &str) -> String {
+    let mut name = String::with_capacity(key.len() + END.len());
+    for byte in key.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_".contains(&byte) {
+            name.push(char::from(byte));
+        } else {
+            // Writing to a text does not fail.
+            let _ = write!(name, "%{byte:02x}");
+        }
+    }
+    name + END
+}
+
+fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {
+    Failure::new(format!("cannot {what} {}: {}", path.display(), words(error)))
+        .hint("--state-dir DIR names another folder for what is held")
+}
+
+#[cfg(test)]
+mod tests;
