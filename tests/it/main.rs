@@ -29,6 +29,8 @@ mod fidelity;
 mod fidelity_properties;
 mod gemini;
 mod hold;
+mod hold_beat;
+mod hold_clean;
 mod hold_hooks;
 mod in_use;
 mod keep;
