@@ -71,7 +71,7 @@ impl Address {
 
 /// Why a call did not get the answer of a bridge.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub enum Trouble {
     /// Nobody listens there.
     Refused,
     /// Somebody answered wholly, and is no bridge, or says that something is wrong.
@@ -91,7 +91,7 @@ impl std::fmt::Display for Trouble {
 
 /// What a deletion found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Deleted {
+pub enum Deleted {
     /// The mapping, which is gone now.
     Gone,
     /// Nothing: it had gone already.
@@ -100,15 +100,25 @@ pub(super) enum Deleted {
 
 /// A bridge that can be called.
 #[derive(Debug)]
-pub(super) struct Api {
+pub struct Api {
     agent: ureq::Agent,
     address: Address,
 }
 
 impl Api {
     /// The bridge there. Nothing is called yet.
-    pub(super) fn new(address: Address) -> Self {
-        let config = ureq::Agent::config_builder()
+    pub fn new(address: Address) -> Self {
+        Self::over(address, Self::config().into())
+    }
+
+    /// The same, called by an agent that has this configuration.
+    pub fn over(address: Address, agent: ureq::Agent) -> Self {
+        Self { agent, address }
+    }
+
+    /// How calls are made.
+    pub fn config() -> ureq::config::Config {
+        ureq::Agent::config_builder()
             .proxy(None)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -117,17 +127,19 @@ impl Api {
             .timeout_global(Some(TO_ANSWER))
             .max_idle_connections(1)
             .user_agent(concat!("session-warden/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Self { agent: config.into(), address }
+            .build()
     }
 
     /// Where it is.
-    pub(super) fn address(&self) -> &Address {
+    pub fn address(&self) -> &Address {
         &self.address
     }
 
     /// Whether a bridge answers.
-    pub(super) fn hello(&self) -> Result<(), Trouble> {
+    ///
+    /// # Errors
+    /// Where it does not, or what answers is no bridge.
+    pub fn hello(&self) -> Result<(), Trouble> {
         let answer = receive(self.agent.get(format!("{}/", self.address.0)).call(), SHORT)?;
         let about: About<'_> =
             answer.json().filter(|_| answer.status == 200).ok_or_else(|| answer.not_that())?;
@@ -138,7 +150,10 @@ impl Api {
     }
 
     /// The map that the bridge holds, told within that time, or that of any call if it is less.
-    pub(super) fn sessions(&self, within: Duration) -> Result<SessionMap, Trouble> {
+    ///
+    /// # Errors
+    /// Where no map was told.
+    pub fn sessions(&self, within: Duration) -> Result<SessionMap, Trouble> {
         let call = self.agent.get(format!("{}/sessions", self.address.0)).config();
         let call = call.timeout_global(Some(within.min(TO_ANSWER))).build();
         let answer = receive(call.call(), LARGEST)?;
@@ -156,12 +171,10 @@ impl Api {
     }
 
     /// Has the bridge let go of that chat's mapping under that model, within that time.
-    pub(super) fn delete(
-        &self,
-        model: &str,
-        chat: &str,
-        within: Duration,
-    ) -> Result<Deleted, Trouble> {
+    ///
+    /// # Errors
+    /// Where it is not told what became of it.
+    pub fn delete(&self, model: &str, chat: &str, within: Duration) -> Result<Deleted, Trouble> {
         let (chat, model) = (encoded(chat), encoded(model));
         let call = self.agent.delete(format!("{}/sessions/{chat}?model={model}", self.address.0));
         let call = call.config().timeout_global(Some(within.min(TO_ANSWER)));
@@ -235,7 +248,7 @@ fn trouble(error: ureq::Error) -> Trouble {
 }
 
 /// Whether a chat id can be one segment of a path (B2).
-pub(super) fn is_addressable(chat: &str) -> bool {
+pub fn is_addressable(chat: &str) -> bool {
     !matches!(chat, "" | "." | "..") && !chat.contains('/')
 }
 

@@ -1,6 +1,6 @@
 //! Who holds the map: its file, or a running bridge. A clean does not know which.
 
-mod api;
+pub mod api;
 mod change;
 mod choose;
 mod file;

@@ -35,7 +35,7 @@ pub struct About {
 
 /// What the start of `file`, which is called `name`, says of its session. It is an error only where
 /// nothing was found before what could not be read.
-pub(super) fn about(file: File, name: &OsStr, records: Records) -> io::Result<About> {
+pub fn about(file: File, name: &OsStr, records: Records) -> io::Result<About> {
     let name = name.as_bytes();
     let mut found = Found::default();
     let read = if records == Records::Untold {

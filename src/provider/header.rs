@@ -25,7 +25,7 @@ const WAITS: [Duration; 5] = [
 
 /// What the start of a file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Header {
+pub enum Header {
     /// The text of that key.
     Text(String),
     /// An object, whole or at least up to the bound, without such a key.
@@ -47,7 +47,7 @@ pub(super) fn read(folder: &Folder, name: &OsStr, key: &'static str) -> io::Resu
 }
 
 /// The same, in an open file.
-pub(super) fn read_from(mut file: impl Read, key: &'static str) -> io::Result<Header> {
+pub fn read_from(mut file: impl Read, key: &'static str) -> io::Result<Header> {
     let (mut start, mut length) = (vec![0; FIRST_READ], 0);
     loop {
         let read = match file.read(&mut start[length..]) {

@@ -20,7 +20,7 @@ use crate::domain::Timestamp;
 
 /// How a CLI's files hold records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Records {
+pub enum Records {
     /// Lines, some kinds of which are written without the session being used.
     Claude,
     /// Lines that all have a time; also compressed.
@@ -33,7 +33,7 @@ pub(super) enum Records {
 
 /// What a file's records say of its last use.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Newest {
+pub enum Newest {
     /// The newest of them is of that time.
     At(Timestamp),
     /// All of the file was understood, and nothing in it counts.
@@ -46,7 +46,7 @@ pub(super) enum Newest {
 ///
 /// A file of lines is read from its end. The reading stops at a record of `enough` or later, so
 /// that what is told is the newest of all unless it is at least `enough`.
-pub(super) fn newest(file: File, name: &OsStr, records: Records, enough: Timestamp) -> Newest {
+pub fn newest(file: File, name: &OsStr, records: Records, enough: Timestamp) -> Newest {
     let name = name.as_bytes();
     let is_backward = !name.ends_with(b".zst") && !name.ends_with(b".json");
     let mut seen = Seen { is_backward, ..Seen::default() };

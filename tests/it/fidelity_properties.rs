@@ -2,26 +2,15 @@
 //! map is refused as `serde_json` refuses it, and nothing panics (R4).
 
 use crate::arbitrary_map::{Written, written};
+use crate::fuzz_seeds::checks::map::{self, Row, rows};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use serde_json::Value;
-use session_warden::domain::{Form, Mapping, SessionMap};
-
-type Row = (String, String, Option<String>);
+use session_warden::domain::{Form, SessionMap};
 
 /// Which places go: none, all, or any.
 fn going() -> impl Strategy<Value = Vec<bool>> {
     prop_oneof![1 => Just(vec![false]), 1 => Just(vec![true]), 6 => vec(any::<bool>(), 1..24)]
-}
-
-fn row(mapping: Mapping<'_>) -> Row {
-    let session = mapping.session.map(|id| id.0.to_owned());
-    (mapping.model.to_owned(), mapping.chat.0.to_owned(), session)
-}
-
-fn rows(map: &SessionMap) -> Vec<Row> {
-    map.mappings().map(row).collect()
 }
 
 fn parsed(bytes: &[u8]) -> SessionMap {
@@ -42,69 +31,9 @@ fn squeezed(text: &str) -> String {
     text.chars().filter(keep).collect()
 }
 
-/// How many members the objects of a JSON text have, as it is written.
-fn members_written(text: &str) -> usize {
-    let (mut quoted, mut escaped, mut count) = (false, false, 0);
-    for letter in text.chars() {
-        count += usize::from(letter == ':' && !quoted);
-        if letter == '"' && !escaped {
-            quoted = !quoted;
-        }
-        escaped = letter == '\\' && !escaped;
-    }
-    count
-}
-
-/// How many members are left of them when the last of equal keys wins.
-fn members_read(value: &Value) -> usize {
-    match value {
-        Value::Object(map) => map.values().map(|value| 1 + members_read(value)).sum(),
-        Value::Array(items) => items.iter().map(members_read).sum(),
-        _ => 0,
-    }
-}
-
-/// The mappings as `serde_json`'s own value has them, sorted.
-fn rows_of_value(value: &Value) -> Vec<Row> {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let models = value.as_object().unwrap();
-    let legacy = !models.is_empty() && models.values().all(Value::is_string);
-    let mut rows: Vec<Row> = if legacy {
-        let of = |(chat, id): (&String, &Value)| ("claude-cli".to_owned(), chat.clone(), text(id));
-        models.iter().map(of).collect()
-    } else {
-        let chats = |(model, chats): (&String, &Value)| -> Vec<Row> {
-            let chats = chats.as_object().into_iter().flatten();
-            chats.map(|(chat, id)| (model.clone(), chat.clone(), text(id))).collect()
-        };
-        models.iter().flat_map(chats).collect()
-    };
-    rows.sort();
-    rows
-}
-
-/// Whatever the bytes are: no panic, the same verdict as `serde_json`'s (but for equal keys), the
-/// same mappings, and cuts that parse again.
+/// Whatever the bytes are: what the fuzz target of maps checks, with other mappings cut out.
 fn check_any(bytes: &[u8], going: &[bool]) {
-    let ours = SessionMap::parse(bytes.to_vec());
-    let theirs = serde_json::from_slice::<Value>(bytes).ok().filter(Value::is_object);
-    let unique = theirs.filter(|value| {
-        let text = std::str::from_utf8(bytes).unwrap();
-        members_read(value) == members_written(text)
-    });
-    assert_eq!(ours.is_ok(), unique.is_some(), "{ours:?}");
-    let (Ok(map), Some(value)) = (ours, unique) else { return };
-    let mut found = rows(&map);
-    found.sort();
-    assert_eq!(found, rows_of_value(&value));
-    assert_eq!(map.without(|_| false), bytes);
-    let goes = |place: u32| going[place as usize % going.len()];
-    let stay: Vec<Row> = (0..)
-        .zip(map.mappings())
-        .filter(|(place, _)| !goes(*place))
-        .map(|(_, it)| row(it))
-        .collect();
-    assert_eq!(rows(&parsed(&map.without(goes))), stay);
+    map::cut(bytes, |place| going[place as usize % going.len()]);
 }
 
 proptest! {

@@ -27,6 +27,7 @@ mod doctor;
 mod env;
 mod fidelity;
 mod fidelity_properties;
+mod fuzz_seeds;
 mod gemini;
 mod hold;
 mod hold_beat;

@@ -1,0 +1,212 @@
+//! The configuration file: what is wrong with it is told in one line with its place; what is taken
+//! makes a run's settings, for it and for each of its profiles, and says the same when it is written
+//! anew.
+
+use session_warden::bridge::Choice;
+use session_warden::commands::config::{write_json, write_text};
+use session_warden::config::{Bridge, Clean, Color, ConfigFile, Environment, Format, Idle, Layer};
+use session_warden::config::{Origin, Place, Settings, Shown, Verbosity};
+use session_warden::domain::{Clock, Exit, Failure, Missing};
+use session_warden::provider::PROVIDERS;
+use std::cell::OnceCell;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// What thresholds may be, in seconds.
+const THRESHOLDS: std::ops::RangeInclusive<u64> = 1..=3_155_760_000;
+
+pub fn check(data: &[u8]) {
+    let (path, read) = settings(data);
+    // A byte order mark is one at the very start alone.
+    let above: &[u8] = if data.starts_with(b"\xEF\xBB\xBF") { b"" } else { b"\n" };
+    let moved = settings(&[above, data].concat()).1;
+    let settings = match (read, moved) {
+        (Err(failure), Err(moved)) => {
+            let lines = data.split(|byte| *byte == b'\n').count();
+            return is_placed(&failure, &moved, above.len(), lines, &path);
+        }
+        (Ok(settings), Ok(moved)) => {
+            assert_eq!(layers(&moved.file), layers(&settings.file), "a line above changes nothing");
+            settings
+        }
+        (read, moved) => panic!("with a line above {moved:?}, without {read:?}"),
+    };
+    let names: Vec<Option<&str>> =
+        settings.file.profiles.iter().map(|(name, _)| Some(name.as_str())).collect();
+    for profile in [None].into_iter().chain(names) {
+        match settings.resolve(&Layer::default(), profile) {
+            Ok((clean, shown)) => holds(&settings.file, profile, &clean, &shown),
+            Err(failure) => is_one_line(&failure),
+        }
+    }
+    assert!(settings.resolve(&Layer::default(), Some("no such profile")).is_err());
+    let unknown = [data, b"\n[an-unknown-table]\n"].concat();
+    let failure = self::settings(&unknown).1.expect_err("an unknown table is refused");
+    is_one_line(&failure);
+    let anew = self::settings(written(&settings.file).as_bytes()).1.map(|anew| layers(&anew.file));
+    assert_eq!(anew, Ok(layers(&settings.file)), "{}", written(&settings.file));
+}
+
+/// What a file that holds that says, and where it is.
+fn settings(data: &[u8]) -> (PathBuf, Result<Settings, Failure>) {
+    thread_local! { static FOLDER: OnceCell<TempDir> = const { OnceCell::new() }; }
+    let file = |folder: &OnceCell<TempDir>| {
+        let folder = folder.get_or_init(|| tempfile::tempdir().expect("a temporary folder"));
+        folder.path().join("config.toml")
+    };
+    let path = FOLDER.with(file);
+    write(&path, data);
+    let environment = Environment::from(|name| (name == "HOME").then(|| "/home/you".into()));
+    let settings = Settings::read(Some(&path), environment, false);
+    (path, settings)
+}
+
+fn write(path: &Path, data: &[u8]) {
+    std::fs::write(path, data).expect("a temporary file can be written");
+}
+
+fn layers(file: &ConfigFile) -> String {
+    format!("{:?} {:?}", file.clean, file.profiles)
+}
+
+fn is_one_line(failure: &Failure) {
+    assert_eq!(failure.exit, Exit::Usage, "{failure:?}");
+    let lines = [Some(&failure.message), failure.hint.as_ref()];
+    for line in lines.into_iter().flatten() {
+        assert!(!line.is_empty() && !line.contains(['\n', '\r']), "{line:?}");
+    }
+}
+
+/// A failure names one of the lines, and with so many above it one as many below.
+fn is_placed(failure: &Failure, moved: &Failure, above: usize, lines: usize, path: &Path) {
+    is_one_line(failure);
+    let place = |failure: &Failure| -> (usize, String) {
+        let prefix = format!("{}:", path.display());
+        let rest = failure.message.strip_prefix(&prefix).expect("it begins with the path");
+        let (line, what) = rest.split_once(": ").expect("it has a line");
+        (line.parse().expect("a number"), what.to_owned())
+    };
+    let (line, what) = place(failure);
+    assert!((1..=lines).contains(&line), "{failure}, of {lines} lines");
+    assert_eq!((place(moved), &moved.hint), ((line + above, what), &failure.hint));
+}
+
+/// What holds in the end is possible, and shown with where it came from.
+fn holds(file: &ConfigFile, profile: Option<&str>, clean: &Clean, shown: &[Shown]) {
+    let of_clis = (0..PROVIDERS.len()).map(|place| clean.idle.of(place));
+    for threshold in of_clis.chain([clean.idle.usual]) {
+        assert!(THRESHOLDS.contains(&threshold.seconds()), "{threshold}");
+    }
+    assert!(clean.map.is_absolute());
+    let paths = [&clean.metrics, &clean.log, &clean.state_dir];
+    for path in paths.into_iter().flatten() {
+        assert!(path.is_absolute() && *path != clean.map || Some(path) == clean.state_dir.as_ref());
+    }
+    if let Choice::Named(address) = &clean.bridge {
+        assert!(address.is_loopback() || file.clean.allow_remote_bridge == Some(true));
+    }
+    let own = profile.and_then(|name| file.profile(name).ok());
+    let keeps = !file.clean.keep.is_empty() || own.is_some_and(|own| !own.keep.is_empty());
+    assert_eq!(keeps, !clean.keep.is_empty());
+    for setting in shown {
+        let is_possible = match &setting.origin {
+            Origin::File | Origin::Default => true,
+            Origin::Profile(name) => Some(name.as_str()) == profile,
+            Origin::Flag | Origin::Environment(_) => false,
+        };
+        assert!(is_possible, "{setting:?}");
+    }
+
+    let mut text = Vec::new();
+    write_text(file, shown, &mut text).expect("memory can be written");
+    let text = String::from_utf8(text).expect("it is text");
+    assert_eq!(text.lines().count(), 3 + shown.len(), "one line for each: {text}");
+    assert!(text.chars().all(|letter| letter == '\n' || !letter.is_control()), "{text:?}");
+    let mut json = Vec::new();
+    write_json(file, shown, &mut json).expect("memory can be written");
+    let json: serde_json::Value = serde_json::from_slice(&json).expect("it is JSON");
+    let values = json["settings"].as_array().expect("a list");
+    assert!(values.iter().zip(shown).all(|(value, shown)| value["value"] == shown.value.as_str()));
+    assert_eq!(values.len(), shown.len());
+}
+
+/// A file that says the same.
+fn written(file: &ConfigFile) -> String {
+    let mut text = String::from("[clean]\n");
+    layer(&file.clean, &mut text);
+    for (name, profile) in &file.profiles {
+        let _ = writeln!(text, "[[profile]]\nname = {}", quoted(name));
+        layer(profile, &mut text);
+    }
+    text
+}
+
+fn layer(layer: &Layer, into: &mut String) {
+    let path = |path: &PathBuf| quoted(path.to_str().expect("it was text"));
+    let list = |texts: &[String]| {
+        let quoted: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
+        format!("[{}]", quoted.join(", "))
+    };
+    let mut say = |key: &str, value: Option<String>| {
+        if let Some(value) = value {
+            let _ = writeln!(into, "{key} = {value}");
+        }
+    };
+    say("dry_run", layer.dry_run.map(|value| value.to_string()));
+    say("idle", layer.idle.as_ref().map(idle));
+    match &layer.place {
+        Some(Place::Folder(folder)) => say("session_dir", Some(path(folder))),
+        Some(Place::File(map)) => say("map", Some(path(map))),
+        None => {}
+    }
+    say("home", layer.home.as_ref().map(path));
+    say(
+        "bridge",
+        layer.bridge.as_ref().map(|bridge| match bridge {
+            Bridge::Off => quoted("off"),
+            Bridge::Auto => quoted("auto"),
+            Bridge::Named(address) => quoted(address.as_str()),
+        }),
+    );
+    say("allow_remote_bridge", layer.allow_remote_bridge.map(|value| value.to_string()));
+    let missing = |missing| quoted(if missing == Missing::Keep { "keep" } else { "remove" });
+    say("missing", layer.missing.map(missing));
+    say("clock", layer.clock.map(|c| quoted(if c == Clock::Mtime { "mtime" } else { "record" })));
+    say("keep", Some(&layer.keep).filter(|keep| !keep.is_empty()).map(|keep| list(keep)));
+    say("provider", layer.providers.as_deref().map(list));
+    say("max_remove", layer.max_remove.map(|most| most.to_string()));
+    say("format", layer.format.map(|f| quoted(if f == Format::Text { "text" } else { "json" })));
+    say(
+        "color",
+        layer.color.map(|color| match color {
+            Color::Auto => quoted("auto"),
+            Color::Always => quoted("always"),
+            Color::Never => quoted("never"),
+        }),
+    );
+    say("quiet", layer.verbosity.map(|said| (said == Verbosity::Quiet).to_string()));
+    say("verbose", layer.verbosity.map(|said| (said == Verbosity::Verbose).to_string()));
+    say("metrics", layer.metrics.as_ref().map(path));
+    say("log", layer.log.as_ref().map(path));
+    say("state_dir", layer.state_dir.as_ref().map(path));
+}
+
+fn idle(idle: &Idle) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    parts.extend(idle.usual.map(|usual| format!("default = \"{}s\"", usual.seconds())));
+    let special = |(place, threshold): &(usize, session_warden::domain::IdleThreshold)| {
+        format!("{} = \"{}s\"", PROVIDERS[*place].name, threshold.seconds())
+    };
+    parts.extend(idle.special.iter().map(special));
+    format!("{{ {} }}", parts.join(", "))
+}
+
+fn quoted(text: &str) -> String {
+    let letter = |letter: char| match letter {
+        '"' | '\\' => format!("\\{letter}"),
+        letter if letter.is_control() => format!("\\u{:04x}", u32::from(letter)),
+        letter => letter.to_string(),
+    };
+    format!("\"{}\"", text.chars().map(letter).collect::<String>())
+}
