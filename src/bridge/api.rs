@@ -226,7 +226,10 @@ struct Answer {
 
 impl Answer {
     fn json<'a, T: Deserialize<'a>>(&'a self) -> Option<T> {
-        serde_json::from_slice(&self.body).ok()
+        // serde takes a list for a struct as well, by the order of fields, and any bytes where a text
+        // is passed over.
+        let text = str::from_utf8(&self.body).ok()?;
+        text.trim_ascii_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()
     }
 
     fn not_that(&self) -> Trouble {

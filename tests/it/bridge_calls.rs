@@ -44,6 +44,7 @@ fn a_404_that_is_not_the_bridges_is_a_failure_b2() {
     for body in [
         r#"{"detail":"Not Found"}"#,
         r#"{"detail":["Session not found"]}"#,
+        r#"[null,null,"Session not found"]"#,
         r#"{"message":"Session not found"}"#,
         "Session not found",
         "",
