@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::de::Read;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 
 use super::{DECODED, Entry, Form, Model, SessionMap, Text, unique};
@@ -52,11 +52,15 @@ pub(super) fn parse(bytes: Vec<u8>) -> Result<SessionMap, ParseError> {
     Err(ParseError("larger than 2 GiB".to_owned()))
 }
 
-/// The bytes of the value under `key` in the object that is all of `bytes`.
+/// The bytes of the value under `key` in the object that is all of `bytes`, each key of which stands
+/// there once.
 pub(super) fn within(key: &str, bytes: &[u8]) -> Result<Vec<u8>, ParseError> {
-    let whole: BTreeMap<Cow<'_, str>, &RawValue> =
-        serde_json::from_slice(bytes).map_err(|error| ParseError(error.to_string()))?;
-    let value = whole.get(key).ok_or_else(|| ParseError(format!("it has no {key:?}")))?;
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = json
+        .deserialize_map(Within(key))
+        .and_then(|value| json.end().map(|()| value))
+        .map_err(|error| ParseError(error.to_string()))?;
+    let value = value.ok_or_else(|| ParseError(format!("it has no {key:?}")))?;
     Ok(value.get().as_bytes().to_vec())
 }
 
@@ -117,7 +121,7 @@ impl Builder {
     }
 }
 
-/// The keys of an object that holds no mappings, to refuse the second of two equal ones; those that
+/// The keys of an object that is no map and no model's, to refuse the second of two equal ones; those that
 /// do can be large, and are checked in place when all are there.
 #[derive(Default)]
 struct Keys<'de>(HashSet<Cow<'de, str>>);
@@ -153,6 +157,27 @@ impl<'de> Visitor<'de> for Key {
     }
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
         Ok(Cow::Owned(text.to_owned()))
+    }
+}
+
+/// An object, of which the value under that key is wanted as it is written.
+struct Within<'k>(&'k str);
+
+impl<'de> Visitor<'de> for Within<'_> {
+    type Value = Option<&'de RawValue>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut keys = Keys::default();
+        let mut found = None;
+        while let Some(key) = keys.next(&mut map)? {
+            let value = map.next_value()?;
+            if key == self.0 {
+                found = Some(value);
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -301,6 +326,29 @@ mod tests {
         assert_eq!(form("{}"), Form::Today);
         assert_eq!(form(r#"{"a": "1", "b": null}"#), Form::Today);
         assert_eq!(rows(r#"{"a": "1", "b": {"c": "2"}}"#), [row("b", "c", "2")]);
+    }
+
+    #[test]
+    fn what_stands_around_a_map_has_each_key_once_r2() {
+        let within = |json: &str| {
+            let map = SessionMap::parse_within("sessions", json.as_bytes());
+            map.map(|map| map.bytes().to_vec()).map_err(|error| error.to_string())
+        };
+        assert_eq!(
+            within(r#"{"a": [], "sessions": {"m": {} }, "b": 1}"#),
+            Ok(b"{\"m\": {} }".into())
+        );
+        for json in [
+            r#"{"sessions": {}, "sessions": {"m": {}}}"#,
+            r#"{"a": 1, "sessions": {}, "\u0061": 2}"#,
+        ] {
+            let error = within(json).unwrap_err();
+            assert!(error.contains("stands twice at line 1"), "{error}");
+        }
+        assert_eq!(within("{}"), Err("it has no \"sessions\"".to_owned()));
+        assert!(
+            within(r#"[{"sessions": {}}]"#).is_err() && within(r#"{"sessions": {}} x"#).is_err()
+        );
     }
 
     #[test]
