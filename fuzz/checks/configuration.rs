@@ -44,6 +44,9 @@ pub fn check(data: &[u8]) {
     let unknown = [data, b"\n[an-unknown-table]\n"].concat();
     let failure = self::settings(&unknown).1.expect_err("an unknown table is refused");
     is_one_line(&failure);
+    let line = data.split(|byte| *byte == b'\n').count() + 1;
+    let place = format!("{}:{line}: ", path.display());
+    assert!(failure.message.starts_with(&place), "{failure}, which is in line {line}");
     let anew = self::settings(written(&settings.file).as_bytes()).1.map(|anew| layers(&anew.file));
     assert_eq!(anew, Ok(layers(&settings.file)), "{}", written(&settings.file));
 }

@@ -30,6 +30,9 @@ const MOST_PACKED: usize = 4 << 10;
 /// Within the first MiB everything is read.
 const MOST: usize = 512 << 10;
 
+/// How much of a file of lines is read at first, from its end.
+const READ_FIRST: usize = 64 << 10;
+
 /// A record that counts for every CLI and is newer than all others.
 const NEWEST: &str = r#"{"id":"n","type":"user","timestamp":"9999-12-31T23:59:59.500Z"}"#;
 
@@ -61,9 +64,14 @@ fn lines(data: &[u8], stored: &[u8], records: Records) -> Newest {
     let exact = of(data, LINES, records, Timestamp::MAX);
     let unpacked = of(stored, PACKED, records, Timestamp::MAX);
     assert_eq!(known(&unpacked), known(&exact), "{unpacked:?}, and {exact:?} without compression");
-    let cut = place_in(stored).min(stored.len() - 1);
-    let torn = of(&stored[..cut], PACKED, records, Timestamp::MAX);
-    assert!(matches!(torn, Newest::Unread(_)), "{torn:?} of {cut} compressed bytes");
+    for cut in [0, place_in(stored).min(stored.len() - 1)] {
+        let torn = of(&stored[..cut], PACKED, records, Timestamp::MAX);
+        assert!(matches!(torn, Newest::Unread(_)), "{torn:?} of {cut} compressed bytes");
+    }
+    // A blank line at the end, so long that the first part that is read begins within the others.
+    let blank = vec![b' '; (READ_FIRST - 1).saturating_sub(place_in(data))];
+    let parted = of(&[data, b"\n", &blank].concat(), LINES, records, Timestamp::MAX);
+    assert_eq!(known(&parted), known(&exact), "{parted:?}, and {exact:?} read at once");
 
     let least = Timestamp::new(i64::MIN, 0);
     match (of(data, LINES, records, least), &exact) {
