@@ -8,6 +8,7 @@ pub mod clock;
 pub mod failure;
 pub mod heartbeat;
 pub mod ids;
+pub mod keep;
 pub mod pattern;
 pub mod plan;
 pub mod policy;

@@ -41,6 +41,18 @@ impl Timestamp {
         }
     }
 
+    /// The time that long before this one.
+    #[must_use]
+    pub fn earlier(self, span: Duration) -> Self {
+        let borrows = self.nanoseconds < span.subsec_nanos();
+        let lent = if borrows { 1_000_000_000 } else { 0 };
+        let seconds = i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
+        Self {
+            seconds: self.seconds.saturating_sub(seconds).saturating_sub(i64::from(borrows)),
+            nanoseconds: self.nanoseconds + lent - span.subsec_nanos(),
+        }
+    }
+
     /// Whole seconds from this time until `now`; 0 if it lies in the future.
     pub fn seconds_until(self, now: Self) -> u64 {
         let borrowed = i64::from(now.nanoseconds < self.nanoseconds);
@@ -86,9 +98,16 @@ impl Timestamp {
             .map_or(Duration::ZERO, |seconds| Duration::new(seconds, self.nanoseconds))
     }
 
-    fn date_time(self) -> Option<DateTime<Utc>> {
+    /// For reckoning with days; nothing where the year has no four digits.
+    pub(super) fn date_time(self) -> Option<DateTime<Utc>> {
         DateTime::from_timestamp(self.seconds, self.nanoseconds)
             .filter(|time| (0..=9999).contains(&time.year()))
+    }
+}
+
+impl From<DateTime<Utc>> for Timestamp {
+    fn from(time: DateTime<Utc>) -> Self {
+        Self::new(time.timestamp(), time.timestamp_subsec_nanos())
     }
 }
 
@@ -135,6 +154,16 @@ mod tests {
         check((10, 0), (12, 999_999_999), 2);
         check((12, 0), (10, 0), 0);
         check((10, 5), (10, 4), 0);
+    }
+
+    #[test]
+    fn a_span_can_be_added_and_taken_away() {
+        let span = Duration::new(2, 600_000_000);
+        let (early, late) = (Timestamp::new(10, 500_000_000), Timestamp::new(13, 100_000_000));
+        assert_eq!((early.after(span), late.earlier(span)), (late, early));
+        assert_eq!(Timestamp::new(5, 7).earlier(Duration::from_secs(9)), Timestamp::new(-4, 7));
+        assert!(Timestamp::new(i64::MIN, 0).earlier(span) < early);
+        assert!(late.earlier(Duration::MAX) < early);
     }
 
     #[test]

@@ -1,0 +1,193 @@
+//! What is known of a job from its runs so far, and how a run changes that.
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+use super::outcome::one_line;
+use super::{Job, Outcome, SMALLEST_GAP, When, backoff, text};
+use crate::domain::Timestamp;
+
+/// How long a job waits that wants to be tried later.
+const LATER: Duration = Duration::from_secs(5 * 60);
+
+/// How far a daily slot that was done may lie in the future before it is forgotten.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// A job's state between passes. What a file does not tell is as it is for a new job.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JobState {
+    /// The first pass that knew the job.
+    #[serde(with = "text")]
+    pub seen: Option<Timestamp>,
+    /// When the last run began.
+    #[serde(with = "text")]
+    pub last_run: Option<Timestamp>,
+    /// When the last run ended that did what it should.
+    #[serde(with = "text")]
+    pub last_done: Option<Timestamp>,
+    /// The daily slot that was done last. It stays as it is when the clock is set back by less than
+    /// a day, so that no day is done twice.
+    #[serde(with = "text")]
+    pub slot: Option<Timestamp>,
+    /// One line of how the last run ended.
+    pub result: Option<String>,
+    /// How many runs in a row have failed.
+    pub failures: u32,
+    /// How many runs in a row met a rate limit.
+    pub rate_limits: u32,
+    /// When it may run again after a run that was not done.
+    #[serde(with = "text")]
+    pub not_before: Option<Timestamp>,
+    /// That it must not run until something changes.
+    pub disabled: Option<Disabled>,
+    /// When the run began that is under way, or was when its pass was killed.
+    #[serde(with = "text")]
+    pub running_since: Option<Timestamp>,
+}
+
+/// Why a job must not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disabled {
+    /// The reason, on one line.
+    pub why: String,
+    /// The hash of the credential that was refused. Another one enables the job again.
+    #[serde(default)]
+    pub credential: Option<String>,
+}
+
+impl JobState {
+    /// A run begins.
+    pub fn begin(&mut self, now: Timestamp) {
+        self.seen.get_or_insert(now);
+        self.last_run = Some(now);
+        self.running_since = Some(now);
+    }
+
+    /// The run that was begun has ended. `credential` is the hash of the one that it used.
+    ///
+    /// What was skipped, and what is to be tried later, leaves its interval or its day open: it is
+    /// tried again after a pause, and neither adds to the failures nor ends their row.
+    pub fn end(
+        &mut self,
+        job: &Job,
+        outcome: &Outcome,
+        credential: Option<String>,
+        now: Timestamp,
+    ) {
+        let began = self.running_since.take().or(self.last_run).unwrap_or(now);
+        self.result = Some(outcome.to_string());
+        match outcome {
+            Outcome::Done => {
+                self.last_done = Some(now);
+                // The slot is that of the run's beginning. One that came meanwhile is still open.
+                self.slot = match job.when {
+                    When::Daily(minute) => job.zone.latest_slot(minute, began),
+                    When::Every(_) | When::BeforeExpiry(_) => None,
+                };
+                self.start_afresh();
+            }
+            Outcome::Later { .. } => self.wait_until(now.after(LATER)),
+            Outcome::Skipped { .. } => self.wait_until(now.after(job.gap().max(SMALLEST_GAP))),
+            Outcome::Failed { why } => {
+                self.fail(now);
+                if job.gives_up_after(self.failures) {
+                    self.disable(&gave_up(self.failures, why));
+                }
+            }
+            Outcome::RateLimited { until, .. } => {
+                self.rate_limits = self.rate_limits.saturating_add(1);
+                // A time that is over says nothing about how long to wait.
+                let named = until.filter(|until| *until > now);
+                self.wait_until(named.unwrap_or_else(|| now.after(backoff(self.rate_limits))));
+            }
+            Outcome::Refused { why } => {
+                self.disabled = Some(Disabled { why: one_line(why), credential });
+            }
+        }
+    }
+
+    /// What each pass does first, and writes down: the job has been seen; a run that was left under
+    /// way was killed together with its pass and counts as one failed run; and what the clock says
+    /// is still to come cannot have happened.
+    ///
+    /// Where the clock was set back, an interval begins anew, so that the job neither runs early nor
+    /// waits until the clock is where it was. Where it was set forward, nothing can be seen of that:
+    /// it looks as if the machine had slept.
+    pub fn settle(&mut self, now: Timestamp) {
+        let happened =
+            [&mut self.seen, &mut self.last_run, &mut self.last_done, &mut self.running_since];
+        let latest = happened.iter().filter_map(|time| **time).max().unwrap_or(now);
+        if latest > now {
+            for time in happened {
+                *time = time.map(|time| time.min(now));
+            }
+            // A wait was counted from what happened. It is as long as it was, from now.
+            let ahead = Duration::from_secs(now.seconds_until(latest));
+            self.not_before = self.not_before.map(|time| time.earlier(ahead));
+        }
+        if self.slot.is_some_and(|slot| slot > now.after(DAY)) {
+            self.slot = Some(now);
+        }
+        self.seen.get_or_insert(now);
+        if self.running_since.take().is_some() {
+            self.result = Some("failed: the pass was killed".to_owned());
+            self.fail(now);
+        }
+    }
+
+    /// Lets it run again, with nothing held against it any more.
+    pub fn enable(&mut self) {
+        self.disabled = None;
+        self.start_afresh();
+    }
+
+    /// Keeps it from running until it is enabled.
+    pub fn disable(&mut self, why: &str) {
+        self.disabled = Some(Disabled { why: one_line(why), credential: None });
+    }
+
+    /// Enables it if it is disabled because a credential was refused, and that of `credential`'s
+    /// hash is another one. One that is not there any more is no other one.
+    pub fn notices_change(&mut self, credential: Option<&str>) {
+        let refused = self.disabled.as_ref().and_then(|disabled| disabled.credential.as_deref());
+        if let (Some(refused), Some(credential)) = (refused, credential)
+            && refused != credential
+        {
+            self.enable();
+        }
+    }
+
+    /// Why it must not run, if so. A pass that was killed does not know how many failures the job
+    /// may have, so these are counted here as well.
+    pub fn disabled_why(&self, job: &Job) -> Option<String> {
+        let told = self.disabled.as_ref().map(|disabled| disabled.why.clone());
+        told.or_else(|| {
+            let result = self.result.as_deref().unwrap_or_default();
+            let why = result.strip_prefix("failed: ").unwrap_or(result);
+            job.gives_up_after(self.failures).then(|| gave_up(self.failures, why))
+        })
+    }
+
+    fn fail(&mut self, now: Timestamp) {
+        self.failures = self.failures.saturating_add(1);
+        self.wait_until(now.after(backoff(self.failures)));
+    }
+
+    /// A run that was forced does not shorten what a provider has said before.
+    fn wait_until(&mut self, time: Timestamp) {
+        self.not_before = self.not_before.max(Some(time));
+    }
+
+    fn start_afresh(&mut self) {
+        self.failures = 0;
+        self.rate_limits = 0;
+        self.not_before = None;
+    }
+}
+
+fn gave_up(failures: u32, why: &str) -> String {
+    let times =
+        if failures == 1 { "once".to_owned() } else { format!("{failures} times in a row") };
+    one_line(&format!("failed {times}: {why}"))
+}
