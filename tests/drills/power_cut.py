@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""Pulls the plug of a disk that holds map and journal, and looks at what the disk has kept.
+"""Pulls the plug of a disk that holds map and journal, or the map alone, and looks at what it has kept.
 
-usage: power_cut.py BINARY [ROUNDS], 20 by default, of each of four kinds
+usage: power_cut.py BINARY [ROUNDS], 20 by default, of each of six kinds
 
 The disk is a small ext4 in a file, and pulling its plug is ext4's shutdown, which drops the log that is
 not yet written. Pulled right after a clean or an undo that exited 0: what that run did is there. Pulled
 at a random moment of one: the map is the old one or the new one. After all of them, whatever has gone
 can be put back, and what was put back is kept. Needs root, loop devices and e2fsprogs.
+
+Syncing anything writes the whole log, so a journal on the same disk saves a rename that was not synced
+itself. Where the journal lies elsewhere, nothing does.
 """
 
 import fcntl
@@ -112,12 +115,16 @@ def offences(home, binary, is_undo, code, there, new):
         yield f"left behind: {home.litter()}"
 
 
-def one_round(base, binary, is_undo, delay):
+def one_round(base, binary, is_undo, delay, elsewhere):
     """How the run ended, what the disk has kept, and what is wrong with that."""
     disk = Disk(base)
     with disk.plugged_in():
         home = Home(disk.folder, EACH)
         new = new_map(home, binary)
+        if elsewhere:
+            shutil.rmtree(f"{base}/state", ignore_errors=True)
+            os.makedirs(f"{base}/state")
+            os.symlink(f"{base}/state", f"{home.root}/state")
         if is_undo:
             home.clean(binary)
         os.sync()
@@ -153,18 +160,19 @@ def drill(base, binary, rounds):
     took = how_long(base, binary)
     for is_undo in (False, True):
         what = "an undo" if is_undo else "a clean"
-        for during in (False, True):
+        for during, elsewhere in ((False, False), (False, True), (True, False)):
             outcomes, wrongs = Counter(), []
             for _ in range(rounds):
                 delay = random.uniform(0, 1.2 * took[is_undo]) if during else None
-                code, there, found = one_round(base, binary, is_undo, delay)
+                code, there, found = one_round(base, binary, is_undo, delay, elsewhere)
                 outcomes[f"exit {code}: {there}"] += 1
                 wrongs += found
             when = "during" if during else "right after"
+            where = ", its journal elsewhere" if elsewhere else ""
             for it in wrongs:
-                print(f"OFFENCE  {when} {what}: {' | '.join(it.splitlines())}")
+                print(f"OFFENCE  {when} {what}{where}: {' | '.join(it.splitlines())}")
             counts = ", ".join(f"{outcome} x{count}" for outcome, count in sorted(outcomes.items()))
-            print(f"plug pulled {when} {what}: {counts}; {len(wrongs)} offences", flush=True)
+            print(f"plug pulled {when} {what}{where}: {counts}; {len(wrongs)} offences", flush=True)
             wrong += len(wrongs)
     return wrong
 
