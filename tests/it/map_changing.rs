@@ -7,7 +7,7 @@ use session_warden::disk::interrupt::Interrupt;
 use session_warden::domain::{Exit, Failure, SessionMap, WarningCode};
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -207,17 +207,26 @@ fn a_map_that_became_no_file_is_an_error_w8() {
 fn a_map_that_changes_at_each_attempt_is_left_alone_after_five_w8() {
     for write in [rewrite, replace] {
         let place = Place::new();
-        let mut looks = 0;
+        let (mut looks, mut written) = (0, (0, 0, 0));
+        // A rename changes the ctime of a file as well.
+        let touched = |map: &Path| {
+            let about = fs::metadata(map).unwrap();
+            (about.ino(), about.ctime(), about.ctime_nsec())
+        };
         let theirs = |look| MAP.replace(r#""b": "2""#, &format!(r#""b": "2", "n": "{look}""#));
         let failure = place
             .remove(|look, map| {
                 looks = look;
                 write(map, &theirs(look));
+                written = touched(map);
+                // File systems count time in ticks of some milliseconds.
+                thread::sleep(Duration::from_millis(20));
             })
             .unwrap_err();
         assert_eq!((looks, failure.exit), (5, Exit::Failed));
         assert!(failure.message.contains(place.map.to_str().unwrap()), "{failure}");
         assert_eq!(place.content(), theirs(5));
+        assert_eq!(touched(&place.map), written, "it was not even moved");
     }
     // Four times is no more than a busy bridge.
     let place = Place::new();
@@ -347,6 +356,74 @@ fn what_is_written_into_the_replaced_file_is_merged_w8() {
         assert_eq!(place.content(), padded(CUT), "either merged, or written too late");
     }
     panic!("in 40 attempts nothing was merged");
+}
+
+/// Somebody who has the map open when it is replaced calls `write` with that file as soon as it is.
+fn when_replaced(
+    place: &Place,
+    mut look: impl FnMut(u32, &Path),
+    write: impl FnOnce(&File) + Send,
+) -> Removal {
+    let old = fs::metadata(&place.map).unwrap().ino();
+    let mut write = Some(write);
+    let removal = thread::scope(|scope| {
+        place.remove(|number, map| {
+            look(number, map);
+            let Some(write) = write.take() else { return };
+            let (file, map) = (File::options().write(true).open(map).unwrap(), map.to_owned());
+            scope.spawn(move || {
+                while fs::metadata(&map).is_ok_and(|now| now.ino() == old) {}
+                write(&file);
+            });
+        })
+    });
+    removal.unwrap()
+}
+
+#[test]
+fn what_is_written_where_the_replaced_file_was_compared_already_is_merged_w8() {
+    let end = " ".repeat(8 << 20);
+    let theirs = r#"{"claude-cli": {"a": "1", "l": "9"}, "codex-cli": {"c": "3"}}"#;
+    let merged = r#"{"claude-cli": { "l": "9"}, "codex-cli": {}}"#;
+    for _ in 0..40 {
+        let place = Place::new();
+        fs::write(&place.map, format!("{MAP}{end}")).unwrap();
+        let old = fs::metadata(&place.map).unwrap().ino();
+        let mut was_put_back = false;
+        let look = |look, map: &Path| {
+            was_put_back |= look > 1 && fs::metadata(map).unwrap().ino() == old;
+        };
+        let write = |file: &File| file.write_all_at(theirs.as_bytes(), 0).unwrap();
+        let removal = when_replaced(&place, look, write);
+        assert!(removal.warnings.is_empty(), "{removal:?}");
+        let content = place.content();
+        if content.trim_end() == merged && !was_put_back {
+            return;
+        }
+        assert!([merged, CUT].contains(&content.trim_end()), "seen in time, or written too late");
+    }
+    panic!("in 40 attempts nothing was written behind the comparison");
+}
+
+/// What comes out of the map's place is put back where it was written to, unless somebody has put a
+/// newer map there by then.
+#[test]
+fn a_map_that_is_newer_than_what_would_be_put_back_stays_w8() {
+    let newer = r#"{"claude-cli": {"a": "1", "newer": "9"}, "codex-cli": {"c": "3"}}"#;
+    for round in 0..20 {
+        let place = Place::new();
+        let map = padded(MAP);
+        fs::write(&place.map, &map).unwrap();
+        // At its end, which is compared last.
+        let at = u64::try_from(map.len() - MAP.len() + 1).unwrap();
+        let tail = MAP[1..].replace("\"2\"", "\"5\"");
+        let write = |file: &File| {
+            file.write_all_at(tail.as_bytes(), at).unwrap();
+            replace(&place.map, newer);
+        };
+        when_replaced(&place, |_, _| {}, write);
+        assert!(place.content().contains("newer"), "{round}: {}", place.content().trim());
+    }
 }
 
 #[test]
