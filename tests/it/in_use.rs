@@ -38,7 +38,13 @@ impl Running {
                 Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => {
                     thread::sleep(Duration::from_millis(10));
                 }
-                started => return Self(started.unwrap()),
+                started => {
+                    let child = started.unwrap();
+                    // For a moment after the start, a process has no arguments yet.
+                    let arguments = format!("/proc/{}/cmdline", child.id());
+                    while fs::read(&arguments).is_ok_and(|arguments| arguments.is_empty()) {}
+                    return Self(child);
+                }
             }
         }
     }
@@ -292,4 +298,22 @@ fn processes_of_other_users_count_for_nothing() {
     command.args(["-c", "sleep 60; :", "sh", &id]).uid(65534).gid(65534);
     let _theirs = Running::started(&mut command);
     check_idle(&env);
+}
+
+#[test]
+fn as_root_on_another_users_map_that_users_processes_count_x2() {
+    if !rustix::process::geteuid().is_root() {
+        // Only root can start a process as somebody else.
+        return;
+    }
+    let (env, id) = (TestEnv::new(), fresh_id());
+    env.session("claude", &id, DAY);
+    let map = env.map(json!({"claude-cli": {"busy": id}}).to_string());
+    std::os::unix::fs::chown(&map, Some(65_534), None).unwrap();
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "sleep 60; :", "sh", &id]).uid(65_534).gid(65_534);
+    let _running = Running::started(&mut command);
+    let report = env.json("clean --home home");
+    assert_eq!(state(&report, "busy"), "in_use", "{report:#}");
+    assert_eq!(env.map_now(), json!({"claude-cli": {"busy": id}}));
 }
