@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::child::{ACTIVE, IDLE, two_sessions};
+use crate::child::{ACTIVE, IDLE, bounded, through_shell, two_sessions};
 use crate::env::{DAY, HOUR, MINUTE, Ran, row, state};
 use crate::stand_in::{StandIn, answer, auto, drip};
 
@@ -174,10 +174,11 @@ fn after_the_first_delete_no_file_is_edited_b4() {
     for chat in ["b", "c"] {
         map["claude-cli"][chat] = IDLE.into();
     }
-    env.map(map.to_string());
-    for dies in [true, false] {
+    // Named, and found by itself, with its file: that is then as the bridge wrote it.
+    for (dies, is_named) in [(true, true), (false, true), (true, false), (false, false)] {
+        env.map(map.to_string());
         let deletes = AtomicUsize::new(0);
-        let bridge = StandIn::hostile(&map, move |request, mut stream| {
+        let misbehaves = move |request: &str, mut stream: TcpStream| {
             if request.starts_with("DELETE") && deletes.fetch_add(1, Ordering::SeqCst) == 1 {
                 if !dies {
                     answer(&mut stream, 500, "{}").unwrap();
@@ -185,13 +186,21 @@ fn after_the_first_delete_no_file_is_edited_b4() {
                 return None;
             }
             Some(stream)
-        });
-        let before = env.map_bytes();
-        let ran = env.run(&format!("clean --format json --bridge {}", bridge.url()));
+        };
+        let before = env.map_now();
+        let (bridge, ran) = if is_named {
+            let bridge = StandIn::hostile(&map, misbehaves);
+            let ran = env.run(&format!("clean --format json --bridge {}", bridge.url()));
+            (bridge, ran)
+        } else {
+            let bridge = StandIn::hostile_on(env.map_path(), misbehaves);
+            let ran = auto(&env, bridge.port, "clean --format json");
+            (bridge, ran)
+        };
         ran.exits(3);
         let summary = &ran.report()["summary"];
         assert_eq!((&summary["removed"], &summary["failed"]), (&json!(1), &json!(2)), "{ran:?}");
-        assert_eq!(env.map_bytes(), before);
+        assert_eq!(env.map_now(), if is_named { before } else { bridge.map() });
         assert_eq!(bridge.deletes().len(), 2);
     }
 }
@@ -212,9 +221,13 @@ fn a_bridge_whose_map_is_only_a_copy_gets_one_delete_at_most_b5() {
 
 #[test]
 fn another_bridges_map_is_never_touched_b5() {
-    for theirs in
-        [json!({"claude-cli": {"other": IDLE}}), json!({}), json!({"claude-cli": {"i": ACTIVE}})]
-    {
+    for theirs in [
+        json!({"claude-cli": {"other": IDLE}}),
+        json!({}),
+        json!({"claude-cli": {"i": ACTIVE}}),
+        // Neither holds all of the other.
+        json!({"claude-cli": {"i": IDLE, "other": ACTIVE}}),
+    ] {
         let env = two_sessions();
         env.map(both().to_string());
         let other = StandIn::holding(&theirs);
@@ -334,16 +347,46 @@ fn bodies_without_end_are_cut_off_b1() {
         let server = StandIn::hostile(&both(), move |_, mut stream| {
             let head = "HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n";
             stream.write_all(head.as_bytes()).unwrap();
-            drip(
-                stream,
-                &[b"400\r\n".to_vec(), vec![b' '; 1024], b"\r\n".to_vec()].concat(),
-                pause,
-            );
+            let chunk = [b"10000\r\n".to_vec(), vec![b' '; 64 << 10], b"\r\n".to_vec()].concat();
+            drip(stream, &chunk, pause);
             None
         });
         let start = Instant::now();
-        env.run(&format!("clean --bridge {}", server.url())).exits(1);
+        // In 5 s there comes far more than that.
+        let line = format!("clean --bridge {}", server.url());
+        let ran = bounded(&mut through_shell(&env, "ulimit -v 80000 &&", &line, ""));
+        ran.exits(1);
+        assert!(!ran.err.contains("memory"), "{ran:?}");
         assert!(start.elapsed() < Duration::from_secs(10));
+    }
+}
+
+#[test]
+fn only_status_200_and_the_right_shape_are_an_answer_b1() {
+    let mut map = both();
+    map["claude-cli"]["j"] = IDLE.into();
+    let sessions = json!({ "sessions": map }).to_string();
+    let hello = r#"{"message": "Claude CLI Bridge API"}"#;
+    for (call, status, body, code) in [
+        ("GET / ", 203, hello, 1),
+        ("GET / ", 200, r#"{"message": "Another API"}"#, 1),
+        ("GET /sessions ", 203, sessions.as_str(), 1),
+        ("GET /sessions ", 200, "[]", 1),
+        ("DELETE ", 203, r#"{"status": "deleted"}"#, 3),
+        ("DELETE ", 200, r#"{"status": "ok"}"#, 3),
+    ] {
+        let (env, text) = (two_sessions(), body.to_owned());
+        let bridge = StandIn::hostile(&map, move |request, mut stream| {
+            if request.starts_with(call) {
+                answer(&mut stream, status, &text).unwrap();
+                return None;
+            }
+            Some(stream)
+        });
+        let ran = env.run(&format!("clean --bridge {}", bridge.url()));
+        assert_eq!(ran.code, code, "{call}{status} {body}: {ran:?}");
+        assert_eq!(bridge.deletes().len(), usize::from(code == 3), "{call}{status} {body}");
+        assert_eq!(bridge.map(), map, "{call}{status} {body}");
     }
 }
 

@@ -1,10 +1,12 @@
 //! What a running bridge answers, and what happens between two calls.
 
+use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
+use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use crate::child::{ACTIVE, IDLE, two_sessions};
+use crate::child::{ACTIVE, IDLE, finish, pid, start, two_sessions};
 use crate::env::{HOUR, MINUTE, Ran, row, state};
 use crate::in_use::{Running, fresh_id};
 use crate::stand_in::{StandIn, answer};
@@ -37,6 +39,31 @@ fn a_mapping_that_the_bridge_does_not_find_has_gone_already_b2() {
     let summary = &report["summary"];
     assert_eq!((&summary["removed"], &summary["failed"]), (&json!(0), &json!(0)), "{report:#}");
     assert_eq!(report["warnings"], json!([]));
+}
+
+#[test]
+fn what_the_bridge_is_to_let_go_is_written_down_before_it_is_asked_w10() {
+    let env = two_sessions();
+    let journal = env.home(".local/state/session-warden/removals.jsonl");
+    let seen = Arc::new(Mutex::new(String::new()));
+    let (theirs, path) = (Arc::clone(&seen), journal.clone());
+    let bridge = StandIn::hostile(&both(), move |request, stream| {
+        if request.starts_with("DELETE") {
+            *theirs.lock().unwrap() = fs::read_to_string(&path).unwrap_or_default();
+        }
+        Some(stream)
+    });
+    env.run(&format!("clean --bridge {}", bridge.url())).exits(0);
+    assert_eq!(bridge.deletes().len(), 1);
+    let seen: Value = serde_json::from_str(&seen.lock().unwrap()).unwrap();
+    assert_eq!((&seen["chat"], &seen["session"]), (&json!("i"), &json!(IDLE)));
+    // Where that cannot be done, it is not asked.
+    let bridge = StandIn::holding(&both());
+    fs::remove_file(&journal).unwrap();
+    fs::create_dir(&journal).unwrap();
+    let ran = env.run(&format!("clean --bridge {}", bridge.url()));
+    ran.exits(1).says(&["cannot write", "hint: --state-dir"]);
+    assert!(bridge.deletes().is_empty());
 }
 
 #[test]
@@ -102,6 +129,47 @@ fn a_process_that_comes_to_use_the_session_before_its_call_keeps_it_b3_d6() {
     assert_eq!(row(&report, "busy")["action"], "kept");
     assert!(bridge.deletes().is_empty(), "{:?}", bridge.deletes());
     assert_eq!(bridge.map(), map);
+}
+
+#[test]
+fn a_process_that_comes_between_two_calls_keeps_the_second_b3() {
+    let (env, id) = (two_sessions(), fresh_id());
+    env.session("claude", &id, 5 * HOUR);
+    let started = Arc::new(Mutex::new(Vec::new()));
+    let (starts, resumed) = (Arc::clone(&started), id.clone());
+    let bridge = StandIn::hostile(
+        &json!({"claude-cli": {"first": IDLE, "second": id}}),
+        move |request, stream| {
+            if request.starts_with("DELETE /sessions/first") {
+                starts.lock().unwrap().push(Running::with(&["claude", "--resume", &resumed]));
+            }
+            Some(stream)
+        },
+    );
+    let ran = env.run(&format!("clean --format json --bridge {}", bridge.url()));
+    ran.exits(0);
+    assert_eq!(started.lock().unwrap().len(), 1);
+    assert_eq!(state(&ran.report(), "second"), "in_use", "{ran:?}");
+    assert_eq!(bridge.map(), json!({"claude-cli": {"second": id}}));
+}
+
+#[test]
+fn a_signal_between_two_calls_keeps_the_rest_x5() {
+    let env = two_sessions();
+    let (run, theirs) = (Arc::new(OnceLock::new()), Arc::new(OnceLock::new()));
+    let (signalled, told) = (Arc::clone(&run), Arc::clone(&theirs));
+    let map = json!({"claude-cli": {"first": IDLE, "second": IDLE}});
+    let bridge = StandIn::hostile(&map, move |request, stream| {
+        if request.starts_with("DELETE") && told.set(()).is_ok() {
+            kill_process(*signalled.wait(), Signal::TERM).unwrap();
+        }
+        Some(stream)
+    });
+    let child = start(&mut env.command(["clean", "--bridge", &bridge.url()]));
+    run.set(pid(&child)).unwrap();
+    finish(child).exits(3).says(&["stopped by a signal; the rest is kept"]);
+    assert_eq!(bridge.deletes().len(), 1);
+    assert_eq!(bridge.map(), json!({"claude-cli": {"second": IDLE}}));
 }
 
 #[test]

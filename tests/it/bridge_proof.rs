@@ -54,7 +54,7 @@ fn a_file_that_never_held_a_mapping_proves_nothing_b5() {
 }
 
 #[test]
-fn a_bridge_that_keeps_what_it_says_it_let_go_is_warned_of() {
+fn a_bridge_that_keeps_what_it_says_it_let_go_is_warned_of_b3() {
     let env = two_sessions();
     let bridge = StandIn::hostile(&chats(&["i"]), |request, mut stream| {
         if request.starts_with("DELETE") {
