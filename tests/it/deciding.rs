@@ -137,6 +137,10 @@ fn a_root_of_somebody_else_is_not_trusted_d2() {
         assert_eq!(reading(another, Some(another)), Reading::Foreign, "{provider}");
         assert_eq!(reading(another, Some(owner)), Reading::Whole, "{provider}");
         assert_eq!(reading(owner, None), Reading::Whole, "{provider}");
+        if us == 0 {
+            chown(&root, Some(0), None).unwrap();
+            assert_eq!(reading(another, None), Reading::Whole, "{provider}");
+        }
     }
 }
 

@@ -24,6 +24,25 @@ fn a_folder_that_has_just_gone_is_empty() {
 }
 
 #[test]
+fn a_listing_that_does_not_come_to_its_end_leaves_the_tree_not_read_whole_d1_d5() {
+    let temporary = tempfile::tempdir().unwrap();
+    for name in ["one", "two", "three"] {
+        fs::write(temporary.path().join(name), "").unwrap();
+    }
+    let wanted = Wanted::new(IdKind::Word, Timestamp::MAX);
+    for (entries_left, seen, reading) in [(3, 3, Reading::Whole), (2, 2, Reading::Partly)] {
+        let mut found = Findings { entries_left, ..Findings::new(&wanted, None, None) };
+        let mut count = 0;
+        found.list(&Folder::open(temporary.path()).unwrap(), |_, _| {
+            count += 1;
+            true
+        });
+        assert_eq!((count, found.reading), (seen, reading));
+        assert_eq!(found.warnings.is_empty(), reading == Reading::Whole);
+    }
+}
+
+#[test]
 fn only_what_mattered_is_looked_at_again() {
     let temporary = tempfile::tempdir().unwrap();
     for name in ["one", "two", "three"] {

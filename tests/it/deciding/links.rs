@@ -222,3 +222,15 @@ fn the_wrong_home_guard_speaks_only_of_what_is_missing_d1() {
     assert_eq!(row(&report, "b")["reason"], "file unreadable", "{report:#}");
     ran.says(&["no session file for the one mapping"]);
 }
+
+#[test]
+fn what_was_not_read_whole_is_trouble_even_where_all_is_active_d1() {
+    let env = TestEnv::new();
+    env.session("gemini", USED, MINUTE);
+    link(&env.path("elsewhere"), &env.home(".gemini/tmp/other/chats"));
+    env.map(json!({"gemini-cli": {"used": USED}}).to_string());
+    let ran = env.run("clean --format json");
+    let report = ran.exits(3).report();
+    assert_eq!((state(&report, "used"), &report["summary"]["unknown"]), ("active", &json!(0)));
+    warns(&ran, "not_read_whole", &env.home(".gemini/tmp/other/chats"));
+}
