@@ -32,7 +32,7 @@ fn the_file_is_whole_has_its_mode_and_is_alone_x7() {
 }
 
 #[test]
-fn whoever_has_the_old_file_open_reads_it_to_its_end() {
+fn whoever_has_the_old_file_open_reads_it_to_its_end_x7() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("warden.prom");
     publish(&path, b"old", 0o644).unwrap();
