@@ -236,7 +236,7 @@ impl StartArgs {
             let Hooked { session, key, .. } = told()?;
             (Subject::Session(session), key)
         } else {
-            (subject(self.session, self.chat)?, self.key.unwrap_or_default())
+            (subject(self.session, self.chat)?, self.key)
         };
         let start = Start {
             key,
@@ -257,7 +257,12 @@ impl StopArgs {
             return hold::stop(&holds, &self.key.unwrap_or_default());
         }
         let Hooked { session, key, is_over } = told()?;
-        if is_over { hold::stop_session(&holds, &session, now) } else { hold::stop(&holds, &key) }
+        match key {
+            Some(key) => hold::stop(&holds, &key),
+            None if is_over => hold::stop_session(&holds, &session, now),
+            // Nothing that a hook of ours brackets.
+            None => Ok(Exit::Done),
+        }
     }
 }
 

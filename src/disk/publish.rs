@@ -24,6 +24,7 @@ const STALE: u64 = 3600;
 
 /// How long to wait for another run that writes to the same folder.
 const PATIENCE: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_millis(500);
 
 /// How much of an old file is looked at.
 const LARGEST: u64 = 16 << 20;
@@ -41,6 +42,18 @@ pub fn publish(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     update(path, mode, |_| Ok(bytes.to_vec()))
 }
 
+/// The same, and soon: whoever else keeps the folder locked is waited for half a second at most.
+///
+/// # Errors
+/// As [`publish`].
+pub fn publish_soon(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let real = resolve(path)?;
+    let folder = opened(folder_of(&real))?;
+    // Renaming over it is whole without a lock as well.
+    let _ = wait_for_others(&folder, SOON);
+    replace(&real, &folder, mode, |_| Ok(bytes.to_vec()))
+}
+
 /// The same with bytes that `new` makes out of the text that is there, empty where there is none.
 /// Other runs that do this wait, as long as they are patient.
 ///
@@ -52,21 +65,30 @@ pub fn update(
     new: impl FnOnce(&str) -> io::Result<Vec<u8>>,
 ) -> io::Result<()> {
     let real = resolve(path)?;
-    let name = real.file_name().ok_or_else(not_a_file)?;
     let folder = locked(folder_of(&real))?;
-    match rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+    replace(&real, &folder, mode, new)
+}
+
+fn replace(
+    real: &Path,
+    folder: &OwnedFd,
+    mode: u32,
+    new: impl FnOnce(&str) -> io::Result<Vec<u8>>,
+) -> io::Result<()> {
+    let name = real.file_name().ok_or_else(not_a_file)?;
+    match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(there) if FileType::from_raw_mode(there.st_mode) != FileType::RegularFile => {
             return Err(not_a_file());
         }
         Ok(_) | Err(Errno::NOENT) => {}
         Err(error) => return Err(error.into()),
     }
-    let before = match Folder::open(folder_of(&real))?.read_start(name, LARGEST) {
+    let before = match Folder::open(folder_of(real))?.read_start(name, LARGEST) {
         Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
         before => before?,
     };
     let bytes = new(&String::from_utf8_lossy(&before))?;
-    let (temporary, mut file) = Temporary::create(&folder, name)?;
+    let (temporary, mut file) = Temporary::create(folder, name)?;
     file.write_all(&bytes)?;
     // This is fchmod; the umask has no say in it.
     file.set_permissions(Permissions::from_mode(mode))?;
@@ -75,8 +97,8 @@ pub fn update(
     let now = written(&rustix::fs::fstat(&file)?);
     temporary.rename_to(name)?;
     // The file stands; what cannot be swept now is swept by the next run.
-    let _ = sweep(&folder, folder_of(&real), name, now);
-    Ok(rustix::fs::fsync(&folder)?)
+    let _ = sweep(folder, folder_of(real), name, now);
+    Ok(rustix::fs::fsync(folder)?)
 }
 
 /// Removes the file at `path`, if it is one and `goes` says so of what is in it; meanwhile nobody
@@ -103,18 +125,22 @@ pub fn remove_if(path: &Path, goes: impl FnOnce(&[u8]) -> bool) -> io::Result<bo
 
 /// That folder, in which nobody else publishes as long as it is open.
 fn locked(path: &Path) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder = rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?;
-    wait_for_others(&folder)?;
+    let folder = opened(path)?;
+    wait_for_others(&folder, PATIENCE)?;
     Ok(folder)
 }
 
+fn opened(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?)
+}
+
 /// Locks the folder as long as it is open. A file system without locks has none to wait for.
-fn wait_for_others(folder: &OwnedFd) -> io::Result<()> {
+fn wait_for_others(folder: &OwnedFd, patience: Duration) -> io::Result<()> {
     let start = Instant::now();
     loop {
         match rustix::fs::flock(folder, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::WOULDBLOCK) if start.elapsed() > PATIENCE => {
+            Err(Errno::WOULDBLOCK) if start.elapsed() > patience => {
                 return Err(io::Error::other("another run is writing there"));
             }
             Err(Errno::WOULDBLOCK | Errno::INTR) => std::thread::sleep(Duration::from_millis(5)),

@@ -84,10 +84,20 @@ impl Hold {
     ///
     /// # Errors
     /// Why it is no hold.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let hold: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        if hold.schema != 1 {
-            return Err(format!("a layout of a later version, {}", hold.schema));
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, NoHold> {
+        #[derive(Deserialize)]
+        struct Layout {
+            schema: u32,
+        }
+        let torn = |error: serde_json::Error| NoHold::Torn(error.to_string());
+        let Layout { schema } = serde_json::from_slice(bytes).map_err(torn)?;
+        if schema != 1 {
+            return Err(NoHold::Newer(format!("it is in the layout {schema} of another version")));
+        }
+        let hold: Self = serde_json::from_slice(bytes).map_err(torn)?;
+        // One that never ended would hold for ever.
+        if hold.last_beat().is_none() {
+            return Err(NoHold::Torn(format!("its last beat is no time: {:?}", hold.last_beat)));
         }
         Ok(hold)
     }
@@ -134,21 +144,41 @@ impl Hold {
         self.last_beat().map(|beat| beat.after(Duration::from_secs(self.ttl)))
     }
 
-    /// Whether it holds anything now. A process is the one that is meant if it started when that did;
-    /// a zombie is dead.
+    /// Whether it holds anything now. A process is the one that is meant if it started when that did; a
+    /// zombie is dead. Where it is not known which name space this is, either is enough.
     pub fn is_alive(&self, now: Timestamp) -> bool {
-        if !self.processes.is_empty() && self.namespace == process::namespace() {
-            return self.processes.iter().any(Work::is_alive);
-        }
-        // A time that cannot be read, or lies ahead, is no reason to let go.
-        self.until().is_none_or(|end| end >= now)
+        let ours = process::namespace();
+        let may_be_ours = ours.is_none() || self.namespace == ours;
+        // A time that lies ahead is no reason to let go.
+        may_be_ours && self.processes.iter().any(Work::is_alive)
+            || self.until().is_some_and(|end| end >= now)
     }
 }
 
 impl Work {
     fn is_alive(&self) -> bool {
-        let started = process::started(self.pid);
-        let is_another = self.started.is_some() && started.is_some() && self.started != started;
-        process::is_alive(self.pid) && !is_another
+        match process::life(self.pid) {
+            Some((is_dead, started)) => {
+                !is_dead && self.started.is_none_or(|expected| expected == started)
+            }
+            None => process::is_alive(self.pid),
+        }
+    }
+}
+
+/// Why a file is no hold.
+#[derive(Debug)]
+pub(super) enum NoHold {
+    /// It is torn, or was never one.
+    Torn(String),
+    /// Another version has written it.
+    Newer(String),
+}
+
+impl NoHold {
+    /// In one line.
+    pub(super) fn why(self) -> String {
+        let (Self::Torn(why) | Self::Newer(why)) = self;
+        why
     }
 }

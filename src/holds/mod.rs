@@ -10,10 +10,11 @@ use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use crate::disk::folder::{Folder, Kind, Status};
+use crate::disk::folder::{Folder, Kind};
 use crate::disk::{create, publish, words};
 use crate::domain::{Failure, Timestamp};
 
+use hold::NoHold;
 pub use hold::{Hold, KEY_LENGTH, Subject, TTL, Work};
 
 /// What the folder is called, within the state folder.
@@ -61,7 +62,7 @@ impl Holds {
         let path = self.folder.join(file_name(&hold.key));
         let write = || {
             create::create_private_folders(&self.folder)?;
-            publish::publish(&path, &hold.bytes(), 0o600)
+            publish::publish_soon(&path, &hold.bytes(), 0o600)
         };
         write().map_err(|error| failed("write", &path, &error))
     }
@@ -80,7 +81,7 @@ impl Holds {
             if text.is_empty() {
                 return Err(ErrorKind::NotFound.into());
             }
-            let mut hold = Hold::parse(text.as_bytes()).map_err(io::Error::other)?;
+            let mut hold = Hold::parse(text.as_bytes()).map_err(|no| io::Error::other(no.why()))?;
             change(&mut hold);
             Ok(hold.bytes())
         });
@@ -96,7 +97,14 @@ impl Holds {
     /// Where it cannot be removed.
     pub fn release(&self, key: &str) -> Result<bool, Failure> {
         let path = self.folder.join(file_name(key));
-        publish::remove_if(&path, |_| true).map_err(|error| failed("remove", &path, &error))
+        match create::remove(&path) {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                Ok(false)
+            }
+            removed => removed.map(|()| true).map_err(|error| failed("remove", &path, &error)),
+        }
     }
 
     /// All of them, as they are at that moment.
@@ -134,27 +142,25 @@ impl Holds {
 
 /// Takes in what is in the file of that name.
 fn take_in(found: &mut Found, folder: &Folder, name: &OsStr, now: Timestamp) {
-    let read = |status: &Status| {
-        if status.kind != Kind::File {
-            return Err("not a regular file".to_owned());
-        }
-        let bytes = folder.read_start(name, LARGEST).map_err(|error| words(&error))?;
-        Hold::parse(&bytes)
-    };
-    let status = match folder.status(name) {
+    let path = || folder.path().join(name);
+    let read = folder.status(name).and_then(|status| match status.kind {
+        Kind::File => Ok((status, folder.read_start(name, LARGEST)?)),
+        _ => Err(io::Error::other("not a regular file")),
+    });
+    match read {
         // It has ended while the folder was listed.
-        Err(error) if error.kind() == ErrorKind::NotFound => return,
-        status => status,
-    };
-    let hold = status.as_ref().map_err(words).and_then(read);
-    match hold {
-        Ok(hold) if hold.is_alive(now) => found.live.push(hold),
-        Ok(_) => found.dead.push(name.to_owned()),
-        // Nobody has written to it for as long as a hold lives that nobody beats.
-        Err(_) if status.is_ok_and(|status| status.written.after(TTL) < now) => {
-            found.dead.push(name.to_owned());
-        }
-        Err(why) => found.unread.push((folder.path().join(name), why)),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        // What is in there is not known, however old it is.
+        Err(error) => found.unread.push((path(), words(&error))),
+        Ok((status, bytes)) => match Hold::parse(&bytes) {
+            Ok(hold) if hold.is_alive(now) => found.live.push(hold),
+            Ok(_) => found.dead.push(name.to_owned()),
+            // A torn file, to which nobody has written for as long as a hold lives that nobody beats.
+            Err(NoHold::Torn(_)) if status.written.after(TTL) < now => {
+                found.dead.push(name.to_owned());
+            }
+            Err(NoHold::Torn(why) | NoHold::Newer(why)) => found.unread.push((path(), why)),
+        },
     }
 }
 

@@ -6,7 +6,9 @@ mod running;
 
 pub use child::{Child, NotStarted};
 pub use listening::{Whose, bridge_on, folder_of_listener, whose_listener};
-pub use running::{Process, Processes, is_alive, lockers, named_ancestor, namespace, started};
+pub use running::{
+    Process, Processes, is_alive, life, lockers, named_ancestor, namespace, started,
+};
 
 use nix::unistd::{Uid, User};
 use std::path::PathBuf;

@@ -188,10 +188,17 @@ pub fn is_alive(id: u32) -> bool {
     }
 }
 
+/// Whether the process of that id is a zombie, and when it started, as [`started`] tells; nothing where
+/// that cannot be read.
+pub fn life(id: u32) -> Option<(bool, u64)> {
+    let stat = fs::read(format!("/proc/{id}/stat")).ok()?;
+    let started = std::str::from_utf8(stat_field(&stat, 22)?).ok()?.parse().ok()?;
+    Some((matches!(stat_field(&stat, 3)?, b"Z" | b"X"), started))
+}
+
 /// When the process started, in clock ticks since the machine did (field 22 of its `stat`).
 pub fn started(id: u32) -> Option<u64> {
-    let stat = fs::read(format!("/proc/{id}/stat")).ok()?;
-    std::str::from_utf8(stat_field(&stat, 22)?).ok()?.parse().ok()
+    life(id).map(|(_, started)| started)
 }
 
 /// The processes that hold a lock on the file with that inode, as `/proc/locks` tells.

@@ -139,8 +139,9 @@ fn a_session_that_starts_is_held_until_it_ends_with_all_that_its_hooks_hold() {
     env.run(&format!("hold start --session {id} --key mine --ttl 1h")).exits(0);
     assert_eq!(held(&env).len(), 4);
     fire(&mut running, STOP, &event("claude", "SessionEnd", &id, None));
-    let left: Vec<_> = held(&env).iter().map(|hold| hold["key"].clone()).collect();
-    assert_eq!(left, ["another", "mine"], "neither another session's nor what no hook began");
+    let left: Vec<_> = held(&env).iter().map(|hold| hold["session_id"].clone()).collect();
+    assert_eq!(left, ["another", &id], "neither another session's nor what no hook began");
+    assert_eq!(held(&env)[1]["key"], "mine");
     drop(running.stdin.take());
     finish(running);
 }
@@ -169,7 +170,7 @@ fn three_hours_of_work_are_held_all_along_and_not_a_second_longer_than_it_lives(
         |minutes: u64| Timestamp::new(1_800_000_000, 0).after(Duration::from_secs(60 * minutes));
     let mut live = Command::new("sleep").arg("60").spawn().unwrap();
     let start = Start {
-        key: "toolu_1".into(),
+        key: Some("toolu_1".into()),
         subject: Subject::Session(id),
         reason: "tool_exec".into(),
         pid: Some(live.id()),

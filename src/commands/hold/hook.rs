@@ -6,12 +6,11 @@
 //! also `tool_name`, `tool_input` and, but for Gemini CLI, `tool_use_id`.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::usage;
 use crate::domain::Failure;
-use crate::holds::KEY_LENGTH;
 
 /// More than this no hook tells, in bytes: what a tool has answered is part of it.
 pub const LARGEST: u64 = 256 << 20;
@@ -21,21 +20,21 @@ pub const LARGEST: u64 = 256 << 20;
 pub struct Hooked {
     /// The session.
     pub session: String,
-    /// What tells this hold from others of that session.
-    pub key: String,
+    /// What tells the hold of a tool from others; nothing where it is about the session as a whole.
+    pub key: Option<String>,
     /// Whether the session is over.
     pub is_over: bool,
 }
 
 #[derive(Deserialize)]
-struct Told {
+struct Told<'a> {
     session_id: String,
-    #[serde(default)]
-    hook_event_name: String,
+    hook_event_name: Option<String>,
     tool_use_id: Option<String>,
     tool_name: Option<String>,
-    #[serde(default)]
-    tool_input: Value,
+    /// Only compared: whatever a tool is told must not keep it from being held.
+    #[serde(borrow)]
+    tool_input: Option<&'a RawValue>,
 }
 
 /// Reads what a hook has told.
@@ -43,26 +42,26 @@ struct Told {
 /// # Errors
 /// Where that is nothing that a CLI tells.
 pub fn hooked(input: &[u8]) -> Result<Hooked, Failure> {
-    let told: Told = serde_json::from_slice(input).map_err(|error| {
+    let told: Told<'_> = serde_json::from_slice(input).map_err(|error| {
         usage(&format!("standard input is not what the hook of a CLI tells: {error}"))
             .hint("--from-hook is for the hooks of Claude Code, Codex and Gemini CLI")
     })?;
+    // Ids of tools are their model's, and may come again in another session.
+    let mut hash = DefaultHasher::new();
     let key = match (told.tool_use_id, told.tool_name) {
-        (Some(id), _) if (1..=KEY_LENGTH).contains(&id.len()) => id,
-        (id, Some(tool)) => {
+        (Some(id), _) => {
+            (&told.session_id, id).hash(&mut hash);
+            Some(format!("tool-{:016x}", hash.finish()))
+        }
+        (None, Some(tool)) => {
             // The same before a tool and after it.
-            let mut hash = DefaultHasher::new();
-            (&told.session_id, id, tool, told.tool_input.to_string()).hash(&mut hash);
-            format!("tool-{:016x}", hash.finish())
+            let input = told.tool_input.map(RawValue::get);
+            (&told.session_id, tool, input).hash(&mut hash);
+            Some(format!("tool-{:016x}", hash.finish()))
         }
-        (_, None) if told.session_id.len() < KEY_LENGTH => told.session_id.clone(),
-        (_, None) => {
-            let mut hash = DefaultHasher::new();
-            told.session_id.hash(&mut hash);
-            format!("session-{:016x}", hash.finish())
-        }
+        (None, None) => None,
     };
-    let is_over = told.hook_event_name == "SessionEnd";
+    let is_over = told.hook_event_name.as_deref() == Some("SessionEnd");
     Ok(Hooked { session: told.session_id, key, is_over })
 }
 
@@ -71,14 +70,21 @@ mod tests {
     use super::*;
 
     fn key(input: &str) -> String {
-        hooked(input.as_bytes()).unwrap().key
+        hooked(input.as_bytes()).unwrap().key.unwrap()
     }
 
     #[test]
     fn before_and_after_a_tool_the_key_is_the_same() {
-        let claude = key(r#"{"session_id":"s","hook_event_name":"PreToolUse","tool_name":"Bash",
-            "tool_input":{"command":"x"},"tool_use_id":"toolu_1"}"#);
-        assert_eq!(claude, "toolu_1");
+        let claude = |session: &str, event: &str, id: &str| {
+            key(&format!(
+                r#"{{"session_id":"{session}","hook_event_name":"{event}","tool_name":"Bash",
+                "tool_input":{{"command":"x"}},"tool_use_id":"{id}"}}"#
+            ))
+        };
+        let before = claude("s", "PreToolUse", "call_1");
+        assert_eq!(before, claude("s", "PostToolUse", "call_1"));
+        assert_ne!(before, claude("s", "PreToolUse", "call_2"));
+        assert_ne!(before, claude("another", "PreToolUse", "call_1"));
         let gemini = |event: &str, command: &str, more: &str| {
             key(&format!(
                 r#"{{"session_id":"s","hook_event_name":"{event}","tool_name":"run_shell_command",
@@ -88,25 +94,24 @@ mod tests {
         let before = gemini("BeforeTool", "make", "");
         assert_eq!(before, gemini("AfterTool", "make", r#","tool_response":{"llmContent":"ok"}"#));
         assert_ne!(before, gemini("BeforeTool", "make test", ""));
-        assert!(before.len() <= KEY_LENGTH);
-        let long = "x".repeat(300);
-        let told = |id: &str| {
-            key(&format!(r#"{{"session_id":"s","tool_name":"t","tool_use_id":"{id}"}}"#))
-        };
-        assert_eq!(told(&long), told(&long));
-        assert_ne!(told(&long), told(&format!("{long}y")));
-        assert!(told(&long).len() <= KEY_LENGTH);
     }
 
     #[test]
-    fn a_session_is_its_own_key_and_its_end_is_told() {
+    fn a_session_as_a_whole_has_no_key_of_a_tool_and_its_end_is_told() {
         let told = hooked(br#"{"session_id":"s-1","hook_event_name":"SessionStart"}"#).unwrap();
-        let expected = Hooked { session: "s-1".into(), key: "s-1".into(), is_over: false };
-        assert_eq!(told, expected);
+        assert_eq!(told, Hooked { session: "s-1".into(), key: None, is_over: false });
         let told = hooked(br#"{"session_id":"s-1","hook_event_name":"SessionEnd"}"#).unwrap();
         assert!(told.is_over);
-        let long = format!(r#"{{"session_id":"{}"}}"#, "s".repeat(255));
-        assert!(key(&long).len() <= KEY_LENGTH);
+        assert!(!hooked(br#"{"session_id":"s","hook_event_name":null}"#).unwrap().is_over);
+    }
+
+    #[test]
+    fn whatever_a_tool_is_told_it_is_held() {
+        let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
+        for input in [r#"{"content":"x\ud83d"}"#, "1e999", &deep, "null", r#""\u0000""#] {
+            let told = format!(r#"{{"session_id":"s","tool_name":"Write","tool_input":{input}}}"#);
+            assert!(hooked(told.as_bytes()).is_ok(), "{input}");
+        }
     }
 
     #[test]

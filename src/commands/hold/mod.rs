@@ -5,6 +5,7 @@ mod hook;
 mod list;
 mod work;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use crate::domain::{Exit, Failure, Timestamp};
@@ -18,14 +19,18 @@ pub use work::{Around, run};
 /// The programs that a hold lives as long as, unless another process is named.
 const CLIS: [&str; 3] = ["claude", "codex", "gemini"];
 
+/// The longest id, in bytes. The CLIs' own have at most 255.
+const ID_LENGTH: usize = 1024;
+
 /// What a hold is for unless somebody says so.
 pub const REASON: &str = "tool_exec";
 
 /// A hold that begins.
 #[derive(Debug)]
 pub struct Start {
-    /// What tells it from others.
-    pub key: String,
+    /// What tells it from others. Without one, it is that of a session as a whole, which each CLI that
+    /// goes on with it has its own of.
+    pub key: Option<String>,
     /// What is held.
     pub subject: Subject,
     /// Why.
@@ -43,8 +48,12 @@ pub struct Start {
 /// # Errors
 /// Where the process that is named does not live, or the hold cannot be written down.
 pub fn start(holds: &Holds, start: Start, now: Timestamp) -> Result<Exit, Failure> {
-    check(&start.key, &start.subject)?;
-    let mut hold = Hold::new(start.key, start.subject, start.reason, now);
+    // Who asks for a time to live means that, and not the life of a CLI around it.
+    let around = || start.ttl.is_none().then(|| process::named_ancestor(&CLIS)).flatten();
+    let pid = start.pid.or_else(around);
+    let key = start.key.unwrap_or_else(|| key_of_session(&start.subject, pid));
+    check(&key, &start.subject)?;
+    let mut hold = Hold::new(key, start.subject, start.reason, now);
     hold.by_hook = start.by_hook;
     if let Some(pid) = start.pid.filter(|pid| !process::is_alive(*pid)) {
         return Err(Failure::new(format!("there is no process {pid} that lives")));
@@ -52,9 +61,7 @@ pub fn start(holds: &Holds, start: Start, now: Timestamp) -> Result<Exit, Failur
     if let Some(ttl) = start.ttl {
         hold.live_for(ttl);
     }
-    // Who asks for a time to live means that, and not the life of a CLI around it.
-    let around = || start.ttl.is_none().then(|| process::named_ancestor(&CLIS)).flatten();
-    hold.stand_for(start.pid.or_else(around));
+    hold.stand_for(pid);
     holds.write(&hold)?;
     // What others have left behind goes on the way.
     if let Ok(found) = holds.read(now) {
@@ -73,13 +80,19 @@ pub fn stop(holds: &Holds, key: &str) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Ends what hooks hold of that session: it is over.
+/// Ends what the hooks of the CLI that has started us hold of that session: for it, that is over. Another
+/// one may go on with the same session.
 ///
 /// # Errors
 /// Where they cannot be read or removed.
 pub fn stop_session(holds: &Holds, session: &str, now: Timestamp) -> Result<Exit, Failure> {
+    let ours = process::named_ancestor(&CLIS);
     let is_its = |hold: &&Hold| {
-        hold.by_hook && matches!(&hold.subject, Subject::Session(id) if id == session)
+        let pids = hold.processes.iter().map(|work| work.pid);
+        hold.by_hook
+            && matches!(&hold.subject, Subject::Session(id) if id == session)
+            && ours
+                .is_none_or(|ours| pids.clone().count() == 0 || pids.clone().any(|pid| pid == ours))
     };
     for hold in holds.read(now)?.live.iter().filter(is_its) {
         holds.release(&hold.key)?;
@@ -100,11 +113,20 @@ pub fn beat(holds: &Holds, key: &str, now: Timestamp) -> Result<Exit, Failure> {
         .hint("session-warden hold list shows those there are"))
 }
 
+/// The key of a session as a whole, as that CLI holds it.
+fn key_of_session(subject: &Subject, cli: Option<u32>) -> String {
+    let (Subject::Session(id) | Subject::Chat(id)) = subject;
+    let mut hash = DefaultHasher::new();
+    (id, cli).hash(&mut hash);
+    format!("session-{:016x}", hash.finish())
+}
+
 fn check(key: &str, subject: &Subject) -> Result<(), Failure> {
     check_key(key)?;
     let (Subject::Session(id) | Subject::Chat(id)) = subject;
-    if id.is_empty() {
-        return Err(usage("an empty id holds nothing"));
+    if id.is_empty() || id.len() > ID_LENGTH {
+        let message = format!("an id has 1 to {ID_LENGTH} bytes, and this one {}", id.len());
+        return Err(usage(&message));
     }
     Ok(())
 }
