@@ -13,7 +13,7 @@ fn now() -> Timestamp {
 
 fn main() -> ExitCode {
     let exit = match Cli::try_parse() {
-        Ok(cli) => cli::run(cli, &Environment::read(), now()).unwrap_or_else(|failure| {
+        Ok(cli) => cli::run(cli, &Environment::read(), now).unwrap_or_else(|failure| {
             cli::fail(&failure);
             failure.exit
         }),

@@ -27,7 +27,9 @@ Exit codes:
   127  there is no such COMMAND
 
 Environment:
-  SESSION_WARDEN_SEND_KEEPALIVES  1, true, yes or on lets --beat-command run";
+  SESSION_WARDEN_SEND_KEEPALIVES
+                    1, true, yes or on lets --beat-command run, which is given
+                    SESSION_WARDEN_SESSION or _CHAT and SESSION_WARDEN_REASON";
 
 #[derive(Debug, Args)]
 #[command(
@@ -74,6 +76,10 @@ pub(super) struct HoldArgs {
 
     #[command(flatten)]
     state: StateArgs,
+
+    /// Write the hold of this key down, and become the command: how the command is started.
+    #[arg(long = "become", value_name = "KEY", hide = true)]
+    becomes: Option<String>,
 
     /// What to run
     #[arg(last = true, required = true, value_name = "COMMAND")]
@@ -193,9 +199,14 @@ impl HoldArgs {
     /// # Errors
     /// Whatever keeps it from its work. A hook's failure never ends with 2: to the CLIs that means
     /// that the tool must not run.
-    pub(super) fn run(self, environment: &Environment, now: Timestamp) -> Result<Exit, Failure> {
+    pub(super) fn run(
+        self,
+        environment: &Environment,
+        clock: fn() -> Timestamp,
+    ) -> Result<Exit, Failure> {
+        let now = clock();
         match self.command {
-            None => self.around(environment, now),
+            None => self.around(environment, clock),
             Some(HoldCommand::Start(args)) => {
                 let is_hook = args.from_hook;
                 args.run(environment, now).map_err(|failure| softened(failure, is_hook))
@@ -211,8 +222,19 @@ impl HoldArgs {
         }
     }
 
-    fn around(self, environment: &Environment, now: Timestamp) -> Result<Exit, Failure> {
-        let holds = holds(&self.config, &self.state, environment)?;
+    fn around(self, environment: &Environment, clock: fn() -> Timestamp) -> Result<Exit, Failure> {
+        let warn = |line: &str| complain(&format!("warning: {line}"));
+        let holds = match self.becomes {
+            // Whoever has started us has read the configuration.
+            Some(_) => self.state.named().map(Holds::at),
+            None => match holds(&self.config, &self.state, environment) {
+                Err(failure) if failure.exit != Exit::Usage => {
+                    warn(&format!("the session is not held: {failure}"));
+                    None
+                }
+                holds => Some(holds?),
+            },
+        };
         let tell = |line: &str| complain(line);
         let around = Around {
             command: &self.work,
@@ -223,9 +245,13 @@ impl HoldArgs {
             gate: &|| environment.get("SESSION_WARDEN_SEND_KEEPALIVES"),
             tell: self.verbose.then_some(&tell),
             log: self.log,
-            warn: &|line| complain(&format!("warning: {line}")),
+            warn: &warn,
+            clock: &clock,
         };
-        hold::run(&holds, &around, now)
+        match self.becomes {
+            Some(key) => hold::become_work(holds.as_ref(), &around, key),
+            None => hold::run(holds.as_ref(), &around),
+        }
     }
 }
 

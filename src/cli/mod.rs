@@ -30,7 +30,8 @@ pub use args::Cli;
 ///
 /// # Errors
 /// Whatever keeps the command from its work.
-pub fn run(cli: Cli, environment: &Environment, now: Timestamp) -> Result<Exit, Failure> {
+pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Result<Exit, Failure> {
+    let now = clock();
     let command = cli.command.unwrap_or(Command::Clean(cli.clean));
     let interrupt = match &command {
         // Signals are for the command that it runs, and not for us.
@@ -60,7 +61,7 @@ pub fn run(cli: Cli, environment: &Environment, now: Timestamp) -> Result<Exit, 
         }
         Command::Config(args) => show(&args, &settings(&args.config)?),
         Command::Clean(args) => clean::run(&args, &settings(&args.run.config)?, now, &interrupt),
-        Command::Hold(args) => args.run(environment, now),
+        Command::Hold(args) => args.run(environment, clock),
         Command::Schedule(command) => schedule::run(command, environment, now),
     }
 }

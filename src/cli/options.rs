@@ -2,7 +2,7 @@
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::bridge::Address;
 use crate::config::{Bridge, Color, Format, Idle, Layer, Place};
@@ -246,6 +246,11 @@ impl ColorArgs {
 }
 
 impl StateArgs {
+    /// The folder that was named.
+    pub(super) fn named(&self) -> Option<&Path> {
+        self.state_dir.as_deref()
+    }
+
     pub(super) fn say(&self, layer: &mut Layer) {
         layer.state_dir.clone_from(&self.state_dir);
     }

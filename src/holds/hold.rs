@@ -23,6 +23,17 @@ pub enum Subject {
     Chat(String),
 }
 
+impl Subject {
+    /// Whether that is the same. UUIDs may be written either way.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Session(one), Self::Session(other)) => one.eq_ignore_ascii_case(other),
+            (Self::Chat(one), Self::Chat(other)) => one == other,
+            _ => false,
+        }
+    }
+}
+
 /// A process that a hold stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {

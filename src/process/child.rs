@@ -2,13 +2,17 @@
 //! process group, each signal that is meant for it, and the exit code that a shell would tell.
 
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, getpid, kill_process, waitid,
+    Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, getpid, getsid, kill_process, waitid,
 };
 use signal_hook::consts::signal as number;
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::Cause;
+use std::cell::Cell;
+use std::fs::File;
 use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -17,7 +21,7 @@ use std::time::Duration;
 use super::running::ignored_signals;
 
 /// What is handed on. SIGKILL and SIGSTOP cannot be, and the others are about this process alone.
-const HANDED_ON: [i32; 10] = [
+const HANDED_ON: [i32; 17] = [
     number::SIGHUP,
     number::SIGINT,
     number::SIGQUIT,
@@ -25,10 +29,32 @@ const HANDED_ON: [i32; 10] = [
     number::SIGUSR1,
     number::SIGUSR2,
     number::SIGALRM,
+    number::SIGVTALRM,
+    number::SIGPROF,
+    number::SIGXCPU,
+    number::SIGIO,
+    number::SIGABRT,
     number::SIGWINCH,
     number::SIGTSTP,
+    number::SIGTTIN,
+    number::SIGTTOU,
     number::SIGCONT,
 ];
+
+/// What a terminal sends to its whole process group: the command has had that from there.
+const OF_TERMINALS: [i32; 8] = [
+    number::SIGHUP,
+    number::SIGINT,
+    number::SIGQUIT,
+    number::SIGWINCH,
+    number::SIGTSTP,
+    number::SIGTTIN,
+    number::SIGTTOU,
+    number::SIGCONT,
+];
+
+/// What stops jobs.
+const STOPS_JOBS: [i32; 3] = [number::SIGTSTP, number::SIGTTIN, number::SIGTTOU];
 
 /// What shells say of a command that is not there, and of one that cannot be run.
 const NOT_FOUND: u8 = 127;
@@ -40,6 +66,8 @@ pub struct Child {
     id: u32,
     pid: Pid,
     happenings: Receiver<Happening>,
+    /// Whether somebody has told this process to stop as well.
+    is_to_stop: Cell<bool>,
 }
 
 /// Why a command does not run.
@@ -54,7 +82,27 @@ pub struct NotStarted {
 #[derive(Debug)]
 enum Happening {
     Signal(i32, Cause),
-    Changed(WaitIdStatus),
+    Stopped(Option<i32>),
+    Ended(u8),
+}
+
+impl From<io::Error> for NotStarted {
+    fn from(error: io::Error) -> Self {
+        let is_missing = error.kind() == io::ErrorKind::NotFound;
+        Self { error, code: if is_missing { NOT_FOUND } else { NOT_EXECUTABLE } }
+    }
+}
+
+/// Becomes that command, with this process's id. Returns only where that cannot be.
+pub fn become_command(command: &mut Command) -> NotStarted {
+    command.exec().into()
+}
+
+/// Where the program lies that this process runs, to be run again.
+pub fn own_program() -> PathBuf {
+    let found = std::env::current_exe().ok().filter(|path| path.exists());
+    // One that was replaced meanwhile is still there by this link.
+    found.unwrap_or_else(|| PathBuf::from("/proc/self/exe"))
 }
 
 impl Child {
@@ -63,28 +111,34 @@ impl Child {
     /// # Errors
     /// Where it cannot be started.
     pub fn start(command: &mut Command) -> Result<Self, NotStarted> {
-        let failed = |error: io::Error| {
-            let is_missing = error.kind() == io::ErrorKind::NotFound;
-            NotStarted { error, code: if is_missing { NOT_FOUND } else { NOT_EXECUTABLE } }
-        };
         let (sender, happenings) = channel();
-        // One that is ignored, as under `nohup`, must stay so for the command as well.
+        // One that is ignored, as under `nohup`, must stay so for the command as well. But without an
+        // ear for its end, whoever has started us with that ignored could not be told how it ended.
         let ignored = ignored_signals();
         let heard = HANDED_ON.into_iter().filter(|signal| !ignored.contains(signal));
-        let mut signals = SignalsInfo::<WithOrigin>::new(heard).map_err(failed)?;
-        let id = command.spawn().map_err(failed)?.id();
-        let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
-        let pid = pid.ok_or_else(|| failed(io::Error::other("a process without an id")))?;
+        let mut signals = SignalsInfo::<WithOrigin>::new(heard.chain([number::SIGCHLD]))?;
         let to = sender.clone();
-        thread::spawn(move || {
-            for origin in signals.forever() {
+        // Both threads before the command, which could not be taken back.
+        thread::Builder::new().spawn(move || {
+            let heard = signals.forever().filter(|origin| origin.signal != number::SIGCHLD);
+            for origin in heard {
                 if to.send(Happening::Signal(origin.signal, origin.cause)).is_err() {
                     break;
                 }
             }
-        });
-        thread::spawn(move || wait(pid, &sender));
-        Ok(Self { id, pid, happenings })
+        })?;
+        let (tell, told) = channel();
+        thread::Builder::new().spawn(move || {
+            if let Ok(pid) = told.recv() {
+                wait(pid, &sender);
+            }
+        })?;
+        let id = command.spawn()?.id();
+        let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
+        let pid = pid.ok_or_else(|| io::Error::other("a process without an id"))?;
+        // The thread waits for this.
+        let _ = tell.send(pid);
+        Ok(Self { id, pid, happenings, is_to_stop: Cell::new(false) })
     }
 
     /// Its id.
@@ -104,22 +158,38 @@ impl Child {
         };
         match happening {
             Some(Happening::Signal(signal, cause)) => self.hand_on(signal, cause),
-            Some(Happening::Changed(status)) if status.stopped() => stop_like_it(&status),
-            Some(Happening::Changed(status)) => return Some(code(&status)),
+            Some(Happening::Stopped(signal)) => self.stop_like_it(signal),
+            Some(Happening::Ended(code)) => return Some(code),
             // Nobody is left to tell how it went.
             None => return Some(1),
         }
         None
     }
 
-    /// Hands a signal on. What a terminal sends goes to the whole process group: the command has had
-    /// it from there.
+    /// Hands a signal on, but for what the command has had already.
     fn hand_on(&self, signal: i32, cause: Cause) {
-        if !matches!(cause, Cause::Kernel)
-            && let Some(signal) = Signal::from_named_raw(signal)
-        {
+        if STOPS_JOBS.contains(&signal) {
+            self.is_to_stop.set(true);
+        } else if signal == number::SIGCONT {
+            self.is_to_stop.set(false);
+        }
+        // Of a terminal that hangs up, its session's leader alone is told.
+        let is_ours_alone = signal == number::SIGHUP && getsid(None).is_ok_and(|id| id == getpid());
+        let is_known =
+            matches!(cause, Cause::Kernel) && OF_TERMINALS.contains(&signal) && !is_ours_alone;
+        if !is_known && let Some(signal) = Signal::from_named_raw(signal) {
             // It may have ended; until we end, nobody else gets its id.
             let _ = kill_process(self.pid, signal);
+        }
+    }
+
+    /// Stops as the command has, so that the shell that has started us sees a stopped job. Only where
+    /// that is about jobs, and somebody is there who lets jobs go on: whoever stops that process alone
+    /// will let that one go on, and not us.
+    fn stop_like_it(&self, signal: Option<i32>) {
+        let is_of_jobs = signal.is_some_and(|signal| STOPS_JOBS.contains(&signal));
+        if is_of_jobs && (self.is_to_stop.take() || File::open("/dev/tty").is_ok()) {
+            let _ = kill_process(getpid(), Signal::STOP);
         }
     }
 }
@@ -128,22 +198,19 @@ impl Child {
 fn wait(pid: Pid, to: &Sender<Happening>) {
     let look = |options| rustix::io::retry_on_intr(|| waitid(WaitId::Pid(pid), options));
     let both = WaitIdOptions::EXITED | WaitIdOptions::STOPPED;
-    while let Ok(Some(status)) = look(both | WaitIdOptions::NOWAIT) {
-        let has_ended = !status.stopped();
-        if to.send(Happening::Changed(status)).is_err() || has_ended {
+    loop {
+        let happening = match look(both | WaitIdOptions::NOWAIT) {
+            Ok(Some(status)) if status.stopped() => Happening::Stopped(status.stopping_signal()),
+            Ok(Some(status)) => Happening::Ended(code(&status)),
+            // It has ended, and somebody else was told how.
+            _ => Happening::Ended(1),
+        };
+        let has_ended = matches!(happening, Happening::Ended(_));
+        if to.send(happening).is_err() || has_ended {
             return;
         }
         // So that it is told once.
         let _ = look(WaitIdOptions::STOPPED | WaitIdOptions::NOHANG);
-    }
-}
-
-/// Stops as the command has, so that the shell that has started us sees a stopped job. Only where
-/// that is about jobs: whoever sends SIGSTOP to a process will let that one go on, and not us.
-fn stop_like_it(status: &WaitIdStatus) {
-    let of_jobs = [number::SIGTSTP, number::SIGTTIN, number::SIGTTOU];
-    if status.stopping_signal().is_some_and(|signal| of_jobs.contains(&signal)) {
-        let _ = kill_process(getpid(), Signal::STOP);
     }
 }
 

@@ -4,7 +4,7 @@ mod child;
 mod listening;
 mod running;
 
-pub use child::{Child, NotStarted};
+pub use child::{Child, NotStarted, become_command, own_program};
 pub use listening::{Whose, bridge_on, folder_of_listener, whose_listener};
 pub use running::{
     Process, Processes, is_alive, life, lockers, named_ancestor, namespace, started,

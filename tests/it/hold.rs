@@ -50,15 +50,13 @@ fn begun(env: &TestEnv, options: &[&str], script: &str) -> Child {
 fn work_of(env: &TestEnv, holder: &Child) -> Pid {
     let mut found = None;
     wait_until(|| {
+        let its = format!("run-{}-", holder.id());
         let held = held(env);
-        let pids = held.iter().find_map(|hold| {
-            let pids: Vec<u64> = serde_json::from_value(hold["pids"].clone()).unwrap();
-            (pids[0] == u64::from(holder.id())).then_some(pids)
-        });
-        found = pids.and_then(|pids| pids.get(1).copied());
+        let its = held.iter().find(|hold| hold["key"].as_str().unwrap().starts_with(&its));
+        found = its.map(|hold| serde_json::from_value::<[i32; 1]>(hold["pids"].clone()).unwrap());
         found.is_some()
     });
-    Pid::from_raw(i32::try_from(found.unwrap()).unwrap()).unwrap()
+    Pid::from_raw(found.unwrap()[0]).unwrap()
 }
 
 /// The state of a process by one letter: `T` is stopped, `Z` dead; nothing where there is none.
@@ -166,6 +164,9 @@ fn the_exit_code_is_the_commands() {
 fn signals_are_handed_on_and_what_they_do_is_told() {
     let (env, id) = home();
     for (signal, name) in [
+        (Signal::ALARM, "ALRM"),
+        (Signal::XCPU, "XCPU"),
+        (Signal::ABORT, "ABRT"),
         (Signal::INT, "INT"),
         (Signal::TERM, "TERM"),
         (Signal::HUP, "HUP"),
@@ -203,12 +204,15 @@ fn a_stopped_command_stops_its_holder_and_both_go_on() {
         kill_process(holder, Signal::CONT).unwrap();
         wait_until(|| letter(work) != Some('T') && letter(holder) != Some('T'));
     }
-    // What stops the command alone is not about jobs: its holder goes on.
-    kill_process(work, Signal::STOP).unwrap();
-    wait_until(|| letter(work) == Some('T'));
-    std::thread::sleep(std::time::Duration::from_millis(50));
-    assert_ne!(letter(holder), Some('T'));
-    kill_process(work, Signal::CONT).unwrap();
+    // Whoever stops the command alone lets that go on alone: its holder goes on all the while.
+    let has_terminal = fs::File::open("/dev/tty").is_ok();
+    for signal in [Signal::STOP, Signal::TSTP].into_iter().take(2 - usize::from(has_terminal)) {
+        kill_process(work, signal).unwrap();
+        wait_until(|| letter(work) == Some('T'));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        assert_ne!(letter(holder), Some('T'), "{signal:?}");
+        kill_process(work, Signal::CONT).unwrap();
+    }
     finish(child).exits(5);
 }
 
@@ -290,4 +294,85 @@ fn a_hold_that_cannot_be_written_does_not_keep_the_command_from_running() {
     let ran = bounded(&mut holder(&env, &["--session", &id], &["sh", "-c", "echo ran; exit 3"]));
     ran.exits(3).says(&["warning: the session is not held", "session-warden/holds"]);
     assert_eq!(ran.out, "ran\n");
+}
+
+/// Wherever the holder is killed, what it has started is held as long as it goes on.
+#[test]
+fn a_holder_that_is_killed_at_any_moment_leaves_no_work_unprotected() {
+    let (env, id) = home();
+    for round in 0..40_u64 {
+        let child = start(&mut holder(&env, &["--session", &id], &["sleep", "60"]));
+        let mark = format!("run-{}-", child.id());
+        std::thread::sleep(std::time::Duration::from_micros(round * 400));
+        kill_process(pid(&child), Signal::KILL).unwrap();
+        assert_eq!(child.wait_with_output_of_killed(), -1);
+        // Long enough for what it has started to become the command.
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        let its = sleeping(&env);
+        for work in &its {
+            let held = held(&env);
+            assert!(held.iter().any(|hold| hold["pids"] == json!([work])), "{mark}: {work}");
+            kill_process(Pid::from_raw(*work).unwrap(), Signal::KILL).unwrap();
+        }
+        for work in its {
+            wait_until(|| is_over(Pid::from_raw(work).unwrap()));
+        }
+    }
+}
+
+/// The processes of this test that sleep.
+fn sleeping(env: &TestEnv) -> Vec<i32> {
+    let home = format!("HOME={}", env.home("").to_str().unwrap().trim_end_matches('/'));
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let is_its = |pid: &i32| {
+        let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        read("cmdline").starts_with(b"sleep\0")
+            && String::from_utf8_lossy(&read("environ")).contains(&home)
+    };
+    pids.filter(is_its).collect()
+}
+
+/// Daemons often ignore it, and what they start does then.
+#[test]
+fn where_ends_of_children_are_ignored_the_command_ends_all_the_same() {
+    let (env, id) = home();
+    let theirs = env.command([] as [&str; 0]);
+    let mut command = Command::new("python3");
+    let line = "import os,signal,sys\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n\
+                os.execv(sys.argv[1], ['session-warden', 'hold', '--session', sys.argv[2], '--', \
+                'sh', '-c', 'exit 3'])";
+    command.args(["-c", line]).arg(theirs.get_program()).arg(&id).env_clear();
+    command.envs(theirs.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    bounded(&mut command).exits(3);
+    assert_eq!(held(&env), [json!(null); 0]);
+}
+
+/// What an alarm clock of the holder's own starts was meant for the command.
+#[test]
+fn a_signal_of_the_kernel_that_no_terminal_sends_is_handed_on() {
+    let (env, id) = home();
+    let theirs = env.command([] as [&str; 0]);
+    let mut command = Command::new("python3");
+    let line = "import os,signal,sys\nsignal.alarm(1)\n\
+                os.execv(sys.argv[1], ['session-warden', 'hold', '--session', sys.argv[2], '--', \
+                'sleep', '60'])";
+    command.args(["-c", line]).arg(theirs.get_program()).arg(&id).env_clear();
+    command.envs(theirs.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    bounded(&mut command).exits(128 + 14);
+}
+
+#[test]
+fn without_a_state_folder_the_command_runs_unheld() {
+    let (env, id) = home();
+    if !rustix::process::geteuid().is_root() {
+        // Only root can become somebody whom no password file knows.
+        bounded(&mut holder(&env, &["--session", &id], &["true"])).exits(0);
+        return;
+    }
+    let mut command = crate::child::unprivileged(&env, &format!("hold --session {id} -- echo ran"));
+    command.env_remove("HOME").uid(3_999_999_999).gid(65534);
+    let ran = bounded(&mut command);
+    ran.exits(0).says(&["warning: the session is not held", "cannot tell where to remember runs"]);
+    assert_eq!((ran.out.as_str(), ran.err.lines().count()), ("ran\n", 1), "{ran:?}");
 }

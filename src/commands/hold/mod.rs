@@ -14,7 +14,7 @@ use crate::process;
 
 pub use hook::{Hooked, LARGEST, hooked};
 pub use list::{write, write_json};
-pub use work::{Around, run};
+pub use work::{Around, become_work, run};
 
 /// The programs that a hold lives as long as, unless another process is named.
 const CLIS: [&str; 3] = ["claude", "codex", "gemini"];

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{self as program, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use super::{check, usage};
 use crate::disk::create;
 use crate::domain::heartbeat::{Effect, Event, Heartbeat, Load};
 use crate::domain::{Exit, Failure, Timestamp};
-use crate::holds::{Hold, Holds, Subject};
+use crate::holds::{Hold, Holds, Subject, TTL};
 use crate::process::{self, Child, NotStarted};
 
 /// What opens the gate for the beat's command.
@@ -41,50 +41,85 @@ pub struct Around<'a> {
     pub log: Option<PathBuf>,
     /// Tells what goes wrong, in one line: the command matters more.
     pub warn: &'a dyn Fn(&str),
+    /// The time now. A machine that has slept goes on with another one.
+    pub clock: &'a dyn Fn() -> Timestamp,
 }
 
-/// Runs it, and ends as it does.
+/// Runs it, and ends as it does. Without `holds` it is not held, and runs all the same.
 ///
 /// # Errors
-/// Where it cannot be started. That it cannot be held is a warning: it runs all the same.
-pub fn run(holds: &Holds, around: &Around<'_>, now: Timestamp) -> Result<Exit, Failure> {
-    let (name, arguments) =
-        around.command.split_first().ok_or_else(|| usage("there is no command to run"))?;
+/// Where nothing can be started.
+pub fn run(holds: Option<&Holds>, around: &Around<'_>) -> Result<Exit, Failure> {
     let us = program::id();
     let key = format!("run-{us}-{}", process::started(us).unwrap_or_default());
     check(&key, &around.subject)?;
-    let mut hold = Hold::new(key, around.subject.clone(), around.reason.clone(), now);
-    // Held before it begins, by us; and once it has begun, as long as it goes on without us.
-    hold.stand_for([us]);
-    let written = holds.write(&hold);
-    let mut command = Command::new(name);
-    let child = Child::start(command.args(arguments)).map_err(|NotStarted { error, code }| {
-        let _ = holds.release(&hold.key);
-        let why = crate::disk::words(&error);
-        let message = format!("cannot run {}: {why}", name.to_string_lossy());
+    if let Some(Err(error)) = around.log.as_ref().map(|log| create::append(log, b"")) {
+        (around.warn)(&format!("diagnostics cannot be written: {}", crate::disk::words(&error)));
+    }
+    let mut command = command(holds, around, &key);
+    let child = Child::start(&mut command).map_err(|NotStarted { error, code }| {
+        let message = format!("cannot start a process: {}", crate::disk::words(&error));
         Failure { exit: Exit::As(code), ..Failure::new(message) }
     })?;
-    hold.stand_for([us, child.id()]);
-    if let Err(failure) = written.and_then(|()| holds.write(&hold)) {
-        (around.warn)(&format!("the session is not held: {failure}"));
-    }
-    let mut holder = Holder {
-        holds,
-        around,
-        heart: Heartbeat::new(around.every),
-        hold,
-        start: (now, Instant::now()),
-        beating: None,
-    };
+    let mut hold = hold(around, key, (around.clock)());
+    hold.stand_for([child.id()]);
+    let mut holder =
+        Holder { holds, around, heart: Heartbeat::new(around.every), hold, beating: None };
     Ok(Exit::As(holder.hold_until_it_ends(&child)))
 }
 
+/// What is run: ourselves, to write the hold down and then become the command. So the hold is there before
+/// the command begins, and names its process, whatever becomes of us.
+fn command(holds: Option<&Holds>, around: &Around<'_>, key: &str) -> Command {
+    let mut command = Command::new(process::own_program());
+    command.arg0("session-warden").args(["hold", "--become", key]);
+    match &around.subject {
+        Subject::Session(id) => command.arg(format!("--session={id}")),
+        Subject::Chat(id) => command.arg(format!("--chat={id}")),
+    };
+    command.arg(format!("--reason={}", around.reason));
+    command.arg(format!("--beat={}", humantime::format_duration(around.every)));
+    if let Some(state) = holds.and_then(|holds| holds.folder().parent()) {
+        command.arg("--state-dir").arg(state);
+    }
+    command.arg("--").args(around.command);
+    command
+}
+
+/// Writes the hold of that key down on behalf of this process, and then becomes the command.
+///
+/// # Errors
+/// Where it cannot be run. That it cannot be held is a warning.
+pub fn become_work(
+    holds: Option<&Holds>,
+    around: &Around<'_>,
+    key: String,
+) -> Result<Exit, Failure> {
+    let (name, arguments) =
+        around.command.split_first().ok_or_else(|| usage("there is no command to run"))?;
+    let mut hold = hold(around, key, (around.clock)());
+    hold.stand_for([program::id()]);
+    if let Some(Err(failure)) = holds.map(|holds| holds.write(&hold)) {
+        (around.warn)(&format!("the session is not held: {failure}"));
+    }
+    let NotStarted { error, code } = process::become_command(Command::new(name).args(arguments));
+    let why = crate::disk::words(&error);
+    let message = format!("cannot run {}: {why}", name.to_string_lossy());
+    Err(Failure { exit: Exit::As(code), ..Failure::new(message) })
+}
+
+fn hold(around: &Around<'_>, key: String, now: Timestamp) -> Hold {
+    let mut hold = Hold::new(key, around.subject.clone(), around.reason.clone(), now);
+    // Where its process cannot be seen, three beats may be missed.
+    hold.live_for(TTL.max(3 * around.every));
+    hold
+}
+
 struct Holder<'a> {
-    holds: &'a Holds,
+    holds: Option<&'a Holds>,
     around: &'a Around<'a>,
     heart: Heartbeat,
     hold: Hold,
-    start: (Timestamp, Instant),
     /// The beat's command, where one still runs.
     beating: Option<program::Child>,
 }
@@ -96,6 +131,7 @@ impl Holder<'_> {
         }
         let (key, reason) = (self.hold.key.clone(), self.hold.reason.clone());
         self.on(Event::Begin { key: key.clone(), reason });
+        self.see_others();
         let code = loop {
             let wait = self.heart.due().map(|due| due.saturating_sub(self.now()));
             if let Some(code) = child.wait(wait) {
@@ -106,28 +142,36 @@ impl Holder<'_> {
                 self.on(Event::Tick);
             }
         };
+        self.see_others();
         self.on(Event::End { key });
         self.on(Event::Shutdown);
-        if let Err(failure) = self.holds.release(&self.hold.key) {
-            (self.around.warn)(&failure.message);
-        }
+        self.release();
         self.end_beat();
         code
     }
 
-    fn time(&self) -> Timestamp {
-        self.start.0.after(self.start.1.elapsed())
+    /// Ends the hold, and takes along those of others that are dead.
+    fn release(&self) {
+        let Some(holds) = self.holds else { return };
+        if let Err(failure) = holds.release(&self.hold.key) {
+            (self.around.warn)(&failure.message);
+        }
+        let now = (self.around.clock)();
+        if let Ok(found) = holds.read(now) {
+            holds.sweep(&found, now);
+        }
     }
 
     /// The time since 1970, which other holds tell as well.
     fn now(&self) -> Duration {
-        self.time().since_1970()
+        (self.around.clock)().since_1970()
     }
 
     /// Counts what others hold of the same.
     fn see_others(&mut self) {
-        let Ok(found) = self.holds.read(self.time()) else { return };
-        let live = found.live.iter().filter(|hold| hold.subject == self.hold.subject);
+        let now = (self.around.clock)();
+        let Some(Ok(found)) = self.holds.map(|holds| holds.read(now)) else { return };
+        let live = found.live.iter().filter(|hold| hold.subject.is_same(&self.hold.subject));
         let live: Vec<&Hold> = live.filter(|hold| hold.key != self.hold.key).collect();
         let seen: BTreeSet<&str> = live.iter().map(|hold| hold.key.as_str()).collect();
         let known: BTreeSet<String> = self.heart.keys().map(str::to_owned).collect();
@@ -144,35 +188,25 @@ impl Holder<'_> {
     }
 
     fn on(&mut self, event: Event) {
-        for effect in self.heart.on(event, self.now()) {
+        let time = (self.around.clock)();
+        let now = time.since_1970();
+        for effect in self.heart.on(event, now) {
             match effect {
                 Effect::Beat(load) => {
-                    self.hold.beat(self.time());
+                    self.hold.beat(time);
                     // Written anew, should somebody have removed it.
-                    if let Err(failure) = self.holds.write(&self.hold) {
-                        self.tell("hold_not_written", &json!({ "why": failure.message }));
+                    if let Some(Err(_)) = self.holds.map(|holds| holds.write(&self.hold)) {
+                        self.tell("hold_not_written", &json!({}));
                     }
-                    self.tell("session_keepalive_heartbeat", &self.told(&load));
+                    self.tell("session_keepalive_heartbeat", &told(&load, now));
                 }
                 Effect::Call => self.call(),
                 Effect::Idle => self.tell("session_idle_30s", &json!({})),
-                Effect::Last(load) => self.tell("session_activity_at_shutdown", &self.told(&load)),
+                Effect::Last(load) => {
+                    self.tell("session_activity_at_shutdown", &told(&load, now));
+                }
             }
         }
-    }
-
-    fn told(&self, load: &Load) -> Value {
-        let ago = |span: Option<Duration>| span.map(|span| span.as_millis());
-        let busy = load.busy.and_then(|span| {
-            let since = self.now().saturating_sub(span);
-            Timestamp::new(0, 0).after(since).rfc3339()
-        });
-        json!({
-            "refcount": load.count,
-            "active": load.reasons,
-            "busy_since": busy,
-            "oldest_activity_ms": ago(load.oldest),
-        })
     }
 
     /// Diagnostics name nobody: what is counted, and since when.
@@ -185,7 +219,7 @@ impl Holder<'_> {
             tell(&line);
         }
         let Some(log) = &self.around.log else { return };
-        let mut line = json!({ "time": self.time().rfc3339(), "event": event });
+        let mut line = json!({ "time": (self.around.clock)().rfc3339(), "event": event });
         if let (Some(line), Some(values)) = (line.as_object_mut(), values.as_object()) {
             line.extend(values.clone());
         }
@@ -234,8 +268,27 @@ impl Holder<'_> {
     fn end_beat(&mut self) {
         let Some(child) = &mut self.beating else { return };
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        if let (Ok(None), Some(group)) = (child.try_wait(), group) {
-            let _ = kill_process_group(group, Signal::TERM);
+        match (child.try_wait(), group) {
+            (Ok(None), Some(group)) => _ = kill_process_group(group, Signal::TERM),
+            (Ok(Some(status)), _) if !status.success() => {
+                self.tell("beat_command_failed", &json!({ "status": status.to_string() }));
+            }
+            _ => {}
         }
     }
+}
+
+fn told(load: &Load, now: Duration) -> Value {
+    let ago = |span: Option<Duration>| span.map(|span| span.as_millis());
+    // Others may have been at work before.
+    let busy = load
+        .busy
+        .max(load.oldest)
+        .and_then(|span| Timestamp::new(0, 0).after(now.saturating_sub(span)).rfc3339());
+    json!({
+        "refcount": load.count,
+        "active": load.reasons,
+        "busy_since": busy,
+        "oldest_activity_ms": ago(load.oldest),
+    })
 }
