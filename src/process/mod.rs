@@ -1,9 +1,11 @@
 //! Who we are, and where users have their homes.
 
+mod bounded;
 mod child;
 mod listening;
 mod running;
 
+pub use bounded::{Ended, run_bounded};
 pub use child::{Child, NotStarted, become_command, own_program};
 pub use listening::{Whose, bridge_on, folder_of_listener, whose_listener};
 pub use running::{
