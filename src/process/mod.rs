@@ -3,14 +3,14 @@
 mod bounded;
 mod child;
 mod listening;
+mod program;
 mod running;
 
 pub use bounded::{Ended, run_bounded};
 pub use child::{Child, NotStarted, become_command, own_program};
 pub use listening::{Whose, bridge_on, folder_of_listener, whose_listener};
-pub use running::{
-    Process, Processes, is_alive, life, lockers, named_ancestor, namespace, started,
-};
+pub use program::{named_ancestor, running};
+pub use running::{Process, Processes, is_alive, life, lockers, namespace, started};
 
 use nix::unistd::{Uid, User};
 use std::path::PathBuf;

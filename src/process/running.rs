@@ -235,26 +235,8 @@ pub(super) fn ignored_signals() -> Vec<i32> {
     (1..=64).filter(|signal| mask & 1 << (signal - 1) != 0).collect()
 }
 
-/// The nearest process that this one descends from and that is a program of one of these names, run as
-/// itself or by an interpreter.
-pub fn named_ancestor(names: &[&str]) -> Option<u32> {
-    let is_named = |word: &[u8]| {
-        let name = word.rsplit(|byte| *byte == b'/').next().unwrap_or(word);
-        names.iter().any(|wanted| name == wanted.as_bytes())
-    };
-    ancestors().into_iter().skip(1).find(|id| {
-        let status = fs::read(format!("/proc/{id}/status")).unwrap_or_default();
-        let arguments = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-        // `claude …`, or `node /usr/bin/gemini …`; what a shell is told to run names it as well, but
-        // stands behind an option.
-        let words = arguments.split(|byte| *byte == 0);
-        let mut programs = words.take(2).take_while(|word| !word.starts_with(b"-"));
-        line(&status, b"Name:\t").is_some_and(is_named) || programs.any(is_named)
-    })
-}
-
 /// This process and those that it descends from, the nearest first.
-fn ancestors() -> Vec<u32> {
+pub(super) fn ancestors() -> Vec<u32> {
     let mut all = Vec::new();
     let mut next = Some(std::process::id());
     while let Some(id) = next.filter(|id| *id != 0 && !all.contains(id)) {
@@ -286,7 +268,7 @@ fn of_the_kernel(proc: &Folder) -> Vec<u32> {
 }
 
 /// The rest of the line that begins with `name` in a `status` file.
-fn line<'s>(status: &'s [u8], name: &[u8]) -> Option<&'s [u8]> {
+pub(super) fn line<'s>(status: &'s [u8], name: &[u8]) -> Option<&'s [u8]> {
     status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(name))
 }
 
