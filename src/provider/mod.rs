@@ -7,6 +7,8 @@ mod claude;
 mod codex;
 mod compressed;
 pub mod conversation;
+mod credentials;
+mod expiry;
 mod findings;
 mod gemini;
 pub mod header;
@@ -16,6 +18,7 @@ mod look_into;
 mod memory;
 mod observe;
 pub mod records;
+mod token;
 mod vibe;
 mod wanted;
 
@@ -27,6 +30,7 @@ use crate::domain::IdKind;
 use crate::process::Processes;
 
 pub use conversation::About;
+pub use expiry::{Expiry, credential_hash, expiry, file_of};
 pub use findings::Findings;
 pub use in_use::{InUse, in_use};
 use in_use::{Uses, no_trace};

@@ -1,0 +1,107 @@
+//! When a CLI's login expires, as its credential file says. Nothing else is taken from that file, and
+//! nothing is ever written to it: renewing a login is its CLI's own work.
+
+use std::ffi::OsStr;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+
+use super::credentials::{self, Login};
+use crate::disk::folder::Folder;
+use crate::disk::words;
+use crate::domain::Timestamp;
+use crate::domain::keep::Cli;
+
+/// The most that is read of a credential file.
+const MOST: u64 = 1 << 20;
+
+/// How long to wait, in turn, before a half-written file is read again: about two seconds in all.
+const WAITS: [Duration; 6] = [
+    Duration::from_millis(20),
+    Duration::from_millis(60),
+    Duration::from_millis(150),
+    Duration::from_millis(350),
+    Duration::from_millis(600),
+    Duration::from_millis(800),
+];
+
+/// When a login expires.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expiry {
+    /// Then. Its CLI renews it, before or after, whenever it is used, if it can.
+    At(Timestamp),
+    /// It cannot be renewed any more: its user has to log in again.
+    LogInAgain,
+    /// That is not known; why, in one line.
+    Unknown(String),
+}
+
+/// When the login of that CLI expires, whose folder is at `base`, such as `~/.claude`.
+///
+/// A half-written file is read again for about two seconds, and never judged.
+pub fn expiry(cli: Cli, base: &Path, now: Timestamp) -> Expiry {
+    let login = match read(cli, base) {
+        Ok(login) => login,
+        Err(why) => return Expiry::Unknown(why),
+    };
+    if login.is_key {
+        return Expiry::Unknown("an API key does not expire".to_owned());
+    }
+    // A lost race for a new token leaves Claude Code with empty ones.
+    if !login.has_access && !login.can_renew {
+        return Expiry::LogInAgain;
+    }
+    match login.expires {
+        Some(at) if at <= now && !login.can_renew => Expiry::LogInAgain,
+        Some(at) => Expiry::At(at),
+        None => Expiry::Unknown(format!("{} does not say when it expires", file_of(cli))),
+    }
+}
+
+/// What tells the login of that CLI from another one: 16 hex digits over its access token, or API
+/// key, and its expiry. Nothing where there is none that can be read.
+pub fn credential_hash(cli: Cli, base: &Path) -> Option<String> {
+    Some(format!("{:016x}", read(cli, base).ok()?.fingerprint))
+}
+
+/// Where the CLI keeps its login, in its folder.
+pub fn file_of(cli: Cli) -> &'static str {
+    match cli {
+        Cli::Claude => ".credentials.json",
+        Cli::Codex => "auth.json",
+        Cli::Gemini => "oauth_creds.json",
+    }
+}
+
+/// The login, or in one line why it is not known.
+fn read(cli: Cli, base: &Path) -> Result<Login, String> {
+    let name = file_of(cli);
+    for wait in WAITS.map(Some).into_iter().chain([None]) {
+        let text =
+            match Folder::open(base).and_then(|base| base.read_start(OsStr::new(name), MOST + 1)) {
+                Ok(text) if text.len() as u64 > MOST => {
+                    return Err(format!("{name} is larger than a login can be"));
+                }
+                Ok(text) => text,
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    return Err(format!("there is no {name}"));
+                }
+                Err(error) => return Err(format!("cannot read {name}: {}", words(&error))),
+            };
+        match credentials::parse(cli, &text) {
+            Ok(login) => return login.ok_or_else(|| format!("{name} holds no login")),
+            Err(error) if error.is_data() => {
+                return Err(format!("{name} is not of a form that is known"));
+            }
+            Err(_) => {
+                if let Some(wait) = wait {
+                    std::thread::sleep(wait);
+                }
+            }
+        }
+    }
+    Err(format!("{name} is being written, or is broken"))
+}
+
+#[cfg(test)]
+mod tests;
