@@ -2,6 +2,7 @@
 //!
 //! A provider is one file and one entry in [`PROVIDERS`]; adding a CLI touches nothing else.
 
+mod answer;
 mod by_two;
 mod claude;
 mod codex;
@@ -18,7 +19,10 @@ mod look_into;
 mod memory;
 mod observe;
 pub mod records;
+mod resets;
+mod scrub;
 mod token;
+mod turn;
 mod vibe;
 mod wanted;
 
@@ -29,6 +33,7 @@ use crate::disk::folder::Folder;
 use crate::domain::IdKind;
 use crate::process::Processes;
 
+pub use answer::{Answer, judge};
 pub use conversation::About;
 pub use expiry::{Expiry, credential_hash, expiry, file_of};
 pub use findings::Findings;
@@ -38,6 +43,7 @@ pub use look_into::{Looked, look_into};
 use memory::Memory;
 pub use observe::{Memories, Owners, observe, unmapped};
 use records::Records;
+pub use turn::{is_at_work, turn};
 pub use wanted::Wanted;
 
 /// One CLI.

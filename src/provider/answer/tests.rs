@@ -1,0 +1,156 @@
+//! What the CLIs say in the end, as their users have reported it, and what is made of it.
+
+use super::*;
+use chrono_tz::Europe::Rome;
+
+fn now() -> Timestamp {
+    Timestamp::parse("2026-01-05T11:00:00Z").unwrap()
+}
+
+fn answer(cli: Cli, code: i32, said: &str) -> Answer {
+    let said = said.to_owned();
+    let ended = Ended { code: Some(code), signal: None, timed_out: false, said };
+    let answer = judge_in(cli, &ended, now(), &Rome);
+    let shown = format!("{answer:?}");
+    for token in ["fabricated", "sk-", "eyJ", "ya29", "req_0"] {
+        assert!(!shown.contains(token), "{token} in {shown}");
+    }
+    answer
+}
+
+#[track_caller]
+fn limited(cli: Cli, said: &str, until: Option<&str>) {
+    let until = until.map(|time| Timestamp::parse(time).unwrap());
+    assert_eq!(answer(cli, 1, said), Answer::Limited { until }, "{said}");
+}
+
+#[track_caller]
+fn refused(cli: Cli, said: &str, why: &str) {
+    assert_eq!(answer(cli, 1, said), Answer::Refused(why.to_owned()), "{said}");
+}
+
+#[track_caller]
+fn failed(cli: Cli, said: &str, why: &str) {
+    assert_eq!(answer(cli, 1, said), Answer::Failed(why.to_owned()), "{said}");
+}
+
+#[test]
+fn what_claude_says() {
+    let cli = Cli::Claude;
+    assert_eq!(answer(cli, 0, "OK\n"), Answer::Done);
+    assert_eq!(
+        answer(cli, 0, "You asked about \"limit reached\" and invalid API keys.\n"),
+        Answer::Done
+    );
+    limited(cli, "Claude AI usage limit reached|1767625200\n", Some("2026-01-05T15:00:00Z"));
+    limited(
+        cli,
+        "You've hit your session limit · resets 3pm (Europe/Rome)",
+        Some("2026-01-05T14:00:00Z"),
+    );
+    limited(cli, "API Error: 429 {\"type\":\"rate_limit_error\"}", None);
+    let with_0 = answer(cli, 0, "API Error: Rate limit reached\n");
+    assert_eq!(with_0, Answer::Limited { until: None });
+    refused(cli, "Invalid API key · Please run /login", "Invalid API key · Please run /login");
+    refused(
+        cli,
+        "API Error: 401 {\"error\":{\"type\":\"authentication_error\",\"message\":\"OAuth token has \
+         expired. sk-ant-oat01-fabricated\"},\"request_id\":\"req_011CX7zT7Swc35VFkEUZ57Fo\"} · Please \
+         run /login\n\n",
+        "API Error: 401 {\"error\":{\"type\":\"authentication_error\",\"message\":\"OAuth token has \
+         expired. [hidden]\"},\"request_id\":\"[hidden]\"} · Please run /login",
+    );
+    let with_0 = answer(cli, 0, "Not logged in · Please run /login\n");
+    assert_eq!(with_0, Answer::Refused("Not logged in · Please run /login".to_owned()));
+    failed(cli, "API Error: 529 overloaded\n", "API Error: 529 overloaded");
+    assert_eq!(answer(cli, 0, "API Error: 500 x"), Answer::Failed("API Error: 500 x".to_owned()));
+}
+
+#[test]
+fn what_codex_says() {
+    let cli = Cli::Codex;
+    // It tries again by itself, and what it tells then is no failure.
+    assert_eq!(
+        answer(cli, 0, "stream error: 429 Too Many Requests; retrying 1/5\nOK"),
+        Answer::Done
+    );
+    limited(
+        cli,
+        "ERROR: You've hit your usage limit. Upgrade to Pro (https://x.test) or try again at 3:05 PM.",
+        Some("2026-01-05T14:05:00Z"),
+    );
+    limited(cli, "You’ve hit your usage limit. Try again later.", None);
+    limited(
+        cli,
+        "{\"type\":\"usage_limit_reached\",\"resets_at\":1767625200}",
+        Some("2026-01-05T15:00:00Z"),
+    );
+    limited(cli, "ERROR: Your workspace is out of credits.", None);
+    refused(
+        cli,
+        "OpenAI Codex\nERROR: unexpected status 401 Unauthorized: Bearer fabricated0token\n--------\n",
+        "ERROR: unexpected status 401 Unauthorized: Bearer [hidden]",
+    );
+    let again = "Your access token could not be refreshed. Please log out and sign in again.";
+    refused(cli, again, again);
+    failed(
+        cli,
+        "warming up\nError: stream closed eyJhbGciOi.eyJzdWIi.x\n}\n",
+        "Error: stream closed [hidden]",
+    );
+    failed(cli, "", "it ended with 1");
+}
+
+#[test]
+fn what_gemini_says() {
+    let cli = Cli::Gemini;
+    let tried = "Attempt 1 failed: You have exhausted your capacity on this model. Your quota will \
+                 reset after 5s.. Retrying after 6173ms...\n";
+    assert_eq!(answer(cli, 0, &format!("{tried}OK\n")), Answer::Done);
+    limited(cli, tried, Some("2026-01-05T11:00:05Z"));
+    limited(
+        cli,
+        "[API Error: {\n  \"code\": 429,\n  \"status\": \"RESOURCE_EXHAUSTED\",\n  \"x\": \"reset after \
+         8h44m7s.\"\n}\n",
+        Some("2026-01-05T19:44:07Z"),
+    );
+    limited(cli, "[API Error: You have exhausted your daily quota on this model.]", None);
+    refused(
+        cli,
+        "Error authenticating: FatalAuthenticationError: Manual authorization is required\n    at x\n",
+        "Error authenticating: FatalAuthenticationError: Manual authorization is required",
+    );
+    let code = answer(cli, 41, "Something about ya29.fabricated\n");
+    assert_eq!(code, Answer::Refused("Something about [hidden]".to_owned()));
+    assert_eq!(answer(cli, 41, ""), Answer::Refused("it cannot log in".to_owned()));
+    assert_eq!(answer(Cli::Codex, 41, ""), Answer::Failed("it ended with 41".to_owned()));
+    let untrusted = "Gemini CLI is not running in a trusted directory.";
+    assert_eq!(answer(cli, 0, untrusted), Answer::Failed(untrusted.to_owned()));
+}
+
+#[test]
+fn what_did_not_end_by_itself() {
+    let end = |timed_out, signal, said: &str| {
+        let ended = Ended { code: None, signal, timed_out, said: said.to_owned() };
+        judge_in(Cli::Gemini, &ended, now(), &Rome)
+    };
+    assert_eq!(
+        end(true, Some(15), "thinking"),
+        Answer::Failed("it did not end in time".to_owned())
+    );
+    assert_eq!(end(false, Some(9), ""), Answer::Failed("signal 9 ended it".to_owned()));
+    let asks = "Opening authentication page in your browser. Do you want to continue? [Y/n]";
+    assert_eq!(end(true, Some(15), asks), Answer::Refused(asks.to_owned()));
+    // Told to end, it may well end with 0; the turn was not done.
+    let ended = Ended { code: Some(0), signal: None, timed_out: true, said: String::new() };
+    let late = Answer::Failed("it did not end in time".to_owned());
+    assert_eq!(judge_in(Cli::Claude, &ended, now(), &Rome), late);
+}
+
+#[test]
+fn the_zone_of_this_machine_is_asked_for() {
+    let said = "Claude AI usage limit reached|1767625200".to_owned();
+    let ended = Ended { code: Some(1), signal: None, timed_out: false, said };
+    let until = Timestamp::parse("2026-01-05T15:00:00Z");
+    assert_eq!(judge(Cli::Claude, &ended, now()), Answer::Limited { until });
+}

@@ -1,0 +1,153 @@
+//! One line of what a program said, fit for a state file and a terminal: without control characters,
+//! of bounded length, and without anything that looks like a token.
+
+/// The most characters of a line that are kept.
+const LONGEST: usize = 200;
+
+/// What stands in place of a token.
+const HIDDEN: &str = "[hidden]";
+
+/// How tokens begin: Anthropic's and `OpenAI`'s keys, what is base64 of a JSON object, Google's
+/// access tokens, API keys and refresh tokens, GitHub's.
+const BEGINNINGS: [&str; 8] =
+    ["sk-", "sess-", "eyJ", "ya29.", "AIza", "1//0", "ghp_", "github_pat_"];
+
+/// A run of letters, digits and the like that is at least this long is a token, unless it is made of
+/// words.
+const LONG: usize = 20;
+
+/// The last line of `said` that says something, scrubbed; nothing where none does.
+pub(super) fn last_line(said: &str) -> Option<String> {
+    let plain = without_colours(said);
+    let says = |line: &&str| line.chars().filter(|letter| letter.is_alphabetic()).count() >= 3;
+    plain.lines().rev().find(says).map(scrub)
+}
+
+/// The line without tokens, in one line and cut to 200 characters.
+pub(super) fn scrub(line: &str) -> String {
+    let mut clean = String::new();
+    let mut rest = line;
+    let mut is_after_bearer = false;
+    while let Some(first) = rest.chars().next() {
+        let length = rest.bytes().take_while(|byte| is_of_token(*byte)).count();
+        if length == 0 {
+            clean.push(if first.is_control() { ' ' } else { first });
+            rest = &rest[first.len_utf8()..];
+            continue;
+        }
+        let (run, behind) = rest.split_at(length);
+        clean.push_str(if is_after_bearer || is_token(run) { HIDDEN } else { run });
+        is_after_bearer = run.eq_ignore_ascii_case("bearer");
+        rest = behind;
+    }
+    let words: Vec<&str> = clean.split_whitespace().collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(LONGEST) {
+        // The last of them stands for what is left out.
+        Some(_) => line.chars().take(LONGEST - 1).chain(['…']).collect(),
+        None => line,
+    }
+}
+
+/// What tokens are made of: base64 in either alphabet, and what stands between their parts.
+fn is_of_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_+/=.~%".contains(&byte)
+}
+
+fn is_token(run: &str) -> bool {
+    let begins = |beginning: &str| {
+        run.match_indices(beginning).any(|(at, _)| {
+            !run[..at].bytes().next_back().is_some_and(|before| before.is_ascii_alphanumeric())
+        })
+    };
+    if BEGINNINGS.iter().any(|beginning| begins(beginning)) {
+        return true;
+    }
+    let mut parts = run.split(|letter: char| !letter.is_ascii_alphanumeric());
+    run.len() >= LONG && !parts.all(is_word)
+}
+
+/// Whether it is a word as people write them, a name in `CamelCase` of such, or a number that is no
+/// longer than a time.
+fn is_word(part: &str) -> bool {
+    let is_all = |is: fn(&u8) -> bool| part.bytes().all(|byte| is(&byte));
+    if is_all(u8::is_ascii_digit) {
+        return part.len() <= 10;
+    }
+    if is_all(u8::is_ascii_uppercase) {
+        return part.len() < LONG;
+    }
+    let mut words: Vec<usize> = Vec::new();
+    for letter in part.bytes() {
+        match words.last_mut() {
+            Some(length) if !letter.is_ascii_uppercase() => *length += 1,
+            _ => words.push(1),
+        }
+    }
+    // What is made at random has single letters between others.
+    let shortest = if words.len() == 1 { 1 } else { 3 };
+    is_all(u8::is_ascii_alphabetic) && words.iter().all(|length| (shortest..LONG).contains(length))
+}
+
+/// The text without the sequences by which a terminal is told colours (ECMA-48, 5.4).
+fn without_colours(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|letter| ('@'..='~').contains(&letter));
+        plain.push_str(end.and_then(|end| part.get(end + 1..)).unwrap_or_default());
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &str, expected: &str) {
+        assert_eq!(scrub(line), expected, "{line}");
+    }
+
+    #[test]
+    fn what_looks_like_a_token_is_hidden() {
+        let hex = "0123456789abcdef0123456789abcdef";
+        check("key sk-ant-api03-x refused", "key [hidden] refused");
+        check("token=sk-x&y", "[hidden]&y");
+        check("\"eyJhbGciOiJ9.eyJzdWIi.c2ln\"", "\"[hidden]\"");
+        check("(ya29.a0Af)", "([hidden])");
+        check("AIzaSyA-1 and 1//0gx", "[hidden] and [hidden]");
+        check("Authorization: Bearer short", "Authorization: Bearer [hidden]");
+        check(&format!("id {hex}, Ab9{hex}=="), "id [hidden], [hidden]");
+        check("req_011CX7zT7Swc35VFkEUZ57Fo failed", "[hidden] failed");
+        check(&format!("/home/me/{hex}/x"), "[hidden]");
+        check("QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo", "[hidden]");
+        check("abcdefghijklmnopqrstuvwxyz", "[hidden]");
+        check("QuJdreVgrhJiSktmTuPuFsUrVlXw", "[hidden]");
+        check("12345678901234567890", "[hidden]");
+    }
+
+    #[test]
+    fn what_is_words_stays() {
+        for line in [
+            "Claude AI usage limit reached|1762952400",
+            "Not inside a trusted directory and --skip-git-repo-check was not specified.",
+            "Upgrade to Pro (https://openai.com/chatgpt/pricing) or try again in 5 days",
+            "Error authenticating: FatalAuthenticationError: UserCancelledItself",
+            "task-1 of a risk-free disk-full day",
+            "cannot read /home/someone/projects/website/index.html",
+            "You've hit your limit · resets 10pm (America/New_York)",
+        ] {
+            check(line, line);
+        }
+    }
+
+    #[test]
+    fn a_line_is_one_line_of_bounded_length() {
+        check(" a\tb\u{7}\u{1b}c  d ", "a b c d");
+        check(&"ü ".repeat(300), &format!("{}…", "ü ".repeat(100).trim_end()));
+        let said = "first\n\u{1b}[31mERROR:\u{1b}[0m no \u{1b}[1mway\u{1b}\n}\n  42\n\n";
+        assert_eq!(last_line(said).as_deref(), Some("ERROR: no way"));
+        assert_eq!(last_line("\n }\n"), None);
+    }
+}
