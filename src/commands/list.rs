@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::clean::{self, Run};
-use crate::config::Clean;
+use crate::config::{Clean, pings_in};
 use crate::disk::interrupt::Interrupt;
 use crate::disk::words;
 use crate::domain::{
@@ -133,6 +133,8 @@ fn of_disk(
     let owner = run.map_owner();
     let owners = Owners { us: process::user(), map: owner };
     let policies = Policies::new(now, &config.idle, PROVIDERS.len(), config.missing);
+    // Nobody has asked for the sessions that keep-alive makes. Without a state folder it makes none.
+    let pings = config.state_dir().ok().map(|state| pings_in(&state));
     let mut all = Vec::new();
     let asked = PROVIDERS.iter().enumerate().filter(|(_, one)| config.asks_for(one.model));
     for (place, provider) in asked {
@@ -146,6 +148,10 @@ fn of_disk(
             let last_used = activity.last_used();
             let file = activity.file().map(|file| file.path.clone());
             let looked = file.as_ref().map(|file| look(provider, file, warnings));
+            let is_below = |pings| looked.as_ref().is_some_and(|looked| looked.was_below(pings));
+            if pings.as_deref().is_some_and(is_below) {
+                continue;
+            }
             all.push(Listed {
                 provider: Some(provider.name),
                 model: provider.model.to_owned(),

@@ -164,6 +164,12 @@ pub fn state_dir_in(home: &Path) -> PathBuf {
     home.join(STATE_IN_HOME).join(PROGRAM)
 }
 
+/// Where keep-alive runs the CLIs, each in a folder of its own that is called like it. Sessions that
+/// were at work in there are nobody's but its own.
+pub fn pings_in(state_dir: &Path) -> PathBuf {
+    state_dir.join("keep")
+}
+
 impl Home {
     /// The home itself. Root that cleans another user's map looks at that user's home, and a user
     /// without `$HOME` is looked up: it is never guessed (X2).

@@ -1,8 +1,9 @@
 //! A look into one session's file, for a list: how large it is, when its newest record was written,
 //! where it was at work, and what its user said first. This reads a conversation; a clean does not.
 
+use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Provider;
 use super::conversation::about;
@@ -23,6 +24,20 @@ pub struct Looked {
     pub project: Option<String>,
     /// Its user's first message, in one line.
     pub message: Option<String>,
+    /// The folder it was at work in, where that is told.
+    pub worked_in: Option<PathBuf>,
+}
+
+impl Looked {
+    /// Whether it was at work in that folder or below it. Where that is not told, it was not.
+    pub fn was_below(&self, folder: &Path) -> bool {
+        // A CLI asks the system where it is, which resolves links.
+        let resolved = folder.canonicalize();
+        self.worked_in.as_ref().is_some_and(|worked_in| {
+            worked_in.starts_with(folder)
+                || resolved.is_ok_and(|resolved| worked_in.starts_with(resolved))
+        })
+    }
 }
 
 /// Looks into the session's file at `path`.
@@ -42,12 +57,15 @@ pub fn look_into(provider: &Provider, path: &Path) -> io::Result<Looked> {
         Newest::At(newest) => Some(newest),
         Newest::NoRecord | Newest::Unread(_) => None,
     };
-    let project = match provider.records {
-        Records::Gemini => of_gemini(path),
-        Records::Claude | Records::Codex | Records::Untold => said.project,
+    let (project, worked_in) = match provider.records {
+        Records::Gemini => (of_gemini(path), root_of_gemini(path)),
+        Records::Claude | Records::Codex | Records::Untold => {
+            let worked_in = said.project.as_ref().map(PathBuf::from);
+            (said.project, worked_in)
+        }
     };
     let written = Some(status.written);
-    Ok(Looked { size: status.size, written, record, project, message: said.message })
+    Ok(Looked { size: status.size, written, record, project, message: said.message, worked_in })
 }
 
 /// The name of the project's folder, unless it is the hash of older versions.
@@ -55,4 +73,16 @@ fn of_gemini(path: &Path) -> Option<String> {
     let name = path.parent()?.parent()?.file_name()?.to_str()?;
     let is_hash = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
     (!is_hash).then(|| name.to_owned())
+}
+
+/// The folder that the project's folder is for, as Gemini CLI notes it there. Versions that named the
+/// project's folder by a hash note nothing.
+fn root_of_gemini(path: &Path) -> Option<PathBuf> {
+    /// The longest path that Linux knows.
+    const LONGEST: u64 = 4096;
+    let project = Folder::open(path.parent()?.parent()?).ok()?;
+    let noted = project.read_start(OsStr::new(".project_root"), LONGEST).ok()?;
+    let noted = String::from_utf8(noted).ok()?;
+    let noted = noted.trim();
+    (!noted.is_empty()).then(|| PathBuf::from(noted))
 }

@@ -193,3 +193,41 @@ fn records_are_their_age_where_they_are_asked_for() {
     }
     assert_eq!(row(&list(&env, "", 0), "menu")["session_id"], A);
 }
+
+#[test]
+fn what_keep_alive_has_made_is_left_out() {
+    let env = mixed();
+    let state = env.home(".local/state/session-warden");
+    let folder = |cli: &str| state.join("keep").join(cli).to_str().unwrap().to_owned();
+    let made = "eeeeeeee-0a1b-4c2d-8e3f-000000000005";
+    for cli in ["claude", "codex"] {
+        talk(&env, cli, made, &folder(cli), "Say OK", HOUR);
+    }
+    // Gemini CLI notes the folder beside its sessions; it says no more than its name in them.
+    talk(&env, "gemini", made, "gemini", "Say OK", HOUR);
+    let noted = env.file(".gemini/tmp/gemini/.project_root", folder("gemini"), HOUR);
+    assert_eq!(names(&list(&env, "--unmapped", 0)), [D, A, B]);
+    // Elsewhere, or beside it, it is somebody's.
+    fs::write(noted, "/home/me/gemini\n").unwrap();
+    let beside = state.join("keepsake").to_str().unwrap().to_owned();
+    talk(&env, "codex", made, &beside, "Say OK", HOUR);
+    let all = list(&env, "--unmapped --sort model", 0);
+    assert_eq!(names(&all), [D, A, made, made, B], "{all:#}");
+    // Mapped, it is a mapping like any other.
+    env.map(json!({"claude-cli": {"x": made}}).to_string());
+    assert_eq!(names(&list(&env, "", 0)), ["x"]);
+}
+
+#[test]
+fn keep_alive_may_lie_behind_a_link() {
+    let env = mixed();
+    let real = env.path("real");
+    fs::create_dir_all(real.join("keep/claude")).unwrap();
+    link(&real, &env.path("state"));
+    let made = "eeeeeeee-0a1b-4c2d-8e3f-000000000005";
+    for folder in ["real/keep/claude", "state/keep/claude"] {
+        talk(&env, "claude", made, env.path(folder).to_str().unwrap(), "Say OK", HOUR);
+        let line = format!("--unmapped --state-dir {}", env.path("state").display());
+        assert_eq!(names(&list(&env, &line, 0)), [D, A, B], "{folder}");
+    }
+}
