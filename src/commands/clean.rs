@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::clerk::{Clerk, Eyes};
+use super::held::sweep;
 use crate::bridge::{self, Access, MapHolder};
 use crate::config::{self, Clean};
 use crate::disk::interrupt::Interrupt;
@@ -94,6 +95,9 @@ pub fn run_on(
             (plan, observations)
         }
     };
+    if !config.dry_run {
+        sweep(config, now);
+    }
     if interrupt.asked() && changed {
         let message = "stopped by a signal after the map was changed";
         warnings.push(Warning::new(WarningCode::Interrupted, message));

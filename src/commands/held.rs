@@ -18,7 +18,7 @@ pub(super) struct Held {
 }
 
 /// The mappings at these places that are held, or may be for all that can be told. As root on another
-/// user's map, that user's holds count too (X2). A real run sweeps those of its own that are dead.
+/// user's map, that user's holds count too (X2).
 pub(super) fn held(
     config: &Clean,
     owner: Option<u32>,
@@ -40,11 +40,6 @@ pub(super) fn held(
             Ok(found) => {
                 held.is_untold |= !found.unread.is_empty();
                 held.warnings.extend(unread(&found));
-                if !config.dry_run
-                    && ours.as_ref().is_some_and(|own| own.folder() == holds.folder())
-                {
-                    holds.sweep(&found, now);
-                }
                 live.extend(found.live);
             }
             Err(Failure { message, .. }) => {
@@ -65,6 +60,14 @@ pub(super) fn held(
         }
     }
     held
+}
+
+/// Removes what this user's dead holds have left, whether or not anything would go.
+pub(super) fn sweep(config: &Clean, now: Timestamp) {
+    let holds = config.state_dir().ok().map(|state| Holds::at(&state));
+    if let Some((holds, Ok(found))) = holds.map(|holds| (holds.clone(), holds.read(now))) {
+        holds.sweep(&found, now);
+    }
 }
 
 /// Holds by what they hold; of several the first, which is the oldest.

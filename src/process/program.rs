@@ -49,6 +49,8 @@ fn is_program(name: &[u8], arguments: &[u8], is_it: impl Fn(&[u8]) -> bool) -> b
 /// Whether the last part of that path is one of these names.
 fn file_name_is(path: &[u8], names: &[&str]) -> bool {
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+    // As packagers start it: `node …/bundle/gemini.js`.
+    let name = name.strip_suffix(b".js").unwrap_or(name);
     names.iter().any(|wanted| name == wanted.as_bytes())
 }
 
@@ -69,6 +71,7 @@ mod tests {
         check("node", &["node", "/usr/bin/gemini"], true);
         check("node", &["/usr/bin/node", "--no-warnings=DEP0040", "/usr/bin/gemini", "-p"], true);
         check("bun", &["bun", "run", "/usr/bin/gemini"], true);
+        check("node", &["node", "--a=b", "/usr/share/gemini/bundle/gemini.js"], true);
         check("MainThread", &["node", "/lib/node_modules/@google/gemini-cli/dist/index.js"], true);
         check("sh", &["/bin/sh", "/home/me/bin/gemini"], true);
         check("sh", &["sh", "-c", "gemini"], false);

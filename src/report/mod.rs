@@ -22,6 +22,7 @@ pub use doctor::{Check, Counts, Health, write_checks, write_checks_json};
 pub use json::{OfProfile, write_json, write_plain, write_profiles};
 pub use list::{List, Listed, write_list, write_list_json};
 pub use metrics::{Measured, write_metrics};
+pub use shorten::{padded, shortened};
 pub use text::{Look, write_text};
 
 /// A time span in at most 7 characters: `45s`, `12m`, `16.2h`, `3d 4h`, `123d`.

@@ -85,7 +85,7 @@ impl<'a> Shortener<'a> {
 }
 
 /// `text`, or as much of it as fits `width` columns with an ellipsis.
-pub(super) fn shortened(text: &str, width: usize) -> String {
+pub fn shortened(text: &str, width: usize) -> String {
     let start = first(text, width);
     if start.len() == text.len() { start } else { format!("{}…", first(text, width - 1)) }
 }
@@ -99,7 +99,7 @@ pub(super) fn shortened_at_start(text: &str, width: usize) -> String {
 }
 
 /// The text, filled up to that many columns.
-pub(super) fn padded(text: &str, width: usize) -> String {
+pub fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
 

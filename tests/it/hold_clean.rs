@@ -116,6 +116,23 @@ fn a_folder_of_holds_that_is_closed_keeps_what_is_idle() {
     check(&ran.report(), ["unknown", "unknown", "active"]);
 }
 
+/// A process that lives writes nothing to its hold, so the age of the file says nothing.
+#[test]
+fn an_old_hold_that_cannot_be_read_is_in_doubt_and_never_dead_d1() {
+    let (env, [held, ..]) = home();
+    let us = std::process::id();
+    env.run(&format!("hold start --session {held} --key a --pid {us}")).exits(0);
+    let file = folder(&env).join("a.json");
+    crate::env::set_age(&file, 16 * MINUTE);
+    let mut command = unprivileged(&env, "clean --format json");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0)).unwrap();
+    let ran = Ran::of(&mut command);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    ran.exits(3).says(&["a.json", "permission denied"]);
+    check(&ran.report(), ["unknown", "unknown", "active"]);
+    assert!(file.exists());
+}
+
 #[test]
 fn as_root_the_holds_of_the_maps_owner_count_too_and_are_left_alone_x2() {
     let (env, [held, ..]) = home();

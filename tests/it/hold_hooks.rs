@@ -68,7 +68,8 @@ fn cli(env: &TestEnv, name: &str, is_script: bool) -> Child {
         fs::create_dir_all(env.path("cli")).unwrap();
         fs::write(&script, lines).unwrap();
         let mut command = Command::new(env.path("node"));
-        command.arg(script);
+        // As its first line has it; to this shell `-f` means as little as that to node.
+        command.arg("-f").arg(script);
         command
     } else {
         copy(shell, &script);
@@ -146,6 +147,24 @@ fn a_session_that_starts_is_held_until_it_ends_with_all_that_its_hooks_hold() {
     finish(running);
 }
 
+/// The same session may go on in two terminals: one that ends says nothing of the other.
+#[test]
+fn the_end_of_one_cli_leaves_what_another_holds_of_the_same_session() {
+    let (env, id) = home("claude", "claude-cli");
+    let [mut one, mut other] = [cli(&env, "claude", false), cli(&env, "claude", false)];
+    fire(&mut one, START, &event("claude", "SessionStart", &id, None));
+    fire(&mut one, START, &event("claude", "PreToolUse", &id, Some(1)));
+    fire(&mut other, START, &event("claude", "SessionStart", &id, None));
+    fire(&mut other, STOP, &event("claude", "SessionEnd", &id, None));
+    let pids: Vec<_> = held(&env).iter().map(|hold| hold["pids"][0].clone()).collect();
+    assert_eq!(pids, [one.id(), one.id()]);
+    for running in [&mut one, &mut other] {
+        drop(running.stdin.take());
+    }
+    finish(one);
+    finish(other);
+}
+
 #[test]
 fn a_hook_never_blocks_its_cli_and_says_nothing_to_it() {
     let (env, id) = home("claude", "claude-cli");
@@ -204,6 +223,13 @@ fn without_a_process_a_hold_beats_or_ends() {
     env.run(&format!("hold start --session {id} --key k --ttl 1s")).exits(0);
     wait_until(|| held(&env).is_empty());
     assert_eq!(state(&env.json("-n"), "chat"), "idle");
+    // Any real run sweeps what is dead, also where there is nothing to clean.
+    assert_eq!(files(&env).len(), 1);
+    env.map("{}");
+    env.run("clean").exits(0);
+    assert_eq!(files(&env).len(), 0);
+    env.run(&format!("hold start --session {id} --key k --ttl 1s")).exits(0);
+    wait_until(|| held(&env).is_empty());
     // The next one that begins sweeps what is dead.
     env.run(&format!("hold start --session {id} --key other --ttl 1h")).exits(0);
     assert_eq!(files(&env), [env.home(".local/state/session-warden/holds/other.json")]);
@@ -249,6 +275,8 @@ fn wrong_words_are_told_in_one_line_and_hold_nothing() {
         ran.exits(2).says(&[said]);
         assert_eq!(ran.out, "", "{line}");
     }
+    let long = "i".repeat(1025);
+    env.run(&format!("hold start --session {long} --key k")).exits(2).says(&["1024 bytes"]);
     let long = "k".repeat(65);
     env.run(&format!("hold start --session s --key {long}")).exits(2).says(&["64 bytes", "65"]);
     env.run("hold start --session s --key k --pid 4194304").exits(1).says(&["4194304"]);
@@ -267,11 +295,13 @@ fn the_list_fits_a_terminal_and_shows_nothing_raw_x3() {
         env.command(["hold", "start", "--chat", "a\u{1b}[2Jb", "--key", "b", "--ttl", "1h"]);
     Ran::of(command.args(["--reason", "two\nlines"])).exits(0);
     let ran = env.run("hold list");
-    assert!(ran.out.starts_with("    FOR  REASON        SESSION OR CHAT"), "{}", ran.out);
-    assert_eq!(ran.out.lines().count(), 3, "{}", ran.out);
+    assert!(ran.out.starts_with("    FOR  REASON        SESSION OR CHAT\n"), "{}", ran.out);
+    assert_eq!(ran.out.lines().count(), 5, "{}", ran.out);
     assert!(!ran.out.contains('\u{1b}') && ran.out.contains("chat a"), "{}", ran.out);
-    assert!(ran.out.contains(&format!("process {} lives", std::process::id())), "{}", ran.out);
-    assert!(ran.out.lines().all(|line| line.len() <= 100), "{}", ran.out);
+    let us = std::process::id();
+    assert!(ran.out.contains(&format!("key a, as long as process {us} lives\n")), "{}", ran.out);
+    assert!(ran.out.contains("key b, as long as it beats: until 20"), "{}", ran.out);
+    assert!(ran.out.lines().all(|line| line.chars().count() <= 80), "{}", ran.out);
 }
 
 /// The snippets name nothing but what the CLIs have, and run what is tested above.

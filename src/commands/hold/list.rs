@@ -5,8 +5,8 @@ use std::io::{self, Write};
 
 use crate::domain::Timestamp;
 use crate::holds::{Hold, Subject};
-use crate::report::age;
 use crate::report::escape::escape;
+use crate::report::{age, padded, shortened};
 
 /// Writes a line for each.
 ///
@@ -16,15 +16,22 @@ pub fn write(holds: &[Hold], now: Timestamp, out: &mut dyn Write) -> io::Result<
     if holds.is_empty() {
         return writeln!(out, "Nothing is held");
     }
-    writeln!(out, "{:>7}  {:<12}  {:<36}  AS LONG AS", "FOR", "REASON", "SESSION OR CHAT")?;
+    writeln!(out, "{:>7}  {:<12}  SESSION OR CHAT", "FOR", "REASON")?;
     for hold in holds {
         let span = hold.since().map_or_else(|| "-".to_owned(), |at| age(at.seconds_until(now)));
         let id = match &hold.subject {
             Subject::Session(id) => id.clone(),
             Subject::Chat(id) => format!("chat {id}"),
         };
-        let (reason, id) = (escape(&hold.reason), escape(&id));
-        writeln!(out, "{span:>7}  {reason:<12}  {id:<36}  {}", escape(&lives(hold)))?;
+        let reason = padded(&shortened(&escape(&hold.reason), 12), 12);
+        writeln!(out, "{span:>7}  {reason}  {}", shortened(&escape(&id), 57))?;
+        writeln!(
+            out,
+            "{:9}key {}, as long as {}",
+            "",
+            shortened(&escape(&hold.key), 64),
+            lives(hold)
+        )?;
     }
     Ok(())
 }
@@ -58,7 +65,7 @@ fn row(hold: &Hold) -> serde_json::Value {
 
 fn lives(hold: &Hold) -> String {
     if let Some(until) = hold.until() {
-        return format!("until {}", until.for_people());
+        return format!("it beats: until {}", until.for_people());
     }
     let pids: Vec<String> = hold.processes.iter().map(|work| work.pid.to_string()).collect();
     format!("process {} lives", pids.join(" or "))
