@@ -140,11 +140,10 @@ impl Zone {
         let same = end.filter(|end| end.naive_local() - local.naive_local() == *end - local);
         // Where clocks change meanwhile, that may bring it to its end sooner, so each minute counts.
         let end = same.or_else(|| {
-            let begun = TimeDelta::seconds(local.second().into());
-            let minutes = (1..=2 * i64::from(MINUTES)).map(TimeDelta::minutes);
-            let mut times = minutes.filter_map(|minutes| {
-                local.checked_sub_signed(begun)?.checked_add_signed(minutes)?.with_nanosecond(0)
-            });
+            let begun = TimeDelta::seconds(local.second().into())
+                + TimeDelta::nanoseconds(local.nanosecond().into());
+            let minutes = (1..=3 * i64::from(MINUTES)).map(|m| TimeDelta::minutes(m) - begun);
+            let mut times = minutes.filter_map(|span| local.checked_add_signed(span));
             times.find(|time| !silence.holds(Minute::of(time)))
         });
         Some(end.map_or(Timestamp::MAX, |end| Timestamp::from(end.to_utc())))
