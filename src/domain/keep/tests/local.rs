@@ -71,7 +71,7 @@ fn check_slots(zone_name: &str, minute_of_day: &str, slots: &[&str]) {
     for pair in slots.windows(2) {
         let (slot, next) = (at(pair[0]), at(pair[1]));
         let second = Duration::from_secs(1);
-        for time in [slot, slot.after(second), next.earlier(second)] {
+        for time in [slot, slot.after(second), slot.after(10 * MINUTE), next.earlier(second)] {
             assert_eq!(zone.latest_slot(minute, time), Some(slot), "{zone} {minute} {time:?}");
             assert_eq!(zone.next_slot(minute, time), next, "{zone} {minute} {time:?}");
         }
@@ -99,8 +99,8 @@ fn a_slot_in_a_fold_is_the_first_of_two() {
     let slots = ["2026-04-03T14:45:00Z", "2026-04-04T14:45:00Z", "2026-04-05T15:15:00Z"];
     check_slots("Australia/Lord_Howe", "01:45", &slots);
     // 00:01 became 23:01 of the day before, so that day went on after the next had begun.
-    let slots = ["2010-11-06T02:30:30Z", "2010-11-07T02:30:00Z", "2010-11-08T03:30:00Z"];
-    check_slots("America/St_Johns", "00:00", &slots[1..]);
+    let slots = ["2010-11-06T02:30:00Z", "2010-11-07T02:30:00Z", "2010-11-08T03:30:00Z"];
+    check_slots("America/St_Johns", "00:00", &slots);
     let slots = ["2010-11-06T01:45:00Z", "2010-11-07T01:45:00Z", "2010-11-08T02:45:00Z"];
     check_slots("America/St_Johns", "23:15", &slots);
 }
