@@ -110,7 +110,7 @@ impl Job {
     }
 
     /// The end of the silence that `now` lies in; nothing where it lies in none. A run that somebody
-    /// forces heeds this, and nothing else that [`super::due`] says.
+    /// forces heeds this, and nothing else that [`super::due()`] says.
     pub fn silent_until(&self, now: Timestamp) -> Option<Timestamp> {
         self.silence.and_then(|silence| self.zone.silent_until(silence, now))
     }

@@ -1,7 +1,7 @@
 //! When jobs of keep-alive are due, and what follows from how they ended.
 //! Pure: the time, the state and an expiry come in; what to do and a new state go out.
 //!
-//! A pass reads the state, calls [`JobState::settle`] for each job, asks [`due`], and brackets what
+//! A pass reads the state, calls [`JobState::settle`] for each job, asks [`due()`], and brackets what
 //! it runs with [`JobState::begin`] and [`JobState::end`], written down after each.
 
 pub mod due;
