@@ -125,7 +125,7 @@ fn an_old_hold_that_cannot_be_read_is_in_doubt_and_never_dead_d1() {
     let file = folder(&env).join("a.json");
     crate::env::set_age(&file, 16 * MINUTE);
     let mut command = unprivileged(&env, "clean --format json");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o0)).unwrap();
     let ran = Ran::of(&mut command);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     ran.exits(3).says(&["a.json", "permission denied"]);
