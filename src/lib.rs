@@ -11,6 +11,7 @@ pub mod disk;
 pub mod domain;
 pub mod holds;
 pub mod journal;
+pub mod keep;
 pub mod process;
 pub mod provider;
 pub mod report;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::doctor::{self, DoctorArgs};
 use super::hold::{self, HoldArgs};
+use super::keep::KeepCommand;
 use super::options::{
     AskArgs, BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, ProfileArgs, StateArgs,
 };
@@ -85,6 +86,9 @@ pub(super) enum Command {
         override_usage = "session-warden hold <--session ID|--chat ID> [OPTIONS] -- <COMMAND>...\n       session-warden hold <start|stop|beat|list> [OPTIONS]"
     )]
     Hold(Box<HoldArgs>),
+    /// Keep-alive: run the jobs of the configuration that are due, and show how they stand
+    #[command(max_term_width = 80, subcommand)]
+    Keep(KeepCommand),
     /// Show the whole thing in a throwaway home, in a few seconds
     #[command(max_term_width = 80)]
     Demo,

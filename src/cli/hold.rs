@@ -298,13 +298,15 @@ impl ListArgs {
         for (path, why) in &found.unread {
             complain(&format!("warning: cannot read {}: {why}", path.display()));
         }
+        let exit = if found.unread.is_empty() { Exit::Done } else { Exit::Partly };
+        let live = found.live(now);
         let mut out = io::stdout().lock();
         let written = match self.format.format() {
-            Some(Format::Json) => hold::write_json(&found.live, &mut out),
-            _ => hold::write(&found.live, now, &mut out),
+            Some(Format::Json) => hold::write_json(&live, &mut out),
+            _ => hold::write(&live, now, &mut out),
         };
         said(written.and_then(|()| out.flush()), "what is held")?;
-        Ok(if found.unread.is_empty() { Exit::Done } else { Exit::Partly })
+        Ok(exit)
     }
 }
 

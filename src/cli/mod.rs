@@ -4,6 +4,7 @@ mod args;
 mod clean;
 mod doctor;
 mod hold;
+mod keep;
 mod options;
 mod schedule;
 mod shell;
@@ -62,6 +63,7 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
         Command::Config(args) => show(&args, &settings(&args.config)?),
         Command::Clean(args) => clean::run(&args, &settings(&args.run.config)?, now, &interrupt),
         Command::Hold(args) => args.run(environment, clock),
+        Command::Keep(command) => command.run(environment, clock, &interrupt),
         Command::Schedule(command) => schedule::run(command, environment, now),
     }
 }

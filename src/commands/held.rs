@@ -34,13 +34,13 @@ pub(super) fn held(
     let theirs = theirs.and_then(config::state_dir_of).map(|state| Holds::at(&state));
     // Without a state folder nothing was ever held.
     let ours = config.state_dir().ok().map(|state| Holds::at(&state));
-    let mut live = Vec::new();
+    let mut all = Vec::new();
     for holds in ours.iter().chain(&theirs) {
         match holds.read(now) {
             Ok(found) => {
                 held.is_untold |= !found.unread.is_empty();
                 held.warnings.extend(unread(&found));
-                live.extend(found.live);
+                all.push(found);
             }
             Err(Failure { message, .. }) => {
                 held.is_untold = true;
@@ -48,13 +48,12 @@ pub(super) fn held(
             }
         }
     }
-    if live.is_empty() {
+    let index = Index::new(all.iter().flat_map(Found::all));
+    if index.is_empty() {
         return held;
     }
-    live.sort_by_key(Hold::since);
-    let index = Index::new(&live);
     for place in places {
-        if let Some(hold) = map.get(place).and_then(|mapping| index.find(mapping)) {
+        if let Some(hold) = map.get(place).and_then(|mapping| index.find(mapping, now)) {
             let (reason, since) = (hold.reason.clone(), hold.since());
             held.by.insert(place, HeldFor { reason, since });
         }
@@ -70,34 +69,38 @@ pub(super) fn sweep(config: &Clean, now: Timestamp) {
     }
 }
 
-/// Holds by what they hold; of several the first, which is the oldest.
+/// Holds by what they hold.
 struct Index<'a> {
     /// By the session's id in small letters, since UUIDs may be written either way.
-    sessions: HashMap<String, &'a Hold>,
-    chats: HashMap<&'a str, &'a Hold>,
+    sessions: HashMap<String, Vec<&'a Hold>>,
+    chats: HashMap<&'a str, Vec<&'a Hold>>,
 }
 
 impl<'a> Index<'a> {
-    fn new(live: &'a [Hold]) -> Self {
-        let (mut sessions, mut chats) = (HashMap::new(), HashMap::new());
-        for hold in live {
+    fn new(all: impl Iterator<Item = &'a Hold>) -> Self {
+        let mut index = Self { sessions: HashMap::new(), chats: HashMap::new() };
+        for hold in all {
             match &hold.subject {
                 Subject::Session(id) => {
-                    sessions.entry(id.to_ascii_lowercase()).or_insert(hold);
+                    index.sessions.entry(id.to_ascii_lowercase()).or_default().push(hold);
                 }
-                Subject::Chat(id) => {
-                    chats.entry(id.as_str()).or_insert(hold);
-                }
+                Subject::Chat(id) => index.chats.entry(id.as_str()).or_default().push(hold),
             }
         }
-        Self { sessions, chats }
+        index
     }
 
-    fn find(&self, mapping: Mapping<'_>) -> Option<&'a Hold> {
+    fn is_empty(&self) -> bool {
+        self.sessions.is_empty() && self.chats.is_empty()
+    }
+
+    /// The oldest hold on that mapping that is alive.
+    fn find(&self, mapping: Mapping<'_>, now: Timestamp) -> Option<&'a Hold> {
         let by_session =
             mapping.session.and_then(|id| self.sessions.get(&id.0.to_ascii_lowercase()));
         let by_chat = self.chats.get(mapping.chat.0);
-        by_session.into_iter().chain(by_chat).min_by_key(|hold| hold.since()).copied()
+        let on_it = by_session.into_iter().chain(by_chat).flatten();
+        on_it.copied().filter(|hold| hold.is_alive(now)).min_by_key(|hold| hold.since())
     }
 }
 

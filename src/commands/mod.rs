@@ -10,6 +10,7 @@ mod held;
 pub mod history;
 pub mod hold;
 mod job;
+pub mod keep;
 pub mod list;
 pub mod man;
 mod page;

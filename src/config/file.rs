@@ -8,6 +8,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use toml::de::DeValue;
 
+use super::keep::{Keeping, keeping};
 use super::layer::{Bridge, Color, Idle, Layer, Place};
 use super::reader::{Section, Source, Wrong, boolean, number, text, texts};
 use super::{Environment, Format, Verbosity};
@@ -34,6 +35,8 @@ pub struct ConfigFile {
     pub clean: Layer,
     /// The profiles, in the order of the file.
     pub profiles: Vec<(String, Layer)>,
+    /// The jobs of keep-alive.
+    pub keeping: Keeping,
 }
 
 impl ConfigFile {
@@ -190,8 +193,9 @@ fn parse(path: &Path, text: &str, home: Option<&Path>) -> Result<ConfigFile, Fai
         section.end()?;
         profiles.push((name.unwrap_or_default(), layer));
     }
+    let keeping = keeping(&mut document)?;
     document.end()?;
-    Ok(ConfigFile { path: Some(path.to_owned()), exists: true, clean, profiles })
+    Ok(ConfigFile { path: Some(path.to_owned()), exists: true, clean, profiles, keeping })
 }
 
 /// What may stand in `[clean]` and in a profile alike.

@@ -3,6 +3,7 @@
 
 mod environment;
 mod file;
+mod keep;
 mod layer;
 mod reader;
 mod resolve;
@@ -18,6 +19,7 @@ use crate::provider::{PROVIDERS, Provider};
 
 pub use environment::Environment;
 pub use file::ConfigFile;
+pub use keep::Keeping;
 pub use layer::{Bridge, Color, Idle, Layer, Origin, Place};
 pub use resolve::{Settings, Shown};
 

@@ -124,7 +124,7 @@ impl Hold {
     pub fn stand_for(&mut self, processes: impl IntoIterator<Item = u32>) {
         let work = |pid| Work { pid, started: process::started(pid) };
         self.processes = processes.into_iter().map(work).collect();
-        self.namespace = process::namespace();
+        self.namespace = process::namespace().map(str::to_owned);
     }
 
     /// Lives that long after its last beat, where no process tells.
@@ -149,7 +149,7 @@ impl Hold {
 
     /// Until when it lives unless it beats, where no process of ours tells.
     pub fn until(&self) -> Option<Timestamp> {
-        if !self.processes.is_empty() && self.namespace == process::namespace() {
+        if !self.processes.is_empty() && self.namespace.as_deref() == process::namespace() {
             return None;
         }
         self.last_beat().map(|beat| beat.after(Duration::from_secs(self.ttl)))
@@ -159,7 +159,7 @@ impl Hold {
     /// zombie is dead. Where it is not known which name space this is, either is enough.
     pub fn is_alive(&self, now: Timestamp) -> bool {
         let ours = process::namespace();
-        let may_be_ours = ours.is_none() || self.namespace == ours;
+        let may_be_ours = ours.is_none() || self.namespace.as_deref() == ours;
         // A time that lies ahead is no reason to let go.
         may_be_ours && self.processes.iter().any(Work::is_alive)
             || self.until().is_some_and(|end| end >= now)

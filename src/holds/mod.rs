@@ -6,11 +6,11 @@ mod hold;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use crate::disk::folder::{Folder, Kind};
+use crate::disk::folder::{Folder, Status};
 use crate::disk::{create, publish, words};
 use crate::domain::{Failure, Timestamp};
 
@@ -35,12 +35,27 @@ pub struct Holds {
 /// What is in the folder of holds.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Those that stand for something that is alive, the oldest first.
-    pub live: Vec<Hold>,
-    /// Those that do not, by file name.
-    dead: Vec<OsString>,
+    /// Every hold, alive or not: to tell takes longer than to read it.
+    all: Vec<(OsString, Hold)>,
+    /// What is torn and was so for long, by file name.
+    torn: Vec<OsString>,
     /// What is there and cannot be read, and why: it may hold anything.
     pub unread: Vec<(PathBuf, String)>,
+}
+
+impl Found {
+    /// Every hold, alive or not.
+    pub fn all(&self) -> impl Iterator<Item = &Hold> {
+        self.all.iter().map(|(_, hold)| hold)
+    }
+
+    /// Those that stand for something that is alive, the oldest first.
+    pub fn live(self, now: Timestamp) -> Vec<Hold> {
+        let live = self.all.into_iter().map(|(_, hold)| hold).filter(|hold| hold.is_alive(now));
+        let mut live: Vec<Hold> = live.collect();
+        live.sort_by_key(Hold::since);
+        live
+    }
 }
 
 impl Holds {
@@ -126,14 +141,14 @@ impl Holds {
             })
         };
         list().map_err(|error| failed("read", &self.folder, &error))?;
-        found.live.sort_by_key(Hold::since);
         Ok(found)
     }
 
     /// Removes those that were found dead, unless they have come to life again. What cannot be
     /// removed stays for the next run: it holds nothing.
     pub fn sweep(&self, found: &Found, now: Timestamp) {
-        for name in &found.dead {
+        let dead = found.all.iter().filter(|(_, hold)| !hold.is_alive(now)).map(|(name, _)| name);
+        for name in dead.chain(&found.torn) {
             let is_dead = |bytes: &[u8]| !Hold::parse(bytes).is_ok_and(|hold| hold.is_alive(now));
             let _ = publish::remove_if(&self.folder.join(name), is_dead);
         }
@@ -143,21 +158,23 @@ impl Holds {
 /// Takes in what is in the file of that name.
 fn take_in(found: &mut Found, folder: &Folder, name: &OsStr, now: Timestamp) {
     let path = || folder.path().join(name);
-    let read = folder.status(name).and_then(|status| match status.kind {
-        Kind::File => Ok((status, folder.read_start(name, LARGEST)?)),
-        _ => Err(io::Error::other("not a regular file")),
-    });
-    match read {
+    let read = || -> io::Result<(Status, Vec<u8>)> {
+        let (file, status) = folder.open_with_status(name)?;
+        let size = usize::try_from(status.size.min(LARGEST)).unwrap_or(0);
+        let mut bytes = Vec::with_capacity(size + 1);
+        file.take(LARGEST).read_to_end(&mut bytes)?;
+        Ok((status, bytes))
+    };
+    match read() {
         // It has ended while the folder was listed.
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         // What is in there is not known, however old it is.
         Err(error) => found.unread.push((path(), words(&error))),
         Ok((status, bytes)) => match Hold::parse(&bytes) {
-            Ok(hold) if hold.is_alive(now) => found.live.push(hold),
-            Ok(_) => found.dead.push(name.to_owned()),
+            Ok(hold) => found.all.push((name.to_owned(), hold)),
             // A torn file, to which nobody has written for as long as a hold lives that nobody beats.
             Err(NoHold::Torn(_)) if status.written.after(TTL) < now => {
-                found.dead.push(name.to_owned());
+                found.torn.push(name.to_owned());
             }
             Err(NoHold::Torn(why) | NoHold::Newer(why)) => found.unread.push((path(), why)),
         },

@@ -14,8 +14,9 @@ fn hold(key: &str) -> Hold {
     Hold::new(key.into(), Subject::Session("s".into()), "tool_exec".into(), at(0))
 }
 
-fn keys(found: &Found) -> Vec<&str> {
-    found.live.iter().map(|hold| hold.key.as_str()).collect()
+/// The keys of those that live.
+fn keys(holds: &Holds, now: Timestamp) -> Vec<String> {
+    holds.read(now).unwrap().live(now).into_iter().map(|hold| hold.key).collect()
 }
 
 fn holds() -> (tempfile::TempDir, Holds) {
@@ -27,18 +28,18 @@ fn holds() -> (tempfile::TempDir, Holds) {
 #[test]
 fn without_a_process_it_lives_15_minutes_after_its_last_beat() {
     let (_state, holds) = holds();
-    assert!(holds.read(at(0)).unwrap().live.is_empty(), "there is no folder yet");
+    assert!(keys(&holds, at(0)).is_empty(), "there is no folder yet");
     holds.write(&hold("a")).unwrap();
     for (second, lives) in [(0, true), (900, true), (901, false)] {
-        assert_eq!(keys(&holds.read(at(second)).unwrap()).len(), usize::from(lives), "{second}");
+        assert_eq!(keys(&holds, at(second)).len(), usize::from(lives), "{second}");
     }
     assert!(holds.change("a", |hold| hold.beat(at(800))).unwrap());
-    assert_eq!(keys(&holds.read(at(1700)).unwrap()), ["a"]);
-    assert!(holds.read(at(1701)).unwrap().live.is_empty());
+    assert_eq!(keys(&holds, at(1700)), ["a"]);
+    assert!(keys(&holds, at(1701)).is_empty());
     // A clock that was set back is no reason to let go.
-    assert_eq!(keys(&holds.read(Timestamp::new(0, 0)).unwrap()), ["a"]);
+    assert_eq!(keys(&holds, Timestamp::new(0, 0)), ["a"]);
     holds.change("a", |hold| hold.live_for(Duration::from_secs(5))).unwrap();
-    assert!(holds.read(at(806)).unwrap().live.is_empty());
+    assert!(keys(&holds, at(806)).is_empty());
 }
 
 #[test]
@@ -64,11 +65,11 @@ fn with_processes_it_lives_as_long_as_one_of_them_however_long() {
         holds.write(hold).unwrap();
     }
     let found = holds.read(late).unwrap();
-    assert_eq!(keys(&found), ["both"]);
+    assert_eq!(keys(&holds, late), ["both"]);
     holds.sweep(&found, late);
     assert_eq!(fs::read_dir(holds.folder()).unwrap().count(), 1);
     holds.write(&elsewhere).unwrap();
-    assert_eq!(keys(&holds.read(at(60)).unwrap()).len(), 2);
+    assert_eq!(keys(&holds, at(60)).len(), 2);
 }
 
 #[test]
@@ -79,7 +80,7 @@ fn a_zombie_is_dead() {
     zombie.stand_for([child.id()]);
     holds.write(&zombie).unwrap();
     let start = std::time::Instant::now();
-    while !holds.read(at(0)).unwrap().live.is_empty() {
+    while !keys(&holds, at(0)).is_empty() {
         assert!(start.elapsed() < Duration::from_secs(60), "a zombie lives");
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -95,8 +96,7 @@ fn keys_of_any_kind_are_files_of_their_own_in_that_folder() {
     for key in all {
         holds.write(&hold(key)).unwrap();
     }
-    let found = holds.read(at(0)).unwrap();
-    let mut seen = keys(&found);
+    let mut seen = keys(&holds, at(0));
     seen.sort_unstable();
     let mut expected = all;
     expected.sort_unstable();
@@ -145,8 +145,8 @@ fn a_dead_hold_that_was_begun_anew_is_not_swept() {
     let (_state, holds) = holds();
     holds.write(&hold("a")).unwrap();
     let found = holds.read(at(5000)).unwrap();
-    assert!(found.live.is_empty());
+    assert!(keys(&holds, at(5000)).is_empty());
     holds.change("a", |hold| hold.beat(at(5000))).unwrap();
     holds.sweep(&found, at(5001));
-    assert_eq!(keys(&holds.read(at(5001)).unwrap()), ["a"]);
+    assert_eq!(keys(&holds, at(5001)), ["a"]);
 }

@@ -12,6 +12,7 @@ use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::disk::folder::Folder;
 use rustix::process::Pid;
@@ -222,8 +223,10 @@ pub fn lockers() -> Result<HashMap<u64, u32>, String> {
 
 /// The name space of processes that this one is in: elsewhere the same id is another process's.
 /// Nothing where the system has none, or does not tell.
-pub fn namespace() -> Option<String> {
-    fs::read_link("/proc/self/ns/pid").ok()?.into_os_string().into_string().ok()
+pub fn namespace() -> Option<&'static str> {
+    static OURS: OnceLock<Option<String>> = OnceLock::new();
+    let read = || fs::read_link("/proc/self/ns/pid").ok()?.into_os_string().into_string().ok();
+    OURS.get_or_init(read).as_deref()
 }
 
 /// The signals that this process was started to ignore, as under `nohup`; none where the system does

@@ -198,10 +198,10 @@ fn three_hours_of_work_are_held_all_along_and_not_a_second_longer_than_it_lives(
     };
     hold::start(&holds, start, at(0)).unwrap();
     for minute in 0..=180 {
-        assert_eq!(holds.read(at(minute)).unwrap().live.len(), 1, "{minute}");
+        assert_eq!(holds.read(at(minute)).unwrap().live(at(minute)).len(), 1, "{minute}");
     }
     hold::stop(&holds, "toolu_1").unwrap();
-    assert!(holds.read(at(180)).unwrap().live.is_empty());
+    assert!(holds.read(at(180)).unwrap().live(at(180)).is_empty());
     live.kill().unwrap();
     live.wait().unwrap();
 }

@@ -94,7 +94,7 @@ pub fn stop_session(holds: &Holds, session: &str, now: Timestamp) -> Result<Exit
             && ours
                 .is_none_or(|ours| pids.clone().count() == 0 || pids.clone().any(|pid| pid == ours))
     };
-    for hold in holds.read(now)?.live.iter().filter(is_its) {
+    for hold in holds.read(now)?.all().filter(is_its) {
         holds.release(&hold.key)?;
     }
     Ok(Exit::Done)

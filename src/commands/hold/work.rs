@@ -171,8 +171,9 @@ impl Holder<'_> {
     fn see_others(&mut self) {
         let now = (self.around.clock)();
         let Some(Ok(found)) = self.holds.map(|holds| holds.read(now)) else { return };
-        let live = found.live.iter().filter(|hold| hold.subject.is_same(&self.hold.subject));
-        let live: Vec<&Hold> = live.filter(|hold| hold.key != self.hold.key).collect();
+        let same = found.all().filter(|hold| hold.subject.is_same(&self.hold.subject));
+        let others = same.filter(|hold| hold.key != self.hold.key && hold.is_alive(now));
+        let live: Vec<&Hold> = others.collect();
         let seen: BTreeSet<&str> = live.iter().map(|hold| hold.key.as_str()).collect();
         let known: BTreeSet<String> = self.heart.keys().map(str::to_owned).collect();
         for key in known.iter().filter(|key| **key != self.hold.key) {

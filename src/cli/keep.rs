@@ -1,0 +1,177 @@
+//! The grammar of `keep`.
+
+use clap::{Args, Subcommand};
+use std::io;
+use std::path::PathBuf;
+
+use super::options::{ConfigArgs, FormatArgs, StateArgs};
+use super::{complain, hint};
+use crate::commands::keep::{self, Keeper, Options};
+use crate::config::{Environment, Format, Layer, Settings, pings_in};
+use crate::disk::interrupt::Interrupt;
+use crate::domain::keep::Cli;
+use crate::domain::{Exit, Failure, Timestamp};
+use crate::keep::Store;
+use crate::process::{self, Processes};
+use crate::provider::PROVIDERS;
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0   done, whether or not a job was due
+  1   failed: what jobs remember cannot be read or written
+  2   wrong usage or configuration
+  3   done, but a job has failed, or something is wrong with one
+  75  another pass is under way; nothing was done";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeepCommand {
+    /// Run what is due, once: for a timer
+    #[command(max_term_width = 80, after_help = AFTER_HELP)]
+    Run(RunArgs),
+    /// How each job stands: when it ran last, how that went, and when it runs next
+    #[command(max_term_width = 80, after_help = AFTER_HELP)]
+    Status(StatusArgs),
+    /// Whether each job could run; calls no provider
+    #[command(max_term_width = 80, after_help = AFTER_HELP)]
+    Check(CheckArgs),
+    /// Let a job run again that was disabled
+    #[command(max_term_width = 80, after_help = AFTER_HELP)]
+    Enable(OneArgs),
+    /// Keep a job from running
+    #[command(max_term_width = 80, after_help = AFTER_HELP)]
+    Disable(OneArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// Only these jobs [default: all]
+    id: Vec<String>,
+
+    /// Say what would be run, run nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+
+    /// Also what is not due yet; neither in silence nor what is disabled
+    #[arg(long)]
+    force: bool,
+
+    /// Print nothing unless something went wrong
+    #[arg(short, long)]
+    quiet: bool,
+
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    #[command(flatten)]
+    format: FormatArgs,
+
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OneArgs {
+    /// The job
+    id: String,
+
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
+struct CommonArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+impl KeepCommand {
+    /// Runs what was typed.
+    ///
+    /// # Errors
+    /// Whatever keeps it from its work.
+    pub(super) fn run(
+        self,
+        environment: &Environment,
+        clock: fn() -> Timestamp,
+        interrupt: &Interrupt,
+    ) -> Result<Exit, Failure> {
+        let common = match &self {
+            Self::Run(args) => &args.common,
+            Self::Status(args) => &args.common,
+            Self::Check(args) => &args.common,
+            Self::Enable(args) | Self::Disable(args) => &args.common,
+        };
+        let settings = Settings::read(common.config.config.as_deref(), environment.clone(), false)?;
+        let mut flags = Layer::default();
+        common.state.say(&mut flags);
+        let (clean, _) = settings.resolve(&flags, None)?;
+        let state = clean.state_dir()?;
+        let base = |cli: Cli| -> Result<PathBuf, Failure> {
+            let provider = PROVIDERS.iter().find(|provider| provider.name == cli.name());
+            let provider = provider.ok_or_else(|| Failure::new("no such provider"))?;
+            clean.base(provider, None)
+        };
+        let keeping = &settings.file.keeping;
+        let keeper = Keeper {
+            jobs: &keeping.jobs,
+            store: Store::at(&state),
+            pings: pings_in(&state),
+            base: &base,
+            processes: &|| Processes::of_users(&[process::user()]),
+            clock,
+            interrupt,
+        };
+        let mut out = io::stdout().lock();
+        match self {
+            Self::Run(args) => {
+                for warning in &keeping.warnings {
+                    complain(&format!("warning: {warning}"));
+                }
+                if keeping.jobs.is_empty() && !args.quiet {
+                    complain("no job is configured");
+                    hint("a job begins with [[keep]] in the configuration");
+                }
+                let options = Options { ids: args.id, dry_run: args.dry_run, force: args.force };
+                run(&keeper, &options, args.quiet, &mut out)
+            }
+            Self::Status(args) => {
+                let is_json = args.format.format() == Some(Format::Json);
+                keep::status(&keeper, is_json, &mut out)
+            }
+            Self::Check(_) => keep::check(&keeper, &keeping.warnings, &mut out),
+            Self::Enable(args) => keep::enable(&keeper, &args.id),
+            Self::Disable(args) => keep::disable(&keeper, &args.id),
+        }
+    }
+}
+
+/// Runs a pass; where that is to be quiet, what it says is shown only if something went wrong.
+fn run(
+    keeper: &Keeper<'_>,
+    options: &Options,
+    is_quiet: bool,
+    out: &mut dyn io::Write,
+) -> Result<Exit, Failure> {
+    if !is_quiet {
+        return keep::run(keeper, options, out);
+    }
+    let mut said = Vec::new();
+    let exit = keep::run(keeper, options, &mut said)?;
+    if exit != Exit::Done {
+        // Standard output may be closed; the work is done.
+        let _ = out.write_all(&said);
+    }
+    Ok(exit)
+}

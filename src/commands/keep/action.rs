@@ -1,0 +1,241 @@
+//! What jobs do: commands of the user's, and turns of the vendors' own CLIs. No login is read but for
+//! when it expires, and none is ever written: the CLI that owns it renews it.
+
+use std::hash::{BuildHasher, RandomState};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Keeper;
+use crate::disk::{create, words};
+use crate::domain::Timestamp;
+use crate::domain::keep::{Action, Cli, Job, Outcome, When, retry_pause};
+use crate::process::{Ended, run_bounded};
+use crate::provider::{Answer, Expiry, credential_hash, expiry, is_at_work, judge, turn};
+
+/// How long a CLI may take for its turn, and how long it has to end by itself when that is over. One
+/// that is killed while it renews a login can break it, so both are long.
+const TURN: Duration = Duration::from_secs(300);
+const GRACE: Duration = Duration::from_secs(60);
+
+/// How long a command of the user's may take, and one that tells an expiry.
+const COMMAND: Duration = Duration::from_secs(600);
+const TELLING: Duration = Duration::from_secs(60);
+
+/// What a turn is about.
+const TEXT: &str = "Reply with OK and nothing else.";
+
+/// A command says with this exit code that it wants to be tried later (`EX_TEMPFAIL`).
+const TRY_LATER: i32 = 75;
+
+/// How long to wait for a renewed login to be written.
+const WRITTEN: Duration = Duration::from_secs(5);
+
+/// What tells the login that a job uses from another one; nothing where it uses none.
+pub(super) fn credential(keeper: &Keeper<'_>, job: &Job) -> Option<String> {
+    let cli = cli_of(job)?;
+    credential_hash(cli, &(keeper.base)(cli).ok()?)
+}
+
+fn cli_of(job: &Job) -> Option<Cli> {
+    match job.action {
+        Action::CliPing(cli) | Action::Refresh(cli) => Some(cli),
+        Action::Command { .. } => None,
+    }
+}
+
+/// When expires what the job goes by; nothing where it does not go by that.
+///
+/// # Errors
+/// How the run ends where that cannot be told.
+pub(super) fn expires(keeper: &Keeper<'_>, job: &Job) -> Result<Option<Timestamp>, Outcome> {
+    if !matches!(job.when, When::BeforeExpiry(_)) {
+        return Ok(None);
+    }
+    match &job.action {
+        Action::CliPing(cli) | Action::Refresh(cli) => {
+            let skipped = |why| Outcome::Skipped { why };
+            let base = (keeper.base)(*cli).map_err(|failure| skipped(failure.message))?;
+            match expiry(*cli, &base, keeper.now()) {
+                Expiry::At(time) => Ok(Some(time)),
+                Expiry::LogInAgain => Err(Outcome::Refused { why: "log in again".to_owned() }),
+                Expiry::Unknown(why) => Err(skipped(why)),
+            }
+        }
+        Action::Command { expiry_command, .. } => {
+            let line = expiry_command.as_deref().unwrap_or_default();
+            told_by(keeper, job, line).map(Some)
+        }
+    }
+}
+
+/// The time that a command of the user's prints: RFC 3339, or seconds since 1970.
+fn told_by(keeper: &Keeper<'_>, job: &Job, line: &str) -> Result<Timestamp, Outcome> {
+    let ended = bounded(keeper, &mut shell(job, line), TELLING)
+        .map_err(|why| Outcome::Failed { why: format!("expiry_command: {why}") })?;
+    if ended.code != Some(0) {
+        let why = format!("expiry_command {}", how(&ended));
+        return Err(Outcome::Failed { why });
+    }
+    let text = ended.said.trim();
+    let seconds = || text.parse().ok().map(|seconds| Timestamp::new(seconds, 0));
+    Timestamp::parse(text).or_else(seconds).ok_or_else(|| Outcome::Skipped {
+        why: "expiry_command prints neither a time in RFC 3339 nor seconds since 1970".to_owned(),
+    })
+}
+
+/// What there is for a job to run with: a login and when it expires, or a command. Nothing is asked of a
+/// provider.
+///
+/// # Errors
+/// What is wrong.
+pub(super) fn login(keeper: &Keeper<'_>, job: &Job) -> Result<String, String> {
+    let Some(cli) = cli_of(job) else {
+        return match expires(keeper, job) {
+            Ok(Some(time)) => Ok(format!("it expires {}", time.for_people())),
+            Ok(None) => Ok("a command".to_owned()),
+            Err(outcome) => Err(outcome.to_string()),
+        };
+    };
+    let base = (keeper.base)(cli).map_err(|failure| failure.message)?;
+    match expiry(cli, &base, keeper.now()) {
+        Expiry::At(time) => {
+            Ok(format!("the login of {} expires {}", cli.name(), time.for_people()))
+        }
+        Expiry::LogInAgain => Err(format!("log in again with {}", cli.name())),
+        // A ping needs no expiry: an API key has none.
+        Expiry::Unknown(why) if matches!(job.action, Action::CliPing(_)) => Ok(why),
+        Expiry::Unknown(why) => Err(why),
+    }
+}
+
+/// Runs the job, as often as it may be tried.
+pub(super) fn run(keeper: &Keeper<'_>, job: &Job) -> Outcome {
+    let mut attempt = 1;
+    loop {
+        let outcome = match &job.action {
+            Action::Command { command, .. } => own(keeper, job, command),
+            Action::CliPing(cli) => ping(keeper, *cli),
+            Action::Refresh(cli) => refresh(keeper, *cli),
+        };
+        // What a provider or a user has said is not asked for a second time.
+        let is_over = !matches!(outcome, Outcome::Failed { .. }) || attempt >= job.attempts;
+        if is_over || !pause(keeper, retry_pause(attempt, random(attempt))) {
+            return outcome;
+        }
+        attempt += 1;
+    }
+}
+
+/// A command of the user's. What it says is not written down: it may hold secrets.
+fn own(keeper: &Keeper<'_>, job: &Job, line: &str) -> Outcome {
+    match bounded(keeper, &mut shell(job, line), COMMAND) {
+        Ok(_) if keeper.interrupt.asked() => stopped(),
+        Ok(ended) if ended.timed_out => Outcome::Failed {
+            why: format!("it took longer than {} minutes", COMMAND.as_secs() / 60),
+        },
+        Ok(Ended { code: Some(0), .. }) => Outcome::Done,
+        Ok(Ended { code: Some(TRY_LATER), .. }) => {
+            Outcome::Later { why: format!("exit code {TRY_LATER}") }
+        }
+        Ok(ended) => Outcome::Failed { why: how(&ended) },
+        Err(why) => Outcome::Failed { why },
+    }
+}
+
+/// One turn of that CLI, in its own empty folder, and never beside another one.
+fn ping(keeper: &Keeper<'_>, cli: Cli) -> Outcome {
+    if let Some(process) = is_at_work(cli, &(keeper.processes)()) {
+        return Outcome::Later { why: format!("{} is at work as process {process}", cli.name()) };
+    }
+    let folder = keeper.pings.join(cli.name());
+    if let Err(error) = create::create_private_folders(&folder) {
+        let why = format!("cannot make {}: {}", folder.display(), words(&error));
+        return Outcome::Failed { why };
+    }
+    let mut command = turn(cli, TEXT);
+    match bounded(keeper, command.current_dir(&folder), TURN) {
+        Ok(_) if keeper.interrupt.asked() => stopped(),
+        Ok(ended) => match judge(cli, &ended, keeper.now()) {
+            Answer::Done => Outcome::Done,
+            Answer::Limited { until } => {
+                Outcome::RateLimited { why: "its usage limit was reached".to_owned(), until }
+            }
+            Answer::Refused(why) => Outcome::Refused { why },
+            Answer::Failed(why) => Outcome::Failed { why },
+        },
+        Err(why) => Outcome::Failed { why: format!("cannot run {}: {why}", cli.name()) },
+    }
+}
+
+/// One turn, after which the login must expire later than before.
+fn refresh(keeper: &Keeper<'_>, cli: Cli) -> Outcome {
+    let base = match (keeper.base)(cli) {
+        Ok(base) => base,
+        Err(failure) => return Outcome::Skipped { why: failure.message },
+    };
+    let before = expiry(cli, &base, keeper.now());
+    let outcome = ping(keeper, cli);
+    if outcome != Outcome::Done {
+        return outcome;
+    }
+    let start = Instant::now();
+    loop {
+        match (&before, expiry(cli, &base, keeper.now())) {
+            (Expiry::At(before), Expiry::At(after)) if after > *before => return Outcome::Done,
+            (_, Expiry::LogInAgain) => return Outcome::Refused { why: "log in again".to_owned() },
+            _ if start.elapsed() > WRITTEN => {
+                let why = format!("{} ran, and its login expires no later than before", cli.name());
+                return Outcome::Failed { why };
+            }
+            _ => thread::sleep(Duration::from_millis(100)),
+        }
+    }
+}
+
+/// Tells the user's command that a job does not run any more. What it says, and how it ends, is its own
+/// concern.
+pub(super) fn notify(keeper: &Keeper<'_>, job: &Job, state: &str, why: &str) {
+    let Some(line) = &job.notify else { return };
+    let mut command = shell(job, line);
+    command.env("SESSION_WARDEN_STATE", state).env("SESSION_WARDEN_REASON", why);
+    let _ = bounded(keeper, &mut command, TELLING);
+}
+
+fn shell(job: &Job, line: &str) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", line]).env("SESSION_WARDEN_JOB", &job.id);
+    command
+}
+
+fn bounded(keeper: &Keeper<'_>, command: &mut Command, time: Duration) -> Result<Ended, String> {
+    let interrupted = || keeper.interrupt.asked();
+    run_bounded(command, time, GRACE, interrupted).map_err(|error| words(&error))
+}
+
+fn stopped() -> Outcome {
+    Outcome::Later { why: "stopped by a signal".to_owned() }
+}
+
+fn how(ended: &Ended) -> String {
+    match (ended.code, ended.signal) {
+        (Some(code), _) => format!("ended with {code}"),
+        (None, Some(signal)) => format!("was ended by signal {signal}"),
+        (None, None) => "did not end".to_owned(),
+    }
+}
+
+/// Waits, and tells whether to go on.
+fn pause(keeper: &Keeper<'_>, time: Duration) -> bool {
+    let start = Instant::now();
+    while start.elapsed() < time && !keeper.interrupt.asked() {
+        thread::sleep(Duration::from_millis(50).min(time));
+    }
+    !keeper.interrupt.asked()
+}
+
+/// Any number from 0 to 1.
+fn random(attempt: u32) -> f64 {
+    let random = RandomState::new().hash_one(attempt).to_ne_bytes()[0];
+    f64::from(random) / 255.0
+}

@@ -1,0 +1,143 @@
+//! `keep run`: one pass over the jobs. What is due is done, one job after the other, and written down
+//! before and after, so that a pass that was killed is seen by the next.
+
+use std::io::Write;
+
+use super::{Keeper, action};
+use crate::domain::keep::{Due, Job, JobState, Outcome, due};
+use crate::domain::{Exit, Failure};
+use crate::keep::Jobs;
+use crate::report::escape::escape;
+
+/// What a pass is to do.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Only these jobs; all where none is named.
+    pub ids: Vec<String>,
+    /// Say what would be run, and run nothing.
+    pub dry_run: bool,
+    /// Run what is not due yet as well, though not in silence and not what is disabled.
+    pub force: bool,
+}
+
+/// One pass.
+///
+/// # Errors
+/// Exit code 2 where a job is named that is not there, 75 where a pass is under way, and 1 where what is
+/// remembered cannot be read or written.
+pub fn run(keeper: &Keeper<'_>, options: &Options, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let asked = keeper.asked(&options.ids)?;
+    let _pass = if options.dry_run { None } else { Some(keeper.store.begin()?) };
+    let mut known = keeper.store.read()?;
+    let mut exit = Exit::Done;
+    for job in asked {
+        if keeper.interrupt.asked() {
+            break;
+        }
+        let state = known.jobs.entry(job.id.clone()).or_default();
+        let told = look(keeper, job, state);
+        let line = match told {
+            Told::Run if options.dry_run => "would run".to_owned(),
+            Told::Early(_) if options.force && options.dry_run => "would run".to_owned(),
+            Told::Run => run_one(keeper, job, &mut known, &mut exit)?,
+            Told::Early(_) if options.force => run_one(keeper, job, &mut known, &mut exit)?,
+            Told::Early(why) | Told::No(why) => why,
+            Told::Skip(outcome) => {
+                end(keeper, job, &outcome, &mut known, &mut exit, options.dry_run)?
+            }
+        };
+        say(out, &format!("{}: {line}", job.id))?;
+    }
+    if !options.dry_run {
+        keeper.store.write(&known)?;
+    }
+    Ok(exit)
+}
+
+/// What is to be done with a job.
+enum Told {
+    Run,
+    /// Nothing yet, unless that is forced.
+    Early(String),
+    /// Nothing, and why not.
+    No(String),
+    /// Nothing, since it cannot be told when.
+    Skip(Outcome),
+}
+
+fn look(keeper: &Keeper<'_>, job: &Job, state: &mut JobState) -> Told {
+    let now = keeper.now();
+    state.settle(now);
+    state.seen.get_or_insert(now);
+    state.notices_change(action::credential(keeper, job).as_deref());
+    // What is disabled or silent is asked nothing, not even when it expires.
+    if let Some(why) = state.disabled_why(job) {
+        return Told::No(format!("disabled: {why}"));
+    }
+    if let Some(until) = job.silent_until(now) {
+        return Told::No(format!("silent until {}", until.for_people()));
+    }
+    let expires = match action::expires(keeper, job) {
+        Ok(expires) => expires,
+        Err(outcome) => return Told::Skip(outcome),
+    };
+    match due(job, state, expires, now) {
+        Due::Due => Told::Run,
+        Due::NotYet { at } => Told::Early(format!("not before {}", at.for_people())),
+        Due::Silent { until } => Told::No(format!("silent until {}", until.for_people())),
+        Due::Disabled { why } => Told::No(format!("disabled: {why}")),
+    }
+}
+
+/// Runs a job that is due.
+fn run_one(
+    keeper: &Keeper<'_>,
+    job: &Job,
+    known: &mut Jobs,
+    exit: &mut Exit,
+) -> Result<String, Failure> {
+    known.jobs.entry(job.id.clone()).or_default().begin(keeper.now());
+    // A pass that is killed from here on is seen by the next one.
+    keeper.store.write(known)?;
+    let outcome = action::run(keeper, job);
+    end(keeper, job, &outcome, known, exit, false)
+}
+
+/// Writes down how it ended, and tells whom it concerns.
+fn end(
+    keeper: &Keeper<'_>,
+    job: &Job,
+    outcome: &Outcome,
+    known: &mut Jobs,
+    exit: &mut Exit,
+    is_dry: bool,
+) -> Result<String, Failure> {
+    let state = known.jobs.entry(job.id.clone()).or_default();
+    let was_disabled = state.disabled_why(job).is_some();
+    state.end(job, outcome, action::credential(keeper, job), keeper.now());
+    let disabled = state.disabled_why(job);
+    let told = outcome.to_string();
+    if !is_dry {
+        keeper.store.write(known)?;
+        if let Some(why) = disabled.filter(|_| !was_disabled) {
+            action::notify(keeper, job, "disabled", &why);
+        }
+    }
+    if matches!(
+        outcome,
+        Outcome::Failed { .. } | Outcome::RateLimited { .. } | Outcome::Refused { .. }
+    ) {
+        *exit = Exit::Partly;
+    }
+    Ok(told)
+}
+
+fn say(out: &mut dyn Write, line: &str) -> Result<(), Failure> {
+    match writeln!(out, "{}", escape(line)) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            let why = crate::disk::words(&error);
+            Err(Failure { exit: Exit::Partly, ..Failure::new(format!("cannot write: {why}")) })
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,156 @@
+//! `keep status` and `keep check`: how jobs stand, and whether they could run. Nothing is run.
+
+use serde_json::{Value, json};
+use std::io::{self, Write};
+
+use super::{Keeper, action};
+use crate::domain::keep::{Action, Due, Job, JobState, When, due};
+use crate::domain::{Exit, Failure, Timestamp};
+use crate::keep::Jobs;
+use crate::report::escape::escape;
+
+/// How each job stands. A broken state is shown, and jobs may run again.
+///
+/// # Errors
+/// Where what is remembered cannot be read, or the broken one not set aside.
+pub fn status(keeper: &Keeper<'_>, is_json: bool, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let (known, broken) = keeper.store.look()?;
+    let rows: Vec<Row<'_>> = keeper.jobs.iter().map(|job| Row::new(keeper, job, &known)).collect();
+    let written = if is_json { json(&rows, out) } else { text(&rows, out) };
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let why = crate::disk::words(&error);
+            return Err(Failure::new(format!("cannot write how jobs stand: {why}")));
+        }
+        _ => {}
+    }
+    if broken.is_none() {
+        return Ok(Exit::Done);
+    }
+    let kept = keeper.store.seen(keeper.now())?;
+    let kept = kept.map(|path| path.display().to_string()).unwrap_or_default();
+    let message = "what jobs remember was broken: limits and failures before now are forgotten";
+    let hint = format!("jobs run again from now on; the broken file is kept as {kept}");
+    Err(Failure { exit: Exit::Partly, ..Failure::new(message) }.hint(hint))
+}
+
+struct Row<'a> {
+    job: &'a Job,
+    state: JobState,
+    next: Option<Timestamp>,
+    disabled: Option<String>,
+}
+
+impl<'a> Row<'a> {
+    fn new(keeper: &Keeper<'_>, job: &'a Job, known: &Jobs) -> Self {
+        let now = keeper.now();
+        let mut state = known.jobs.get(&job.id).cloned().unwrap_or_default();
+        // One that runs now is none that was killed.
+        let running = state.running_since.take();
+        state.settle(now);
+        state.running_since = running;
+        // Of a command that tells an expiry nothing is known without running it.
+        let expires = match job.action {
+            Action::Command { .. } => None,
+            _ => action::expires(keeper, job).ok().flatten(),
+        };
+        let next = match due(job, &state, expires, now) {
+            Due::Due => Some(now),
+            Due::NotYet { at } => Some(at).filter(|at| *at < Timestamp::MAX),
+            Due::Silent { until } => Some(until),
+            Due::Disabled { .. } => None,
+        };
+        let disabled = state.disabled_why(job);
+        Self { job, state, next, disabled }
+    }
+}
+
+fn json(rows: &[Row<'_>], out: &mut dyn Write) -> io::Result<()> {
+    let time = |time: Option<Timestamp>| time.and_then(Timestamp::rfc3339);
+    let jobs: Vec<Value> = rows
+        .iter()
+        .map(|row| {
+            json!({
+                "id": row.job.id,
+                "action": row.job.action.name(),
+                "last": time(row.state.last_run),
+                "next": time(row.next),
+                "result": row.state.result,
+                "failures": row.state.failures,
+                "disabled": row.disabled,
+            })
+        })
+        .collect();
+    serde_json::to_writer(&mut *out, &json!({ "jobs": jobs }))?;
+    writeln!(out)
+}
+
+fn text(rows: &[Row<'_>], out: &mut dyn Write) -> io::Result<()> {
+    if rows.is_empty() {
+        return writeln!(out, "No job is configured: one begins with [[keep]]");
+    }
+    let shown = |time: Option<Timestamp>, none: &str| {
+        time.map_or_else(|| none.to_owned(), Timestamp::for_people)
+    };
+    for row in rows {
+        writeln!(out, "{} ({}, {})", row.job.id, row.job.action.name(), when(row.job.when))?;
+        writeln!(out, "  last      {}", shown(row.state.last_run, "never"))?;
+        match &row.disabled {
+            Some(why) => writeln!(out, "  disabled  {}", escape(why))?,
+            None => writeln!(out, "  next      {}", shown(row.next, "when it is known to expire"))?,
+        }
+        if let Some(result) = &row.state.result {
+            writeln!(out, "  result    {}", escape(result))?;
+        }
+        if row.state.failures > 0 {
+            writeln!(out, "  failures  {} in a row", row.state.failures)?;
+        }
+    }
+    Ok(())
+}
+
+fn when(when: When) -> String {
+    match when {
+        When::Every(span) => format!("every {}", humantime::format_duration(span)),
+        When::Daily(minute) => format!("daily at {minute}"),
+        When::BeforeExpiry(span) => {
+            format!("{} before expiry", humantime::format_duration(span))
+        }
+    }
+}
+
+/// Whether each job could run: its login, or what tells its expiry. No provider is called.
+///
+/// # Errors
+/// Where nothing can be written.
+pub fn check(
+    keeper: &Keeper<'_>,
+    warnings: &[String],
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    let mut exit = if warnings.is_empty() { Exit::Done } else { Exit::Partly };
+    let mut lines: Vec<String> = warnings.iter().map(|why| format!("warning: {why}")).collect();
+    for job in keeper.jobs {
+        let told = match action::login(keeper, job) {
+            Ok(told) => format!("ok    {}: {told}", job.id),
+            Err(why) => {
+                exit = Exit::Partly;
+                format!("wrong {}: {why}", job.id)
+            }
+        };
+        lines.push(told);
+    }
+    if lines.is_empty() {
+        lines.push("No job is configured: one begins with [[keep]]".to_owned());
+    }
+    for line in lines {
+        match writeln!(out, "{}", escape(&line)) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let why = crate::disk::words(&error);
+                return Err(Failure::new(format!("cannot write what was checked: {why}")));
+            }
+            _ => {}
+        }
+    }
+    Ok(exit)
+}

@@ -1,0 +1,178 @@
+//! `[[keep]]`: the jobs of keep-alive. None is there unless the user has written it.
+
+use std::time::Duration;
+use toml::de::DeValue;
+
+use super::reader::{Section, Wrong, number, text, texts};
+use crate::domain::Failure;
+use crate::domain::keep::{Action, Cli, Job, Minute, SMALLEST_GAP, Silence, When, Zone};
+
+/// How often a run is tried, and after how many failed runs in a row a job is disabled, unless the
+/// job says something else.
+const ATTEMPTS: u32 = 3;
+const DISABLE_AFTER: u32 = 5;
+
+/// The jobs, and what is to be warned of.
+#[derive(Debug, Clone, Default)]
+pub struct Keeping {
+    /// In the order of the file.
+    pub jobs: Vec<Job>,
+    /// One line for each thing that was not taken as it was written.
+    pub warnings: Vec<String>,
+}
+
+/// Reads every `[[keep]]` of that document.
+///
+/// # Errors
+/// Where one makes no sense, with its line.
+pub(super) fn keeping(document: &mut Section<'_>) -> Result<Keeping, Failure> {
+    let mut keeping = Keeping::default();
+    for mut section in document.sections("keep")? {
+        let id = id(&mut section, &keeping.jobs)?;
+        let action = action(&mut section)?;
+        let when = when(&mut section, &action)?;
+        let gap = section.take("min_gap", "min_gap = \"2m\"", duration)?;
+        let smallest = if action.reaches_provider() { SMALLEST_GAP } else { Duration::ZERO };
+        if let Some(gap) = gap.filter(|gap| *gap < smallest) {
+            let (gap, smallest) =
+                (humantime::format_duration(gap), humantime::format_duration(smallest));
+            keeping.warnings.push(format!(
+                "job {id}: min_gap is {gap}, and at least {smallest} for what asks a provider"
+            ));
+        }
+        let job = Job {
+            when,
+            zone: section
+                .take("time_zone", "time_zone = \"Europe/Berlin\"", |value| {
+                    Zone::parse(&text(value)?)
+                })?
+                .unwrap_or_default(),
+            silence: section.take("silence", "silence = [\"01:00\", \"07:00\"]", silence)?,
+            min_gap: gap.unwrap_or(smallest).max(smallest),
+            attempts: section
+                .take("attempts", "attempts = 3", |value| whole(value, 1..=10))?
+                .unwrap_or(ATTEMPTS),
+            disable_after: section
+                .take("disable_after", "disable_after = 5", |value| whole(value, 1..=1000))?
+                .unwrap_or(DISABLE_AFTER),
+            notify: section.take("notify", "notify = \"notify-send\"", line)?,
+            id,
+            action,
+        };
+        section.end()?;
+        keeping.jobs.push(job);
+    }
+    Ok(keeping)
+}
+
+fn id(section: &mut Section<'_>, others: &[Job]) -> Result<String, Failure> {
+    if !section.has("id") {
+        return Err(section.wrong("id", "a [[keep]] needs an id, as id = \"claude\""));
+    }
+    let id = section.take("id", "id = \"claude\"", |value| -> Result<_, String> {
+        let id = text(value)?;
+        let fits = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+        if id.is_empty() || !id.chars().all(fits) || id.starts_with(['.', '-']) {
+            return Err("not made of letters, digits, ., - and _, or begins with . or -".into());
+        }
+        if others.iter().any(|job| job.id == id) {
+            return Err("another job's id as well".into());
+        }
+        Ok(id)
+    })?;
+    Ok(id.unwrap_or_default())
+}
+
+fn action(section: &mut Section<'_>) -> Result<Action, Failure> {
+    const RIGHT: &str = "action = \"cli-ping\"";
+    if !section.has("action") {
+        let what = "a [[keep]] needs an action: command, cli-ping or refresh";
+        return Err(section.wrong("action", what));
+    }
+    let name = section.take("action", RIGHT, |value| match &*text(value)? {
+        name @ ("command" | "cli-ping" | "refresh") => Ok(name.to_owned()),
+        _ => Err("neither command, cli-ping nor refresh".to_owned()),
+    })?;
+    let name = name.unwrap_or_default();
+    let of = if name == "command" { ["command", "expiry_command"] } else { ["cli", "cli"] };
+    for key in ["command", "expiry_command", "cli"] {
+        if section.has(key) && !of.contains(&key) {
+            return Err(section.wrong(key, &format!("{key} is nothing that {name} asks for")));
+        }
+    }
+    if !section.has(of[0]) {
+        return Err(section.wrong("action", &format!("action {name:?} needs {}", of[0])));
+    }
+    let command = section.take("command", "command = \"make ping\"", line)?;
+    let expiry_command = section.take("expiry_command", "expiry_command = \"date\"", line)?;
+    let cli = section.take("cli", "cli = \"claude\"", |value| {
+        let name = text(value)?;
+        let found = Cli::ALL.into_iter().find(|cli| cli.name() == name);
+        found.ok_or_else(|| "neither claude, codex nor gemini".to_owned())
+    })?;
+    Ok(match (&*name, cli, command) {
+        ("cli-ping", Some(cli), _) => Action::CliPing(cli),
+        (_, Some(cli), _) => Action::Refresh(cli),
+        (_, None, command) => {
+            Action::Command { command: command.unwrap_or_default(), expiry_command }
+        }
+    })
+}
+
+fn when(section: &mut Section<'_>, action: &Action) -> Result<When, Failure> {
+    const KEYS: [&str; 3] = ["every", "daily", "before_expiry"];
+    let mut said = KEYS.into_iter().filter(|key| section.has(key));
+    let (Some(key), None) = (said.next(), said.next()) else {
+        let second = KEYS.into_iter().filter(|key| section.has(key)).nth(1).unwrap_or("id");
+        let what = "a job has exactly one of every, daily and before_expiry";
+        return Err(section.wrong(second, what));
+    };
+    if matches!(action, Action::Refresh(_)) && key != "before_expiry" {
+        return Err(
+            section.wrong(key, "a refresh goes by before_expiry, as before_expiry = \"5m\"")
+        );
+    }
+    if matches!(action, Action::Command { expiry_command: None, .. }) && key == "before_expiry" {
+        return Err(section.wrong(key, "before_expiry needs expiry_command, which prints the time"));
+    }
+    let every = section.take("every", "every = \"1h\"", |value| match duration(value)? {
+        span if span < Duration::from_secs(60) => Err("shorter than a minute".to_owned()),
+        span => Ok(When::Every(span)),
+    })?;
+    let daily = section.take("daily", "daily = \"09:00\"", |value| {
+        Minute::parse(&text(value)?).map(When::Daily)
+    })?;
+    let before = section.take("before_expiry", "before_expiry = \"5m\"", |value| {
+        duration(value).map(When::BeforeExpiry)
+    })?;
+    // One of them was there.
+    Ok(every.or(daily).or(before).unwrap_or(When::Every(Duration::MAX)))
+}
+
+fn silence(value: &DeValue<'_>) -> Result<Silence, Wrong> {
+    let times = texts(value, |time| Minute::parse(time).map(|_| ()))?;
+    let [start, end] = &times[..] else {
+        return Err(format!("a list of {}, not of a start and an end", times.len()).into());
+    };
+    Ok(Silence::new(Minute::parse(start)?, Minute::parse(end)?)?)
+}
+
+fn duration(value: &DeValue<'_>) -> Result<Duration, String> {
+    let span =
+        humantime::parse_duration(&text(value)?).map_err(|error| format!("none: {error}"))?;
+    let longest = Duration::from_secs(366 * 24 * 3600);
+    if span > longest { Err("longer than a year".to_owned()) } else { Ok(span) }
+}
+
+fn line(value: &DeValue<'_>) -> Result<String, String> {
+    let line = text(value)?;
+    if line.trim().is_empty() || line.contains('\0') {
+        return Err("empty, or has a NUL in it".to_owned());
+    }
+    Ok(line)
+}
+
+fn whole(value: &DeValue<'_>, range: std::ops::RangeInclusive<u32>) -> Result<u32, String> {
+    let found = number(value)?.parse().ok().filter(|number| range.contains(number));
+    found.ok_or_else(|| format!("no whole number from {} to {}", range.start(), range.end()))
+}

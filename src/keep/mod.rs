@@ -1,0 +1,172 @@
+//! What keep-alive remembers of its jobs: one file in the state folder, and a lock for a pass.
+//!
+//! A file that cannot be read is set aside and never written over; until somebody has looked at it,
+//! no job runs, since what it said of failures and limits is not known.
+
+use rustix::fs::{FlockOperation, OFlags};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::disk::{create, publish, words};
+use crate::domain::keep::JobState;
+use crate::domain::{Exit, Failure, Timestamp};
+
+const FILE: &str = "keep.json";
+const BROKEN: &str = "keep.json.broken";
+const LOCK: &str = "keep.lock";
+
+/// The state folder, as keep-alive uses it.
+#[derive(Debug, Clone)]
+pub struct Store {
+    folder: PathBuf,
+}
+
+/// What is known of each job, by its id.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Jobs {
+    schema: u32,
+    /// Those that are no longer configured stay: they may come back.
+    pub jobs: BTreeMap<String, JobState>,
+}
+
+/// The lock of a pass, held until it is dropped.
+#[derive(Debug)]
+pub struct Pass {
+    _file: File,
+}
+
+impl Store {
+    /// The store in that state folder, which need not exist yet.
+    pub fn at(state: &Path) -> Self {
+        Self { folder: state.to_owned() }
+    }
+
+    /// Begins a pass. Exit code 75 where one is under way.
+    ///
+    /// # Errors
+    /// Where the lock cannot be had.
+    pub fn begin(&self) -> Result<Pass, Failure> {
+        let path = self.folder.join(LOCK);
+        let open = || {
+            create::create_private_folders(&self.folder)?;
+            let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true).truncate(false).mode(0o600);
+            options.custom_flags(flags).open(&path)
+        };
+        let file = open().map_err(|error| failed("lock", &path, &error))?;
+        let taken = rustix::io::retry_on_intr(|| {
+            rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)
+        });
+        match taken {
+            Ok(()) => Ok(Pass { _file: file }),
+            Err(Errno::WOULDBLOCK) => {
+                let message = format!("another pass holds the lock {}", path.display());
+                Err(Failure { exit: Exit::Locked, ..Failure::new(message) })
+            }
+            Err(error) => Err(failed("lock", &path, &error.into())),
+        }
+    }
+
+    /// What is remembered; nothing where there is no file yet.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is broken, or a broken one was set aside that nobody has looked at.
+    pub fn read(&self) -> Result<Jobs, Failure> {
+        let broken = self.folder.join(BROKEN);
+        if broken.symlink_metadata().is_ok() {
+            return Err(unseen(&broken));
+        }
+        let path = self.folder.join(FILE);
+        match self.parse(&path)? {
+            Some(jobs) => Ok(jobs),
+            None => {
+                self.set_aside(&path, &broken)?;
+                Err(unseen(&broken))
+            }
+        }
+    }
+
+    /// The same for whoever only looks: what is broken is as good as empty, and is told beside it.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn look(&self) -> Result<(Jobs, Option<PathBuf>), Failure> {
+        let (path, broken) = (self.folder.join(FILE), self.folder.join(BROKEN));
+        let jobs = self.parse(&path)?;
+        let aside = Some(broken).filter(|broken| broken.symlink_metadata().is_ok());
+        let aside = aside.or_else(|| jobs.is_none().then_some(path));
+        Ok((jobs.unwrap_or_default(), aside))
+    }
+
+    /// Somebody has seen that the state was broken: it keeps another name, and jobs run again.
+    ///
+    /// # Errors
+    /// Where it cannot be renamed.
+    pub fn seen(&self, now: Timestamp) -> Result<Option<PathBuf>, Failure> {
+        let (path, broken) = (self.folder.join(FILE), self.folder.join(BROKEN));
+        let from = if broken.symlink_metadata().is_ok() {
+            broken
+        } else if self.parse(&path)?.is_none() {
+            path
+        } else {
+            return Ok(None);
+        };
+        let to = self.folder.join(format!("{BROKEN}.{}", now.compact()));
+        self.set_aside(&from, &to)?;
+        Ok(Some(to))
+    }
+
+    /// Remembers this.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write(&self, jobs: &Jobs) -> Result<(), Failure> {
+        let path = self.folder.join(FILE);
+        let jobs = Jobs { schema: 1, jobs: jobs.jobs.clone() };
+        let write = || {
+            create::create_private_folders(&self.folder)?;
+            let mut bytes = serde_json::to_vec_pretty(&jobs)?;
+            bytes.push(b'\n');
+            publish::publish(&path, &bytes, 0o600)
+        };
+        write().map_err(|error| failed("write", &path, &error))
+    }
+
+    /// Nothing where it is broken.
+    fn parse(&self, path: &Path) -> Result<Option<Jobs>, Failure> {
+        match fs::read(path) {
+            Ok(bytes) => {
+                let jobs: Option<Jobs> = serde_json::from_slice(&bytes).ok();
+                Ok(jobs.filter(|jobs| jobs.schema == 1))
+            }
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                Ok(Some(Jobs::default()))
+            }
+            Err(error) => Err(failed("read", path, &error)),
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a broken state is kept under another name")]
+    fn set_aside(&self, from: &Path, to: &Path) -> Result<(), Failure> {
+        fs::rename(from, to).map_err(|error| failed("set aside", from, &error))
+    }
+}
+
+fn unseen(broken: &Path) -> Failure {
+    let path = broken.display();
+    Failure::new(format!("what jobs remember was broken, and is set aside as {path}: no job runs"))
+        .hint("session-warden keep status shows it, and lets jobs run again")
+}
+
+fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {
+    Failure::new(format!("cannot {what} {}: {}", path.display(), words(error)))
+        .hint("--state-dir DIR names another folder for what jobs remember")
+}
