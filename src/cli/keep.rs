@@ -2,11 +2,11 @@
 
 use clap::{Args, Subcommand};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::options::{ConfigArgs, FormatArgs, StateArgs};
 use super::{complain, hint};
-use crate::commands::keep::{self, Keeper, Options};
+use crate::commands::keep::{self, Keeper, Limits, Options};
 use crate::config::{Environment, Format, Layer, Settings, pings_in};
 use crate::disk::interrupt::Interrupt;
 use crate::domain::keep::Cli;
@@ -129,7 +129,15 @@ impl KeepCommand {
             store: Store::at(&state),
             pings: pings_in(&state),
             base: &base,
-            processes: &|| Processes::of_users(&[process::user()]),
+            // One in another home has another login.
+            processes: &|| {
+                let all = Processes::of_users(&[process::user()]);
+                match environment.get("HOME") {
+                    Some(home) => all.in_home(Path::new(&home)),
+                    None => all,
+                }
+            },
+            limits: Limits::default(),
             clock,
             interrupt,
         };

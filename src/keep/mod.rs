@@ -83,13 +83,11 @@ impl Store {
             return Err(unseen(&broken));
         }
         let path = self.folder.join(FILE);
-        match self.parse(&path)? {
-            Some(jobs) => Ok(jobs),
-            None => {
-                self.set_aside(&path, &broken)?;
-                Err(unseen(&broken))
-            }
+        if let Some(jobs) = parse(&path)? {
+            return Ok(jobs);
         }
+        set_aside(&path, &broken)?;
+        Err(unseen(&broken))
     }
 
     /// The same for whoever only looks: what is broken is as good as empty, and is told beside it.
@@ -98,7 +96,7 @@ impl Store {
     /// Where it cannot be read.
     pub fn look(&self) -> Result<(Jobs, Option<PathBuf>), Failure> {
         let (path, broken) = (self.folder.join(FILE), self.folder.join(BROKEN));
-        let jobs = self.parse(&path)?;
+        let jobs = parse(&path)?;
         let aside = Some(broken).filter(|broken| broken.symlink_metadata().is_ok());
         let aside = aside.or_else(|| jobs.is_none().then_some(path));
         Ok((jobs.unwrap_or_default(), aside))
@@ -112,13 +110,13 @@ impl Store {
         let (path, broken) = (self.folder.join(FILE), self.folder.join(BROKEN));
         let from = if broken.symlink_metadata().is_ok() {
             broken
-        } else if self.parse(&path)?.is_none() {
+        } else if parse(&path)?.is_none() {
             path
         } else {
             return Ok(None);
         };
         let to = self.folder.join(format!("{BROKEN}.{}", now.compact()));
-        self.set_aside(&from, &to)?;
+        set_aside(&from, &to)?;
         Ok(Some(to))
     }
 
@@ -137,27 +135,25 @@ impl Store {
         };
         write().map_err(|error| failed("write", &path, &error))
     }
+}
 
-    /// Nothing where it is broken.
-    fn parse(&self, path: &Path) -> Result<Option<Jobs>, Failure> {
-        match fs::read(path) {
-            Ok(bytes) => {
-                let jobs: Option<Jobs> = serde_json::from_slice(&bytes).ok();
-                Ok(jobs.filter(|jobs| jobs.schema == 1))
-            }
-            Err(error)
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
-            {
-                Ok(Some(Jobs::default()))
-            }
-            Err(error) => Err(failed("read", path, &error)),
+/// Nothing where it is broken.
+fn parse(path: &Path) -> Result<Option<Jobs>, Failure> {
+    match fs::read(path) {
+        Ok(bytes) => {
+            let jobs: Option<Jobs> = serde_json::from_slice(&bytes).ok();
+            Ok(jobs.filter(|jobs| jobs.schema == 1))
         }
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(Some(Jobs::default()))
+        }
+        Err(error) => Err(failed("read", path, &error)),
     }
+}
 
-    #[expect(clippy::disallowed_methods, reason = "a broken state is kept under another name")]
-    fn set_aside(&self, from: &Path, to: &Path) -> Result<(), Failure> {
-        fs::rename(from, to).map_err(|error| failed("set aside", from, &error))
-    }
+#[expect(clippy::disallowed_methods, reason = "a broken state is kept under another name")]
+fn set_aside(from: &Path, to: &Path) -> Result<(), Failure> {
+    fs::rename(from, to).map_err(|error| failed("set aside", from, &error))
 }
 
 fn unseen(broken: &Path) -> Failure {

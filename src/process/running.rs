@@ -68,6 +68,18 @@ impl Processes {
         &self.all
     }
 
+    /// Only those that work in that home, or may for all that can be told.
+    #[must_use]
+    pub fn in_home(mut self, home: &Path) -> Self {
+        self.all.retain(|process| {
+            let environment = fs::read(format!("/proc/{}/environ", process.id)).unwrap_or_default();
+            let mut variables = environment.split(|byte| *byte == 0);
+            let theirs = variables.find_map(|variable| variable.strip_prefix(b"HOME="));
+            theirs.is_none_or(|theirs| theirs == home.as_os_str().as_bytes())
+        });
+        self
+    }
+
     /// Why not all of them may have been seen.
     pub fn unread(&self) -> Option<&str> {
         self.unread.as_deref()

@@ -35,6 +35,7 @@ mod hold_clean;
 mod hold_hooks;
 mod in_use;
 mod keep;
+mod keep_jobs;
 mod killed;
 mod list;
 mod log;

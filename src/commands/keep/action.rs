@@ -13,23 +13,11 @@ use crate::domain::keep::{Action, Cli, Job, Outcome, When, retry_pause};
 use crate::process::{Ended, run_bounded};
 use crate::provider::{Answer, Expiry, credential_hash, expiry, is_at_work, judge, turn};
 
-/// How long a CLI may take for its turn, and how long it has to end by itself when that is over. One
-/// that is killed while it renews a login can break it, so both are long.
-const TURN: Duration = Duration::from_secs(300);
-const GRACE: Duration = Duration::from_secs(60);
-
-/// How long a command of the user's may take, and one that tells an expiry.
-const COMMAND: Duration = Duration::from_secs(600);
-const TELLING: Duration = Duration::from_secs(60);
-
 /// What a turn is about.
 const TEXT: &str = "Reply with OK and nothing else.";
 
 /// A command says with this exit code that it wants to be tried later (`EX_TEMPFAIL`).
 const TRY_LATER: i32 = 75;
-
-/// How long to wait for a renewed login to be written.
-const WRITTEN: Duration = Duration::from_secs(5);
 
 /// What tells the login that a job uses from another one; nothing where it uses none.
 pub(super) fn credential(keeper: &Keeper<'_>, job: &Job) -> Option<String> {
@@ -71,7 +59,7 @@ pub(super) fn expires(keeper: &Keeper<'_>, job: &Job) -> Result<Option<Timestamp
 
 /// The time that a command of the user's prints: RFC 3339, or seconds since 1970.
 fn told_by(keeper: &Keeper<'_>, job: &Job, line: &str) -> Result<Timestamp, Outcome> {
-    let ended = bounded(keeper, &mut shell(job, line), TELLING)
+    let ended = bounded(keeper, &mut shell(job, line), keeper.limits.telling)
         .map_err(|why| Outcome::Failed { why: format!("expiry_command: {why}") })?;
     if ended.code != Some(0) {
         let why = format!("expiry_command {}", how(&ended));
@@ -129,10 +117,10 @@ pub(super) fn run(keeper: &Keeper<'_>, job: &Job) -> Outcome {
 
 /// A command of the user's. What it says is not written down: it may hold secrets.
 fn own(keeper: &Keeper<'_>, job: &Job, line: &str) -> Outcome {
-    match bounded(keeper, &mut shell(job, line), COMMAND) {
+    match bounded(keeper, &mut shell(job, line), keeper.limits.command) {
         Ok(_) if keeper.interrupt.asked() => stopped(),
         Ok(ended) if ended.timed_out => Outcome::Failed {
-            why: format!("it took longer than {} minutes", COMMAND.as_secs() / 60),
+            why: format!("it took longer than {} s", keeper.limits.command.as_secs()),
         },
         Ok(Ended { code: Some(0), .. }) => Outcome::Done,
         Ok(Ended { code: Some(TRY_LATER), .. }) => {
@@ -154,13 +142,18 @@ fn ping(keeper: &Keeper<'_>, cli: Cli) -> Outcome {
         return Outcome::Failed { why };
     }
     let mut command = turn(cli, TEXT);
-    match bounded(keeper, command.current_dir(&folder), TURN) {
+    match bounded(keeper, command.current_dir(&folder), keeper.limits.turn) {
         Ok(_) if keeper.interrupt.asked() => stopped(),
+        Ok(ended) if ended.timed_out => match judge(cli, &ended, keeper.now()) {
+            Answer::Limited { until } => limited(until),
+            Answer::Refused(why) => Outcome::Refused { why },
+            _ => Outcome::Failed {
+                why: format!("{} took longer than {} s", cli.name(), keeper.limits.turn.as_secs()),
+            },
+        },
         Ok(ended) => match judge(cli, &ended, keeper.now()) {
             Answer::Done => Outcome::Done,
-            Answer::Limited { until } => {
-                Outcome::RateLimited { why: "its usage limit was reached".to_owned(), until }
-            }
+            Answer::Limited { until } => limited(until),
             Answer::Refused(why) => Outcome::Refused { why },
             Answer::Failed(why) => Outcome::Failed { why },
         },
@@ -184,7 +177,7 @@ fn refresh(keeper: &Keeper<'_>, cli: Cli) -> Outcome {
         match (&before, expiry(cli, &base, keeper.now())) {
             (Expiry::At(before), Expiry::At(after)) if after > *before => return Outcome::Done,
             (_, Expiry::LogInAgain) => return Outcome::Refused { why: "log in again".to_owned() },
-            _ if start.elapsed() > WRITTEN => {
+            _ if start.elapsed() > keeper.limits.written => {
                 let why = format!("{} ran, and its login expires no later than before", cli.name());
                 return Outcome::Failed { why };
             }
@@ -199,7 +192,7 @@ pub(super) fn notify(keeper: &Keeper<'_>, job: &Job, state: &str, why: &str) {
     let Some(line) = &job.notify else { return };
     let mut command = shell(job, line);
     command.env("SESSION_WARDEN_STATE", state).env("SESSION_WARDEN_REASON", why);
-    let _ = bounded(keeper, &mut command, TELLING);
+    let _ = bounded(keeper, &mut command, keeper.limits.telling);
 }
 
 fn shell(job: &Job, line: &str) -> Command {
@@ -210,7 +203,11 @@ fn shell(job: &Job, line: &str) -> Command {
 
 fn bounded(keeper: &Keeper<'_>, command: &mut Command, time: Duration) -> Result<Ended, String> {
     let interrupted = || keeper.interrupt.asked();
-    run_bounded(command, time, GRACE, interrupted).map_err(|error| words(&error))
+    run_bounded(command, time, keeper.limits.grace, interrupted).map_err(|error| words(&error))
+}
+
+fn limited(until: Option<Timestamp>) -> Outcome {
+    Outcome::RateLimited { why: "its usage limit was reached".to_owned(), until }
 }
 
 fn stopped() -> Outcome {

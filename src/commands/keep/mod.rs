@@ -5,15 +5,44 @@ mod pass;
 mod status;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::disk::interrupt::Interrupt;
-use crate::domain::keep::{Cli, Job};
+use crate::domain::keep::{Cli, Job, JobState};
 use crate::domain::{Exit, Failure, Timestamp};
 use crate::keep::Store;
 use crate::process::Processes;
 
 pub use pass::{Options, run};
 pub use status::{check, status};
+
+/// How long what jobs run may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// A turn of a vendor's CLI. One that is killed while it renews a login can break it, so this is
+    /// long.
+    pub turn: Duration,
+    /// What is over its time has this long to end by itself, for the same reason.
+    pub grace: Duration,
+    /// A command of the user's.
+    pub command: Duration,
+    /// A command that tells something: an expiry, or the user of trouble.
+    pub telling: Duration,
+    /// A renewed login is written within this time.
+    pub written: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            turn: Duration::from_secs(300),
+            grace: Duration::from_secs(60),
+            command: Duration::from_secs(600),
+            telling: Duration::from_secs(60),
+            written: Duration::from_secs(5),
+        }
+    }
+}
 
 /// What keep-alive works with.
 pub struct Keeper<'a> {
@@ -29,6 +58,8 @@ pub struct Keeper<'a> {
     pub processes: &'a dyn Fn() -> Processes,
     /// The time now: a pass may take a while.
     pub clock: fn() -> Timestamp,
+    /// How long what is run may take.
+    pub limits: Limits,
     /// Whether somebody has asked to stop.
     pub interrupt: &'a Interrupt,
 }
@@ -50,9 +81,10 @@ impl Keeper<'_> {
         let found = self.jobs.iter().find(|job| job.id == id);
         found.ok_or_else(|| {
             let names: Vec<&str> = self.jobs.iter().map(|job| job.id.as_str()).collect();
-            let hint = match names.is_empty() {
-                true => "a job begins with [[keep]] in the configuration".to_owned(),
-                false => format!("the jobs are {}", names.join(", ")),
+            let hint = if names.is_empty() {
+                "a job begins with [[keep]] in the configuration".to_owned()
+            } else {
+                format!("the jobs are {}", names.join(", "))
             };
             Failure { exit: Exit::Usage, ..Failure::new(format!("no job {id:?}")) }.hint(hint)
         })
@@ -64,7 +96,7 @@ impl Keeper<'_> {
 /// # Errors
 /// Where there is no such job, or that cannot be written down.
 pub fn enable(keeper: &Keeper<'_>, id: &str) -> Result<Exit, Failure> {
-    change(keeper, id, |state| state.enable())
+    change(keeper, id, JobState::enable)
 }
 
 /// Keeps a job from running until it is enabled.
@@ -78,7 +110,7 @@ pub fn disable(keeper: &Keeper<'_>, id: &str) -> Result<Exit, Failure> {
 fn change(
     keeper: &Keeper<'_>,
     id: &str,
-    change: impl FnOnce(&mut crate::domain::keep::JobState),
+    change: impl FnOnce(&mut JobState),
 ) -> Result<Exit, Failure> {
     let job = keeper.job(id)?;
     let _pass = keeper.store.begin()?;

@@ -1,0 +1,502 @@
+//! `keep`: jobs with stand-ins for the vendors' CLIs on PATH. No provider is ever asked.
+
+use serde_json::{Value, json};
+use session_warden::commands::keep::{self, Keeper, Limits, Options};
+use session_warden::disk::interrupt::Interrupt;
+use session_warden::domain::keep::{Action, Cli, Job, When, Zone};
+use session_warden::domain::{Exit, Timestamp};
+use session_warden::keep::Store;
+use session_warden::process::Processes;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use crate::child::{bounded, finish, pid, start, wait_until};
+use crate::env::{Ran, TestEnv};
+
+/// What must never be seen outside of the CLI's own file.
+const SECRET: &str = "sk-ant-oat01-notforanyeyes";
+
+/// A home with these jobs.
+fn home(jobs: &str) -> TestEnv {
+    let env = TestEnv::new();
+    env.config(jobs);
+    env
+}
+
+/// A CLI of that name, which does that, with the words it was called with in `$*`.
+fn cli(env: &TestEnv, name: &str, does: &str) {
+    let path = env.path("bin").join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let script =
+        format!("#!/bin/sh\necho \"$PWD: $*\" >> {}/calls\n{does}\n", env.path("").display());
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn calls(env: &TestEnv) -> Vec<String> {
+    let text = fs::read_to_string(env.path("calls")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+fn command(env: &TestEnv, line: &str) -> Command {
+    let mut command = env.command(["keep"].into_iter().chain(line.split_whitespace()));
+    command.env("PATH", format!("{}:/usr/bin:/bin", env.path("bin").display()));
+    command
+}
+
+fn run(env: &TestEnv, line: &str) -> Ran {
+    bounded(&mut command(env, line))
+}
+
+/// The state of the one job.
+fn status(env: &TestEnv) -> Value {
+    let ran = run(env, "status --format json");
+    ran.exits(0);
+    let all: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(all["jobs"].as_array().unwrap().len(), 1, "{all}");
+    all["jobs"][0].clone()
+}
+
+fn state(env: &TestEnv) -> PathBuf {
+    env.home(".local/state/session-warden")
+}
+
+/// A login of Claude Code that expires in so many seconds.
+fn login(env: &TestEnv, seconds: i64) -> PathBuf {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
+    let at = i64::try_from(now).unwrap() + 1000 * seconds;
+    let login = json!({"claudeAiOauth": {
+        "accessToken": SECRET, "refreshToken": format!("{SECRET}-refresh"), "expiresAt": at,
+    }});
+    env.file(".claude/.credentials.json", login.to_string(), 0)
+}
+
+const PING: &str =
+    "[[keep]]\nid = \"p\"\naction = \"cli-ping\"\ncli = \"claude\"\nevery = \"1h\"\n";
+const OWN: &str = "[[keep]]\nid = \"own\"\naction = \"command\"\nevery = \"1h\"\nattempts = 1\n";
+
+#[test]
+fn nothing_runs_until_somebody_has_written_a_job() {
+    let env = TestEnv::new();
+    cli(&env, "claude", "exit 0");
+    run(&env, "run").exits(0).says(&["no job is configured", "[[keep]]"]);
+    let quiet = run(&env, "run -q");
+    assert_eq!((quiet.code, quiet.out.as_str(), quiet.err.as_str()), (0, "", ""));
+    assert!(run(&env, "status").out.contains("No job is configured"));
+    assert!(calls(&env).is_empty());
+}
+
+#[test]
+fn a_ping_is_one_turn_in_an_empty_folder_of_its_own_and_then_not_before_its_time() {
+    for (name, words) in [
+        ("claude", "-p Reply"),
+        ("codex", "exec --skip-git-repo-check Reply"),
+        ("gemini", "-p Reply"),
+    ] {
+        let env = home(&PING.replace("claude", name));
+        cli(
+            &env,
+            name,
+            "if read -r x; then echo something to read; exit 9; fi; ls -A | wc -l >> ../ls",
+        );
+        let dry = run(&env, "run -n");
+        dry.exits(0);
+        assert_eq!((dry.out.as_str(), calls(&env).len()), ("p: would run\n", 0));
+        assert!(!state(&env).join("keep.json").exists(), "a dry run writes nothing");
+        let ran = run(&env, "run");
+        ran.exits(0);
+        assert_eq!((ran.out.as_str(), ran.err.as_str()), ("p: done\n", ""));
+        let expected = format!("{}: {words}", state(&env).join("keep").join(name).display());
+        assert!(calls(&env)[0].starts_with(&expected), "{:?}", calls(&env));
+        // It is not due again, unless that is forced.
+        let ran = run(&env, "run");
+        assert!(ran.out.starts_with("p: not before 20"), "{ran:?}");
+        assert_eq!(calls(&env).len(), 1);
+        run(&env, "run --force p").exits(0);
+        assert_eq!(calls(&env).len(), 2);
+        let status = status(&env);
+        assert_eq!((&status["id"], &status["action"]), (&json!("p"), &json!("cli-ping")));
+        assert_eq!((&status["result"], &status["failures"]), (&json!("done"), &json!(0)));
+        assert_eq!(status["disabled"], Value::Null);
+        assert!(status["next"].as_str().unwrap() > status["last"].as_str().unwrap());
+        let mode = fs::metadata(state(&env).join("keep.json")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o600);
+    }
+}
+
+#[test]
+fn five_failed_runs_disable_a_job_which_is_told_once_and_can_be_enabled() {
+    let notify =
+        "echo \"$SESSION_WARDEN_JOB $SESSION_WARDEN_STATE $SESSION_WARDEN_REASON\" >> told";
+    let env = home(&format!("{PING}attempts = 1\nnotify = '''cd {}; {notify}'''\n", "$HOME"));
+    cli(&env, "claude", "echo something broke >&2; exit 1");
+    for count in 1..=5 {
+        let ran = run(&env, "run --force");
+        ran.exits(3);
+        assert!(ran.out.starts_with("p: failed: "), "{ran:?}");
+        assert!(ran.out.contains("something broke"), "{ran:?}");
+        let status = status(&env);
+        assert_eq!(status["failures"], count, "{status}");
+        assert_eq!(status["disabled"].is_string(), count == 5, "{status}");
+        // Without force it waits: 5 minutes, then 10, and so on.
+        assert_eq!(run(&env, "run").out.contains("not before"), count < 5);
+    }
+    let told = fs::read_to_string(env.home("told")).unwrap();
+    assert!(told.starts_with("p disabled failed 5 times in a row: "), "{told}");
+    let ran = run(&env, "run --force");
+    ran.exits(0);
+    assert!(ran.out.starts_with("p: disabled: failed 5 times in a row"), "{ran:?}");
+    assert_eq!((calls(&env).len(), told.lines().count()), (5, 1));
+    cli(&env, "claude", "exit 0");
+    run(&env, "enable p").exits(0);
+    assert_eq!(run(&env, "run --force").out, "p: done\n");
+    run(&env, "disable p").exits(0);
+    assert_eq!(status(&env)["disabled"], "by its user");
+    assert_eq!(run(&env, "run --force").out, "p: disabled: by its user\n");
+    run(&env, "enable other").exits(2).says(&["no job \"other\"", "hint: the jobs are p"]);
+}
+
+#[test]
+fn one_run_is_tried_as_often_as_it_may_be() {
+    let env = home(&format!("{PING}attempts = 2\n"));
+    cli(&env, "claude", "[ -e ../tried ] || { touch ../tried; exit 1; }");
+    assert_eq!(run(&env, "run").out, "p: done\n");
+    assert_eq!((calls(&env).len(), status(&env)["failures"].clone()), (2, json!(0)));
+}
+
+#[test]
+fn a_refused_login_disables_at_once_until_it_is_another_one() {
+    let env = home(PING);
+    login(&env, 9999);
+    cli(&env, "claude", "echo 'Invalid API key · Please run /login'; exit 1");
+    let ran = run(&env, "run");
+    ran.exits(3);
+    assert!(ran.out.starts_with("p: refused: "), "{ran:?}");
+    assert_eq!(calls(&env).len(), 1, "it is not tried again");
+    assert!(status(&env)["disabled"].as_str().unwrap().contains("login"));
+    cli(&env, "claude", "exit 0");
+    assert!(run(&env, "run --force").out.starts_with("p: disabled: "));
+    login(&env, 19999);
+    assert_eq!(run(&env, "run --force").out, "p: done\n");
+}
+
+#[test]
+fn a_rate_limit_waits_until_the_time_that_it_names_and_is_no_failure() {
+    let env = home(&format!("{PING}disable_after = 1\n"));
+    let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() + 3 * 3600;
+    cli(&env, "claude", &format!("echo 'Claude AI usage limit reached|{at}'; exit 1"));
+    run(&env, "run").exits(3);
+    let status = status(&env);
+    assert_eq!((&status["failures"], &status["disabled"]), (&json!(0), &Value::Null), "{status}");
+    let next = Timestamp::parse(status["next"].as_str().unwrap()).unwrap();
+    assert_eq!(next.since_1970().as_secs(), at, "{status}");
+}
+
+const REFRESH: &str = "[[keep]]\nid = \"r\"\naction = \"refresh\"\ncli = \"claude\"\nbefore_expiry = \"5m\"\nattempts = 1\n";
+
+#[test]
+fn a_refresh_is_the_clis_own_and_is_done_when_the_login_expires_later() {
+    let env = home(REFRESH);
+    // Nothing is known yet.
+    let ran = run(&env, "run");
+    ran.exits(0);
+    assert!(ran.out.starts_with("r: skipped: "), "{ran:?}");
+    let file = login(&env, 3600);
+    cli(&env, "claude", "exit 0");
+    run(&env, "enable r").exits(0);
+    assert!(run(&env, "run").out.starts_with("r: not before "));
+    // Close to its end, and renewed by the CLI.
+    login(&env, 60);
+    let later = fs::read_to_string(&file).unwrap().replace("\"expiresAt\":1", "\"expiresAt\":2");
+    fs::write(env.path("later"), later).unwrap();
+    let renew = format!("cp {} {}", env.path("later").display(), file.display());
+    cli(&env, "claude", &renew);
+    assert_eq!(run(&env, "run --force").out, "r: done\n");
+    assert_eq!(calls(&env).len(), 1);
+    // It ran, and nothing was renewed.
+    login(&env, 60);
+    cli(&env, "claude", "exit 0");
+    let ran = run(&env, "run --force");
+    ran.exits(3);
+    assert!(ran.out.contains("expires no later than before"), "{ran:?}");
+    // A lost race leaves empty tokens: only the user can mend that.
+    let empty = json!({"claudeAiOauth": {"accessToken": "", "refreshToken": "", "expiresAt": 0}});
+    fs::write(&file, empty.to_string()).unwrap();
+    let before = calls(&env).len();
+    let ran = run(&env, "run --force");
+    ran.exits(3);
+    assert_eq!((ran.out.as_str(), calls(&env).len()), ("r: refused: log in again\n", before));
+    assert_eq!(status(&env)["disabled"], "log in again");
+    run(&env, "check").exits(3);
+    assert_eq!(run(&env, "check").out, "wrong r: log in again with claude\n");
+    login(&env, 3600);
+    assert!(run(&env, "run").out.starts_with("r: not before "), "the new login enables it");
+}
+
+#[test]
+fn a_login_that_is_being_written_is_read_again_and_not_judged() {
+    let env = home(REFRESH);
+    let file = login(&env, 3600);
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, &whole[..40]).unwrap();
+    let writer = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        fs::write(&file, whole).unwrap();
+    });
+    assert!(run(&env, "run").out.starts_with("r: not before "));
+    writer.join().unwrap();
+}
+
+#[test]
+fn a_command_of_the_users_is_done_later_or_failed_by_its_exit_code() {
+    for (line, code, said) in [
+        ("true", 0, "own: done\n"),
+        ("exit 75", 0, "own: later: exit code 75\n"),
+        ("echo secret; exit 7", 3, "own: failed: ended with 7\n"),
+        ("kill -9 $$", 3, "own: failed: was ended by signal 9\n"),
+        ("test $SESSION_WARDEN_JOB = own", 0, "own: done\n"),
+    ] {
+        let env = home(&format!("{OWN}command = \"{line}\"\n"));
+        let ran = run(&env, "run");
+        ran.exits(code);
+        assert_eq!(ran.out, said);
+        assert_eq!(status(&env)["failures"], u8::from(code == 3));
+    }
+}
+
+#[test]
+fn a_commands_expiry_is_what_another_command_prints() {
+    let job = OWN.replace("every = \"1h\"", "before_expiry = \"1h\"") + "command = \"true\"\n";
+    for (prints, said) in [
+        ("date -d '+30 minutes' +%s", "own: done"),
+        ("date -u -d '+30 minutes' +%Y-%m-%dT%H:%M:%SZ", "own: done"),
+        ("date -d '+3 hours' +%s", "own: not before "),
+        ("echo soon", "own: skipped: expiry_command prints neither"),
+        ("exit 3", "own: failed: expiry_command ended with 3"),
+    ] {
+        let env = home(&format!("{job}expiry_command = \"{prints}\"\n"));
+        let ran = run(&env, "run");
+        assert!(ran.out.starts_with(said), "{prints}: {ran:?}");
+    }
+}
+
+#[test]
+fn silence_is_kept_whatever_is_forced() {
+    let env = home(&format!("{OWN}command = \"true\"\nsilence = [\"00:00\", \"23:59\"]\n"));
+    // One minute of the day is not silent, and tests may meet it.
+    let ran = run(&env, "run --force");
+    assert!(ran.out.starts_with("own: silent until 20") || ran.out == "own: done\n", "{ran:?}");
+    let env = home(&format!("{OWN}command = \"true\"\nsilence = [\"12:00\", \"11:59\"]\n"));
+    let ran = run(&env, "run --force");
+    assert!(ran.out.starts_with("own: silent until 20") || ran.out == "own: done\n", "{ran:?}");
+}
+
+#[test]
+fn of_two_passes_at_once_one_runs_and_the_other_says_so() {
+    let env = home(&format!("{OWN}command = \"touch $HOME/begun; sleep 5\"\n"));
+    let first = start(&mut command(&env, "run"));
+    wait_until(|| env.home("begun").exists());
+    run(&env, "run").exits(75).says(&["another pass holds the lock"]);
+    run(&env, "enable own").exits(75);
+    // Whoever only looks is not kept from it, and takes nothing for killed.
+    assert_eq!(status(&env)["failures"], 0);
+    finish(first).exits(0);
+    assert_eq!(status(&env)["result"], "done");
+}
+
+#[test]
+fn a_killed_pass_is_known_to_the_next() {
+    let env = home(&format!("{OWN}command = \"touch $HOME/begun; sleep 60\"\n"));
+    let child = start(&mut command(&env, "run"));
+    wait_until(|| env.home("begun").exists());
+    rustix::process::kill_process(pid(&child), rustix::process::Signal::KILL).unwrap();
+    finish(child);
+    let ran = run(&env, "run");
+    ran.exits(0);
+    assert!(ran.out.starts_with("own: not before "), "{ran:?}");
+    let status = status(&env);
+    assert_eq!(
+        (&status["failures"], &status["result"]),
+        (&json!(1), &json!("failed: the pass was killed"))
+    );
+}
+
+#[test]
+fn a_signal_ends_a_pass_and_what_it_runs_and_is_no_failure() {
+    let env = home(&format!("{OWN}command = \"echo $$ > $HOME/pid; exec sleep 60\"\n"));
+    let child = start(&mut command(&env, "run"));
+    wait_until(|| fs::read_to_string(env.home("pid")).is_ok_and(|text| text.ends_with('\n')));
+    rustix::process::kill_process(pid(&child), rustix::process::Signal::TERM).unwrap();
+    let ran = finish(child);
+    assert_eq!(ran.out, "own: later: stopped by a signal\n", "{ran:?}");
+    let process = fs::read_to_string(env.home("pid")).unwrap();
+    assert!(!Path::new("/proc").join(process.trim()).exists());
+    assert_eq!(status(&env)["failures"], 0);
+}
+
+#[test]
+fn a_broken_state_is_set_aside_and_nothing_runs_until_it_was_shown() {
+    let env = home(PING);
+    cli(&env, "claude", "exit 0");
+    fs::create_dir_all(state(&env)).unwrap();
+    fs::write(state(&env).join("keep.json"), "{\"schema\":1,\"jo").unwrap();
+    for _ in 0..2 {
+        run(&env, "run").exits(1).says(&["was broken", "keep.json.broken", "keep status"]);
+    }
+    assert!(calls(&env).is_empty());
+    let ran = run(&env, "status");
+    ran.exits(3).says(&["was broken", "hint: jobs run again from now on"]);
+    assert!(ran.out.contains("p (cli-ping"), "{ran:?}");
+    run(&env, "status").exits(0);
+    assert_eq!(run(&env, "run").out, "p: done\n");
+    let kept = fs::read_dir(state(&env)).unwrap().flatten().map(|entry| entry.file_name());
+    assert!(kept.into_iter().any(|name| name.to_str().unwrap().starts_with("keep.json.broken.")));
+}
+
+#[test]
+fn no_secret_is_in_any_output_or_state() {
+    let env = home(&format!("{PING}{}", REFRESH.replace("[[keep]]", "\n[[keep]]")));
+    login(&env, 60);
+    cli(
+        &env,
+        "claude",
+        &format!(
+            "cat $HOME/.claude/.credentials.json; echo 'Error: token {SECRET} is bad' >&2; exit 1"
+        ),
+    );
+    let mut said = String::new();
+    for line in ["run", "run --force", "status", "status --format json", "check", "run -n"] {
+        let ran = run(&env, line);
+        said += &ran.out;
+        said += &ran.err;
+    }
+    assert!(said.contains("failed"), "{said}");
+    let mut folders = vec![state(&env)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().flatten() {
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+            } else {
+                said += &fs::read_to_string(entry.path()).unwrap();
+            }
+        }
+    }
+    assert!(!said.contains("notforanyeyes"), "{said}");
+}
+
+#[test]
+fn what_makes_no_sense_is_told_with_its_line() {
+    let job = |lines: &str| format!("[[keep]]\nid = \"a\"\n{lines}");
+    let every = "action = \"cli-ping\"\ncli = \"claude\"\nevery = \"1h\"\n";
+    for (text, line, said) in [
+        ("[[keep]]\naction = \"cli-ping\"\n".to_owned(), 1, "needs an id"),
+        (job(""), 1, "needs an action"),
+        (job("action = \"ping\"\n"), 3, "neither command, cli-ping nor refresh"),
+        (job("action = \"cli-ping\"\nevery = \"1h\"\n"), 1, "needs cli"),
+        (job("action = \"cli-ping\"\ncli = \"vibe\"\nevery = \"1h\"\n"), 4, "neither claude"),
+        (job("action = \"command\"\nevery = \"1h\"\n"), 1, "needs command"),
+        (job(&format!("{every}command = \"x\"\n")), 6, "nothing that cli-ping asks for"),
+        (job("action = \"cli-ping\"\ncli = \"claude\"\n"), 1, "exactly one of"),
+        (job(&format!("{every}daily = \"09:00\"\n")), 6, "exactly one of"),
+        (job(&every.replace("1h", "1s")), 5, "shorter than a minute"),
+        (job(&every.replace("1h", "often")), 5, "every is"),
+        (job(&every.replace("every = \"1h\"", "daily = \"9 am\"")), 5, "daily is"),
+        (job(&format!("{every}time_zone = \"Mars/Base\"\n")), 6, "time_zone is"),
+        (job(&format!("{every}silence = [\"01:00\", \"01:00\"]\n")), 6, "silence is"),
+        (job(&format!("{every}silence = [\"01:00\"]\n")), 6, "a list of 1"),
+        (job(&format!("{every}attempts = 0\n")), 6, "1 to 10"),
+        (job(&format!("{every}retries = 1\n")), 6, "unknown key \"retries\""),
+        (job(&every.replace("cli-ping", "refresh")), 5, "goes by before_expiry"),
+        (job(every) + &job(every), 7, "another job's id"),
+        (
+            job("action = \"command\"\ncommand = \"x\"\nbefore_expiry = \"5m\"\n"),
+            5,
+            "expiry_command",
+        ),
+    ] {
+        let env = home(&text);
+        let ran = run(&env, "run");
+        ran.exits(2).says(&[said, &format!("config.toml:{line}: ")]);
+        assert_eq!(
+            ran.err.lines().filter(|line| !line.starts_with("hint: ")).count(),
+            1,
+            "{ran:?}"
+        );
+        // A clean reads the same file.
+        env.run("-n").exits(2);
+    }
+}
+
+#[test]
+fn a_gap_that_is_too_small_for_a_provider_is_raised_and_told() {
+    let env = home(&format!("{PING}min_gap = \"5s\"\n"));
+    cli(&env, "claude", "exit 0");
+    run(&env, "run").exits(0).says(&["warning: job p: min_gap is 5s, and at least 2m"]);
+    run(&env, "check").exits(3);
+    assert!(run(&env, "check").out.contains("warning: job p: min_gap"));
+}
+
+#[test]
+fn a_cli_that_hangs_is_asked_to_end_and_then_made_to_and_one_at_work_is_left_alone() {
+    let env = TestEnv::new();
+    cli(&env, "claude", "trap 'echo asked >> ../asked' TERM; while :; do sleep 0.05; done");
+    let job = Job {
+        id: "p".into(),
+        action: Action::Command {
+            command: format!("cd {}; exec bin/claude", env.path("").display()),
+            expiry_command: None,
+        },
+        when: When::Every(Duration::from_secs(3600)),
+        zone: Zone::default(),
+        silence: None,
+        min_gap: Duration::ZERO,
+        attempts: 1,
+        disable_after: 5,
+        notify: None,
+    };
+    let limits = Limits {
+        command: Duration::from_millis(300),
+        grace: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let now: fn() -> Timestamp = || SystemTime::now().into();
+    let base = |_: Cli| Ok(env.home(".claude"));
+    let processes = || Processes::of_users(&[]);
+    let keeper = Keeper {
+        jobs: &[job],
+        store: Store::at(&env.path("state")),
+        pings: env.path("state/keep"),
+        base: &base,
+        processes: &processes,
+        clock: now,
+        limits,
+        interrupt: &Interrupt::default(),
+    };
+    let mut said = Vec::new();
+    let exit = keep::run(&keeper, &Options::default(), &mut said).unwrap();
+    assert_eq!(exit, Exit::Partly);
+    assert!(String::from_utf8(said).unwrap().starts_with("p: failed: it took longer than"));
+}
+
+#[test]
+fn a_cli_that_is_at_work_is_not_started_beside_itself() {
+    let env = home(PING);
+    cli(&env, "claude", "[ \"$1\" = work ] && sleep 60");
+    let mut working = Command::new(env.path("bin/claude"));
+    working
+        .arg("work")
+        .env_clear()
+        .env("HOME", env.home("").to_str().unwrap().trim_end_matches('/'));
+    working.env("PATH", "/usr/bin:/bin");
+    let mut working = start(&mut working);
+    wait_until(|| !calls(&env).is_empty());
+    let ran = run(&env, "run");
+    ran.exits(0);
+    assert_eq!(ran.out, format!("p: later: claude is at work as process {}\n", working.id()));
+    assert_eq!(calls(&env).len(), 1);
+    working.kill().unwrap();
+    working.wait().unwrap();
+}
