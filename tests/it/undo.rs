@@ -217,6 +217,24 @@ fn nothing_goes_that_cannot_be_written_down_w10() {
     assert_eq!(fs::read_to_string(map).unwrap(), mixed());
 }
 
+/// Half an entry is none: undo would offer what never went.
+#[test]
+fn what_could_be_written_down_only_in_part_is_taken_back_w10() {
+    let env = home();
+    env.map(mixed());
+    let before = env.map_bytes();
+    let old = json!({"run": "old", "time": "2026-01-01T00:00:00Z", "pad": "x".repeat(3600)});
+    let old = format!("{old}\n");
+    let file = env.file(".local/state/session-warden/removals.jsonl", &old, 0);
+    // 8 blocks of 512 bytes, of which some are left: enough for the map, and for a part of three lines.
+    let ran = Ran::of(&mut through_shell(&env, "ulimit -f 8;", "clean", ""));
+    ran.exits(1).says(&["cannot write", "removals.jsonl"]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), old);
+    assert_eq!(env.map_bytes(), before);
+    env.run("clean").exits(0);
+    env.run("undo").exits(0);
+}
+
 #[test]
 fn an_undo_that_was_killed_half_way_is_taken_up_again() {
     let env = home();
