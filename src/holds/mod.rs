@@ -130,7 +130,12 @@ impl Holds {
         let mut found = Found::default();
         let mut list = || {
             let folder = match Folder::open(&self.folder) {
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                // Where no folder can be, nothing was ever held.
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+                {
+                    return Ok(());
+                }
                 opened => opened?,
             };
             folder.list(|entry| {
