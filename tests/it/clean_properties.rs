@@ -202,7 +202,7 @@ fn check_file(rows: &Rows, is_legacy: bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(32) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
 
     #[test]
     fn nothing_goes_but_what_is_idle_or_gone_and_undo_gives_it_back_d1_d3_d4_r5(rows in rows()) {

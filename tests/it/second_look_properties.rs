@@ -109,7 +109,7 @@ fn happen(env: &TestEnv, act: Act, place: &str, to: &str) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(100) })]
 
     #[test]
     fn it_sees_whatever_fresh_eyes_would_after_any_acts_d6(before in acts(), between in acts(), later_on in acts()) {
