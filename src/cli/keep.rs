@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::options::{ConfigArgs, FormatArgs, StateArgs};
 use super::{complain, hint};
 use crate::commands::keep::{self, Keeper, Limits, Options};
-use crate::config::{Environment, Format, Layer, Settings, pings_in};
+use crate::config::{Environment, Format, Home, Layer, Settings, pings_in};
 use crate::disk::interrupt::Interrupt;
 use crate::domain::keep::Cli;
 use crate::domain::{Exit, Failure, Timestamp};
@@ -116,7 +116,9 @@ impl KeepCommand {
         let settings = Settings::read(common.config.config.as_deref(), environment.clone(), false)?;
         let mut flags = Layer::default();
         common.state.say(&mut flags);
-        let (clean, _) = settings.resolve(&flags, None)?;
+        let (mut clean, _) = settings.resolve(&flags, None)?;
+        // The CLIs run with this environment, so the logins are those of this home.
+        clean.home = Home::User(environment.get("HOME").map(PathBuf::from));
         let state = clean.state_dir()?;
         let base = |cli: Cli| -> Result<PathBuf, Failure> {
             let provider = PROVIDERS.iter().find(|provider| provider.name == cli.name());
@@ -144,7 +146,7 @@ impl KeepCommand {
         let mut out = io::stdout().lock();
         match self {
             Self::Run(args) => {
-                for warning in &keeping.warnings {
+                for warning in keeping.warnings.iter().filter(|_| !args.quiet) {
                     complain(&format!("warning: {warning}"));
                 }
                 if keeping.jobs.is_empty() && !args.quiet {

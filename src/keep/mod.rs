@@ -12,6 +12,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::disk::folder::Folder;
 use crate::disk::{create, publish, words};
 use crate::domain::keep::JobState;
 use crate::domain::{Exit, Failure, Timestamp};
@@ -19,6 +20,9 @@ use crate::domain::{Exit, Failure, Timestamp};
 const FILE: &str = "keep.json";
 const BROKEN: &str = "keep.json.broken";
 const LOCK: &str = "keep.lock";
+
+/// A larger file is none of ours.
+const LARGEST: u64 = 16 << 20;
 
 /// The state folder, as keep-alive uses it.
 #[derive(Debug, Clone)]
@@ -90,6 +94,17 @@ impl Store {
         Err(unseen(&broken))
     }
 
+    /// The same for a dry run, which sets nothing aside.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn peek(&self) -> Result<Jobs, Failure> {
+        match self.look()? {
+            (jobs, None) => Ok(jobs),
+            (_, Some(broken)) => Err(unseen(&broken)),
+        }
+    }
+
     /// The same for whoever only looks: what is broken is as good as empty, and is told beside it.
     ///
     /// # Errors
@@ -139,7 +154,9 @@ impl Store {
 
 /// Nothing where it is broken.
 fn parse(path: &Path) -> Result<Option<Jobs>, Failure> {
-    match fs::read(path) {
+    let folder = path.parent().unwrap_or(path);
+    let name = path.file_name().unwrap_or_default();
+    match Folder::open(folder).and_then(|folder| folder.read_start(name, LARGEST)) {
         Ok(bytes) => {
             let jobs: Option<Jobs> = serde_json::from_slice(&bytes).ok();
             Ok(jobs.filter(|jobs| jobs.schema == 1))

@@ -184,6 +184,22 @@ fn a_refused_login_disables_at_once_until_it_is_another_one() {
 }
 
 #[test]
+fn a_login_that_comes_where_there_was_none_or_during_the_turn_is_another_one() {
+    for comes in ["before", "during"] {
+        let env = home(PING);
+        let written = login(&env, 9999);
+        fs::rename(&written, env.path("new")).unwrap();
+        let copy = format!("cp {} {}", env.path("new").display(), written.display());
+        let during = if comes == "during" { copy } else { String::new() };
+        cli(&env, "claude", &format!("{during}\necho 'Not logged in · Please run /login'; exit 1"));
+        run(&env, "run").exits(3);
+        fs::copy(env.path("new"), &written).unwrap();
+        cli(&env, "claude", "exit 0");
+        assert_eq!(run(&env, "run --force").out, "p: done\n", "{comes}");
+    }
+}
+
+#[test]
 fn a_rate_limit_waits_until_the_time_that_it_names_and_is_no_failure() {
     let env = home(&format!("{PING}disable_after = 1\n"));
     let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() + 3 * 3600;
@@ -220,8 +236,16 @@ fn a_refresh_is_the_clis_own_and_is_done_when_the_login_expires_later() {
     login(&env, 60);
     cli(&env, "claude", "exit 0");
     let ran = run(&env, "run --force");
-    ran.exits(3);
-    assert!(ran.out.contains("expires no later than before"), "{ran:?}");
+    ran.exits(0);
+    assert!(ran.out.starts_with("r: later: claude ran, and its login expires no later"), "{ran:?}");
+    login(&env, -60);
+    run(&env, "run --force").exits(3).says(&[]);
+    // Whatever else it says, a login that expires later is renewed.
+    login(&env, 60);
+    cli(&env, "claude", &format!("{renew}; echo boom; exit 1"));
+    assert_eq!(run(&env, "run --force").out, "r: done\n");
+    login(&env, 60);
+    cli(&env, "claude", "exit 0");
     // A lost race leaves empty tokens: only the user can mend that.
     let empty = json!({"claudeAiOauth": {"accessToken": "", "refreshToken": "", "expiresAt": 0}});
     fs::write(&file, empty.to_string()).unwrap();
@@ -284,6 +308,33 @@ fn a_commands_expiry_is_what_another_command_prints() {
 }
 
 #[test]
+fn what_tells_an_expiry_and_fails_waits_like_any_other_failure() {
+    let job = OWN.replace("every = \"1h\"", "before_expiry = \"1h\"") + "command = \"true\"\n";
+    let env = home(&format!("{job}expiry_command = \"echo x >> $HOME/asked; exit 3\"\n"));
+    run(&env, "run").exits(3);
+    for _ in 0..5 {
+        assert!(run(&env, "run").out.starts_with("own: not before "));
+    }
+    assert_eq!(fs::read_to_string(env.home("asked")).unwrap(), "x\n");
+    assert_eq!(status(&env)["failures"], 1);
+}
+
+#[test]
+fn jobs_go_on_where_nobody_can_read_of_them_and_none_is_run_twice() {
+    let env = home(&format!(
+        "{OWN}command = \"echo x >> $HOME/ran\"\n{}command = \"echo y >> $HOME/ran\"\n",
+        OWN.replace("\"own\"", "\"two\"")
+    ));
+    let mut command = command(&env, "run");
+    command.stdout(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let ended = command.output().unwrap();
+    assert_eq!(ended.status.code(), Some(3), "{ended:?}");
+    assert_eq!(fs::read_to_string(env.home("ran")).unwrap(), "x\ny\n");
+    run(&env, "run own own --force").exits(0);
+    assert_eq!(fs::read_to_string(env.home("ran")).unwrap(), "x\ny\nx\n");
+}
+
+#[test]
 fn silence_is_kept_whatever_is_forced() {
     let env = home(&format!("{OWN}command = \"true\"\nsilence = [\"00:00\", \"23:59\"]\n"));
     // One minute of the day is not silent, and tests may meet it.
@@ -343,6 +394,8 @@ fn a_broken_state_is_set_aside_and_nothing_runs_until_it_was_shown() {
     cli(&env, "claude", "exit 0");
     fs::create_dir_all(state(&env)).unwrap();
     fs::write(state(&env).join("keep.json"), "{\"schema\":1,\"jo").unwrap();
+    run(&env, "run -n").exits(1).says(&["was broken", "keep status"]);
+    assert!(state(&env).join("keep.json").exists(), "a dry run sets nothing aside");
     for _ in 0..2 {
         run(&env, "run").exits(1).says(&["was broken", "keep.json.broken", "keep status"]);
     }
@@ -435,6 +488,8 @@ fn a_gap_that_is_too_small_for_a_provider_is_raised_and_told() {
     let env = home(&format!("{PING}min_gap = \"5s\"\n"));
     cli(&env, "claude", "exit 0");
     run(&env, "run").exits(0).says(&["warning: job p: min_gap is 5s, and at least 2m"]);
+    let quiet = run(&env, "run -q");
+    assert_eq!((quiet.code, quiet.err.as_str()), (0, ""));
     run(&env, "check").exits(3);
     assert!(run(&env, "check").out.contains("warning: job p: min_gap"));
 }

@@ -61,6 +61,9 @@ pub(super) fn expires(keeper: &Keeper<'_>, job: &Job) -> Result<Option<Timestamp
 fn told_by(keeper: &Keeper<'_>, job: &Job, line: &str) -> Result<Timestamp, Outcome> {
     let ended = bounded(keeper, &mut shell(job, line), keeper.limits.telling)
         .map_err(|why| Outcome::Failed { why: format!("expiry_command: {why}") })?;
+    if keeper.interrupt.asked() {
+        return Err(stopped());
+    }
     if ended.code != Some(0) {
         let why = format!("expiry_command {}", how(&ended));
         return Err(Outcome::Failed { why });
@@ -99,20 +102,31 @@ pub(super) fn login(keeper: &Keeper<'_>, job: &Job) -> Result<String, String> {
 
 /// Runs the job, as often as it may be tried.
 pub(super) fn run(keeper: &Keeper<'_>, job: &Job) -> Outcome {
+    let before = cli_of(job).and_then(|cli| told(keeper, cli));
     let mut attempt = 1;
     loop {
         let outcome = match &job.action {
             Action::Command { command, .. } => own(keeper, job, command),
             Action::CliPing(cli) => ping(keeper, *cli),
-            Action::Refresh(cli) => refresh(keeper, *cli),
+            Action::Refresh(cli) => refresh(keeper, *cli, before.as_ref()),
         };
         // What a provider or a user has said is not asked for a second time.
-        let is_over = !matches!(outcome, Outcome::Failed { .. }) || attempt >= job.attempts;
-        if is_over || !pause(keeper, retry_pause(attempt, random(attempt))) {
+        let is_over = !matches!(outcome, Outcome::Failed { .. })
+            || attempt >= job.attempts
+            || job.silent_until(keeper.now()).is_some();
+        if is_over
+            || !pause(keeper, retry_pause(attempt, random(attempt)))
+            || job.silent_until(keeper.now()).is_some()
+        {
             return outcome;
         }
         attempt += 1;
     }
+}
+
+/// When the login of that CLI expires, where its folder is known.
+fn told(keeper: &Keeper<'_>, cli: Cli) -> Option<Expiry> {
+    Some(expiry(cli, &(keeper.base)(cli).ok()?, keeper.now()))
 }
 
 /// A command of the user's. What it says is not written down: it may hold secrets.
@@ -161,25 +175,37 @@ fn ping(keeper: &Keeper<'_>, cli: Cli) -> Outcome {
     }
 }
 
-/// One turn, after which the login must expire later than before.
-fn refresh(keeper: &Keeper<'_>, cli: Cli) -> Outcome {
-    let base = match (keeper.base)(cli) {
-        Ok(base) => base,
-        Err(failure) => return Outcome::Skipped { why: failure.message },
-    };
-    let before = expiry(cli, &base, keeper.now());
+/// One turn, after which the login must expire later than before the first one: then it is done, whatever
+/// else the CLI has said.
+fn refresh(keeper: &Keeper<'_>, cli: Cli, before: Option<&Expiry>) -> Outcome {
     let outcome = ping(keeper, cli);
-    if outcome != Outcome::Done {
+    if matches!(outcome, Outcome::Later { .. }) {
         return outcome;
     }
     let start = Instant::now();
     loop {
-        match (&before, expiry(cli, &base, keeper.now())) {
-            (Expiry::At(before), Expiry::At(after)) if after > *before => return Outcome::Done,
-            (_, Expiry::LogInAgain) => return Outcome::Refused { why: "log in again".to_owned() },
-            _ if start.elapsed() > keeper.limits.written => {
+        match (before, told(keeper, cli)) {
+            (Some(Expiry::At(before)), Some(Expiry::At(after))) if after > *before => {
+                return Outcome::Done;
+            }
+            (_, Some(Expiry::LogInAgain)) => {
+                return Outcome::Refused { why: "log in again".to_owned() };
+            }
+            _ if outcome != Outcome::Done => return outcome,
+            (Some(Expiry::At(before)), _) if start.elapsed() > keeper.limits.written => {
                 let why = format!("{} ran, and its login expires no later than before", cli.name());
-                return Outcome::Failed { why };
+                // It renews when it thinks that it is time, and another turn right now would not help.
+                return if *before > keeper.now() {
+                    Outcome::Later { why }
+                } else {
+                    Outcome::Failed { why }
+                };
+            }
+            (None | Some(_), None) => {
+                return Outcome::Skipped { why: "its folder is not known".into() };
+            }
+            _ if start.elapsed() > keeper.limits.written => {
+                return Outcome::Skipped { why: "it is not known when its login expires".into() };
             }
             _ => thread::sleep(Duration::from_millis(100)),
         }

@@ -74,7 +74,15 @@ impl Keeper<'_> {
         if ids.is_empty() {
             return Ok(self.jobs.iter().collect());
         }
-        ids.iter().map(|id| self.job(id)).collect()
+        // One that is named twice is run once.
+        let mut asked: Vec<&Job> = Vec::new();
+        for id in ids {
+            let job = self.job(id)?;
+            if !asked.iter().any(|other| other.id == job.id) {
+                asked.push(job);
+            }
+        }
+        Ok(asked)
     }
 
     fn job(&self, id: &str) -> Result<&Job, Failure> {

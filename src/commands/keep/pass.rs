@@ -28,14 +28,19 @@ pub struct Options {
 pub fn run(keeper: &Keeper<'_>, options: &Options, out: &mut dyn Write) -> Result<Exit, Failure> {
     let asked = keeper.asked(&options.ids)?;
     let _pass = if options.dry_run { None } else { Some(keeper.store.begin()?) };
-    let mut known = keeper.store.read()?;
+    let mut known = if options.dry_run { keeper.store.peek()? } else { keeper.store.read()? };
     let mut exit = Exit::Done;
+    let mut unsaid = None;
     for job in asked {
         if keeper.interrupt.asked() {
             break;
         }
         let state = known.jobs.entry(job.id.clone()).or_default();
-        let told = look(keeper, job, state);
+        if options.dry_run {
+            // It may be that of a pass that is under way now.
+            state.running_since = None;
+        }
+        let told = look(keeper, job, state, options.force);
         let line = match told {
             Told::Run if options.dry_run => "would run".to_owned(),
             Told::Early(_) if options.force && options.dry_run => "would run".to_owned(),
@@ -43,15 +48,17 @@ pub fn run(keeper: &Keeper<'_>, options: &Options, out: &mut dyn Write) -> Resul
             Told::Early(_) if options.force => run_one(keeper, job, &mut known, &mut exit)?,
             Told::Early(why) | Told::No(why) => why,
             Told::Skip(outcome) => {
-                end(keeper, job, &outcome, &mut known, &mut exit, options.dry_run)?
+                let credential = action::credential(keeper, job);
+                end(keeper, job, (&outcome, credential), &mut known, &mut exit, options.dry_run)?
             }
         };
-        say(out, &format!("{}: {line}", job.id))?;
+        // Jobs go on where nobody can read of them.
+        unsaid = say(out, &format!("{}: {line}", job.id)).err().or(unsaid);
     }
     if !options.dry_run {
         keeper.store.write(&known)?;
     }
-    Ok(exit)
+    unsaid.map_or(Ok(exit), Err)
 }
 
 /// What is to be done with a job.
@@ -65,7 +72,7 @@ enum Told {
     Skip(Outcome),
 }
 
-fn look(keeper: &Keeper<'_>, job: &Job, state: &mut JobState) -> Told {
+fn look(keeper: &Keeper<'_>, job: &Job, state: &mut JobState, is_forced: bool) -> Told {
     let now = keeper.now();
     state.settle(now);
     state.seen.get_or_insert(now);
@@ -76,6 +83,12 @@ fn look(keeper: &Keeper<'_>, job: &Job, state: &mut JobState) -> Told {
     }
     if let Some(until) = job.silent_until(now) {
         return Told::No(format!("silent until {}", until.for_people()));
+    }
+    // Nor is what has to wait in any case.
+    let after_gap = state.last_run.map(|last| last.after(job.gap()));
+    let wait = state.not_before.max(after_gap).filter(|wait| *wait > now && !is_forced);
+    if let Some(wait) = wait {
+        return Told::Early(format!("not before {}", wait.for_people()));
     }
     let expires = match action::expires(keeper, job) {
         Ok(expires) => expires,
@@ -99,22 +112,24 @@ fn run_one(
     known.jobs.entry(job.id.clone()).or_default().begin(keeper.now());
     // A pass that is killed from here on is seen by the next one.
     keeper.store.write(known)?;
+    // The one that it runs with: a login that comes meanwhile is another one.
+    let credential = action::credential(keeper, job);
     let outcome = action::run(keeper, job);
-    end(keeper, job, &outcome, known, exit, false)
+    end(keeper, job, (&outcome, credential), known, exit, false)
 }
 
 /// Writes down how it ended, and tells whom it concerns.
 fn end(
     keeper: &Keeper<'_>,
     job: &Job,
-    outcome: &Outcome,
+    (outcome, credential): (&Outcome, Option<String>),
     known: &mut Jobs,
     exit: &mut Exit,
     is_dry: bool,
 ) -> Result<String, Failure> {
     let state = known.jobs.entry(job.id.clone()).or_default();
     let was_disabled = state.disabled_why(job).is_some();
-    state.end(job, outcome, action::credential(keeper, job), keeper.now());
+    state.end(job, outcome, credential, keeper.now());
     let disabled = state.disabled_why(job);
     let told = outcome.to_string();
     if !is_dry {

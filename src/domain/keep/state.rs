@@ -54,6 +54,9 @@ pub struct Disabled {
     /// The hash of the credential that was refused. Another one enables the job again.
     #[serde(default)]
     pub credential: Option<String>,
+    /// Whether it was refused, with that credential or with none that could be read.
+    #[serde(default)]
+    pub refused: bool,
 }
 
 impl JobState {
@@ -102,7 +105,7 @@ impl JobState {
                 self.wait_until(named.unwrap_or_else(|| now.after(backoff(self.rate_limits))));
             }
             Outcome::Refused { why } => {
-                self.disabled = Some(Disabled { why: one_line(why), credential });
+                self.disabled = Some(Disabled { why: one_line(why), credential, refused: true });
             }
         }
     }
@@ -144,15 +147,15 @@ impl JobState {
 
     /// Keeps it from running until it is enabled.
     pub fn disable(&mut self, why: &str) {
-        self.disabled = Some(Disabled { why: one_line(why), credential: None });
+        self.disabled = Some(Disabled { why: one_line(why), credential: None, refused: false });
     }
 
     /// Enables it if it is disabled because a credential was refused, and that of `credential`'s
     /// hash is another one. One that is not there any more is no other one.
     pub fn notices_change(&mut self, credential: Option<&str>) {
-        let refused = self.disabled.as_ref().and_then(|disabled| disabled.credential.as_deref());
+        let refused = self.disabled.as_ref().filter(|disabled| disabled.refused);
         if let (Some(refused), Some(credential)) = (refused, credential)
-            && refused != credential
+            && refused.credential.as_deref() != Some(credential)
         {
             self.enable();
         }
