@@ -30,3 +30,6 @@ pub use threshold::{IdleThreshold, Thresholds};
 pub use timestamp::Timestamp;
 pub use verdict::{KeepReason, RemoveReason, State, Verdict};
 pub use warning::{Warning, WarningCode};
+
+#[cfg(test)]
+mod tests;

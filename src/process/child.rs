@@ -18,7 +18,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use super::running::ignored_signals;
+use super::running::{ignored_signals, is_stopped};
 
 /// What is handed on. SIGKILL and SIGSTOP cannot be, and the others are about this process alone.
 const HANDED_ON: [i32; 17] = [
@@ -68,6 +68,8 @@ pub struct Child {
     happenings: Receiver<Happening>,
     /// Whether somebody has told this process to stop as well.
     is_to_stop: Cell<bool>,
+    /// Whether this process goes on after a stop, and the signal for that is still to be heard of.
+    has_gone_on: Cell<bool>,
 }
 
 /// Why a command does not run.
@@ -138,7 +140,13 @@ impl Child {
         let pid = pid.ok_or_else(|| io::Error::other("a process without an id"))?;
         // The thread waits for this.
         let _ = tell.send(pid);
-        Ok(Self { id, pid, happenings, is_to_stop: Cell::new(false) })
+        Ok(Self {
+            id,
+            pid,
+            happenings,
+            is_to_stop: Cell::new(false),
+            has_gone_on: Cell::new(false),
+        })
     }
 
     /// Its id.
@@ -172,6 +180,11 @@ impl Child {
             self.is_to_stop.set(true);
         } else if signal == number::SIGCONT {
             self.is_to_stop.set(false);
+            // A shell lets a whole group go on. Handed on a moment later, that could undo a stop that has
+            // come meanwhile.
+            if self.has_gone_on.take() || !is_stopped(self.id) {
+                return;
+            }
         }
         // Of a terminal that hangs up, its session's leader alone is told.
         let is_ours_alone = signal == number::SIGHUP && getsid(None).is_ok_and(|id| id == getpid());
@@ -190,6 +203,11 @@ impl Child {
         let is_of_jobs = signal.is_some_and(|signal| STOPS_JOBS.contains(&signal));
         if is_of_jobs && (self.is_to_stop.take() || File::open("/dev/tty").is_ok()) {
             let _ = kill_process(getpid(), Signal::STOP);
+            // Here it goes on. Whoever let this process go on alone meant the command.
+            self.has_gone_on.set(true);
+            if is_stopped(self.id) {
+                let _ = kill_process(self.pid, Signal::CONT);
+            }
         }
     }
 }

@@ -233,6 +233,12 @@ pub fn lockers() -> Result<HashMap<u64, u32>, String> {
     Ok(locks.lines().filter(|line| !line.contains("->")).filter_map(entry).collect())
 }
 
+/// Whether that process stands still; where no system tells, it may.
+pub(super) fn is_stopped(id: u32) -> bool {
+    let stat = fs::read(format!("/proc/{id}/stat")).unwrap_or_default();
+    stat_field(&stat, 3).is_none_or(|state| state == b"T")
+}
+
 /// The name space of processes that this one is in: elsewhere the same id is another process's.
 /// Nothing where the system has none, or does not tell.
 pub fn namespace() -> Option<&'static str> {

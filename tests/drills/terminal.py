@@ -82,6 +82,8 @@ def full_screen(terminal, before):
     terminal.see("<terminal True>")
     terminal.type("k")
     terminal.see("<key 107>")
+    # Until it waits for the next key: curses does not see what comes before.
+    time.sleep(0.3)
     terminal.resize(30, 100)
     terminal.see("<size 30x100>")
     # Twice, and as often as it was typed: not once more by way of the holder.
@@ -113,8 +115,11 @@ def suspended(terminal, before):
         terminal.type("\x1a")
         yield terminal.see("Stopped").group()
         terminal.see(r"\$ $")
+        # Until bash reads, and until the job has the terminal: a key before that is lost, held or not.
+        time.sleep(0.3)
         terminal.type("fg\n")
         terminal.see("exit 4'\r\n")
+        time.sleep(0.3)
     terminal.type("words\n")
     yield terminal.see(r"read words").group()
     terminal.see(r"\$ $")
@@ -129,8 +134,10 @@ def background(terminal, before):
     time.sleep(0.5)
     terminal.type("\n")
     yield terminal.see("Stopped").group()
+    time.sleep(0.3)
     terminal.type("fg\n")
     terminal.see("cat\r\n")
+    time.sleep(0.3)
     terminal.type("a line\n")
     terminal.see("a line\r\na line")
     terminal.type("\x04")
