@@ -101,11 +101,16 @@ impl Hold {
             schema: u32,
         }
         let torn = |error: serde_json::Error| NoHold::Torn(error.to_string());
-        let Layout { schema } = serde_json::from_slice(bytes).map_err(torn)?;
+        let hold = serde_json::from_slice::<Self>(bytes);
+        // The layout alone is asked for only where this is none: there may be hundreds.
+        let schema = match &hold {
+            Ok(hold) => hold.schema,
+            Err(_) => serde_json::from_slice::<Layout>(bytes).map_err(torn)?.schema,
+        };
         if schema != 1 {
             return Err(NoHold::Newer(format!("it is in the layout {schema} of another version")));
         }
-        let hold: Self = serde_json::from_slice(bytes).map_err(torn)?;
+        let hold = hold.map_err(torn)?;
         // One that never ended would hold for ever.
         if hold.last_beat().is_none() {
             return Err(NoHold::Torn(format!("its last beat is no time: {:?}", hold.last_beat)));

@@ -30,7 +30,7 @@ fn count(env: &TestEnv, event: &str) -> usize {
 }
 
 #[test]
-fn each_beat_tells_what_is_in_flight_and_the_end_tells_the_rest() {
+fn rule_9_each_beat_tells_what_is_in_flight_and_the_end_tells_the_rest() {
     let (env, id) = (TestEnv::new(), fresh_id());
     let child = beating(&env, &id, None, &["-v"]);
     wait_until(|| count(&env, "session_keepalive_heartbeat") > 0);
@@ -64,7 +64,7 @@ fn each_beat_tells_what_is_in_flight_and_the_end_tells_the_rest() {
 }
 
 #[test]
-fn the_beats_command_runs_only_where_the_gate_is_open() {
+fn rule_9_the_beats_command_runs_only_where_the_gate_is_open() {
     let script =
         "printf '%s %s\\n' \"$SESSION_WARDEN_SESSION\" \"$SESSION_WARDEN_REASON\" >> beats";
     for (gate, is_open) in [

@@ -1,0 +1,230 @@
+//! Passes that meet others, are ended or find what is broken, and configurations that make no sense.
+
+use serde_json::json;
+use session_warden::commands::keep::{self, Keeper, Limits, Options};
+use session_warden::disk::interrupt::Interrupt;
+use session_warden::domain::keep::{Action, Cli, Job, When, Zone};
+use session_warden::domain::{Exit, Timestamp};
+use session_warden::keep::Store;
+use session_warden::process::Processes;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use crate::child::{finish, pid, start, wait_until};
+use crate::env::TestEnv;
+
+use super::*;
+
+#[test]
+fn of_two_passes_at_once_one_runs_and_the_other_says_so() {
+    let env = home(&format!("{OWN}command = \"touch $HOME/begun; sleep 5\"\n"));
+    let first = start(&mut command(&env, "run"));
+    wait_until(|| env.home("begun").exists());
+    run(&env, "run").exits(75).says(&["another pass holds the lock"]);
+    run(&env, "enable own").exits(75);
+    // Whoever only looks is not kept from it, and takes nothing for killed.
+    assert_eq!(status(&env)["failures"], 0);
+    finish(first).exits(0);
+    assert_eq!(status(&env)["result"], "done");
+}
+
+#[test]
+fn a_killed_pass_is_known_to_the_next() {
+    let env = home(&format!("{OWN}command = \"touch $HOME/begun; sleep 60\"\n"));
+    let child = start(&mut command(&env, "run"));
+    wait_until(|| env.home("begun").exists());
+    rustix::process::kill_process(pid(&child), rustix::process::Signal::KILL).unwrap();
+    finish(child);
+    let ran = run(&env, "run");
+    ran.exits(0);
+    assert!(ran.out.starts_with("own: not before "), "{ran:?}");
+    let status = status(&env);
+    assert_eq!(
+        (&status["failures"], &status["result"]),
+        (&json!(1), &json!("failed: the pass was killed"))
+    );
+}
+
+#[test]
+fn a_signal_ends_a_pass_and_what_it_runs_and_is_no_failure() {
+    let env = home(&format!("{OWN}command = \"echo $$ > $HOME/pid; exec sleep 60\"\n"));
+    let child = start(&mut command(&env, "run"));
+    wait_until(|| fs::read_to_string(env.home("pid")).is_ok_and(|text| text.ends_with('\n')));
+    rustix::process::kill_process(pid(&child), rustix::process::Signal::TERM).unwrap();
+    let ran = finish(child);
+    assert_eq!(ran.out, "own: later: stopped by a signal\n", "{ran:?}");
+    let process = fs::read_to_string(env.home("pid")).unwrap();
+    assert!(!Path::new("/proc").join(process.trim()).exists());
+    assert_eq!(status(&env)["failures"], 0);
+}
+
+#[test]
+fn a_broken_state_is_set_aside_and_nothing_runs_until_it_was_shown() {
+    let env = home(PING);
+    cli(&env, "claude", "exit 0");
+    fs::create_dir_all(state(&env)).unwrap();
+    fs::write(state(&env).join("keep.json"), "{\"schema\":1,\"jo").unwrap();
+    run(&env, "run -n").exits(1).says(&["was broken", "keep status"]);
+    assert!(state(&env).join("keep.json").exists(), "a dry run sets nothing aside");
+    for _ in 0..2 {
+        run(&env, "run").exits(1).says(&["was broken", "keep.json.broken", "keep status"]);
+    }
+    assert!(calls(&env).is_empty());
+    let ran = run(&env, "status");
+    ran.exits(3).says(&["was broken", "hint: jobs run again from now on"]);
+    assert!(ran.out.contains("p (cli-ping"), "{ran:?}");
+    run(&env, "status").exits(0);
+    assert_eq!(run(&env, "run").out, "p: done\n");
+    let kept = fs::read_dir(state(&env)).unwrap().flatten().map(|entry| entry.file_name());
+    assert!(kept.into_iter().any(|name| name.to_str().unwrap().starts_with("keep.json.broken.")));
+}
+
+#[test]
+fn no_secret_is_in_any_output_or_state() {
+    let env = home(&format!("{PING}{}", REFRESH.replace("[[keep]]", "\n[[keep]]")));
+    login(&env, 60);
+    cli(
+        &env,
+        "claude",
+        &format!(
+            "cat $HOME/.claude/.credentials.json; echo 'Error: token {SECRET} is bad' >&2; exit 1"
+        ),
+    );
+    let mut said = String::new();
+    for line in ["run", "run --force", "status", "status --format json", "check", "run -n"] {
+        let ran = run(&env, line);
+        said += &ran.out;
+        said += &ran.err;
+    }
+    assert!(said.contains("failed"), "{said}");
+    let mut folders = vec![state(&env)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().flatten() {
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+            } else {
+                said += &fs::read_to_string(entry.path()).unwrap();
+            }
+        }
+    }
+    assert!(!said.contains("notforanyeyes"), "{said}");
+}
+
+#[test]
+fn what_makes_no_sense_is_told_with_its_line() {
+    let job = |lines: &str| format!("[[keep]]\nid = \"a\"\n{lines}");
+    let every = "action = \"cli-ping\"\ncli = \"claude\"\nevery = \"1h\"\n";
+    for (text, line, said) in [
+        ("[[keep]]\naction = \"cli-ping\"\n".to_owned(), 1, "needs an id"),
+        (job(""), 1, "needs an action"),
+        (job("action = \"ping\"\n"), 3, "neither command, cli-ping nor refresh"),
+        (job("action = \"cli-ping\"\nevery = \"1h\"\n"), 1, "needs cli"),
+        (job("action = \"cli-ping\"\ncli = \"vibe\"\nevery = \"1h\"\n"), 4, "neither claude"),
+        (job("action = \"command\"\nevery = \"1h\"\n"), 1, "needs command"),
+        (job(&format!("{every}command = \"x\"\n")), 6, "nothing that cli-ping asks for"),
+        (job("action = \"cli-ping\"\ncli = \"claude\"\n"), 1, "exactly one of"),
+        (job(&format!("{every}daily = \"09:00\"\n")), 6, "exactly one of"),
+        (job(&every.replace("1h", "1s")), 5, "shorter than a minute"),
+        (job(&every.replace("1h", "often")), 5, "every is"),
+        (job(&every.replace("every = \"1h\"", "daily = \"9 am\"")), 5, "daily is"),
+        (job(&format!("{every}time_zone = \"Mars/Base\"\n")), 6, "time_zone is"),
+        (job(&format!("{every}silence = [\"01:00\", \"01:00\"]\n")), 6, "silence is"),
+        (job(&format!("{every}silence = [\"01:00\"]\n")), 6, "a list of 1"),
+        (job(&format!("{every}attempts = 0\n")), 6, "1 to 10"),
+        (job(&format!("{every}retries = 1\n")), 6, "unknown key \"retries\""),
+        (job(&every.replace("cli-ping", "refresh")), 5, "goes by before_expiry"),
+        (job(every) + &job(every), 7, "another job's id"),
+        (
+            job("action = \"command\"\ncommand = \"x\"\nbefore_expiry = \"5m\"\n"),
+            5,
+            "expiry_command",
+        ),
+    ] {
+        let env = home(&text);
+        let ran = run(&env, "run");
+        ran.exits(2).says(&[said, &format!("config.toml:{line}: ")]);
+        assert_eq!(
+            ran.err.lines().filter(|line| !line.starts_with("hint: ")).count(),
+            1,
+            "{ran:?}"
+        );
+        // A clean reads the same file.
+        env.run("-n").exits(2);
+    }
+}
+
+#[test]
+fn a_gap_that_is_too_small_for_a_provider_is_raised_and_told() {
+    let env = home(&format!("{PING}min_gap = \"5s\"\n"));
+    cli(&env, "claude", "exit 0");
+    run(&env, "run").exits(0).says(&["warning: job p: min_gap is 5s, and at least 2m"]);
+    let quiet = run(&env, "run -q");
+    assert_eq!((quiet.code, quiet.err.as_str()), (0, ""));
+    run(&env, "check").exits(3);
+    assert!(run(&env, "check").out.contains("warning: job p: min_gap"));
+}
+
+#[test]
+fn what_hangs_is_asked_to_end_and_then_made_to() {
+    let env = TestEnv::new();
+    cli(&env, "claude", "trap 'echo asked >> asked' TERM; while :; do sleep 0.05; done");
+    let job = Job {
+        id: "p".into(),
+        action: Action::Command {
+            command: format!("cd {}; exec bin/claude", env.path("").display()),
+            expiry_command: None,
+        },
+        when: When::Every(Duration::from_secs(3600)),
+        zone: Zone::default(),
+        silence: None,
+        min_gap: Duration::ZERO,
+        attempts: 1,
+        disable_after: 5,
+        notify: None,
+    };
+    let limits = Limits {
+        command: Duration::from_millis(300),
+        grace: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let now: fn() -> Timestamp = || SystemTime::now().into();
+    let base = |_: Cli| Ok(env.home(".claude"));
+    let processes = || Processes::of_users(&[]);
+    let keeper = Keeper {
+        jobs: &[job],
+        store: Store::at(&env.path("state")),
+        pings: env.path("state/keep"),
+        base: &base,
+        processes: &processes,
+        clock: now,
+        limits,
+        interrupt: &Interrupt::default(),
+    };
+    let mut said = Vec::new();
+    let exit = keep::run(&keeper, &Options::default(), &mut said).unwrap();
+    assert_eq!(exit, Exit::Partly);
+    assert!(String::from_utf8(said).unwrap().starts_with("p: failed: it took longer than"));
+    assert_eq!(fs::read_to_string(env.path("asked")).unwrap(), "asked\n");
+}
+
+#[test]
+fn a_cli_that_is_at_work_is_not_started_beside_itself() {
+    let env = home(PING);
+    cli(&env, "claude", "[ \"$1\" = work ] && sleep 60");
+    let mut working = Command::new(env.path("bin/claude"));
+    working
+        .arg("work")
+        .env_clear()
+        .env("HOME", env.home("").to_str().unwrap().trim_end_matches('/'));
+    working.env("PATH", "/usr/bin:/bin");
+    let mut working = start(&mut working);
+    wait_until(|| !calls(&env).is_empty());
+    let ran = run(&env, "run");
+    ran.exits(0);
+    assert_eq!(ran.out, format!("p: later: claude is at work as process {}\n", working.id()));
+    assert_eq!(calls(&env).len(), 1);
+    working.kill().unwrap();
+    working.wait().unwrap();
+}
