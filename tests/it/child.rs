@@ -3,6 +3,7 @@
 
 use crate::env::{MINUTE, Ran, TestEnv};
 use rustix::process::{Pid, Signal};
+use std::fmt::Write as _;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{PermissionsExt, lchown};
@@ -40,10 +41,31 @@ pub(crate) fn finish(child: Child) -> Ran {
     let (send, receive) = mpsc::channel();
     thread::spawn(move || send.send(child.wait_with_output()));
     let Ok(output) = receive.recv_timeout(DEADLINE) else {
+        let standing = how_it_stands(pid.as_raw_nonzero().get());
         let _ = rustix::process::kill_process(pid, Signal::KILL);
-        panic!("the run hangs");
+        panic!("the run hangs\n{standing}");
     };
     Ran::from(output.unwrap())
+}
+
+/// What the kernel tells of each thread of a process and of all that it has started.
+fn how_it_stands(pid: i32) -> String {
+    let mut told = String::new();
+    for thread in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+        let read = |name: &str| fs::read_to_string(thread.path().join(name)).unwrap_or_default();
+        let status = read("status");
+        let is_wanted = |line: &&str| {
+            ["Name", "State", "Sig", "Shd"].iter().any(|start| line.starts_with(start))
+        };
+        let lines: Vec<&str> = status.lines().filter(is_wanted).collect();
+        let id = thread.file_name();
+        let (id, wait) = (id.to_string_lossy(), read("wchan"));
+        let _ = writeln!(told, "{id} {lines:?} in {wait:?}");
+        for child in read("children").split_whitespace() {
+            told += &how_it_stands(child.parse().unwrap());
+        }
+    }
+    told
 }
 
 /// Runs the command to its end, and panics if it hangs.
