@@ -1,12 +1,12 @@
 //! The grammar of `schedule`, and what is handed on of it to a timer.
 
-use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
-use std::ffi::OsString;
+use clap::{Arg, ArgMatches, Args, FromArgMatches, Subcommand};
+use std::ffi::{OsStr, OsString};
 use std::io;
 
 use super::args::RunArgs;
 use super::options::{ConfigArgs, FormatArgs, ProfileArgs, StateArgs};
-use crate::commands::schedule::{self, Chosen};
+use crate::commands::schedule::{self, Chosen, Only};
 use crate::commands::status;
 use crate::config::{Environment, Format, Layer, Settings, absolute};
 use crate::domain::{Exit, Failure, Timestamp};
@@ -15,7 +15,7 @@ use crate::schedule::{Method, When};
 #[derive(Debug, Subcommand)]
 pub(super) enum ScheduleCommand {
     /// Install a timer that cleans; what clean takes goes with it
-    #[command(max_term_width = 80)]
+    #[command(max_term_width = 80, mut_arg("keep", or_keep_alive))]
     Install(Box<InstallArgs>),
     /// Remove what was installed, and nothing else
     #[command(max_term_width = 80)]
@@ -24,7 +24,7 @@ pub(super) enum ScheduleCommand {
     #[command(max_term_width = 80)]
     Status(StatusArgs),
     /// Print what would be installed
-    #[command(max_term_width = 80)]
+    #[command(max_term_width = 80, mut_arg("keep", or_keep_alive))]
     Print(Box<InstallArgs>),
 }
 
@@ -34,7 +34,7 @@ pub(super) struct InstallArgs {
     #[arg(long, value_name = "METHOD", value_parser = method)]
     method: Option<Chosen>,
 
-    /// How often: 15m, 1h, 6h, 1d [default: 1h]
+    /// How often: 15m, 1h, 6h, 1d [default: 1h; for keep-alive, as often as its jobs need]
     #[arg(long, value_name = "DURATION", value_parser = every)]
     every: Option<When>,
 
@@ -68,6 +68,10 @@ pub(super) struct UninstallArgs {
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
 
+    /// Only that of keep-alive
+    #[arg(long, conflicts_with = "profile")]
+    keep: bool,
+
     #[command(flatten)]
     profile: ProfileArgs,
 }
@@ -82,6 +86,20 @@ pub(super) struct StatusArgs {
 
     #[command(flatten)]
     state: StateArgs,
+}
+
+/// Without a pattern, it is not clean's option, but asks for keep-alive.
+fn or_keep_alive(keep: Arg) -> Arg {
+    keep.num_args(0..=1).help(
+        "With PATTERN: never let go what matches, as in clean (repeatable). Without: a timer for \
+         the keep-alive jobs, and not for a clean",
+    )
+}
+
+/// Whether a pass of keep-alive takes that option as well.
+fn is_of_keep(word: &OsStr) -> bool {
+    let word = word.to_string_lossy();
+    word == "--quiet" || ["--config=", "--state-dir="].iter().any(|name| word.starts_with(name))
 }
 
 fn method(text: &str) -> Result<Chosen, String> {
@@ -101,7 +119,11 @@ fn every(text: &str) -> Result<When, String> {
 
 /// The options of a clean as they were typed, so that a timer can be told the same; paths from the root.
 #[derive(Debug, Clone, Default)]
-struct Typed(Vec<OsString>);
+struct Typed {
+    options: Vec<OsString>,
+    /// Whether `--keep` was typed without a pattern.
+    is_keep_alive: bool,
+}
 
 impl Args for Typed {
     fn augment_args(command: clap::Command) -> clap::Command {
@@ -115,7 +137,7 @@ impl Args for Typed {
 
 impl FromArgMatches for Typed {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let mut typed = Vec::new();
+        let (mut typed, mut is_keep_alive) = (Vec::new(), false);
         for option in RunArgs::augment_args(clap::Command::new("clean")).get_arguments() {
             let id = option.get_id().as_str();
             let was_typed =
@@ -124,6 +146,10 @@ impl FromArgMatches for Typed {
             if !option.get_action().takes_values() {
                 typed.push(format!("--{long}").into());
                 continue;
+            }
+            if id == "keep" {
+                let mut said = matches.get_occurrences::<String>(id).into_iter().flatten();
+                is_keep_alive |= said.any(|mut values| values.next().is_none());
             }
             let names = option.get_value_names().unwrap_or_default();
             let is_path = names.iter().any(|name| matches!(name.as_str(), "DIR" | "FILE"));
@@ -137,7 +163,7 @@ impl FromArgMatches for Typed {
                 typed.push(word);
             }
         }
-        Ok(Self(typed))
+        Ok(Self { options: typed, is_keep_alive })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -167,7 +193,9 @@ pub(super) fn run(
         ScheduleCommand::Uninstall(args) => {
             let chosen = args.method.unwrap_or(Chosen::Auto);
             let profile = args.profile.profile.as_deref();
-            schedule::uninstall(chosen, profile, args.user.as_deref(), environment, &mut out)
+            let only = profile.map_or(Only::All, Only::Profile);
+            let only = if args.keep { Only::Keep } else { only };
+            schedule::uninstall(chosen, only, args.user.as_deref(), environment, &mut out)
         }
         ScheduleCommand::Status(args) => {
             let mut flags = Layer::default();
@@ -183,17 +211,25 @@ pub(super) fn run(
 
 impl InstallArgs {
     fn wish(self) -> Result<schedule::Wish, Failure> {
-        let typed = self.typed.0.into_iter().map(|word| {
+        let keep = self.typed.is_keep_alive;
+        if let Some(other) = self.typed.options.iter().find(|word| keep && !is_of_keep(word)) {
+            let word = other.to_string_lossy();
+            let name = word.split('=').next().unwrap_or_default();
+            let message = format!("{name} is about a clean, and --keep alone is about keep-alive");
+            return Err(Failure { exit: Exit::Usage, ..Failure::new(message) }
+                .hint("--keep PATTERN, with a pattern, is an option of a clean"));
+        }
+        let typed = self.typed.options.into_iter().map(|word| {
             word.into_string().map_err(|word| {
                 let word = word.to_string_lossy();
                 Failure { exit: Exit::Usage, ..Failure::new(format!("{word} is not UTF-8")) }
             })
         });
         let arguments = typed.collect::<Result<Vec<String>, Failure>>()?;
-        let every = self.every.unwrap_or(When::Every(3600));
         Ok(schedule::Wish {
             method: self.method.unwrap_or(Chosen::Auto),
-            when: self.on_calendar.map_or(every, When::Calendar),
+            keep,
+            when: self.on_calendar.map(When::Calendar).or(self.every),
             user: self.user,
             flags: self.run.layer(),
             profile: self.run.profile.profile,

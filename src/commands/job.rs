@@ -9,10 +9,13 @@ use crate::disk::words;
 use crate::domain::Failure;
 use crate::process;
 use crate::provider::PROVIDERS;
-use crate::schedule::{Account, Job, Method};
+use crate::schedule::{Account, Job, KEEP_NAME, Method, When, Work, name};
+
+/// How often a clean runs unless it is told otherwise, in seconds.
+const HOUR: u64 = 3600;
 
 /// The user that a job of the system runs as.
-fn account(name: Option<&str>, sudo: Option<String>) -> Result<Account, Failure> {
+pub(super) fn account(name: Option<&str>, sudo: Option<String>) -> Result<Account, Failure> {
     let Some(name) = name.map(str::to_owned).or(sudo) else {
         return Err(usage("systemd-system needs to know whose sessions these are")
             .hint("--user NAME says so; under sudo, it is the user behind it"));
@@ -35,6 +38,7 @@ pub(super) fn job(
     environment: &Environment,
     sudo: Option<String>,
 ) -> Result<Job, Failure> {
+    check_name(wish.profile.as_deref())?;
     let user = match method {
         Method::SystemdSystem => Some(account(wish.user.as_deref(), sudo)?),
         _ => None,
@@ -77,18 +81,44 @@ pub(super) fn job(
     writes.sort();
     writes.dedup();
     reads.extend(wish.config.clone());
-    let binary = std::env::current_exe().map_err(|error| {
-        Failure::new(format!("cannot tell where this program lies: {}", words(&error)))
-    })?;
+    let binary = own_program()?;
     let mut arguments = vec!["clean".to_owned()];
     // cron mails whatever is printed.
     if method == Method::Cron && !wish.says_how_much {
         arguments.push("-q".to_owned());
     }
     arguments.extend(wish.arguments.iter().cloned());
+    let variables = variables(&sees)?;
+    let is_of_cli = |name: &str| PROVIDERS.iter().any(|p| p.variable.is_some_and(|v| v.0 == name));
+    let roots = variables.iter().filter(|(name, _)| is_of_cli(name));
+    reads.extend(roots.map(|(_, value)| PathBuf::from(value)));
+    reads.push(binary.clone());
+    Ok(Job {
+        work: Work::Clean { profile: wish.profile.clone() },
+        binary,
+        arguments,
+        variables,
+        when: wish.when.clone().unwrap_or(When::Every(HOUR)),
+        user,
+        reads,
+        states,
+        writes,
+    })
+}
+
+/// Where this program lies.
+pub(super) fn own_program() -> Result<PathBuf, Failure> {
+    let binary = std::env::current_exe().map_err(|error| {
+        Failure::new(format!("cannot tell where this program lies: {}", words(&error)))
+    })?;
     if binary.to_str().is_none() {
         return Err(usage(format!("{} is not UTF-8", binary.display())));
     }
+    Ok(binary)
+}
+
+/// The variables that a timer is to see, paths from the root.
+pub(super) fn variables(sees: &Environment) -> Result<Vec<(String, String)>, Failure> {
     // XDG: a relative path there is ignored, and must not become one that counts.
     let counts = |(name, value): &(&str, OsString)| {
         !name.starts_with("XDG_") || Path::new(value).is_absolute()
@@ -99,22 +129,19 @@ pub(super) fn job(
         let value = value.into_string();
         Ok((name.to_owned(), value.map_err(|_| usage(format!("${name} is not UTF-8")))?))
     });
-    let variables = variables.collect::<Result<Vec<(String, String)>, Failure>>()?;
-    let is_of_cli = |name: &str| PROVIDERS.iter().any(|p| p.variable.is_some_and(|v| v.0 == name));
-    let roots = variables.iter().filter(|(name, _)| is_of_cli(name));
-    reads.extend(roots.map(|(_, value)| PathBuf::from(value)));
-    reads.push(binary.clone());
-    Ok(Job {
-        profile: wish.profile.clone(),
-        binary,
-        arguments,
-        variables,
-        when: wish.when.clone(),
-        user,
-        reads,
-        states,
-        writes,
-    })
+    variables.collect()
+}
+
+/// That no timer of that profile would have the name of another one.
+///
+/// # Errors
+/// Exit code 2 where it would.
+pub(super) fn check_name(profile: Option<&str>) -> Result<(), Failure> {
+    if name(profile) != KEEP_NAME {
+        return Ok(());
+    }
+    Err(usage(format!("{KEEP_NAME} is the timer of keep-alive, and of no profile"))
+        .hint("give the profile another name; --keep is about keep-alive"))
 }
 
 /// Sees to it that the user whom the system is to run it as can: they must be able to run the program,

@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::job::{job, prepare};
+use super::job::{check_name, job, prepare};
+use super::keep_job::keep_job;
 use super::status::all_installed;
 use crate::config::{Environment, Layer};
 use crate::disk::words;
@@ -11,7 +12,9 @@ use crate::domain::{Exit, Failure};
 use crate::process;
 use crate::report::escape::escape;
 use crate::schedule::systemd::{Systemd, service};
-use crate::schedule::{Account, Installed, Job, Method, Step, When, cron, launchd, lingers, name};
+use crate::schedule::{
+    Account, Installed, Job, KEEP_NAME, Method, Step, When, Work, cron, launchd, lingers, name,
+};
 
 /// The method that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +30,10 @@ pub enum Chosen {
 pub struct Wish {
     /// How.
     pub method: Chosen,
-    /// When.
-    pub when: When,
+    /// Whether it is keep-alive, and no clean.
+    pub keep: bool,
+    /// When, where that was said.
+    pub when: Option<When>,
     /// As whom, for the system's systemd.
     pub user: Option<String>,
     /// What the options of the clean say.
@@ -75,7 +80,8 @@ pub fn install(
         return Err(Failure::new("only root can install units of the system")
             .hint("run it with sudo; schedule print shows what would be installed"));
     }
-    let job = job(wish, method, environment, sudo)?;
+    let make = if wish.keep { keep_job } else { job };
+    let job = make(wish, method, environment, sudo)?;
     if matches!(method, Method::SystemdUser | Method::SystemdSystem) {
         Systemd::check(&job)?;
     }
@@ -194,10 +200,12 @@ fn hints(job: &Job, method: Method, environment: &Environment) -> Vec<Step> {
         )));
     }
     let shows = match method {
+        _ if job.work == Work::Keep => {
+            "session-warden keep status shows how its jobs stand".to_owned()
+        }
         Method::SystemdUser => "journalctl --user -t session-warden shows its reports".to_owned(),
         Method::SystemdSystem => {
-            let unit = service(job.profile.as_deref(), job.user.as_ref());
-            format!("journalctl -u {unit} shows its reports")
+            format!("journalctl -u {} shows its reports", service(job))
         }
         Method::Cron | Method::Launchd => "session-warden history shows its runs".to_owned(),
     };
@@ -205,18 +213,36 @@ fn hints(job: &Job, method: Method, environment: &Environment) -> Vec<Step> {
     hints
 }
 
-/// Removes what was installed: by that method or any, for that profile or all.
+/// What is to be removed.
+#[derive(Debug, Clone, Copy)]
+pub enum Only<'w> {
+    /// All that was installed.
+    All,
+    /// The timer of that profile.
+    Profile(&'w str),
+    /// That of keep-alive.
+    Keep,
+}
+
+/// Removes what was installed: by that method or any.
 ///
 /// # Errors
 /// Where something cannot be removed.
 pub fn uninstall(
     method: Chosen,
-    profile: Option<&str>,
+    what: Only<'_>,
     user: Option<&str>,
     environment: &Environment,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    let only = profile.map(|profile| name(Some(profile)));
+    let only = match what {
+        Only::All => None,
+        Only::Profile(profile) => {
+            check_name(Some(profile))?;
+            Some(name(Some(profile)))
+        }
+        Only::Keep => Some(KEEP_NAME.to_owned()),
+    };
     let only = only.as_deref();
     // As for an installation: under sudo, it is the user behind it whose timer is meant.
     let behind = sudo_user(environment);

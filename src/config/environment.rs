@@ -7,10 +7,11 @@ use std::path::Path;
 use crate::provider::PROVIDERS;
 
 /// The environment variables that a run reads, besides the providers' own.
-const VARIABLES: [&str; 10] = [
+const VARIABLES: [&str; 11] = [
     "SUDO_USER",
     "COLUMNS",
     "HOME",
+    "PATH",
     "CLAUDE_SESSION_DIR",
     "CLAUDE_BRIDGE_PORT",
     "XDG_CONFIG_HOME",
@@ -21,7 +22,8 @@ const VARIABLES: [&str; 10] = [
 ];
 
 /// Those of them that are about one run, and mean nothing to a timer.
-const OF_ONE_RUN: [&str; 4] = ["COLUMNS", "SUDO_USER", "TERM", "SESSION_WARDEN_SEND_KEEPALIVES"];
+const OF_ONE_RUN: [&str; 5] =
+    ["COLUMNS", "PATH", "SUDO_USER", "TERM", "SESSION_WARDEN_SEND_KEEPALIVES"];
 
 /// The environment, as far as a run reads it. A variable that is set to nothing counts as unset.
 #[derive(Debug, Clone, Default)]

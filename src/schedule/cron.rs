@@ -231,11 +231,12 @@ fn without(text: &[u8], name: Option<&str>) -> (Vec<u8>, Vec<Step>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Work;
     use super::*;
 
     fn job(profile: Option<&str>) -> Job {
         Job {
-            profile: profile.map(str::to_owned),
+            work: Work::Clean { profile: profile.map(str::to_owned) },
             binary: "/opt/my tools/session-warden".into(),
             arguments: ["clean", "-q", "--keep=50%*"].map(str::to_owned).to_vec(),
             variables: vec![("CLAUDE_SESSION_DIR".into(), "/srv/it's here".into())],

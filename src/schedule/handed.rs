@@ -143,13 +143,13 @@ fn assigned(word: impl AsRef<str>) -> Option<(String, String)> {
 mod tests {
     use super::*;
     use crate::schedule::systemd::Systemd;
-    use crate::schedule::{Account, Job, cron};
+    use crate::schedule::{Account, Job, Work, cron};
 
     /// Whatever is installed, what it hands on can be read back.
     #[test]
     fn what_was_installed_is_read_back() {
         let mut job = Job {
-            profile: None,
+            work: Work::Clean { profile: None },
             binary: "/opt/my tools/session-warden".into(),
             arguments: ["clean", "-q", "--keep=50%*", "--map=/a $b/it's"]
                 .map(str::to_owned)

@@ -1,5 +1,5 @@
-//! Timers: a clean that runs again and again, by systemd, cron or launchd, with what was typed and what
-//! was set when it was installed, so that it looks where the person looked.
+//! Timers: a clean, or keep-alive, that runs again and again, by systemd, cron or launchd, with what was
+//! typed and what was set when it was installed, so that it looks where the person looked.
 //!
 //! Whatever is installed says so itself, in its first line or at its end, and by that it is found
 //! again: to be replaced, to be shown, and to be removed, also by a newer version.
@@ -25,7 +25,10 @@ pub use when::When;
 /// The name of what is installed without a profile.
 pub const NAME: &str = "session-warden";
 
-/// How a clean is run again and again.
+/// The name of what is installed for keep-alive, and so of no profile's timer.
+pub const KEEP_NAME: &str = "session-warden-keep";
+
+/// How something is run again and again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// A timer of the user's own systemd.
@@ -56,8 +59,8 @@ impl Method {
 /// What is to be run, when, and as whom.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// The profile it is for, where it is for one.
-    pub profile: Option<String>,
+    /// What it does.
+    pub work: Work,
     /// The program.
     pub binary: PathBuf,
     /// Its arguments, the command first.
@@ -76,6 +79,18 @@ pub struct Job {
     pub writes: Vec<PathBuf>,
 }
 
+/// What a timer does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Work {
+    /// Cleans.
+    Clean {
+        /// The profile it is for, where it is for one.
+        profile: Option<String>,
+    },
+    /// Runs the keep-alive jobs that are due.
+    Keep,
+}
+
 /// A user, as the password file knows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
@@ -90,13 +105,23 @@ pub struct Account {
 impl Job {
     /// What its units are called.
     pub fn name(&self) -> String {
-        name(self.profile.as_deref())
+        match &self.work {
+            Work::Clean { profile } => name(profile.as_deref()),
+            Work::Keep => KEEP_NAME.to_owned(),
+        }
     }
 }
 
 /// What the units for that profile are called.
 pub fn name(profile: Option<&str>) -> String {
     profile.map_or_else(|| NAME.to_owned(), |profile| format!("{NAME}-{profile}"))
+}
+
+impl Installed {
+    /// Whether it is that of keep-alive, and cleans nothing.
+    pub fn is_keep(&self) -> bool {
+        self.name == KEEP_NAME
+    }
 }
 
 /// A file that is to be there.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::quote::{escaped, unescaped, unit_word};
 use super::unit::{command, environment, set, settings, time};
-use super::{Account, Installed, Job, Method, Said, Step, Tool, UnitFile, bytes_of, name, text_of};
+use super::{Installed, Job, Method, Said, Step, Tool, UnitFile, Work, bytes_of, text_of};
 use crate::disk::create::{create_folders, remove};
 use crate::disk::publish::publish;
 use crate::disk::words;
@@ -21,6 +21,16 @@ const SYSTEM: [&str; 3] = [
     include_str!("../../packaging/systemd/system/session-warden@.service"),
     include_str!("../../packaging/systemd/system/session-warden@.timer"),
     include_str!("../../packaging/systemd/system/session-warden-failed@.service"),
+];
+
+/// The same for keep-alive, but for the last one, which serves both.
+const USER_KEEP: [&str; 2] = [
+    include_str!("../../packaging/systemd/user/session-warden-keep.service"),
+    include_str!("../../packaging/systemd/user/session-warden-keep.timer"),
+];
+const SYSTEM_KEEP: [&str; 2] = [
+    include_str!("../../packaging/systemd/system/session-warden-keep@.service"),
+    include_str!("../../packaging/systemd/system/session-warden-keep@.timer"),
 ];
 
 /// The first line of every file that was installed.
@@ -81,7 +91,10 @@ impl Systemd {
         let own = |text: &str| text.replace("session-warden-failed@", &format!("{name}-failed@"));
         match &job.user {
             None => {
-                let [service, timer, failed] = USER;
+                let [mut service, mut timer, failed] = USER;
+                if job.work == Work::Keep {
+                    [service, timer] = USER_KEEP;
+                }
                 let command = settings(&[("ExecStart", &command(job))], &environment(job));
                 add(format!("{name}.service"), set(&own(service), &command));
                 add(format!("{name}.timer"), set(timer, &time(job, &calendar)));
@@ -92,7 +105,10 @@ impl Systemd {
                     let message = format!("{name}@.service would be another unit's name");
                     return Err(usage(message).hint("give the profile a name with another end"));
                 }
-                let [service, timer, failed] = SYSTEM;
+                let [mut service, mut timer, failed] = SYSTEM;
+                if job.work == Work::Keep {
+                    [service, timer] = SYSTEM_KEEP;
+                }
                 add(format!("{name}@.service"), own(service));
                 add(format!("{name}@.timer"), timer.to_owned());
                 add(format!("{name}-failed@.service"), failed.to_owned());
@@ -106,7 +122,10 @@ impl Systemd {
                 let user = format!("User={}", user.name.replace('%', "%%"));
                 let mut lines = vec!["[Service]".to_owned(), user];
                 lines.extend(environment(job));
-                lines.push(format!("ReadWritePaths={}", writes.join(" ")));
+                // Keep-alive may write wherever its user may.
+                if !writes.is_empty() {
+                    lines.push(format!("ReadWritePaths={}", writes.join(" ")));
+                }
                 // The unit has a /tmp of its own, into which what it needs is put back.
                 let is_hidden = |path: &&PathBuf| {
                     ["/tmp", "/var/tmp"].iter().any(|hidden| path.starts_with(hidden))
@@ -352,10 +371,11 @@ fn put(file: &UnitFile) -> Result<(), Failure> {
     })
 }
 
-/// What the units of that profile are called, for hints.
-pub fn service(profile: Option<&str>, user: Option<&Account>) -> String {
-    match user {
-        Some(user) => format!("{}@{}.service", name(profile), escaped(&user.name)),
-        None => format!("{}.service", name(profile)),
+/// What the service of that job is called, for hints.
+pub fn service(job: &Job) -> String {
+    let name = job.name();
+    match &job.user {
+        Some(user) => format!("{name}@{}.service", escaped(&user.name)),
+        None => format!("{name}.service"),
     }
 }

@@ -176,7 +176,10 @@ pub(crate) fn settings<'t>(unit: &'t str, key: &str) -> Vec<&'t str> {
 fn by_systemd(units: &str) -> Told {
     let own: Vec<&str> = settings(units, "ExecStart");
     // That of the unit that logs failures is the last, and only the first two are ours.
-    let ours = own.iter().rfind(|line| line.contains(" clean")).unwrap();
+    let ours = own
+        .iter()
+        .rfind(|line| [" clean", " keep run"].iter().any(|own| line.contains(own)))
+        .unwrap();
     let mut words = systemd_words(ours);
     for word in words.iter_mut().skip(1) {
         assert!(!word.replace("$$", "").contains('$'), "a variable in {ours}");

@@ -13,6 +13,11 @@ const FAILURES: [&str; 2] = [
 ];
 const TIMERS: [&str; 2] =
     ["systemd/user/session-warden.timer", "systemd/system/session-warden@.timer"];
+/// Those of keep-alive.
+const KEEP_SERVICES: [&str; 2] =
+    ["systemd/user/session-warden-keep.service", "systemd/system/session-warden-keep@.service"];
+const KEEP_TIMERS: [&str; 2] =
+    ["systemd/user/session-warden-keep.timer", "systemd/system/session-warden-keep@.timer"];
 const CRON: [&str; 2] = ["cron/session-warden.crontab", "cron/session-warden.cron.d"];
 const AGENT: &str = "launchd/session-warden.plist";
 
@@ -72,8 +77,8 @@ fn lacks(file: &str, keys: &[&str]) {
 #[test]
 fn every_unit_is_one_of_these() {
     for (place, wanted) in [
-        ("systemd/user", [SERVICES[0], FAILURES[0], TIMERS[0]]),
-        ("systemd/system", [SERVICES[1], FAILURES[1], TIMERS[1]]),
+        ("systemd/user", [SERVICES[0], FAILURES[0], TIMERS[0], KEEP_SERVICES[0], KEEP_TIMERS[0]]),
+        ("systemd/system", [SERVICES[1], FAILURES[1], TIMERS[1], KEEP_SERVICES[1], KEEP_TIMERS[1]]),
     ] {
         let entries = fs::read_dir(folder().join(place)).unwrap();
         let mut names: Vec<String> = entries
@@ -188,6 +193,50 @@ fn a_timer_fires_once_an_hour() {
             ],
         );
         // It starts the service of its own name.
+        lacks(file, &["Unit", "OnActiveSec", "OnBootSec", "OnUnitActiveSec"]);
+    }
+}
+
+#[test]
+fn a_pass_of_keep_alive_may_do_whatever_its_user_may() {
+    check(KEEP_SERVICES[0], &[("ExecStart", "%h/.local/bin/session-warden keep run -q")]);
+    let system = [("ExecStart", "/usr/local/bin/session-warden keep run -q"), ("User", "%i")];
+    check(KEEP_SERVICES[1], &system);
+    for file in KEEP_SERVICES {
+        check(
+            file,
+            &[
+                ("Type", "oneshot"),
+                ("SuccessExitStatus", "3 75"),
+                // A CLI that is killed while it renews its login can break it.
+                ("TimeoutStartSec", "infinity"),
+                ("KillMode", "mixed"),
+                ("TimeoutStopSec", "2min"),
+                ("OnFailure", "session-warden-failed@%n.service"),
+            ],
+        );
+        let service = lines(file);
+        let service = service.iter().skip_while(|line| *line != "[Service]").skip(1);
+        let keys: Vec<&str> = service.map(|line| line.split('=').next().unwrap()).collect();
+        let known = [
+            "Type",
+            "User",
+            "ExecStart",
+            "SyslogIdentifier",
+            "SuccessExitStatus",
+            "TimeoutStartSec",
+            "KillMode",
+            "TimeoutStopSec",
+            "UMask",
+        ];
+        // Whatever else it has would forbid something.
+        assert!(keys.iter().all(|key| known.contains(key)), "{file}: {keys:?}");
+    }
+    for file in KEEP_TIMERS {
+        check(
+            file,
+            &[("OnCalendar", "*:0/1"), ("Persistent", "yes"), ("WantedBy", "timers.target")],
+        );
         lacks(file, &["Unit", "OnActiveSec", "OnBootSec", "OnUnitActiveSec"]);
     }
 }

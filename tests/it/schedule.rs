@@ -2,6 +2,7 @@
 
 mod honest;
 mod install;
+mod keep;
 mod launchd;
 mod refused;
 mod status;

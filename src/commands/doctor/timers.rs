@@ -57,7 +57,9 @@ fn all(patient: &Patient<'_>, lines: &Lines) -> Vec<Timer> {
     let timer = |is_ours| {
         move |installed: Installed| Timer { handed: handed_on(&installed), installed, is_ours }
     };
-    let ours = all_installed(&patient.config.environment, true).into_iter().filter(is_theirs);
+    // keep-alive cleans nothing.
+    let is_clean = |one: &Installed| !one.is_keep() && is_theirs(one);
+    let ours = all_installed(&patient.config.environment, true).into_iter().filter(is_clean);
     ours.map(timer(true)).chain(lines.by_hand().into_iter().map(timer(false))).collect()
 }
 

@@ -8,6 +8,7 @@ pub mod due;
 pub mod job;
 pub mod local;
 pub mod outcome;
+mod pace;
 pub mod state;
 mod text;
 
@@ -15,6 +16,7 @@ pub use due::{Due, due};
 pub use job::{Action, Cli, Job, SMALLEST_GAP, When};
 pub use local::{Minute, Silence, Zone};
 pub use outcome::{Outcome, backoff, retry_pause};
+pub use pace::pace;
 pub use state::{Disabled, JobState};
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod clocks;
 mod due;
 mod local;
 mod outcomes;
+mod pace;
 mod properties;
 mod world;
 mod year;
