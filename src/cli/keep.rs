@@ -131,6 +131,7 @@ impl KeepCommand {
             store: Store::at(&state),
             pings: pings_in(&state),
             base: &base,
+            path: environment.get("PATH"),
             // One in another home has another login.
             processes: &|| {
                 let all = Processes::of_users(&[process::user()]);

@@ -39,11 +39,25 @@ fn is_program(name: &[u8], arguments: &[u8], is_it: impl Fn(&[u8]) -> bool) -> b
     let is_option = |word: &&[u8]| word.starts_with(b"-");
     let script = if file_name_is(first, &["node", "nodejs", "bun", "deno"]) {
         words.find(|word| !is_option(word) && *word != b"run")
-    } else {
+    } else if file_name_is(without_version(first), &INTERPRETERS) {
         // What a shell is told to run names it as well, but stands behind an option.
         words.next().filter(|word| !is_option(word))
+    } else {
+        // `tail claude` is about a file.
+        None
     };
     script.is_some_and(is_it)
+}
+
+/// What runs scripts, but for those that take options before them.
+const INTERPRETERS: [&str; 9] =
+    ["sh", "bash", "dash", "zsh", "ksh", "busybox", "python", "perl", "ruby"];
+
+/// `python3.11` without what tells one version from another.
+fn without_version(program: &[u8]) -> &[u8] {
+    let is_of_version = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+    let length = program.iter().rposition(|byte| !is_of_version(byte)).map_or(0, |last| last + 1);
+    &program[..length]
 }
 
 /// Whether the last part of that path is one of these names.
@@ -77,7 +91,10 @@ mod tests {
         check("sh", &["sh", "-c", "gemini"], false);
         check("node", &["node", "server.js", "/usr/bin/gemini"], false);
         check("node", &["node", "--version"], false);
+        check("python3", &["/usr/bin/python3.11", "/home/me/bin/gemini"], true);
         check("vim", &["vim", "gemini.md"], false);
+        check("tail", &["tail", "gemini"], false);
+        check("vim", &["vim", "/usr/bin/gemini"], false);
         check("less", &["less", "/notes/@google/gemini/x"], false);
         check("", &[], false);
     }

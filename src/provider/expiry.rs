@@ -76,18 +76,22 @@ pub fn file_of(cli: Cli) -> &'static str {
 /// The login, or in one line why it is not known.
 fn read(cli: Cli, base: &Path) -> Result<Login, String> {
     let name = file_of(cli);
+    // It may be a link, as where files of a home lie in a folder of their own.
+    let path = base.join(name);
+    let path = path.canonicalize().unwrap_or(path);
+    let (base, file) =
+        (path.parent().unwrap_or(base), path.file_name().unwrap_or(OsStr::new(name)));
     for wait in WAITS.map(Some).into_iter().chain([None]) {
-        let text =
-            match Folder::open(base).and_then(|base| base.read_start(OsStr::new(name), MOST + 1)) {
-                Ok(text) if text.len() as u64 > MOST => {
-                    return Err(format!("{name} is larger than a login can be"));
-                }
-                Ok(text) => text,
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    return Err(format!("there is no {name}"));
-                }
-                Err(error) => return Err(format!("cannot read {name}: {}", words(&error))),
-            };
+        let text = match Folder::open(base).and_then(|base| base.read_start(file, MOST + 1)) {
+            Ok(text) if text.len() as u64 > MOST => {
+                return Err(format!("{name} is larger than a login can be"));
+            }
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(format!("there is no {name}"));
+            }
+            Err(error) => return Err(format!("cannot read {name}: {}", words(&error))),
+        };
         match credentials::parse(cli, &text) {
             Ok(login) => return login.ok_or_else(|| format!("{name} holds no login")),
             Err(error) if error.is_data() => {

@@ -8,9 +8,38 @@ const LONGEST: usize = 200;
 const HIDDEN: &str = "[hidden]";
 
 /// How tokens begin: Anthropic's and `OpenAI`'s keys, what is base64 of a JSON object, Google's
-/// access tokens, API keys and refresh tokens, GitHub's.
-const BEGINNINGS: [&str; 8] =
-    ["sk-", "sess-", "eyJ", "ya29.", "AIza", "1//0", "ghp_", "github_pat_"];
+/// access tokens, API keys and refresh tokens, GitHub's, GitLab's, Slack's and Amazon's.
+const BEGINNINGS: [&str; 15] = [
+    "sk-",
+    "sess-",
+    "eyJ",
+    "ya29.",
+    "AIza",
+    "1//0",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "ghu_",
+    "github_pat_",
+    "glpat-",
+    "xox",
+    "AKIA",
+    "ASIA",
+];
+
+/// What a secret is called that stands behind a colon or an equals sign. A token is none of these: more is
+/// said of tokens than what they are.
+const NAMES: [&str; 9] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "api-key",
+    "api_key",
+    "apikey",
+    "cookie",
+    "sessionkey",
+];
 
 /// A run of letters, digits and the like that is at least this long is a token, unless it is made of
 /// words.
@@ -26,9 +55,16 @@ pub(super) fn last_line(said: &str) -> Option<String> {
 /// The line without tokens, in one line and cut to 200 characters.
 pub(super) fn scrub(line: &str) -> String {
     let mut clean = String::new();
-    let mut rest = line;
-    let mut is_after_bearer = false;
+    let line = without_named(&without_users(line));
+    let mut rest = line.as_str();
+    let mut after = String::new();
     while let Some(first) = rest.chars().next() {
+        // What was hidden already.
+        if let Some(behind) = rest.strip_prefix(HIDDEN) {
+            clean.push_str(HIDDEN);
+            rest = behind;
+            continue;
+        }
         let length = rest.bytes().take_while(|byte| is_of_token(*byte)).count();
         if length == 0 {
             clean.push(if first.is_control() { ' ' } else { first });
@@ -36,8 +72,11 @@ pub(super) fn scrub(line: &str) -> String {
             continue;
         }
         let (run, behind) = rest.split_at(length);
-        clean.push_str(if is_after_bearer || is_token(run) { HIDDEN } else { run });
-        is_after_bearer = run.eq_ignore_ascii_case("bearer");
+        // Behind `basic` there is a user and a password in base64, or a word.
+        let is_encoded = run.bytes().any(|byte| !byte.is_ascii_lowercase());
+        let is_named = after == "bearer" || after == "basic" && is_encoded;
+        clean.push_str(if is_named || is_token(run) { HIDDEN } else { run });
+        after = run.to_ascii_lowercase();
         rest = behind;
     }
     let words: Vec<&str> = clean.split_whitespace().collect();
@@ -47,6 +86,52 @@ pub(super) fn scrub(line: &str) -> String {
         Some(_) => line.chars().take(LONGEST - 1).chain(['…']).collect(),
         None => line,
     }
+}
+
+/// The line without the user and the password of an address (RFC 3986, 3.2.1).
+fn without_users(line: &str) -> String {
+    let mut parts = line.split("://");
+    let mut clean = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|letter: char| letter.is_whitespace() || "/?#\"'".contains(letter));
+        let user = part[..end.unwrap_or(part.len())].rfind('@');
+        clean.push_str("://");
+        clean.push_str(if user.is_some() { HIDDEN } else { "" });
+        clean.push_str(&part[user.unwrap_or(0)..]);
+    }
+    clean
+}
+
+/// The line without what is named as a secret: `password=…`, `x-api-key: …`, `"secret":"…"`.
+fn without_named(line: &str) -> String {
+    let lower = line.to_ascii_lowercase();
+    let mut clean = String::new();
+    let mut done = 0;
+    let mut names: Vec<usize> = NAMES
+        .iter()
+        .flat_map(|name| lower.match_indices(name).map(|(at, name)| at + name.len()))
+        .collect();
+    names.sort_unstable();
+    for end in names.into_iter().filter(|end| lower.is_char_boundary(*end)) {
+        let behind = &line[end..];
+        let value = behind.trim_start_matches(|letter: char| " \t:=\"'".contains(letter));
+        let between = &behind[..behind.len() - value.len()];
+        if end < done || !between.contains([':', '=']) {
+            continue;
+        }
+        // In quotes, up to the quote.
+        let quote = between.chars().next_back().filter(|last| "\"'".contains(*last));
+        let is_end = |letter: char| match quote {
+            Some(quote) => letter == quote,
+            None => letter.is_whitespace() || "\"'&,;)}".contains(letter),
+        };
+        let length = value.find(is_end).unwrap_or(value.len());
+        clean.push_str(&line[done..end + between.len()]);
+        clean.push_str(HIDDEN);
+        done = end + between.len() + length;
+    }
+    clean.push_str(&line[done..]);
+    clean
 }
 
 /// What tokens are made of: base64 in either alphabet, and what stands between their parts.
@@ -125,6 +210,29 @@ mod tests {
         check("abcdefghijklmnopqrstuvwxyz", "[hidden]");
         check("QuJdreVgrhJiSktmTuPuFsUrVlXw", "[hidden]");
         check("12345678901234567890", "[hidden]");
+    }
+
+    #[test]
+    fn what_is_named_as_a_secret_is_hidden() {
+        check("password=hunter2&x=1", "password=[hidden]&x=1");
+        check("DB_PASSWORD: hunter2 is wrong", "DB_PASSWORD: [hidden] is wrong");
+        check("x-api-key: abc", "x-api-key: [hidden]");
+        check(
+            "{\"client_secret\": \"a b\", \"n\": 1}",
+            "{\"client_secret\": \"[hidden]\", \"n\": 1}",
+        );
+        check("Cookie: sessionKey=abc; path=/", "Cookie: [hidden]; path=/");
+        check("https://me:hunter2@host/x?y", "https://[hidden]@host/x?y");
+        check("proxy http://me:p@ss@host:3128 refused", "proxy http://[hidden]@host:3128 refused");
+        check("Authorization: Basic bWU6aHVudGVyMg==", "Authorization: Basic [hidden]");
+        check("a basic plan", "a basic plan");
+        check("xoxb-12-ab and AKIAIOSFODNN7EXAMPLE", "[hidden] and [hidden]");
+        check("the password is wrong", "the password is wrong");
+        check("https://host/a@b", "https://host/a@b");
+        check(
+            "Failed to refresh token: 401 Unauthorized",
+            "Failed to refresh token: 401 Unauthorized",
+        );
     }
 
     #[test]

@@ -290,17 +290,64 @@ fn a_command_of_the_users_is_done_later_or_failed_by_its_exit_code() {
 
 #[test]
 fn a_commands_expiry_is_what_another_command_prints() {
-    let job = OWN.replace("every = \"1h\"", "before_expiry = \"1h\"") + "command = \"true\"\n";
-    for (prints, said) in [
-        ("date -d '+30 minutes' +%s", "own: done"),
-        ("date -u -d '+30 minutes' +%Y-%m-%dT%H:%M:%SZ", "own: done"),
-        ("date -d '+3 hours' +%s", "own: not before "),
-        ("echo soon", "own: skipped: expiry_command prints neither"),
-        ("exit 3", "own: failed: expiry_command ended with 3"),
+    let job = OWN.replace("every = \"1h\"", "before_expiry = \"1h\"");
+    let renews = "command = \"date -d '+9 hours' +%s > $HOME/expiry\"";
+    for (expires, prints, said) in [
+        ("30 minutes", "cat $HOME/expiry", "own: done\n"),
+        ("30 minutes", "date -u -d @$(cat $HOME/expiry) +%FT%TZ", "own: done\n"),
+        // What it complains of is no part of the answer.
+        ("30 minutes", "echo trouble >&2; cat $HOME/expiry", "own: done\n"),
+        ("-30 minutes", "cat $HOME/expiry", "own: done\n"),
+        ("3 hours", "cat $HOME/expiry", "own: not before "),
+        ("3 hours", "echo soon", "own: skipped: expiry_command prints neither"),
+        ("3 hours", "exit 3", "own: failed: expiry_command ended with 3"),
     ] {
-        let env = home(&format!("{job}expiry_command = \"{prints}\"\n"));
+        let env = home(&format!("{job}{renews}\nexpiry_command = \"{prints}\"\n"));
+        expires_in(&env, expires);
+        // A dry run runs nothing of the user's.
+        let dry = run(&env, "run -n");
+        assert_eq!(dry.exits(0).out, "own: would ask expiry_command whether it is due\n");
         let ran = run(&env, "run");
         assert!(ran.out.starts_with(said), "{prints}: {ran:?}");
+    }
+}
+
+/// Writes down that something expires then, as `date -d` takes it.
+fn expires_in(env: &TestEnv, expires: &str) {
+    let seconds = Command::new("date").args(["-d", expires, "+%s"]).output().unwrap().stdout;
+    fs::write(env.home("expiry"), seconds).unwrap();
+}
+
+#[test]
+fn what_is_done_and_expires_when_it_did_before_is_not_done_again_and_again() {
+    let ping = PING.replace("every = \"1h\"", "before_expiry = \"1h\"");
+    let own = OWN.replace("every = \"1h\"", "before_expiry = \"1h\"")
+        + "command = \"true\"\nexpiry_command = \"cat $HOME/expiry\"\n";
+    for (job, id) in [(ping, "p"), (own, "own")] {
+        let env = home(&job);
+        cli(&env, "claude", "exit 0");
+        login(&env, 40 * 60);
+        expires_in(&env, "40 minutes");
+        let ran = run(&env, "run");
+        ran.exits(0);
+        assert_eq!(ran.out, format!("{id}: done, and expires no later than before\n"));
+        // Half of the time that is left goes by first.
+        let known: Value =
+            serde_json::from_slice(&fs::read(state(&env).join("keep.json")).unwrap()).unwrap();
+        let time = |name: &str| {
+            let time = known["jobs"][id][name].as_str().unwrap();
+            Timestamp::parse(time).unwrap()
+        };
+        let wait = time("last_done").seconds_until(time("not_before"));
+        assert!((19 * 60..=20 * 60).contains(&wait), "{wait}");
+        assert!(run(&env, "run").out.contains(": not before "));
+        assert_eq!(status(&env)["failures"], 0);
+        // What has expired all the same has failed.
+        login(&env, -60);
+        expires_in(&env, "-1 minute");
+        let ran = run(&env, "run --force");
+        ran.exits(3);
+        assert!(ran.out.contains("failed: it was done, and has expired all the same"), "{ran:?}");
     }
 }
 
@@ -340,4 +387,22 @@ fn silence_is_kept_whatever_is_forced() {
     let env = home(&format!("{OWN}command = \"true\"\nsilence = [\"12:00\", \"11:59\"]\n"));
     let ran = run(&env, "run --force");
     assert!(ran.out.starts_with("own: silent until 20") || ran.out == "own: done\n", "{ran:?}");
+}
+
+#[test]
+fn a_check_looks_for_the_cli_where_a_pass_would() {
+    let env = home(PING);
+    login(&env, 3600);
+    let ran = run(&env, "check");
+    ran.exits(3);
+    assert_eq!(ran.out, "wrong p: there is no claude on PATH, where a pass would look for it\n");
+    // Neither a folder nor what cannot be run is one.
+    fs::create_dir_all(env.path("bin/claude")).unwrap();
+    run(&env, "check").exits(3);
+    fs::remove_dir(env.path("bin/claude")).unwrap();
+    cli(&env, "claude", "exit 0");
+    assert!(run(&env, "check").exits(0).out.starts_with("ok    p: the login of claude expires 20"));
+    fs::set_permissions(env.path("bin/claude"), fs::Permissions::from_mode(0o644)).unwrap();
+    run(&env, "check").exits(3);
+    assert_eq!(calls(&env), [""; 0]);
 }

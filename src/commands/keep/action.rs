@@ -1,7 +1,9 @@
 //! What jobs do: commands of the user's, and turns of the vendors' own CLIs. No login is read but for
 //! when it expires, and none is ever written: the CLI that owns it renews it.
 
+use std::fs;
 use std::hash::{BuildHasher, RandomState};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -57,9 +59,16 @@ pub(super) fn expires(keeper: &Keeper<'_>, job: &Job) -> Result<Option<Timestamp
     }
 }
 
+/// Whether it takes a command of the user's to tell when the job is due.
+pub(super) fn asks_a_command(job: &Job) -> bool {
+    matches!((&job.action, job.when), (Action::Command { .. }, When::BeforeExpiry(_)))
+}
+
 /// The time that a command of the user's prints: RFC 3339, or seconds since 1970.
 fn told_by(keeper: &Keeper<'_>, job: &Job, line: &str) -> Result<Timestamp, Outcome> {
-    let ended = bounded(keeper, &mut shell(job, line), keeper.limits.telling)
+    // What it complains of is no part of the answer.
+    let line = format!("exec 2>/dev/null\n{line}");
+    let ended = bounded(keeper, &mut shell(job, &line), keeper.limits.telling)
         .map_err(|why| Outcome::Failed { why: format!("expiry_command: {why}") })?;
     if keeper.interrupt.asked() {
         return Err(stopped());
@@ -88,6 +97,9 @@ pub(super) fn login(keeper: &Keeper<'_>, job: &Job) -> Result<String, String> {
             Err(outcome) => Err(outcome.to_string()),
         };
     };
+    if !is_on_path(keeper, cli.name()) {
+        return Err(format!("there is no {} on PATH, where a pass would look for it", cli.name()));
+    }
     let base = (keeper.base)(cli).map_err(|failure| failure.message)?;
     match expiry(cli, &base, keeper.now()) {
         Expiry::At(time) => {
@@ -100,8 +112,56 @@ pub(super) fn login(keeper: &Keeper<'_>, job: &Job) -> Result<String, String> {
     }
 }
 
-/// Runs the job, as often as it may be tried.
-pub(super) fn run(keeper: &Keeper<'_>, job: &Job) -> Outcome {
+/// Whether that program is where it would be looked for.
+fn is_on_path(keeper: &Keeper<'_>, name: &str) -> bool {
+    // Without PATH, the system looks in places of its own.
+    let Some(path) = &keeper.path else { return true };
+    std::env::split_paths(path).any(|folder| {
+        let may_run = |of: fs::Metadata| of.is_file() && of.permissions().mode() & 0o111 != 0;
+        fs::metadata(folder.join(name)).is_ok_and(may_run)
+    })
+}
+
+/// Runs the job, as often as it may be tried. `expires` is what it goes by, as it was told before.
+pub(super) fn run(keeper: &Keeper<'_>, job: &Job, expires: Option<Timestamp>) -> Outcome {
+    let outcome = run_at_all(keeper, job);
+    match (&job.action, expires) {
+        (Action::Command { .. } | Action::CliPing(_), Some(before)) if outcome == Outcome::Done => {
+            moved(keeper, job, before)
+        }
+        _ => outcome,
+    }
+}
+
+/// What to make of a job that did what it should, and goes by an expiry: that must be later now, or it
+/// would be due again and again.
+fn moved(keeper: &Keeper<'_>, job: &Job, before: Timestamp) -> Outcome {
+    let start = Instant::now();
+    loop {
+        match expires(keeper, job) {
+            Ok(Some(after)) if after > before => return Outcome::Done,
+            Err(outcome) => return outcome,
+            // A command has told, whereas a CLI may still be writing.
+            Ok(_) if cli_of(job).is_none() || start.elapsed() > keeper.limits.written => {
+                let now = keeper.now();
+                if before > now {
+                    return Outcome::Unmoved { until: half_way(now, before) };
+                }
+                let why = "it was done, and has expired all the same".to_owned();
+                return Outcome::Failed { why };
+            }
+            Ok(_) => thread::sleep(Duration::from_millis(100)),
+        }
+    }
+}
+
+/// When to try again what did not move an expiry. A CLI renews its login when it thinks that it is time;
+/// until then each further turn is spent for nothing, so there are few.
+fn half_way(now: Timestamp, expires: Timestamp) -> Timestamp {
+    now.after(Duration::from_secs(now.seconds_until(expires) / 2))
+}
+
+fn run_at_all(keeper: &Keeper<'_>, job: &Job) -> Outcome {
     let before = cli_of(job).and_then(|cli| told(keeper, cli));
     let mut attempt = 1;
     loop {
@@ -138,7 +198,7 @@ fn own(keeper: &Keeper<'_>, job: &Job, line: &str) -> Outcome {
         },
         Ok(Ended { code: Some(0), .. }) => Outcome::Done,
         Ok(Ended { code: Some(TRY_LATER), .. }) => {
-            Outcome::Later { why: format!("exit code {TRY_LATER}") }
+            Outcome::Later { why: format!("exit code {TRY_LATER}"), until: None }
         }
         Ok(ended) => Outcome::Failed { why: how(&ended) },
         Err(why) => Outcome::Failed { why },
@@ -148,7 +208,8 @@ fn own(keeper: &Keeper<'_>, job: &Job, line: &str) -> Outcome {
 /// One turn of that CLI, in its own empty folder, and never beside another one.
 fn ping(keeper: &Keeper<'_>, cli: Cli) -> Outcome {
     if let Some(process) = is_at_work(cli, &(keeper.processes)()) {
-        return Outcome::Later { why: format!("{} is at work as process {process}", cli.name()) };
+        let why = format!("{} is at work as process {process}", cli.name());
+        return Outcome::Later { why, until: None };
     }
     let folder = keeper.pings.join(cli.name());
     if let Err(error) = create::create_private_folders(&folder) {
@@ -194,9 +255,9 @@ fn refresh(keeper: &Keeper<'_>, cli: Cli, before: Option<&Expiry>) -> Outcome {
             _ if outcome != Outcome::Done => return outcome,
             (Some(Expiry::At(before)), _) if start.elapsed() > keeper.limits.written => {
                 let why = format!("{} ran, and its login expires no later than before", cli.name());
-                // It renews when it thinks that it is time, and another turn right now would not help.
-                return if *before > keeper.now() {
-                    Outcome::Later { why }
+                let now = keeper.now();
+                return if *before > now {
+                    Outcome::Later { why, until: Some(half_way(now, *before)) }
                 } else {
                     Outcome::Failed { why }
                 };
@@ -237,7 +298,7 @@ fn limited(until: Option<Timestamp>) -> Outcome {
 }
 
 fn stopped() -> Outcome {
-    Outcome::Later { why: "stopped by a signal".to_owned() }
+    Outcome::Later { why: "stopped by a signal".to_owned(), until: None }
 }
 
 fn how(ended: &Ended) -> String {

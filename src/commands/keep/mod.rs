@@ -4,6 +4,7 @@ mod action;
 mod pass;
 mod status;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ pub struct Keeper<'a> {
     pub pings: PathBuf,
     /// Tells the folder of a CLI, such as `~/.claude`.
     pub base: &'a dyn Fn(Cli) -> Result<PathBuf, Failure>,
+    /// Where the CLIs' programs are looked for.
+    pub path: Option<OsString>,
     /// Reads the processes of our own user.
     pub processes: &'a dyn Fn() -> Processes,
     /// The time now: a pass may take a while.

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use super::{Keeper, action};
 use crate::domain::keep::{Due, Job, JobState, Outcome, due};
-use crate::domain::{Exit, Failure};
+use crate::domain::{Exit, Failure, Timestamp};
 use crate::keep::Jobs;
 use crate::report::escape::escape;
 
@@ -33,6 +33,7 @@ pub fn run(keeper: &Keeper<'_>, options: &Options, out: &mut dyn Write) -> Resul
     let mut unsaid = None;
     for job in asked {
         if keeper.interrupt.asked() {
+            exit = Exit::Partly;
             break;
         }
         let state = known.jobs.entry(job.id.clone()).or_default();
@@ -40,13 +41,18 @@ pub fn run(keeper: &Keeper<'_>, options: &Options, out: &mut dyn Write) -> Resul
             // It may be that of a pass that is under way now.
             state.running_since = None;
         }
-        let told = look(keeper, job, state, options.force);
-        let line = match told {
-            Told::Run if options.dry_run => "would run".to_owned(),
-            Told::Early(_) if options.force && options.dry_run => "would run".to_owned(),
-            Told::Run => run_one(keeper, job, &mut known, &mut exit)?,
-            Told::Early(_) if options.force => run_one(keeper, job, &mut known, &mut exit)?,
-            Told::Early(why) | Told::No(why) => why,
+        let was_disabled = state.disabled_why(job).is_some();
+        state.settle(keeper.now());
+        // A pass that was killed counts as a failure, which may have been the last one.
+        if let Some(why) = state.disabled_why(job).filter(|_| !was_disabled && !options.dry_run) {
+            keeper.store.write(&known)?;
+            action::notify(keeper, job, "disabled", &why);
+        }
+        let state = known.jobs.entry(job.id.clone()).or_default();
+        let line = match look(keeper, job, state, options) {
+            Told::Run(_) if options.dry_run => "would run".to_owned(),
+            Told::Run(expires) => run_one(keeper, job, expires, &mut known, &mut exit)?,
+            Told::No(why) => why,
             Told::Skip(outcome) => {
                 let credential = action::credential(keeper, job);
                 end(keeper, job, (&outcome, credential), &mut known, &mut exit, options.dry_run)?
@@ -63,19 +69,16 @@ pub fn run(keeper: &Keeper<'_>, options: &Options, out: &mut dyn Write) -> Resul
 
 /// What is to be done with a job.
 enum Told {
-    Run,
-    /// Nothing yet, unless that is forced.
-    Early(String),
+    /// It is run, where it goes by an expiry by this one.
+    Run(Option<Timestamp>),
     /// Nothing, and why not.
     No(String),
     /// Nothing, since it cannot be told when.
     Skip(Outcome),
 }
 
-fn look(keeper: &Keeper<'_>, job: &Job, state: &mut JobState, is_forced: bool) -> Told {
+fn look(keeper: &Keeper<'_>, job: &Job, state: &mut JobState, options: &Options) -> Told {
     let now = keeper.now();
-    state.settle(now);
-    state.seen.get_or_insert(now);
     state.notices_change(action::credential(keeper, job).as_deref());
     // What is disabled or silent is asked nothing, not even when it expires.
     if let Some(why) = state.disabled_why(job) {
@@ -86,17 +89,21 @@ fn look(keeper: &Keeper<'_>, job: &Job, state: &mut JobState, is_forced: bool) -
     }
     // Nor is what has to wait in any case.
     let after_gap = state.last_run.map(|last| last.after(job.gap()));
-    let wait = state.not_before.max(after_gap).filter(|wait| *wait > now && !is_forced);
+    let wait = state.not_before.max(after_gap).filter(|wait| *wait > now && !options.force);
     if let Some(wait) = wait {
-        return Told::Early(format!("not before {}", wait.for_people()));
+        return Told::No(format!("not before {}", wait.for_people()));
+    }
+    if options.dry_run && action::asks_a_command(job) {
+        return Told::No("would ask expiry_command whether it is due".to_owned());
     }
     let expires = match action::expires(keeper, job) {
         Ok(expires) => expires,
         Err(outcome) => return Told::Skip(outcome),
     };
     match due(job, state, expires, now) {
-        Due::Due => Told::Run,
-        Due::NotYet { at } => Told::Early(format!("not before {}", at.for_people())),
+        Due::Due => Told::Run(expires),
+        Due::NotYet { .. } if options.force => Told::Run(expires),
+        Due::NotYet { at } => Told::No(format!("not before {}", at.for_people())),
         Due::Silent { until } => Told::No(format!("silent until {}", until.for_people())),
         Due::Disabled { why } => Told::No(format!("disabled: {why}")),
     }
@@ -106,6 +113,7 @@ fn look(keeper: &Keeper<'_>, job: &Job, state: &mut JobState, is_forced: bool) -
 fn run_one(
     keeper: &Keeper<'_>,
     job: &Job,
+    expires: Option<Timestamp>,
     known: &mut Jobs,
     exit: &mut Exit,
 ) -> Result<String, Failure> {
@@ -114,7 +122,10 @@ fn run_one(
     keeper.store.write(known)?;
     // The one that it runs with: a login that comes meanwhile is another one.
     let credential = action::credential(keeper, job);
-    let outcome = action::run(keeper, job);
+    let outcome = action::run(keeper, job, expires);
+    if keeper.interrupt.asked() {
+        *exit = Exit::Partly;
+    }
     end(keeper, job, (&outcome, credential), known, exit, false)
 }
 

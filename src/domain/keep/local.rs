@@ -95,9 +95,7 @@ impl Zone {
     /// From a name of the IANA's, as in `Europe/Amsterdam`. The error says what is wrong, on one
     /// line.
     pub fn parse(name: &str) -> Result<Self, String> {
-        name.parse().map(Self).map_err(|_| {
-            format!("there is no time zone {name:?}; a name such as \"Europe/Amsterdam\" is meant")
-        })
+        name.parse().map(Self).map_err(|_| format!("no time zone that is known ({name:?})"))
     }
 
     /// Its name.

@@ -15,10 +15,17 @@ const LONGEST_RETRY: Duration = Duration::from_secs(60);
 pub enum Outcome {
     /// It was done.
     Done,
+    /// It was done, and yet expires when it did before: until some time, doing it again is of no use.
+    Unmoved {
+        /// Until when.
+        until: Timestamp,
+    },
     /// It wants to be tried later, as a command says with exit code 75. That is no failure.
     Later {
         /// What it waits for.
         why: String,
+        /// Until when, if there is a time before which trying again is of no use.
+        until: Option<Timestamp>,
     },
     /// It failed.
     Failed {
@@ -49,7 +56,8 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (how, why) = match self {
             Self::Done => return f.write_str("done"),
-            Self::Later { why } => ("later", why),
+            Self::Unmoved { .. } => return f.write_str("done, and expires no later than before"),
+            Self::Later { why, .. } => ("later", why),
             Self::Failed { why } => ("failed", why),
             Self::RateLimited { why, .. } => ("rate limited", why),
             Self::Refused { why } => ("refused", why),

@@ -39,6 +39,9 @@ pub struct JobState {
     /// When it may run again after a run that was not done.
     #[serde(with = "text")]
     pub not_before: Option<Timestamp>,
+    /// When that wait was decided upon.
+    #[serde(with = "text")]
+    pub waits_since: Option<Timestamp>,
     /// That it must not run until something changes.
     pub disabled: Option<Disabled>,
     /// When the run began that is under way, or was when its pass was killed.
@@ -81,7 +84,7 @@ impl JobState {
         let began = self.running_since.take().or(self.last_run).unwrap_or(now);
         self.result = Some(outcome.to_string());
         match outcome {
-            Outcome::Done => {
+            Outcome::Done | Outcome::Unmoved { .. } => {
                 self.last_done = Some(now);
                 // The slot is that of the run's beginning. One that came meanwhile is still open.
                 self.slot = match job.when {
@@ -89,9 +92,16 @@ impl JobState {
                     When::Every(_) | When::BeforeExpiry(_) => None,
                 };
                 self.start_afresh();
+                if let Outcome::Unmoved { until } = outcome {
+                    self.wait_until(now.after(LATER).max(*until), now);
+                }
             }
-            Outcome::Later { .. } => self.wait_until(now.after(LATER)),
-            Outcome::Skipped { .. } => self.wait_until(now.after(job.gap().max(SMALLEST_GAP))),
+            Outcome::Later { until, .. } => {
+                self.wait_until(now.after(LATER).max(until.unwrap_or(now)), now);
+            }
+            Outcome::Skipped { .. } => {
+                self.wait_until(now.after(job.gap().max(SMALLEST_GAP)), now);
+            }
             Outcome::Failed { why } => {
                 self.fail(now);
                 if job.gives_up_after(self.failures) {
@@ -102,7 +112,7 @@ impl JobState {
                 self.rate_limits = self.rate_limits.saturating_add(1);
                 // A time that is over says nothing about how long to wait.
                 let named = until.filter(|until| *until > now);
-                self.wait_until(named.unwrap_or_else(|| now.after(backoff(self.rate_limits))));
+                self.wait_until(named.unwrap_or_else(|| now.after(backoff(self.rate_limits))), now);
             }
             Outcome::Refused { why } => {
                 self.disabled = Some(Disabled { why: one_line(why), credential, refused: true });
@@ -118,8 +128,13 @@ impl JobState {
     /// waits until the clock is where it was. Where it was set forward, nothing can be seen of that:
     /// it looks as if the machine had slept.
     pub fn settle(&mut self, now: Timestamp) {
-        let happened =
-            [&mut self.seen, &mut self.last_run, &mut self.last_done, &mut self.running_since];
+        let happened = [
+            &mut self.seen,
+            &mut self.last_run,
+            &mut self.last_done,
+            &mut self.running_since,
+            &mut self.waits_since,
+        ];
         let latest = happened.iter().filter_map(|time| **time).max().unwrap_or(now);
         if latest > now {
             for time in happened {
@@ -174,11 +189,12 @@ impl JobState {
 
     fn fail(&mut self, now: Timestamp) {
         self.failures = self.failures.saturating_add(1);
-        self.wait_until(now.after(backoff(self.failures)));
+        self.wait_until(now.after(backoff(self.failures)), now);
     }
 
     /// A run that was forced does not shorten what a provider has said before.
-    fn wait_until(&mut self, time: Timestamp) {
+    fn wait_until(&mut self, time: Timestamp, now: Timestamp) {
+        self.waits_since = Some(now);
         self.not_before = self.not_before.max(Some(time));
     }
 

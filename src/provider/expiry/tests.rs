@@ -211,3 +211,17 @@ fn another_login_has_another_hash() {
     assert_ne!(of_key(KEY), of_key("sk-other"));
     assert_eq!(credential_hash(Cli::Codex, Path::new("/no/such/home")), None);
 }
+
+#[test]
+fn a_login_may_be_a_link() {
+    let claude = json!({"claudeAiOauth": {
+        "accessToken": ACCESS, "refreshToken": REFRESH, "expiresAt": LATER * 1000,
+    }});
+    let (own, elsewhere) = (Home(tempfile::tempdir().unwrap()), tempfile::tempdir().unwrap());
+    let file = elsewhere.path().join("claude-login.json");
+    fs::write(&file, claude.to_string()).unwrap();
+    std::os::unix::fs::symlink(&file, own.file(Cli::Claude)).unwrap();
+    assert_eq!(own.expiry(Cli::Claude), at(LATER));
+    fs::remove_file(&file).unwrap();
+    assert!(matches!(own.expiry(Cli::Claude), Expiry::Unknown(_)), "it leads nowhere");
+}

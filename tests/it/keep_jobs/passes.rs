@@ -48,12 +48,32 @@ fn a_killed_pass_is_known_to_the_next() {
 }
 
 #[test]
+fn a_job_that_was_killed_too_often_is_disabled_and_its_user_told() {
+    let notify = "notify = \"echo $SESSION_WARDEN_STATE $SESSION_WARDEN_REASON >> $HOME/told\"";
+    let does = "command = \"touch $HOME/begun; sleep 60\"\ndisable_after = 1";
+    let env = home(&format!("{OWN}{does}\n{notify}\n"));
+    let child = start(&mut command(&env, "run"));
+    wait_until(|| env.home("begun").exists());
+    rustix::process::kill_process(pid(&child), rustix::process::Signal::KILL).unwrap();
+    finish(child);
+    run(&env, "run -n").exits(0);
+    assert!(!env.home("told").exists(), "a dry run tells nobody");
+    for _ in 0..2 {
+        let ran = run(&env, "run");
+        assert_eq!(ran.exits(0).out, "own: disabled: failed once: the pass was killed\n");
+        let told = fs::read_to_string(env.home("told")).unwrap();
+        assert_eq!(told, "disabled failed once: the pass was killed\n");
+    }
+}
+
+#[test]
 fn a_signal_ends_a_pass_and_what_it_runs_and_is_no_failure() {
     let env = home(&format!("{OWN}command = \"echo $$ > $HOME/pid; exec sleep 60\"\n"));
     let child = start(&mut command(&env, "run"));
     wait_until(|| fs::read_to_string(env.home("pid")).is_ok_and(|text| text.ends_with('\n')));
     rustix::process::kill_process(pid(&child), rustix::process::Signal::TERM).unwrap();
     let ran = finish(child);
+    ran.exits(3);
     assert_eq!(ran.out, "own: later: stopped by a signal\n", "{ran:?}");
     let process = fs::read_to_string(env.home("pid")).unwrap();
     assert!(!Path::new("/proc").join(process.trim()).exists());
@@ -83,22 +103,32 @@ fn a_broken_state_is_set_aside_and_nothing_runs_until_it_was_shown() {
 
 #[test]
 fn no_secret_is_in_any_output_or_state() {
-    let env = home(&format!("{PING}{}", REFRESH.replace("[[keep]]", "\n[[keep]]")));
+    let jobs = format!("{PING}attempts = 1\n{REFRESH}");
+    let env = home(&jobs);
     login(&env, 60);
-    cli(
-        &env,
-        "claude",
-        &format!(
-            "cat $HOME/.claude/.credentials.json; echo 'Error: token {SECRET} is bad' >&2; exit 1"
-        ),
-    );
     let mut said = String::new();
-    for line in ["run", "run --force", "status", "status --format json", "check", "run -n"] {
-        let ran = run(&env, line);
-        said += &ran.out;
-        said += &ran.err;
+    for trouble in [
+        format!("token {SECRET} is bad"),
+        "x-api-key: notforanyeyes is bad".to_owned(),
+        "Authorization: Basic Tm90notforanyeyes is bad".to_owned(),
+        "{\"password\": \"my notforanyeyes\"} is bad".to_owned(),
+        "password=notforanyeyes&x=1 is bad".to_owned(),
+        "no proxy http://me:notforanyeyes@host:1/ is bad".to_owned(),
+        "xoxb-notforanyeyes is bad".to_owned(),
+        "Cookie: sessionKey=notforanyeyes is bad".to_owned(),
+    ] {
+        let says = "cat $HOME/.claude/.credentials.json; echo 'Error:";
+        cli(&env, "claude", &format!("{says} {trouble}' >&2; exit 1"));
+        for line in ["run --force", "status", "status --format json", "check", "run -n"] {
+            let ran = run(&env, line);
+            said += &ran.out;
+            said += &ran.err;
+        }
+        for job in ["p", "r"] {
+            run(&env, &format!("enable {job}"));
+        }
     }
-    assert!(said.contains("failed"), "{said}");
+    assert!(said.matches("is bad").count() >= 8, "{said}");
     let mut folders = vec![state(&env)];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap().flatten() {
@@ -197,6 +227,7 @@ fn what_hangs_is_asked_to_end_and_then_made_to() {
         store: Store::at(&env.path("state")),
         pings: env.path("state/keep"),
         base: &base,
+        path: None,
         processes: &processes,
         clock: now,
         limits,

@@ -116,7 +116,7 @@ fn a_rate_limit_waits_as_long_as_it_says_and_is_no_failure() {
 fn later_and_skipped_wait_a_little_and_count_for_nothing() {
     let mut job = hourly();
     let why = "busy".to_owned();
-    let later = Outcome::Later { why: why.clone() };
+    let later = Outcome::Later { why: why.clone(), until: None };
     let skipped = Outcome::Skipped { why };
     for (outcome, gap, minutes) in
         [(&later, 0, 5), (&later, 60, 5), (&skipped, 0, 2), (&skipped, 60, 60)]
@@ -126,6 +126,12 @@ fn later_and_skipped_wait_a_little_and_count_for_nothing() {
         run(&mut state, &job, outcome, at(NOW));
         assert_eq!((wait(&state), state.failures), (Some(minutes * MINUTE), 2), "{outcome:?}");
         assert_eq!((state.last_done, state.slot), (None, None));
+    }
+    // Until a time that was named, where that is later.
+    for (until, minutes) in [(20 * MINUTE, 20), (MINUTE, 5)] {
+        let (mut state, until) = (JobState::default(), Some(at(NOW).after(until)));
+        run(&mut state, &job, &Outcome::Later { why: String::new(), until }, at(NOW));
+        assert_eq!(wait(&state), Some(minutes * MINUTE));
     }
 }
 
@@ -211,6 +217,28 @@ fn a_clock_that_was_set_back_leaves_waits_as_long_as_they_were() {
     assert_eq!(state.not_before, Some(back.after(DAY)));
     state.settle(back.after(HOUR));
     assert_eq!(state.not_before, Some(back.after(DAY)));
+}
+
+#[test]
+fn a_clock_that_was_set_back_leaves_the_wait_of_what_never_ran_as_it_was() {
+    let (job, mut state) = (hourly(), JobState::default());
+    state.settle(at(NOW).after(9 * DAY));
+    state.seen = None;
+    // Skipped, without a run.
+    state.end(&job, &Outcome::Skipped { why: String::new() }, None, at(NOW).after(9 * DAY));
+    state.settle(at(NOW));
+    assert_eq!(state.not_before, Some(at(NOW).after(2 * MINUTE)));
+}
+
+#[test]
+fn what_was_done_and_did_not_move_its_expiry_waits_and_is_done() {
+    let job = job(When::BeforeExpiry(HOUR));
+    for (until, minutes) in [(20 * MINUTE, 20), (MINUTE, 5)] {
+        let mut state = JobState { failures: 2, ..JobState::default() };
+        run(&mut state, &job, &Outcome::Unmoved { until: at(NOW).after(until) }, at(NOW));
+        assert_eq!((wait(&state), state.failures), (Some(minutes * MINUTE), 0));
+        assert_eq!(state.last_done, Some(at(NOW)));
+    }
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! How often a pass comes.
+
 use super::*;
 
 #[test]

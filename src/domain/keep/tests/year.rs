@@ -123,7 +123,7 @@ fn any_end(random: &mut Random, failures: u32, now: Timestamp) -> (Option<Outcom
     let limit = u32::try_from(random.below(9)).unwrap() * HOUR;
     match random.below(7) {
         0 => (Some(Outcome::Done), 0, Duration::ZERO),
-        1 => (Some(Outcome::Later { why }), failures, 5 * MINUTE),
+        1 => (Some(Outcome::Later { why, until: None }), failures, 5 * MINUTE),
         2 => {
             let until = Some(now.after(limit));
             (Some(Outcome::RateLimited { why, until }), failures, limit)
