@@ -596,6 +596,65 @@ schedules_in_cron() {
   is "$before" "$(box_run crontab -u bob -l)" "the crontab"
 }
 
+# Keep-alive: a job of the user's own is run, and a CLI that is at its turn when the pass is stopped gets to
+# end by itself.
+keeps_alive() {
+  enter "$1"
+  local said more=() service=session-warden-keep.service
+  if [ "$scope" = system ]; then
+    # Root obeys what another user has written only where that is said.
+    more=(--user alice --config /home/alice/.config/session-warden/config.toml)
+    service=session-warden-keep@alice.service
+  fi
+  # shellcheck disable=SC2016
+  box_as "$user" sh -c 'mkdir -p .config/session-warden .local/bin && rm -f kept turn &&
+    cat >.config/session-warden/config.toml && cat >.local/bin/claude <<EOF && chmod 755 .local/bin/claude
+#!/bin/sh
+trap "sleep 1; echo ended >>$HOME/turn; exit 0" TERM
+echo begun >>$HOME/turn
+while :; do sleep 0.1; done
+EOF' <<'EOF'
+[[keep]]
+id = "own"
+action = "command"
+command = "date >>$HOME/kept"
+every = "1m"
+EOF
+  # shellcheck disable=SC2016
+  local install='PATH=$HOME/.local/bin:$PATH session-warden schedule install --keep "$@"'
+  case $scope in
+  system) said=$(box_run sh -c "$install" sh --method systemd-system "${more[@]}" --on-calendar '*:*:0/3') ;;
+  user) said=$(box_as bob sh -c "$install" sh --method systemd-user --on-calendar '*:*:0/3') ;;
+  esac
+  has "$said" '^added .*/session-warden-keep@?.timer$'
+  eventually 30 box_as "$user" test -s kept
+  has "$(box_as "$user" session-warden keep status)" '^  result +done$'
+  case $scope in
+  system) said=$(box_run sh -c 'systemd-analyze verify /etc/systemd/system/session-warden-keep*.* 2>&1') ;;
+  user) said=$(box_as bob sh -c 'systemd-analyze --user verify .config/systemd/user/session-warden-keep*.* 2>&1') ;;
+  esac
+  is '' "$said" verify
+  box_as "$user" sh -c 'cat >>.config/session-warden/config.toml' <<'EOF'
+[[keep]]
+id = "turn"
+action = "cli-ping"
+cli = "claude"
+every = "1h"
+EOF
+  eventually 30 box_as "$user" test -s turn
+  ctl stop "${service%.service}.timer"
+  ctl stop "$service"
+  is 'begun ended' "$(box_as "$user" cat turn | tr '\n' ' ' | sed 's/ $//')" "what the CLI did"
+  has "$(box_as "$user" session-warden keep status)" 'stopped by a signal'
+  said=$(case $scope in
+    system) box_run session-warden schedule uninstall --keep ;;
+    user) box_as bob session-warden schedule uninstall --keep ;;
+    esac)
+  has "$said" '^removed .*/session-warden-keep@?.timer$'
+  eventually 10 is_away
+  box_as "$user" rm .config/session-warden/config.toml
+}
+
 # ---------------------------------------------------------------------------------------------------
 
 box_build "$cache/bookworm"
@@ -631,5 +690,7 @@ check 'schedule: a timer of a user, installed, shown and removed' schedules_for_
 check 'schedule: a timer of the system, installed, shown, failing and removed' schedules_for_the_system
 check 'schedule: a timer of the system for a user with a dash, and a folder below /tmp' schedules_for_an_odd_name
 check 'schedule: a line in a crontab, beside another' schedules_in_cron
+check 'user: keep-alive runs, and a stop lets a CLI end by itself' keeps_alive user
+check 'system: keep-alive runs, and a stop lets a CLI end by itself' keeps_alive system
 
 [ "$failures" -eq 0 ] || { echo "$failures failed" >&2; exit 1; }
