@@ -2,11 +2,12 @@
 
 use clap::{Args, Subcommand};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::options::{ConfigArgs, FormatArgs, StateArgs};
 use super::{complain, hint};
 use crate::commands::keep::{self, Keeper, Limits, Options};
+use crate::commands::keep_job::timer_notes;
 use crate::config::{Environment, Format, Home, Layer, Settings, pings_in};
 use crate::disk::interrupt::Interrupt;
 use crate::domain::keep::Cli;
@@ -15,30 +16,60 @@ use crate::keep::Store;
 use crate::process::{self, Processes};
 use crate::provider::PROVIDERS;
 
-const AFTER_HELP: &str = "\
+/// Of `keep` as a whole.
+pub(super) const AFTER_HELP: &str = "\
 Exit codes:
-  0   done, whether or not a job was due
+  0   done
   1   failed: what jobs remember cannot be read or written
   2   wrong usage or configuration
   3   done, but a job has failed, or something is wrong with one
   75  another pass is under way; nothing was done";
 
+const RUN_HELP: &str = "\
+Exit codes:
+  0   done, whether or not a job was due
+  1   failed: what jobs remember cannot be read or written
+  2   wrong usage or configuration
+  3   done, but a job has failed, or a signal has ended the pass
+  75  another pass is under way; nothing was done";
+
+const STATUS_HELP: &str = "\
+Exit codes:
+  0   done, however the jobs stand
+  1   failed: what jobs remember cannot be read
+  2   wrong usage or configuration
+  3   what jobs remembered was broken, and is set aside once it was shown";
+
+const CHECK_HELP: &str = "\
+Exit codes:
+  0   each job could run
+  1   failed: it cannot be told
+  2   wrong usage or configuration
+  3   something is wrong with a job";
+
+const ABLE_HELP: &str = "\
+Exit codes:
+  0   done
+  1   failed: what jobs remember cannot be read or written
+  2   wrong usage or configuration, or there is no such job
+  75  a pass is under way; nothing was done";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum KeepCommand {
     /// Run what is due, once: for a timer
-    #[command(max_term_width = 80, after_help = AFTER_HELP)]
+    #[command(max_term_width = 80, after_help = RUN_HELP)]
     Run(RunArgs),
     /// How each job stands: when it ran last, how that went, and when it runs next
-    #[command(max_term_width = 80, after_help = AFTER_HELP)]
+    #[command(max_term_width = 80, after_help = STATUS_HELP)]
     Status(StatusArgs),
-    /// Whether each job could run; calls no provider
-    #[command(max_term_width = 80, after_help = AFTER_HELP)]
+    /// Whether each job could run; asks nobody but the commands that tell an expiry
+    #[command(max_term_width = 80, after_help = CHECK_HELP)]
     Check(CheckArgs),
     /// Let a job run again that was disabled
-    #[command(max_term_width = 80, after_help = AFTER_HELP)]
+    #[command(max_term_width = 80, after_help = ABLE_HELP)]
     Enable(OneArgs),
     /// Keep a job from running
-    #[command(max_term_width = 80, after_help = AFTER_HELP)]
+    #[command(max_term_width = 80, after_help = ABLE_HELP)]
     Disable(OneArgs),
 }
 
@@ -132,13 +163,12 @@ impl KeepCommand {
             pings: pings_in(&state),
             base: &base,
             path: environment.get("PATH"),
-            // One in another home has another login.
+            // One in another home has another login, unless it has the same folder for it.
             processes: &|| {
                 let all = Processes::of_users(&[process::user()]);
-                match environment.get("HOME") {
-                    Some(home) => all.in_home(Path::new(&home)),
-                    None => all,
-                }
+                let Some(home) = environment.get("HOME") else { return all };
+                let own = Cli::ALL.into_iter().filter_map(|cli| base(cli).ok());
+                all.in_folders(&[PathBuf::from(home)].into_iter().chain(own).collect::<Vec<_>>())
             },
             limits: Limits::default(),
             clock,
@@ -161,7 +191,13 @@ impl KeepCommand {
                 let is_json = args.format.format() == Some(Format::Json);
                 keep::status(&keeper, is_json, &mut out)
             }
-            Self::Check(_) => keep::check(&keeper, &keeping.warnings, &mut out),
+            Self::Check(_) => {
+                let exit = keep::check(&keeper, &keeping.warnings, &mut out)?;
+                for note in timer_notes(environment, &keeping.jobs) {
+                    hint(&note);
+                }
+                Ok(exit)
+            }
             Self::Enable(args) => keep::enable(&keeper, &args.id),
             Self::Disable(args) => keep::disable(&keeper, &args.id),
         }

@@ -1,13 +1,15 @@
 //! What a timer is to run for keep-alive: a pass, often enough for every job of the configuration.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::job::{account, own_program, variables};
 use super::schedule::{Wish, usage};
+use super::status::all_installed;
 use crate::config::{Environment, Settings, state_dir_in};
 use crate::domain::Failure;
-use crate::domain::keep::pace;
-use crate::schedule::{Job, Method, When, Work};
+use crate::domain::keep::{job, pace};
+use crate::schedule::{Installed, Job, Method, When, Work, handed_on};
 
 /// The variables of a clean that a pass does not look at.
 const OF_CLEANS: [&str; 3] = ["CLAUDE_SESSION_DIR", "CLAUDE_BRIDGE_PORT", "NO_COLOR"];
@@ -38,7 +40,7 @@ pub(super) fn keep_job(
         return Err(usage("no job is configured, so there is nothing to run").hint(hint));
     }
     let when = match &wish.when {
-        Some(When::Every(seconds)) if *seconds < SHORTEST => {
+        Some(when) if is_too_often(when) => {
             return Err(usage("keep-alive runs once a minute at most; a right one is --every 1m"));
         }
         Some(when) => when.clone(),
@@ -66,6 +68,39 @@ pub(super) fn keep_job(
         // It may write wherever its user may: nobody knows what the jobs do.
         writes: Vec::new(),
     })
+}
+
+/// What a person should know of the timers that are to run these jobs: that there is none, or one that
+/// comes too seldom. One that was written by hand is not looked for.
+pub fn timer_notes(environment: &Environment, jobs: &[job::Job]) -> Vec<String> {
+    let timers = all_installed(environment, false).into_iter().filter(Installed::is_keep);
+    let mut every: Vec<Option<u64>> =
+        timers.map(|timer| handed_on(&timer).and_then(|handed| handed.every)).collect();
+    let needed = pace(jobs).as_secs();
+    let again = "session-warden schedule install --keep";
+    match every.pop() {
+        _ if jobs.is_empty() => Vec::new(),
+        None => vec![format!("no timer of keep-alive is installed; {again} does that")],
+        Some(Some(seconds)) if seconds > needed => {
+            let [found, needed] = [seconds, needed]
+                .map(|seconds| humantime::format_duration(Duration::from_secs(seconds)));
+            vec![format!(
+                "its timer comes every {found}, and these jobs need it every {needed}; {again} does that"
+            )]
+        }
+        Some(_) => Vec::new(),
+    }
+}
+
+/// Whether that is more often than once a minute.
+fn is_too_often(when: &When) -> bool {
+    match when {
+        When::Every(seconds) => *seconds < SHORTEST,
+        // The seconds of `*:*:0/5` are more than one.
+        When::Calendar(expression) => expression.split_whitespace().any(|word| {
+            word.split(':').nth(2).is_some_and(|seconds| seconds.contains(['*', '/', ',', '.']))
+        }),
+    }
 }
 
 /// Where the vendors' CLIs are looked for: as now; for another user, in the usual places.

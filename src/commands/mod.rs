@@ -11,7 +11,7 @@ pub mod history;
 pub mod hold;
 mod job;
 pub mod keep;
-mod keep_job;
+pub mod keep_job;
 pub mod list;
 pub mod man;
 mod page;

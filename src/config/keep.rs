@@ -48,7 +48,8 @@ pub(super) fn keeping(document: &mut Section<'_>) -> Result<Keeping, Failure> {
                 })?
                 .unwrap_or_default(),
             silence: section.take("silence", "silence = [\"01:00\", \"07:00\"]", silence)?,
-            min_gap: gap.unwrap_or(smallest).max(smallest),
+            // What tells an expiry stands for a provider.
+            min_gap: gap.unwrap_or(usual(when, smallest)).max(smallest),
             attempts: section
                 .take("attempts", "attempts = 3", |value| whole(value, 1..=10))?
                 .unwrap_or(ATTEMPTS),
@@ -63,6 +64,10 @@ pub(super) fn keeping(document: &mut Section<'_>) -> Result<Keeping, Failure> {
         keeping.jobs.push(job);
     }
     Ok(keeping)
+}
+
+fn usual(when: When, smallest: Duration) -> Duration {
+    if matches!(when, When::BeforeExpiry(_)) { SMALLEST_GAP } else { smallest }
 }
 
 fn id(section: &mut Section<'_>, others: &[Job]) -> Result<String, Failure> {
@@ -158,8 +163,8 @@ fn silence(value: &DeValue<'_>) -> Result<Silence, Wrong> {
 }
 
 fn duration(value: &DeValue<'_>) -> Result<Duration, String> {
-    let span =
-        humantime::parse_duration(&text(value)?).map_err(|error| format!("none: {error}"))?;
+    let span = humantime::parse_duration(&text(value)?)
+        .map_err(|error| format!("no duration ({error})"))?;
     let longest = Duration::from_secs(366 * 24 * 3600);
     if span > longest { Err("longer than a year".to_owned()) } else { Ok(span) }
 }

@@ -7,7 +7,10 @@
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, kill_process_group, test_kill_process_group, waitid,
 };
+use std::ffi::OsStr;
+use std::fs;
 use std::io::{self, PipeReader, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -43,7 +46,7 @@ pub struct Ended {
 ///
 /// After `timeout`, or once `interrupted` says so, which is asked about every 50 ms, its group gets
 /// SIGTERM, and `grace` later, if anything of it is still there, SIGKILL. What it leaves behind after
-/// an end of its own goes on.
+/// an end of its own goes on, but for what it says: nobody reads that any more once this process ends.
 ///
 /// # Errors
 /// Where it cannot be started or waited for.
@@ -111,8 +114,8 @@ impl Running {
         let start = Instant::now();
         while start.elapsed() < grace {
             // A launcher may end before the program that it has started and that renews the login.
-            // Such a program still holds the pipe.
-            if has_ended(group)? && self.output.is_whole {
+            // Such a program is still of the group, or holds the pipe.
+            if has_ended(group)? && self.output.is_whole && !is_populated(group) {
                 break;
             }
             self.output.wait(EVERY.min(grace.saturating_sub(start.elapsed())));
@@ -128,6 +131,24 @@ fn signal_all(group: Pid, signal: Signal) {
     if test_kill_process_group(group).is_ok() {
         let _ = kill_process_group(group, signal);
     }
+}
+
+/// Whether a process of that group still lives, be it one whose leader has ended. Where there is no
+/// `/proc`, nobody tells.
+fn is_populated(group: Pid) -> bool {
+    let Ok(proc) = fs::read_dir("/proc") else { return false };
+    let group = group.as_raw_nonzero().get().to_string();
+    let lives = |stat: Vec<u8>| {
+        // The name, in parentheses, may hold anything.
+        let behind = stat.iter().rposition(|byte| *byte == b')').map_or(0, |at| at + 1);
+        let fields = String::from_utf8_lossy(&stat[behind..]);
+        let mut fields = fields.split_whitespace();
+        let is_alive = fields.next().is_some_and(|state| !matches!(state, "Z" | "X"));
+        is_alive && fields.nth(1) == Some(group.as_str())
+    };
+    let is_process = |name: &OsStr| name.as_bytes().first().is_some_and(u8::is_ascii_digit);
+    let processes = proc.flatten().filter(|entry| is_process(&entry.file_name()));
+    processes.filter_map(|entry| fs::read(entry.path().join("stat")).ok()).any(lives)
 }
 
 fn has_ended(id: Pid) -> io::Result<bool> {

@@ -6,6 +6,7 @@
 //! may use anything.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
@@ -68,14 +69,21 @@ impl Processes {
         &self.all
     }
 
-    /// Only those that work in that home, or may for all that can be told.
+    /// Only those that have one of these folders in their environment, by whatever name or path, such as
+    /// their home; or may for all that can be told.
     #[must_use]
-    pub fn in_home(mut self, home: &Path) -> Self {
+    pub fn in_folders(mut self, folders: &[PathBuf]) -> Self {
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let folders: Vec<PathBuf> = folders.iter().map(|folder| real(folder)).collect();
         self.all.retain(|process| {
             let environment = fs::read(format!("/proc/{}/environ", process.id)).unwrap_or_default();
-            let mut variables = environment.split(|byte| *byte == 0);
-            let theirs = variables.find_map(|variable| variable.strip_prefix(b"HOME="));
-            theirs.is_none_or(|theirs| theirs == home.as_os_str().as_bytes())
+            let mut values = environment.split(|byte| *byte == 0).filter_map(|variable| {
+                let at = variable.iter().position(|byte| *byte == b'=')?;
+                Some(Path::new(OsStr::from_bytes(&variable[at + 1..]))).filter(|v| v.is_absolute())
+            });
+            let tells_home = |variable: &[u8]| variable.starts_with(b"HOME=");
+            !environment.split(|byte| *byte == 0).any(tells_home)
+                || values.any(|value| folders.contains(&real(value)))
         });
         self
     }

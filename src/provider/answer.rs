@@ -6,7 +6,7 @@
 use chrono::{Local, TimeZone};
 
 use super::resets::time_named;
-use super::scrub::{last_line, scrub};
+use super::scrub::{last_line, scrub, without_colours};
 use crate::domain::Timestamp;
 use crate::domain::keep::Cli;
 use crate::process::Ended;
@@ -31,7 +31,7 @@ pub enum Answer {
 type Pattern = &'static [&'static str];
 
 /// Usage limits.
-const LIMITED: [Pattern; 14] = [
+const LIMITED: [Pattern; 17] = [
     // Claude Code: "Claude AI usage limit reached|1762952400", "5-hour limit reached ∙ resets 3pm"
     // (anthropics/claude-code 11429), "You've hit your limit · resets 10pm (America/New_York)" (22946),
     // also of a session, a week or a model; "API Error: Rate limit reached" (79500).
@@ -53,10 +53,18 @@ const LIMITED: [Pattern; 14] = [
     &["exceeded your current quota"],
     &["quota exceeded"],
     &["\"code\": 429"],
+    // Of all of them.
+    &["insufficient_quota"],
+    &["rate limit exceeded"],
+    &["out of extra usage"],
 ];
 
+/// A line that holds one of these is about something else, whatever more it says: a server of tools that
+/// wants a login of its own, or the system's limits.
+const OF_OTHERS: [&str; 4] = ["mcp", "open files", "file descriptors", "file size"];
+
 /// Logins that are not good, and users who are blocked.
-const REFUSED: [Pattern; 22] = [
+const REFUSED: [Pattern; 30] = [
     // Claude Code: "Invalid API key · Please run /login", "… · Fix external API key" (5666); "API
     // Error: 401 {…"authentication_error"…"OAuth token has expired…"} · Please run /login" (18225).
     &["please run /login"],
@@ -87,14 +95,31 @@ const REFUSED: [Pattern; 22] = [
     &["unauthenticated"],
     &["ineligibletiererror"],
     &["\"code\": 401"],
+    // Blocks: of an account, by a provider, or by what stands before its door.
+    &["permission_error"],
+    &["permission_denied"],
+    &["api error: 403"],
+    &["403 forbidden"],
+    &["account has been disabled"],
+    &["account has been suspended"],
+    &["account has been banned"],
+    &["just a moment..."],
 ];
 
 /// How lines begin, in lower case, by which a CLI tells of a failure and yet ends with 0, as Claude
 /// Code has done (79500). What else a turn says that was done is its answer.
-const FAILED_WITH_0: [&str; 7] = [
+const FAILED_WITH_0: [&str; 15] = [
     "api error:",
     "claude ai usage limit reached|",
     "you've hit your",
+    "5-hour limit reached",
+    "session limit reached",
+    "weekly limit reached",
+    "credit balance is too low",
+    "your organization has been disabled",
+    "oauth token has expired",
+    "please run /login",
+    "[api error:",
     "invalid api key ·",
     "not logged in ·",
     "ineligibletiererror",
@@ -110,8 +135,9 @@ pub fn judge(cli: Cli, ended: &Ended, now: Timestamp) -> Answer {
 }
 
 fn judge_in(cli: Cli, ended: &Ended, now: Timestamp, zone: &impl TimeZone) -> Answer {
+    let plain = without_colours(&ended.said);
     let lines: Vec<(&str, String)> =
-        ended.said.lines().map(|line| (line.trim(), line.trim().to_lowercase())).collect();
+        plain.lines().map(|line| (line.trim(), line.trim().to_lowercase())).collect();
     let fails = |line: &str| FAILED_WITH_0.iter().any(|beginning| line.starts_with(beginning));
     if ended.code == Some(0) && !ended.timed_out && !lines.iter().any(|(_, line)| fails(line)) {
         return Answer::Done;
@@ -120,7 +146,8 @@ fn judge_in(cli: Cli, ended: &Ended, now: Timestamp, zone: &impl TimeZone) -> An
         table.iter().any(|pattern| pattern.iter().all(|part| line.contains(part)))
     };
     // A CLI may try again, so what it said last is what counts.
-    for (line, lower) in lines.iter().rev() {
+    let is_its_own = |line: &str| !OF_OTHERS.iter().any(|other| line.contains(other));
+    for (line, lower) in lines.iter().rev().filter(|(_, lower)| is_its_own(lower)) {
         if holds(lower, &LIMITED) {
             return Answer::Limited { until: time_named(&ended.said, now, zone) };
         }

@@ -51,7 +51,8 @@ pub fn expiry(cli: Cli, base: &Path, now: Timestamp) -> Expiry {
     if !login.has_access && !login.can_renew {
         return Expiry::LogInAgain;
     }
-    match login.expires {
+    // A year of more than four digits is a mistake.
+    match login.expires.filter(|at| at.rfc3339().is_some()) {
         Some(at) if at <= now && !login.can_renew => Expiry::LogInAgain,
         Some(at) => Expiry::At(at),
         None => Expiry::Unknown(format!("{} does not say when it expires", file_of(cli))),

@@ -29,16 +29,20 @@ const BEGINNINGS: [&str; 15] = [
 
 /// What a secret is called that stands behind a colon or an equals sign. A token is none of these: more is
 /// said of tokens than what they are.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 13] = [
     "password",
     "passwd",
     "passphrase",
+    "pwd",
     "secret",
-    "api-key",
-    "api_key",
+    "_key",
+    "-key",
+    "api key",
+    "private key",
     "apikey",
     "cookie",
     "sessionkey",
+    "auth-token",
 ];
 
 /// A run of letters, digits and the like that is at least this long is a token, unless it is made of
@@ -55,7 +59,7 @@ pub(super) fn last_line(said: &str) -> Option<String> {
 /// The line without tokens, in one line and cut to 200 characters.
 pub(super) fn scrub(line: &str) -> String {
     let mut clean = String::new();
-    let line = without_named(&without_users(line));
+    let line = without_named(&without_users(&without_colours(line)));
     let mut rest = line.as_str();
     let mut after = String::new();
     while let Some(first) = rest.chars().next() {
@@ -74,7 +78,12 @@ pub(super) fn scrub(line: &str) -> String {
         let (run, behind) = rest.split_at(length);
         // Behind `basic` there is a user and a password in base64, or a word.
         let is_encoded = run.bytes().any(|byte| !byte.is_ascii_lowercase());
-        let is_named = after == "bearer" || after == "basic" && is_encoded;
+        let has_both = run.bytes().any(|byte| byte.is_ascii_digit())
+            && run.bytes().any(|byte| byte.is_ascii_alphabetic());
+        let is_named = after == "bearer"
+            || after == "basic" && is_encoded
+            // `Failed to refresh token: 401` is about none.
+            || after == "token" && has_both;
         clean.push_str(if is_named || is_token(run) { HIDDEN } else { run });
         after = run.to_ascii_lowercase();
         rest = behind;
@@ -116,7 +125,13 @@ fn without_named(line: &str) -> String {
         let behind = &line[end..];
         let value = behind.trim_start_matches(|letter: char| " \t:=\"'".contains(letter));
         let between = &behind[..behind.len() - value.len()];
-        if end < done || !between.contains([':', '=']) {
+        // `--password hunter2` as well.
+        let is_option = line[..end].rsplit(char::is_whitespace).next().is_some_and(|word| {
+            word.starts_with("--")
+                && between.chars().all(char::is_whitespace)
+                && !between.is_empty()
+        });
+        if end < done || !(between.contains([':', '=']) || is_option) {
             continue;
         }
         // In quotes, up to the quote.
@@ -175,7 +190,7 @@ fn is_word(part: &str) -> bool {
 }
 
 /// The text without the sequences by which a terminal is told colours (ECMA-48, 5.4).
-fn without_colours(text: &str) -> String {
+pub(super) fn without_colours(text: &str) -> String {
     let mut parts = text.split("\u{1b}[");
     let mut plain = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -226,6 +241,14 @@ mod tests {
         check("proxy http://me:p@ss@host:3128 refused", "proxy http://[hidden]@host:3128 refused");
         check("Authorization: Basic bWU6aHVudGVyMg==", "Authorization: Basic [hidden]");
         check("a basic plan", "a basic plan");
+        check("token: hunter2hunter2", "token: [hidden]");
+        check("Authorization: Token hunter2", "Authorization: Token [hidden]");
+        check("x-auth-token: hunter", "x-auth-token: [hidden]");
+        check("api key: hunterkey", "api key: [hidden]");
+        check("curl --password hunter -v", "curl --password [hidden] -v");
+        check("pwd=hunter ACCESS_KEY=hunter", "pwd=[hidden] ACCESS_KEY=[hidden]");
+        check("session_key=h private_key: h", "session_key=[hidden] private_key: [hidden]");
+        check("sk-ant-oat01-abc\u{1b}[31mdefGHI123 is bad", "[hidden] is bad");
         check("xoxb-12-ab and AKIAIOSFODNN7EXAMPLE", "[hidden] and [hidden]");
         check("the password is wrong", "the password is wrong");
         check("https://host/a@b", "https://host/a@b");

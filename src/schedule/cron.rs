@@ -1,7 +1,7 @@
 //! A line in the user's crontab. Every other line stays byte for byte.
 
 use super::quote::cron_word;
-use super::{Installed, Job, Method, NAME, Step, Tool, When};
+use super::{Installed, Job, Method, NAME, Step, Tool, When, Work};
 use crate::domain::{Exit, Failure};
 use crate::process::Processes;
 use chrono::{DateTime, Datelike, TimeDelta, TimeZone, Timelike};
@@ -56,7 +56,13 @@ pub fn line(job: &Job) -> Result<String, Failure> {
     if command.len() > LONGEST {
         let message =
             format!("a crontab takes {LONGEST} bytes a command, and this has {}", command.len());
-        return Err(usage(message).hint("the configuration file takes the options as well"));
+        let hint = match job.work {
+            Work::Clean { .. } => "the configuration file takes the options as well",
+            Work::Keep => {
+                "most of it is PATH: install it with a shorter one, in which the CLIs are"
+            }
+        };
+        return Err(usage(message).hint(hint));
     }
     Ok(format!("{fields} {command}"))
 }
@@ -231,7 +237,6 @@ fn without(text: &[u8], name: Option<&str>) -> (Vec<u8>, Vec<Step>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Work;
     use super::*;
 
     fn job(profile: Option<&str>) -> Job {

@@ -630,8 +630,8 @@ EOF
   eventually 30 box_as "$user" test -s kept
   has "$(box_as "$user" session-warden keep status)" '^  result +done$'
   case $scope in
-  system) said=$(box_run sh -c 'systemd-analyze verify /etc/systemd/system/session-warden-keep*.* 2>&1') ;;
-  user) said=$(box_as bob sh -c 'systemd-analyze --user verify .config/systemd/user/session-warden-keep*.* 2>&1') ;;
+  system) said=$(box_run sh -c 'cd /etc/systemd/system && systemd-analyze verify session-warden-keep*.service session-warden-keep*.timer 2>&1') ;;
+  user) said=$(box_as bob sh -c 'systemd-analyze --user verify .config/systemd/user/session-warden-keep* 2>&1') ;;
   esac
   is '' "$said" verify
   box_as "$user" sh -c 'cat >>.config/session-warden/config.toml' <<'EOF'

@@ -97,7 +97,8 @@ fn a_ping_is_one_turn_in_an_empty_folder_of_its_own_and_then_not_before_its_time
         cli(
             &env,
             name,
-            "if read -r x; then echo something to read; exit 9; fi; ls -A | wc -l >> ../ls",
+            "if read -r x; then echo something to read; exit 9; fi; ls -A | wc -l >> ../ls
+             echo left > CLAUDE.md",
         );
         let dry = run(&env, "run -n");
         dry.exits(0);
@@ -114,6 +115,9 @@ fn a_ping_is_one_turn_in_an_empty_folder_of_its_own_and_then_not_before_its_time
         assert_eq!(calls(&env).len(), 1);
         run(&env, "run --force p").exits(0);
         assert_eq!(calls(&env).len(), 2);
+        // What a turn leaves there is nothing that the next one goes by.
+        let found = fs::read_to_string(state(&env).join("keep/ls")).unwrap();
+        assert_eq!(found.split_whitespace().collect::<Vec<_>>(), ["0", "0"]);
         let status = status(&env);
         assert_eq!((&status["id"], &status["action"]), (&json!("p"), &json!("cli-ping")));
         assert_eq!((&status["result"], &status["failures"]), (&json!("done"), &json!(0)));
@@ -252,7 +256,7 @@ fn a_refresh_is_the_clis_own_and_is_done_when_the_login_expires_later() {
     assert_eq!((ran.out.as_str(), calls(&env).len()), ("r: refused: log in again\n", before));
     assert_eq!(status(&env)["disabled"], "log in again");
     run(&env, "check").exits(3);
-    assert_eq!(run(&env, "check").out, "wrong r: log in again with claude\n");
+    assert_eq!(run(&env, "check").out, "wrong r: disabled: log in again\n");
     login(&env, 3600);
     assert!(run(&env, "run").out.starts_with("r: not before "), "the new login enables it");
 }
@@ -405,4 +409,85 @@ fn a_check_looks_for_the_cli_where_a_pass_would() {
     fs::set_permissions(env.path("bin/claude"), fs::Permissions::from_mode(0o644)).unwrap();
     run(&env, "check").exits(3);
     assert_eq!(calls(&env), [""; 0]);
+}
+
+#[test]
+fn a_refresh_leaves_the_login_of_each_cli_alone() {
+    let soon = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() + 60;
+    let token = |expires: u64| {
+        // A JWT of which only the middle is read: {"exp":…} in base64.
+        let claims = format!("{{\"exp\":{expires}}}");
+        let mut encode = Command::new("base64");
+        let mut child = encode
+            .arg("-w0")
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), claims.as_bytes()).unwrap();
+        let encoded = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+        format!("e30.{}.c2ln", encoded.trim_end_matches('='))
+    };
+    let codex = |expires| {
+        json!({"tokens": {"access_token": token(expires), "refresh_token": SECRET}}).to_string()
+    };
+    let gemini = |expires: u64| {
+        let at = expires * 1000;
+        json!({"access_token": SECRET, "refresh_token": SECRET, "expiry_date": at}).to_string()
+    };
+    for (name, file, now, later) in [
+        ("codex", ".codex/auth.json", codex(soon), codex(soon + 9000)),
+        ("gemini", ".gemini/oauth_creds.json", gemini(soon), gemini(soon + 9000)),
+    ] {
+        let env = home(&REFRESH.replace("claude", name));
+        let file = env.file(file, &now, 0);
+        cli(&env, name, "exit 0");
+        assert!(run(&env, "run").out.starts_with("r: later: "), "{name}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), now, "nobody has written to it");
+        env.file("later", &later, 0);
+        cli(&env, name, &format!("cp $HOME/later {}", file.display()));
+        assert_eq!(run(&env, "run --force").out, "r: done\n", "{name}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), later);
+        let known = fs::read_to_string(state(&env).join("keep.json")).unwrap();
+        assert!(!known.contains(SECRET) && !known.contains("e30."), "{known}");
+    }
+}
+
+#[test]
+fn jobs_of_one_cli_share_what_its_provider_has_said_and_their_distance() {
+    let jobs = format!("{PING}{}", PING.replace("\"p\"", "\"q\""));
+    let env = home(&jobs);
+    cli(&env, "claude", "exit 0");
+    let ran = run(&env, "run");
+    let lines: Vec<&str> = ran.out.lines().collect();
+    assert!(lines[0] == "p: done" && lines[1].starts_with("q: not before "), "{ran:?}");
+    assert_eq!(calls(&env).len(), 1);
+    // A limit holds for both.
+    let env = home(&jobs);
+    let then = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() + 9000;
+    cli(&env, "claude", &format!("echo 'Claude AI usage limit reached|{then}'; exit 1"));
+    let ran = run(&env, "run");
+    let told = ran.out.lines().nth(1).unwrap();
+    let until = told.strip_prefix("q: not before ").unwrap_or_else(|| panic!("{ran:?}"));
+    let expected = Timestamp::new(i64::try_from(then).unwrap(), 0).for_people();
+    assert_eq!(until, expected);
+    // Another CLI has another provider.
+    let other = PING.replace("\"p\"", "\"x\"").replace("claude", "codex");
+    let env = home(&format!("{PING}{other}"));
+    cli(&env, "claude", "exit 0");
+    cli(&env, "codex", "exit 0");
+    assert_eq!(run(&env, "run").out, "p: done\nx: done\n");
+}
+
+#[test]
+fn milliseconds_are_no_expiry() {
+    let job = OWN.replace("every = \"1h\"", "before_expiry = \"1h\"") + "command = \"true\"\n";
+    let env = home(&format!("{job}expiry_command = \"date +%s000\"\n"));
+    assert!(run(&env, "run").out.starts_with("own: skipped: expiry_command prints neither"));
+    run(&env, "check").exits(3);
+    // What it told is known without asking again.
+    let env = home(&format!("{job}expiry_command = \"date -d '3 hours' +%s\"\n"));
+    run(&env, "run").exits(0);
+    let next = status(&env)["next"].as_str().map(str::to_owned);
+    assert!(next.is_some_and(|next| next.starts_with("20")), "{}", status(&env));
 }

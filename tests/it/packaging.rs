@@ -211,7 +211,7 @@ fn a_pass_of_keep_alive_may_do_whatever_its_user_may() {
                 // A CLI that is killed while it renews its login can break it.
                 ("TimeoutStartSec", "infinity"),
                 ("KillMode", "mixed"),
-                ("TimeoutStopSec", "2min"),
+                ("TimeoutStopSec", "3min"),
                 ("OnFailure", "session-warden-failed@%n.service"),
             ],
         );

@@ -3,7 +3,9 @@
 
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,7 +29,7 @@ pub(super) fn credential(keeper: &Keeper<'_>, job: &Job) -> Option<String> {
     credential_hash(cli, &(keeper.base)(cli).ok()?)
 }
 
-fn cli_of(job: &Job) -> Option<Cli> {
+pub(super) fn cli_of(job: &Job) -> Option<Cli> {
     match job.action {
         Action::CliPing(cli) | Action::Refresh(cli) => Some(cli),
         Action::Command { .. } => None,
@@ -79,7 +81,9 @@ fn told_by(keeper: &Keeper<'_>, job: &Job, line: &str) -> Result<Timestamp, Outc
     }
     let text = ended.said.trim();
     let seconds = || text.parse().ok().map(|seconds| Timestamp::new(seconds, 0));
-    Timestamp::parse(text).or_else(seconds).ok_or_else(|| Outcome::Skipped {
+    let time = Timestamp::parse(text).or_else(seconds);
+    // Milliseconds are no seconds: that year has more than four digits.
+    time.filter(|time| time.rfc3339().is_some()).ok_or_else(|| Outcome::Skipped {
         why: "expiry_command prints neither a time in RFC 3339 nor seconds since 1970".to_owned(),
     })
 }
@@ -174,10 +178,14 @@ fn run_at_all(keeper: &Keeper<'_>, job: &Job) -> Outcome {
         let is_over = !matches!(outcome, Outcome::Failed { .. })
             || attempt >= job.attempts
             || job.silent_until(keeper.now()).is_some();
-        if is_over
-            || !pause(keeper, retry_pause(attempt, random(attempt)))
-            || job.silent_until(keeper.now()).is_some()
-        {
+        if is_over {
+            return outcome;
+        }
+        // What was to be tried again has not failed yet.
+        if !pause(keeper, retry_pause(attempt, random(attempt))) {
+            return stopped();
+        }
+        if job.silent_until(keeper.now()).is_some() {
             return outcome;
         }
         attempt += 1;
@@ -192,11 +200,11 @@ fn told(keeper: &Keeper<'_>, cli: Cli) -> Option<Expiry> {
 /// A command of the user's. What it says is not written down: it may hold secrets.
 fn own(keeper: &Keeper<'_>, job: &Job, line: &str) -> Outcome {
     match bounded(keeper, &mut shell(job, line), keeper.limits.command) {
+        Ok(Ended { code: Some(0), timed_out: false, .. }) => Outcome::Done,
         Ok(_) if keeper.interrupt.asked() => stopped(),
         Ok(ended) if ended.timed_out => Outcome::Failed {
             why: format!("it took longer than {} s", keeper.limits.command.as_secs()),
         },
-        Ok(Ended { code: Some(0), .. }) => Outcome::Done,
         Ok(Ended { code: Some(TRY_LATER), .. }) => {
             Outcome::Later { why: format!("exit code {TRY_LATER}"), until: None }
         }
@@ -212,12 +220,16 @@ fn ping(keeper: &Keeper<'_>, cli: Cli) -> Outcome {
         return Outcome::Later { why, until: None };
     }
     let folder = keeper.pings.join(cli.name());
-    if let Err(error) = create::create_private_folders(&folder) {
-        let why = format!("cannot make {}: {}", folder.display(), words(&error));
+    if let Err(error) = empty(&folder) {
+        let why = format!("cannot make {} anew: {}", folder.display(), words(&error));
         return Outcome::Failed { why };
     }
     let mut command = turn(cli, TEXT);
+    if let Some(path) = &keeper.path {
+        command.env("PATH", path);
+    }
     match bounded(keeper, command.current_dir(&folder), keeper.limits.turn) {
+        Ok(ended) if judge(cli, &ended, keeper.now()) == Answer::Done => Outcome::Done,
         Ok(_) if keeper.interrupt.asked() => stopped(),
         Ok(ended) if ended.timed_out => match judge(cli, &ended, keeper.now()) {
             Answer::Limited { until } => limited(until),
@@ -234,6 +246,17 @@ fn ping(keeper: &Keeper<'_>, cli: Cli) -> Outcome {
         },
         Err(why) => Outcome::Failed { why: format!("cannot run {}: {why}", cli.name()) },
     }
+}
+
+/// Makes an empty folder, in place of what was left there: a turn is to find nothing to go by.
+#[expect(clippy::disallowed_methods, reason = "it is our own, and links in it are not followed")]
+fn empty(folder: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(folder) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(folder)?,
+        Ok(_) => fs::remove_file(folder)?,
+        Err(_) => {}
+    }
+    create::create_private_folders(folder)
 }
 
 /// One turn, after which the login must expire later than before the first one: then it is done, whatever
@@ -273,13 +296,18 @@ fn refresh(keeper: &Keeper<'_>, cli: Cli, before: Option<&Expiry>) -> Outcome {
     }
 }
 
-/// Tells the user's command that a job does not run any more. What it says, and how it ends, is its own
-/// concern.
-pub(super) fn notify(keeper: &Keeper<'_>, job: &Job, state: &str, why: &str) {
-    let Some(line) = &job.notify else { return };
-    let mut command = shell(job, line);
+/// Tells the user's command that a job does not run any more, also where a signal ends the pass: it is told
+/// once. What went wrong with that, in one line.
+pub(super) fn notify(keeper: &Keeper<'_>, job: &Job, state: &str, why: &str) -> Option<String> {
+    let mut command = shell(job, job.notify.as_deref()?);
     command.env("SESSION_WARDEN_STATE", state).env("SESSION_WARDEN_REASON", why);
-    let _ = bounded(keeper, &mut command, keeper.limits.telling);
+    let limits = &keeper.limits;
+    match run_bounded(&mut command, limits.telling, limits.grace, || false) {
+        Ok(ended) if ended.timed_out => Some("notify did not end in time".to_owned()),
+        Ok(Ended { code: Some(0), .. }) => None,
+        Ok(ended) => Some(format!("notify {}", how(&ended))),
+        Err(error) => Some(format!("cannot run notify: {}", words(&error))),
+    }
 }
 
 fn shell(job: &Job, line: &str) -> Command {

@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use super::{Keeper, action};
-use crate::domain::keep::{Due, Job, JobState, Outcome, due};
+use crate::domain::keep::{Due, Job, JobState, Outcome, SMALLEST_GAP, due};
 use crate::domain::{Exit, Failure, Timestamp};
 use crate::keep::Jobs;
 use crate::report::escape::escape;
@@ -29,11 +29,11 @@ pub fn run(keeper: &Keeper<'_>, options: &Options, out: &mut dyn Write) -> Resul
     let asked = keeper.asked(&options.ids)?;
     let _pass = if options.dry_run { None } else { Some(keeper.store.begin()?) };
     let mut known = if options.dry_run { keeper.store.peek()? } else { keeper.store.read()? };
+    let before = known.clone();
     let mut exit = Exit::Done;
     let mut unsaid = None;
     for job in asked {
         if keeper.interrupt.asked() {
-            exit = Exit::Partly;
             break;
         }
         let state = known.jobs.entry(job.id.clone()).or_default();
@@ -46,10 +46,13 @@ pub fn run(keeper: &Keeper<'_>, options: &Options, out: &mut dyn Write) -> Resul
         // A pass that was killed counts as a failure, which may have been the last one.
         if let Some(why) = state.disabled_why(job).filter(|_| !was_disabled && !options.dry_run) {
             keeper.store.write(&known)?;
-            action::notify(keeper, job, "disabled", &why);
+            if let Some(trouble) = action::notify(keeper, job, "disabled", &why) {
+                unsaid = say(out, &format!("{}: {trouble}", job.id)).err().or(unsaid);
+            }
         }
+        let others = others(keeper, job, &known);
         let state = known.jobs.entry(job.id.clone()).or_default();
-        let line = match look(keeper, job, state, options) {
+        let line = match look(keeper, job, state, options, others) {
             Told::Run(_) if options.dry_run => "would run".to_owned(),
             Told::Run(expires) => run_one(keeper, job, expires, &mut known, &mut exit)?,
             Told::No(why) => why,
@@ -61,7 +64,11 @@ pub fn run(keeper: &Keeper<'_>, options: &Options, out: &mut dyn Write) -> Resul
         // Jobs go on where nobody can read of them.
         unsaid = say(out, &format!("{}: {line}", job.id)).err().or(unsaid);
     }
-    if !options.dry_run {
+    if keeper.interrupt.asked() {
+        exit = Exit::Partly;
+    }
+    // What runs has written down itself how it went.
+    if !options.dry_run && known != before {
         keeper.store.write(&known)?;
     }
     unsaid.map_or(Ok(exit), Err)
@@ -77,7 +84,26 @@ enum Told {
     Skip(Outcome),
 }
 
-fn look(keeper: &Keeper<'_>, job: &Job, state: &mut JobState, options: &Options) -> Told {
+/// Until when a job has to wait for others of the same CLI: a provider is reached no sooner after another
+/// job has reached it than it is by one, and what it has said to one holds for all.
+fn others(keeper: &Keeper<'_>, job: &Job, known: &Jobs) -> Option<Timestamp> {
+    let cli = action::cli_of(job)?;
+    let is_other = |other: &&Job| other.id != job.id && action::cli_of(other) == Some(cli);
+    let states = keeper.jobs.iter().filter(is_other).filter_map(|other| known.jobs.get(&other.id));
+    let waits = states.flat_map(|state| {
+        let limit = state.not_before.filter(|_| state.rate_limits > 0);
+        [state.last_run.map(|last| last.after(SMALLEST_GAP)), limit]
+    });
+    waits.flatten().max()
+}
+
+fn look(
+    keeper: &Keeper<'_>,
+    job: &Job,
+    state: &mut JobState,
+    options: &Options,
+    others: Option<Timestamp>,
+) -> Told {
     let now = keeper.now();
     state.notices_change(action::credential(keeper, job).as_deref());
     // What is disabled or silent is asked nothing, not even when it expires.
@@ -89,7 +115,8 @@ fn look(keeper: &Keeper<'_>, job: &Job, state: &mut JobState, options: &Options)
     }
     // Nor is what has to wait in any case.
     let after_gap = state.last_run.map(|last| last.after(job.gap()));
-    let wait = state.not_before.max(after_gap).filter(|wait| *wait > now && !options.force);
+    let wait =
+        state.not_before.max(after_gap).max(others).filter(|wait| *wait > now && !options.force);
     if let Some(wait) = wait {
         return Told::No(format!("not before {}", wait.for_people()));
     }
@@ -100,6 +127,7 @@ fn look(keeper: &Keeper<'_>, job: &Job, state: &mut JobState, options: &Options)
         Ok(expires) => expires,
         Err(outcome) => return Told::Skip(outcome),
     };
+    state.expires = expires;
     match due(job, state, expires, now) {
         Due::Due => Told::Run(expires),
         Due::NotYet { .. } if options.force => Told::Run(expires),
@@ -123,9 +151,6 @@ fn run_one(
     // The one that it runs with: a login that comes meanwhile is another one.
     let credential = action::credential(keeper, job);
     let outcome = action::run(keeper, job, expires);
-    if keeper.interrupt.asked() {
-        *exit = Exit::Partly;
-    }
     end(keeper, job, (&outcome, credential), known, exit, false)
 }
 
@@ -142,11 +167,12 @@ fn end(
     let was_disabled = state.disabled_why(job).is_some();
     state.end(job, outcome, credential, keeper.now());
     let disabled = state.disabled_why(job);
-    let told = outcome.to_string();
+    let mut told = outcome.to_string();
     if !is_dry {
         keeper.store.write(known)?;
         if let Some(why) = disabled.filter(|_| !was_disabled) {
-            action::notify(keeper, job, "disabled", &why);
+            let trouble = action::notify(keeper, job, "disabled", &why);
+            told.extend(trouble.map(|trouble| format!("; {trouble}")));
         }
     }
     if matches!(

@@ -17,9 +17,9 @@ pub fn status(keeper: &Keeper<'_>, is_json: bool, out: &mut dyn Write) -> Result
     let (known, broken) = keeper.store.look()?;
     let rows: Vec<Row<'_>> = keeper.jobs.iter().map(|job| Row::new(keeper, job, &known)).collect();
     let written = if is_json { json(&rows, out) } else { text(&rows, out) };
-    match written {
+    match &written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let why = crate::disk::words(&error);
+            let why = crate::disk::words(error);
             return Err(Failure::new(format!("cannot write how jobs stand: {why}")));
         }
         _ => {}
@@ -27,9 +27,16 @@ pub fn status(keeper: &Keeper<'_>, is_json: bool, out: &mut dyn Write) -> Result
     if broken.is_none() {
         return Ok(Exit::Done);
     }
+    // A program that reads this sees nothing of it, nor does anybody where nothing can be written.
+    if is_json || written.is_err() {
+        let message = "what jobs remember was broken: no job runs";
+        let hint = "session-warden keep status without --format json lets them run again";
+        return Err(Failure { exit: Exit::Partly, ..Failure::new(message) }.hint(hint));
+    }
     let kept = keeper.store.seen(keeper.now())?;
     let kept = kept.map(|path| path.display().to_string()).unwrap_or_default();
-    let message = "what jobs remember was broken: limits and failures before now are forgotten";
+    let message =
+        "what jobs remember was broken: what was disabled, limits and failures are forgotten";
     let hint = format!("jobs run again from now on; the broken file is kept as {kept}");
     Err(Failure { exit: Exit::Partly, ..Failure::new(message) }.hint(hint))
 }
@@ -51,7 +58,7 @@ impl<'a> Row<'a> {
         state.running_since = running;
         // Of a command that tells an expiry nothing is known without running it.
         let expires = match job.action {
-            Action::Command { .. } => None,
+            Action::Command { .. } => state.expires,
             _ => action::expires(keeper, job).ok().flatten(),
         };
         let next = match due(job, &state, expires, now) {
@@ -93,7 +100,7 @@ fn text(rows: &[Row<'_>], out: &mut dyn Write) -> io::Result<()> {
         time.map_or_else(|| none.to_owned(), Timestamp::for_people)
     };
     for row in rows {
-        writeln!(out, "{} ({}, {})", row.job.id, row.job.action.name(), when(row.job.when))?;
+        writeln!(out, "{} ({}, {})", row.job.id, row.job.action.name(), when(row.job))?;
         writeln!(out, "  last      {}", shown(row.state.last_run, "never"))?;
         match &row.disabled {
             Some(why) => writeln!(out, "  disabled  {}", escape(why))?,
@@ -109,10 +116,10 @@ fn text(rows: &[Row<'_>], out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn when(when: When) -> String {
-    match when {
+fn when(job: &Job) -> String {
+    match job.when {
         When::Every(span) => format!("every {}", humantime::format_duration(span)),
-        When::Daily(minute) => format!("daily at {minute}"),
+        When::Daily(minute) => format!("daily at {minute} of {}", job.zone.name()),
         When::BeforeExpiry(span) => {
             format!("{} before expiry", humantime::format_duration(span))
         }
@@ -130,8 +137,11 @@ pub fn check(
 ) -> Result<Exit, Failure> {
     let mut exit = if warnings.is_empty() { Exit::Done } else { Exit::Partly };
     let mut lines: Vec<String> = warnings.iter().map(|why| format!("warning: {why}")).collect();
+    let known = keeper.store.look()?.0;
     for job in keeper.jobs {
-        let told = match action::login(keeper, job) {
+        let why = known.jobs.get(&job.id).and_then(|state| state.disabled_why(job));
+        let disabled = why.map_or(Ok(()), |why| Err(format!("disabled: {why}")));
+        let told = match disabled.and_then(|()| action::login(keeper, job)) {
             Ok(told) => format!("ok    {}: {told}", job.id),
             Err(why) => {
                 exit = Exit::Partly;

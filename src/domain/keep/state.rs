@@ -42,11 +42,34 @@ pub struct JobState {
     /// When that wait was decided upon.
     #[serde(with = "text")]
     pub waits_since: Option<Timestamp>,
+    /// When it was said to expire that the job goes by, where it goes by that.
+    #[serde(with = "text")]
+    pub expires: Option<Timestamp>,
+    /// What was known while the clock was far ahead of what it shows now.
+    pub ahead: Option<Ahead>,
     /// That it must not run until something changes.
     pub disabled: Option<Disabled>,
     /// When the run began that is under way, or was when its pass was killed.
     #[serde(with = "text")]
     pub running_since: Option<Timestamp>,
+}
+
+/// Times that the clock has yet to come to again. A machine without a clock of its own begins in some
+/// other year, and its first pass must not undo what was done and what a provider has said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ahead {
+    /// What the clock had shown.
+    #[serde(with = "text")]
+    shown: Option<Timestamp>,
+    #[serde(with = "text")]
+    last_run: Option<Timestamp>,
+    #[serde(with = "text")]
+    last_done: Option<Timestamp>,
+    #[serde(with = "text")]
+    slot: Option<Timestamp>,
+    #[serde(with = "text")]
+    not_before: Option<Timestamp>,
 }
 
 /// Why a job must not run.
@@ -128,6 +151,7 @@ impl JobState {
     /// waits until the clock is where it was. Where it was set forward, nothing can be seen of that:
     /// it looks as if the machine had slept.
     pub fn settle(&mut self, now: Timestamp) {
+        self.come_back(now);
         let happened = [
             &mut self.seen,
             &mut self.last_run,
@@ -137,6 +161,15 @@ impl JobState {
         ];
         let latest = happened.iter().filter_map(|time| **time).max().unwrap_or(now);
         if latest > now {
+            if latest > now.after(DAY) && self.ahead.is_none() {
+                self.ahead = Some(Ahead {
+                    shown: Some(latest),
+                    last_run: *happened[1],
+                    last_done: *happened[2],
+                    slot: self.slot,
+                    not_before: self.not_before,
+                });
+            }
             for time in happened {
                 *time = time.map(|time| time.min(now));
             }
@@ -151,6 +184,17 @@ impl JobState {
         if self.running_since.take().is_some() {
             self.result = Some("failed: the pass was killed".to_owned());
             self.fail(now);
+        }
+    }
+
+    /// Once the clock shows again what it did, what was known then is known again.
+    fn come_back(&mut self, now: Timestamp) {
+        let is_back = |ahead: &mut Ahead| ahead.shown <= Some(now);
+        if let Some(ahead) = self.ahead.take_if(is_back) {
+            self.last_run = self.last_run.max(ahead.last_run);
+            self.last_done = self.last_done.max(ahead.last_done);
+            self.slot = self.slot.max(ahead.slot);
+            self.not_before = self.not_before.max(ahead.not_before);
         }
     }
 
@@ -199,6 +243,9 @@ impl JobState {
     }
 
     fn start_afresh(&mut self) {
+        if let Some(ahead) = &mut self.ahead {
+            ahead.not_before = None;
+        }
         self.failures = 0;
         self.rate_limits = 0;
         self.not_before = None;

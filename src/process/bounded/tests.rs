@@ -77,6 +77,20 @@ fn a_launcher_that_ends_first_leaves_its_program_the_grace() {
 }
 
 #[test]
+fn one_that_writes_elsewhere_has_the_grace_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    // The launcher has ended, and nobody holds the pipe any more.
+    let program =
+        "trap 'sleep 0.5; echo finished; exit' TERM; echo begun; while :; do sleep 0.05; done";
+    let script = format!("(trap - INT; {program}) >{0} 2>&1 & wait", log.display());
+    let (ended, _) = run(&script, Duration::from_millis(300), Duration::from_secs(30));
+    assert!(ended.timed_out, "{ended:?}");
+    // The shell may say as well that what it waited for was ended.
+    assert!(fs::read_to_string(log).unwrap().ends_with("finished\n"));
+}
+
+#[test]
 fn what_is_left_behind_neither_delays_nor_is_ended() {
     let temporary = tempfile::tempdir().unwrap();
     let mark = temporary.path().join("mark");

@@ -154,3 +154,40 @@ fn the_zone_of_this_machine_is_asked_for() {
     let until = Timestamp::parse("2026-01-05T15:00:00Z");
     assert_eq!(judge(Cli::Claude, &ended, now()), Answer::Limited { until });
 }
+
+#[test]
+fn a_block_is_refused_at_once() {
+    for (cli, line) in [
+        (Cli::Claude, "API Error: 403 {\"error\":{\"type\":\"permission_error\"}}"),
+        (Cli::Claude, "Your account has been disabled"),
+        (Cli::Codex, "unexpected status 403 Forbidden: <html>Just a moment...</html>"),
+        (Cli::Codex, "Your account has been banned"),
+        (Cli::Gemini, "Error: 403 PERMISSION_DENIED: Your account has been suspended"),
+    ] {
+        refused(cli, line, line);
+    }
+}
+
+#[test]
+fn what_is_about_something_else_decides_nothing() {
+    let last = "ERROR: stream disconnected before completion";
+    let worker =
+        "ERROR rmcp::transport::worker: (401 Unauthorized) for url (https://mcp.example/x)";
+    failed(Cli::Codex, &format!("{worker}\n{last}\n"), last);
+    failed(Cli::Claude, "limit reached for open files", "limit reached for open files");
+}
+
+#[test]
+fn limits_of_every_form_are_limits_whatever_it_ends_with() {
+    for line in ["Rate limit exceeded", "{\"code\":\"insufficient_quota\"}"] {
+        limited(Cli::Codex, line, None);
+    }
+    for line in ["5-hour limit reached ∙ resets 3pm", "Weekly limit reached"] {
+        let answer = answer(Cli::Claude, 0, line);
+        assert!(matches!(answer, Answer::Limited { .. }), "{line}: {answer:?}");
+    }
+    let answer = answer(Cli::Gemini, 0, "[API Error: You have exhausted your daily quota]");
+    assert!(matches!(answer, Answer::Limited { .. }), "{answer:?}");
+    // Colours hide nothing.
+    refused(Cli::Claude, "\u{1b}[31mPlease run /login\u{1b}[0m", "Please run /login");
+}

@@ -248,7 +248,8 @@ fn a_cli_that_is_at_work_is_not_started_beside_itself() {
     working
         .arg("work")
         .env_clear()
-        .env("HOME", env.home("").to_str().unwrap().trim_end_matches('/'));
+        // By another path to it.
+        .env("HOME", env.home("../home/./"));
     working.env("PATH", "/usr/bin:/bin");
     let mut working = start(&mut working);
     wait_until(|| !calls(&env).is_empty());
@@ -258,4 +259,126 @@ fn a_cli_that_is_at_work_is_not_started_beside_itself() {
     assert_eq!(calls(&env).len(), 1);
     working.kill().unwrap();
     working.wait().unwrap();
+}
+
+#[test]
+fn a_turn_that_hangs_is_asked_to_end_and_has_failed() {
+    assert!(Limits::default().turn >= Duration::from_secs(120));
+    assert!(Limits::default().grace >= Duration::from_secs(30), "a login is being renewed");
+    for (action, when) in [
+        (Action::CliPing(Cli::Claude), When::Every(Duration::from_secs(3600))),
+        (Action::Refresh(Cli::Claude), When::BeforeExpiry(Duration::from_secs(3600))),
+    ] {
+        let env = TestEnv::new();
+        login(&env, 60);
+        cli(
+            &env,
+            "claude",
+            "trap 'echo asked >> $0.asked; exit 0' TERM; while :; do sleep 0.05; done",
+        );
+        let job = Job {
+            id: "p".into(),
+            action,
+            when,
+            zone: Zone::default(),
+            silence: None,
+            min_gap: Duration::ZERO,
+            attempts: 1,
+            disable_after: 5,
+            notify: None,
+        };
+        let limits = Limits { turn: Duration::from_millis(400), ..Limits::default() };
+        let now: fn() -> Timestamp = || SystemTime::now().into();
+        let base = |_: Cli| Ok(env.home(".claude"));
+        let path = format!("{}:/usr/bin:/bin", env.path("bin").display());
+        let keeper = Keeper {
+            jobs: &[job],
+            store: Store::at(&env.path("state")),
+            pings: env.path("state/keep"),
+            base: &base,
+            path: Some(path.into()),
+            processes: &|| Processes::of_users(&[]),
+            clock: now,
+            limits,
+            interrupt: &Interrupt::default(),
+        };
+        let mut said = Vec::new();
+        let exit = keep::run(&keeper, &Options::default(), &mut said).unwrap();
+        let said = String::from_utf8(said).unwrap();
+        assert_eq!(exit, Exit::Partly, "{said}");
+        assert!(said.starts_with("p: failed: claude took longer than"), "{said}");
+        assert_eq!(fs::read_to_string(env.path("bin/claude.asked")).unwrap(), "asked\n");
+    }
+}
+
+#[test]
+fn a_signal_between_two_attempts_is_no_failure_and_keeps_nobody_from_being_told() {
+    let env = home(&format!(
+        "{}command = \"touch $HOME/begun; false\"\ndisable_after = 1\n",
+        OWN.replace("attempts = 1", "attempts = 10")
+    ));
+    let child = start(&mut command(&env, "run"));
+    wait_until(|| env.home("begun").exists());
+    std::thread::sleep(Duration::from_millis(300));
+    rustix::process::kill_process(pid(&child), rustix::process::Signal::TERM).unwrap();
+    assert_eq!(finish(child).exits(3).out, "own: later: stopped by a signal\n");
+    assert_eq!(status(&env)["failures"], 0);
+    // What tells its user is not ended by the signal that came meanwhile.
+    let env = home(&format!(
+        "{OWN}command = \"false\"\ndisable_after = 1\nnotify = \"touch $HOME/begun; sleep 1; touch $HOME/told\"\n"
+    ));
+    let child = start(&mut command(&env, "run"));
+    wait_until(|| env.home("begun").exists());
+    rustix::process::kill_process(pid(&child), rustix::process::Signal::TERM).unwrap();
+    finish(child).exits(3);
+    assert!(env.home("told").exists());
+}
+
+#[test]
+fn what_tells_an_expiry_is_ended_by_a_signal_and_the_pass_says_so() {
+    let job = OWN.replace("every = \"1h\"", "before_expiry = \"1h\"");
+    let tells = "expiry_command = \"touch $HOME/begun; sleep 60\"\ncommand = \"true\"\n";
+    let env = home(&format!("{job}{tells}"));
+    let child = start(&mut command(&env, "run"));
+    wait_until(|| env.home("begun").exists());
+    rustix::process::kill_process(pid(&child), rustix::process::Signal::HUP).unwrap();
+    assert_eq!(finish(child).exits(3).out, "own: later: stopped by a signal\n");
+}
+
+#[test]
+fn a_telling_that_fails_is_told() {
+    let env = home(&format!("{OWN}command = \"false\"\ndisable_after = 1\nnotify = \"exit 7\"\n"));
+    let ran = run(&env, "run");
+    assert_eq!(ran.exits(3).out, "own: failed: ended with 1; notify ended with 7\n");
+    // And a check tells of what is disabled.
+    let ran = run(&env, "check");
+    assert_eq!(ran.exits(3).out, "wrong own: disabled: failed once: ended with 1\n");
+}
+
+#[test]
+fn a_pass_in_which_nothing_is_due_writes_nothing() {
+    use std::os::unix::fs::MetadataExt;
+    let env = home(&format!("{OWN}command = \"true\"\n"));
+    run(&env, "run").exits(0);
+    let file = state(&env).join("keep.json");
+    let inode = || fs::metadata(&file).unwrap().ino();
+    let before = inode();
+    for _ in 0..3 {
+        run(&env, "run").exits(0);
+    }
+    assert_eq!(inode(), before);
+}
+
+#[test]
+fn a_broken_state_is_shown_to_people_and_not_to_programs() {
+    let env = home(PING);
+    fs::create_dir_all(state(&env)).unwrap();
+    fs::write(state(&env).join("keep.json"), "{").unwrap();
+    run(&env, "status --format json").exits(3).says(&["was broken", "without --format json"]);
+    let mut unread = command(&env, "status");
+    unread.stdout(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    assert_eq!(unread.output().unwrap().status.code(), Some(1));
+    run(&env, "run").exits(1).says(&["was broken"]);
+    run(&env, "status").exits(3);
+    run(&env, "status").exits(0);
 }

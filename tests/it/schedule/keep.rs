@@ -2,6 +2,7 @@
 
 use super::METHODS;
 use crate::desk::{Desk, files, settings, told};
+use crate::env::Ran;
 use std::fs;
 
 const HOURLY: &str = "[[keep]]\nid = \"a\"\naction = \"command\"\ncommand = \"true\"\n\
@@ -59,6 +60,16 @@ fn it_comes_as_often_as_its_jobs_need_and_at_most_once_a_minute() {
         let ran = desk.schedule("install --keep --every 30s --method", &[method]);
         ran.exits(2).says(&["once a minute at most", "--every 1m"]);
     }
+    for often in ["*:*:0/5", "*-*-* *:*:*", "*:*:00,30"] {
+        let print = ["--on-calendar", often];
+        desk.schedule("print --keep --method systemd-user", &print).exits(2).says(&["a minute"]);
+    }
+    let seldom = ["--on-calendar", "*:0/2:30"];
+    desk.schedule("print --keep --method systemd-user", &seldom).exits(0);
+    // A crontab holds no long PATH.
+    let long = (0..60).map(|n| format!("/a/long/folder/{n:03}")).collect::<Vec<_>>().join(":");
+    let mut print = desk.command(["schedule", "print", "--keep", "--method=cron"]);
+    Ran::of(print.env("PATH", long)).exits(2).says(&["998 bytes", "most of it is PATH"]);
 }
 
 #[test]
@@ -145,6 +156,21 @@ fn it_is_nobodys_clean() {
     desk.schedule("install --method cron", &[]).exits(0);
     let doctor = desk.run(&["doctor"]);
     assert!(doctor.out.contains("nothing else runs the same"), "{doctor:?}");
+}
+
+#[test]
+fn a_check_says_where_nothing_runs_the_jobs_or_too_seldom() {
+    let desk = with_jobs(HOURLY);
+    let check = || desk.run(&["keep", "check"]).exits(0).err.clone();
+    assert!(check().contains("no timer of keep-alive is installed"), "{}", check());
+    for method in ["cron", "systemd-user"] {
+        desk.schedule("install --keep --method", &[method]).exits(0);
+        assert_eq!(check(), "", "{method}");
+        desk.schedule("install --keep --every 1h --method", &[method]).exits(0);
+        let said = check();
+        assert!(said.contains("comes every 1h, and these jobs need it every 10m"), "{said}");
+        desk.schedule("uninstall --keep", &[]).exits(0);
+    }
 }
 
 #[test]

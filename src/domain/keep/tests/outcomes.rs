@@ -220,6 +220,35 @@ fn a_clock_that_was_set_back_leaves_waits_as_long_as_they_were() {
 }
 
 #[test]
+fn a_clock_that_begins_in_another_year_undoes_nothing_once_it_is_right() {
+    let (hourly, day) = (hourly(), job(When::Daily(minute("09:00"))));
+    let wrong = at(NOW).earlier(400 * DAY);
+    let mut state = JobState::default();
+    run(&mut state, &hourly, &Outcome::Done, at(NOW));
+    run(&mut state, &hourly, &limited(Some(at(NOW).after(DAY))), at(NOW).after(MINUTE));
+    let mut done = JobState::default();
+    run(&mut done, &day, &Outcome::Done, at(NOW));
+    let (before, before_done) = (state.clone(), done.clone());
+    for pass in 0..3 {
+        state.settle(wrong.after(pass * MINUTE));
+        done.settle(wrong.after(pass * MINUTE));
+    }
+    let right = at(NOW).after(2 * MINUTE);
+    state.settle(right);
+    done.settle(right);
+    assert_eq!(state.not_before, before.not_before, "what a provider has said");
+    assert_eq!(state.last_done, before.last_done);
+    assert_eq!(done.slot, before_done.slot, "the day was done");
+    assert_eq!((state.ahead, done.ahead), (None, None));
+    // Whoever enables it in between wants no wait back.
+    let mut state = before;
+    state.settle(wrong);
+    state.enable();
+    state.settle(right);
+    assert_eq!(state.not_before, None);
+}
+
+#[test]
 fn a_clock_that_was_set_back_leaves_the_wait_of_what_never_ran_as_it_was() {
     let (job, mut state) = (hourly(), JobState::default());
     state.settle(at(NOW).after(9 * DAY));
