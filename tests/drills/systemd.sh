@@ -610,7 +610,7 @@ keeps_alive() {
   box_as "$user" sh -c 'mkdir -p .config/session-warden .local/bin && rm -f kept turn &&
     cat >.config/session-warden/config.toml && cat >.local/bin/claude <<EOF && chmod 755 .local/bin/claude
 #!/bin/sh
-trap "sleep 1; echo ended >>$HOME/turn; exit 0" TERM
+trap "sleep 1; echo ended >>$HOME/turn; exit 1" TERM
 echo begun >>$HOME/turn
 while :; do sleep 0.1; done
 EOF' <<'EOF'
@@ -623,11 +623,11 @@ EOF
   # shellcheck disable=SC2016
   local install='PATH=$HOME/.local/bin:$PATH session-warden schedule install --keep "$@"'
   case $scope in
-  system) said=$(box_run sh -c "$install" sh --method systemd-system "${more[@]}" --on-calendar '*:*:0/3') ;;
-  user) said=$(box_as bob sh -c "$install" sh --method systemd-user --on-calendar '*:*:0/3') ;;
+  system) said=$(box_run sh -c "$install" sh --method systemd-system "${more[@]}" --every 1m) ;;
+  user) said=$(box_as bob sh -c "$install" sh --method systemd-user --every 1m) ;;
   esac
   has "$said" '^added .*/session-warden-keep@?.timer$'
-  eventually 30 box_as "$user" test -s kept
+  eventually 100 box_as "$user" test -s kept
   has "$(box_as "$user" session-warden keep status)" '^  result +done$'
   case $scope in
   system) said=$(box_run sh -c 'cd /etc/systemd/system && systemd-analyze verify session-warden-keep*.service session-warden-keep*.timer 2>&1') ;;
@@ -641,7 +641,7 @@ action = "cli-ping"
 cli = "claude"
 every = "1h"
 EOF
-  eventually 30 box_as "$user" test -s turn
+  eventually 100 box_as "$user" test -s turn
   ctl stop "${service%.service}.timer"
   ctl stop "$service"
   is 'begun ended' "$(box_as "$user" cat turn | tr '\n' ' ' | sed 's/ $//')" "what the CLI did"
