@@ -162,7 +162,10 @@ mod tests {
         let (early, late) = (Timestamp::new(10, 500_000_000), Timestamp::new(13, 100_000_000));
         assert_eq!((early.after(span), late.earlier(span)), (late, early));
         assert_eq!(Timestamp::new(5, 7).earlier(Duration::from_secs(9)), Timestamp::new(-4, 7));
+        assert_eq!(Timestamp::new(5, 7).earlier(Duration::new(2, 7)), Timestamp::new(3, 0));
         assert!(Timestamp::new(i64::MIN, 0).earlier(span) < early);
+        assert_eq!(Timestamp::new(5, 7).since_1970(), Duration::new(5, 7));
+        assert_eq!(Timestamp::new(-5, 7).since_1970(), Duration::ZERO);
         assert!(late.earlier(Duration::MAX) < early);
     }
 

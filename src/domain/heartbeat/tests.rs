@@ -174,6 +174,18 @@ fn rule_8_the_end_tells_what_is_in_flight_and_for_how_long() {
 }
 
 #[test]
+fn the_keys_are_those_of_live_work() {
+    let mut heart = Heartbeat::new(BEAT_EVERY);
+    for event in [begin("b", "api_call"), begin("a", "api_call"), begin("c", "api_call"), end("c")]
+    {
+        heart.on(event, at(1));
+    }
+    let mut keys: Vec<&str> = heart.keys().collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["a", "b"]);
+}
+
+#[test]
 fn mended_without_anything_to_call_work_is_seen_all_the_same() {
     check(
         "4",

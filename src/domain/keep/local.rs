@@ -33,7 +33,7 @@ impl Minute {
 
     fn of(time: &impl Timelike) -> Self {
         // Both are small, so nothing is cut off.
-        Self(u16::try_from(time.hour() * 60 + time.minute()).unwrap_or(MINUTES - 1))
+        Self(u16::try_from(time.hour() * 60 + time.minute()).unwrap_or_default())
     }
 
     fn time(self) -> NaiveTime {

@@ -140,9 +140,8 @@ impl Writer<'_> {
     /// around it, for new members of one that has none yet.
     fn object(&mut self, object: &Object, pieces: &[Piece<'_>], outer: &Style<'_>) {
         let own = Style::of(self.bytes, object);
-        let empty = Style { first: b"", colon: outer.colon, ..own };
-        let style = if object.members.is_empty() { empty } else { own };
         let last = object.members.last();
+        let style = if last.is_some() { own } else { Style { colon: outer.colon, ..own } };
         for (place, piece) in pieces.iter().enumerate() {
             match piece {
                 Piece::New(new) => {
@@ -188,4 +187,46 @@ impl Writer<'_> {
 fn quoted(text: &str) -> Vec<u8> {
     // A text is always JSON; there is no error to hand on.
     serde_json::to_vec(text).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ChatId, SessionId};
+    use super::*;
+
+    /// Puts chat `c` with session `3` into the model `m`, or into a legacy map, behind the chat `after`.
+    #[track_caller]
+    fn check(json: &str, after: Option<&'static str>, expected: &str) {
+        let map = SessionMap::parse(json.as_bytes().to_vec()).unwrap();
+        let model = if map.form() == Form::Legacy { Form::LEGACY_MODEL } else { "m" };
+        let after = after.map(ChatId);
+        let addition = Addition { model, chat: ChatId("c"), session: SessionId("3"), after };
+        let bytes = map.with(map.form(), &[addition]);
+        assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_put_in_is_written_as_what_stands_beside_it() {
+        // Alone, with the colon of what is around it, and no space of its own.
+        check(r#"{"m":{}}"#, None, r#"{"m":{"c":"3"}}"#);
+        check(r#"{"m": { }}"#, None, r#"{"m": {"c": "3"}}"#);
+        // In a model that is not there yet, and in a map without models.
+        check(r#"{"x": {}}"#, None, r#"{"x": {}, "m": {"c": "3"}}"#);
+        check(r#"{"a": "1"}"#, Some("a"), r#"{"a": "1", "c": "3"}"#);
+        // Before the one that was first, behind it, and in between.
+        check(r#"{"m": {"a": "1"}}"#, None, r#"{"m": {"c": "3", "a": "1"}}"#);
+        check(r#"{"m":{"a":"1","b":"2"}}"#, Some("a"), r#"{"m":{"a":"1","c":"3","b":"2"}}"#);
+        check(
+            "{\"m\": {\n  \"a\": \"1\",\n\n  \"b\": \"2\"\n}}",
+            None,
+            "{\"m\": {\n  \"c\": \"3\",\n\n  \"a\": \"1\",\n\n  \"b\": \"2\"\n}}",
+        );
+        check("{\"m\": {\"a\": \"1\" } }", Some("a"), "{\"m\": {\"a\": \"1\", \"c\": \"3\" } }");
+    }
+
+    #[test]
+    fn of_an_emptied_object_nothing_is_left_but_its_braces_r5() {
+        let map = SessionMap::parse(b"{\"m\": {\n \"a\": \"1\"\n} }".to_vec()).unwrap();
+        assert_eq!(map.without(|_| true), b"{\"m\": {} }");
+    }
 }

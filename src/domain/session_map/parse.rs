@@ -3,6 +3,7 @@
 //! `serde_json::Value` would let the last of two equal keys win, and skipping a value would skip
 //! its surrogate checks too, so values that are not ours are walked as strictly as those that are.
 
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::de::Read;
 use serde_json::value::RawValue;
@@ -26,30 +27,31 @@ pub(super) fn parse(bytes: Vec<u8>) -> Result<SessionMap, ParseError> {
     if let Some(encoding) = other_encoding(&bytes) {
         return Err(ParseError(encoding.to_owned()));
     }
-    if u32::try_from(bytes.len()).is_ok_and(|length| length < DECODED) {
-        let whole = match String::from_utf8(bytes) {
-            Ok(whole) => whole,
-            Err(error) => {
-                let json = serde_json::Deserializer::from_slice(error.as_bytes());
-                let read = Builder::of(error.as_bytes(), json).err();
-                return Err(read.unwrap_or_else(|| ParseError("it is not UTF-8 text".to_owned())));
-            }
-        };
-        let json = serde_json::Deserializer::from_str(&whole);
-        let builder = Builder::of(whole.as_bytes(), json)?;
-        let Builder { decoded, models, entries, flat, .. } = builder;
-        // A flat object of texts is the legacy form; anything else with a text is today's form
-        // with something odd in it.
-        let legacy = !flat.is_empty() && flat.len() == models.len();
-        let mut map = if legacy {
-            SessionMap { whole, decoded, form: Form::Legacy, models: Vec::new(), entries: flat }
-        } else {
-            SessionMap { whole, decoded, form: Form::Today, models, entries }
-        };
-        map.entries.shrink_to_fit();
-        return unique::check(&map).map(|()| map).map_err(ParseError);
+    // A place has 31 bits; the last one tells what it is a place in.
+    if i32::try_from(bytes.len()).is_err() {
+        return Err(ParseError("larger than 2 GiB".to_owned()));
     }
-    Err(ParseError("larger than 2 GiB".to_owned()))
+    let whole = match String::from_utf8(bytes) {
+        Ok(whole) => whole,
+        Err(error) => {
+            let json = serde_json::Deserializer::from_slice(error.as_bytes());
+            let read = Builder::of(error.as_bytes(), json).err();
+            return Err(read.unwrap_or_else(|| ParseError("it is not UTF-8 text".to_owned())));
+        }
+    };
+    let json = serde_json::Deserializer::from_str(&whole);
+    let builder = Builder::of(whole.as_bytes(), json)?;
+    let Builder { decoded, models, entries, flat, .. } = builder;
+    // A flat object of texts is the legacy form; anything else with a text is today's form
+    // with something odd in it.
+    let legacy = !flat.is_empty() && flat.len() == models.len();
+    let mut map = if legacy {
+        SessionMap { whole, decoded, form: Form::Legacy, models: Vec::new(), entries: flat }
+    } else {
+        SessionMap { whole, decoded, form: Form::Today, models, entries }
+    };
+    map.entries.shrink_to_fit();
+    unique::check(&map).map(|()| map).map_err(ParseError)
 }
 
 /// The bytes of the value under `key` in the object that is all of `bytes`, each key of which stands
@@ -111,7 +113,8 @@ impl Builder {
             }
         };
         match (u32::try_from(start), u32::try_from(text.len())) {
-            (Ok(start), Ok(length)) if start < DECODED => Ok(Text { start: start | flag, length }),
+            // What is decoded is never longer than what it was written as.
+            (Ok(start), Ok(length)) => Ok(Text { start: start | flag, length }),
             _ => Err(E::custom("too large")),
         }
     }
@@ -128,7 +131,7 @@ struct Keys<'de>(HashSet<Cow<'de, str>>);
 
 impl<'de> Keys<'de> {
     fn next<A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<Option<Cow<'de, str>>, A::Error> {
-        let Some(key) = map.next_key_seed(Key)? else { return Ok(None) };
+        let Some(Key(key)) = map.next_key()? else { return Ok(None) };
         if self.0.insert(key.clone()) {
             Ok(Some(key))
         } else {
@@ -138,27 +141,9 @@ impl<'de> Keys<'de> {
 }
 
 /// A text, borrowed where it has no escapes.
-struct Key;
-
-impl<'de> DeserializeSeed<'de> for Key {
-    type Value = Cow<'de, str>;
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
-        from.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Key {
-    type Value = Cow<'de, str>;
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text")
-    }
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(text))
-    }
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(text.to_owned()))
-    }
-}
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// An object, of which the value under that key is wanted as it is written.
 struct Within<'k>(&'k str);
@@ -190,7 +175,7 @@ impl<'de> Visitor<'de> for Top<'_> {
         f.write_str("an object")
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key_seed(Key)? {
+        while let Some(Key(key)) = map.next_key()? {
             let name = self.0.keep(&key)?;
             let value = map.next_value_seed(Any { chats: Some(&mut *self.0) })?;
             if let Value::Text(text) = &value {
@@ -262,7 +247,7 @@ impl<'de> Visitor<'de> for Any<'_> {
             }
             return Ok(Value::Object);
         };
-        while let Some(key) = map.next_key_seed(Key)? {
+        while let Some(Key(key)) = map.next_key()? {
             let chat = builder.keep(&key)?;
             let session = match map.next_value_seed(Any { chats: None })? {
                 Value::Text(text) => Some(builder.keep(&text)?),
@@ -289,7 +274,7 @@ mod tests {
         let all: Vec<_> = map.mappings().map(owned).collect();
         let one_by_one: Vec<_> = (0..).map_while(|place| map.get(place)).map(owned).collect();
         assert_eq!(all, one_by_one);
-        assert_eq!(all.len(), map.len());
+        assert_eq!((all.len(), all.is_empty()), (map.len(), map.is_empty()));
         all
     }
 
@@ -326,6 +311,12 @@ mod tests {
         assert_eq!(form("{}"), Form::Today);
         assert_eq!(form(r#"{"a": "1", "b": null}"#), Form::Today);
         assert_eq!(rows(r#"{"a": "1", "b": {"c": "2"}}"#), [row("b", "c", "2")]);
+        assert_eq!(rows("{}"), []);
+        // A model without chats is not nothing, nor is a chat of the legacy form.
+        for (json, is_blank) in [("{ }", true), (r#"{"a": {}}"#, false), (r#"{"a": "1"}"#, false)] {
+            let map = SessionMap::parse(json.as_bytes().to_vec()).unwrap();
+            assert_eq!(map.is_blank(), is_blank, "{json}");
+        }
     }
 
     #[test]
@@ -346,9 +337,9 @@ mod tests {
             assert!(error.contains("stands twice at line 1"), "{error}");
         }
         assert_eq!(within("{}"), Err("it has no \"sessions\"".to_owned()));
-        assert!(
-            within(r#"[{"sessions": {}}]"#).is_err() && within(r#"{"sessions": {}} x"#).is_err()
-        );
+        let error = within(r#"[{"sessions": {}}]"#).unwrap_err();
+        assert!(error.contains("expected an object at line 1"), "{error}");
+        assert!(within(r#"{"sessions": {}} x"#).is_err());
     }
 
     #[test]

@@ -53,11 +53,11 @@ fn second(map: &SessionMap, texts: &[Text]) -> Option<usize> {
     order.sort_unstable();
     let place = |entry: u64| usize::try_from(entry & u64::from(u32::MAX)).unwrap_or(usize::MAX);
     let equal = |a: usize, b: usize| map.text(texts[a]) == map.text(texts[b]);
-    let same_hash = order.chunk_by(|a, b| a >> 32 == b >> 32).filter(|chunk| chunk.len() > 1);
-    let seconds = same_hash.filter_map(|chunk| {
-        let places: Vec<usize> = chunk.iter().copied().map(place).collect();
-        let again = |at: &usize| places[..*at].iter().any(|before| equal(*before, places[*at]));
-        (1..places.len()).find(again).map(|at| places[at])
+    let seconds = order.chunk_by(|a, b| a >> 32 == b >> 32).filter_map(|same_hash| {
+        let again = |at: &usize| {
+            same_hash[..*at].iter().any(|before| equal(place(*before), place(same_hash[*at])))
+        };
+        (1..same_hash.len()).find(again).map(|at| place(same_hash[at]))
     });
     seconds.min()
 }

@@ -142,3 +142,11 @@ fn what_is_disabled_is_never_due() {
     let why = "switched off".to_owned();
     assert_eq!(due(&job, &state, None, at(NOW)), Due::Disabled { why });
 }
+
+#[test]
+fn jobs_and_clis_are_called_as_in_the_configuration() {
+    assert_eq!(Cli::ALL.map(Cli::name), ["claude", "codex", "gemini"]);
+    let actions =
+        [job(When::Every(HOUR)).action, Action::CliPing(Cli::Codex), Action::Refresh(Cli::Codex)];
+    assert_eq!(actions.map(|action| action.name()), ["command", "cli-ping", "refresh"]);
+}

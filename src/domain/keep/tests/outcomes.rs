@@ -321,3 +321,13 @@ fn a_reason_is_one_short_line() {
     assert!(shown.starts_with("failed: first second [31m xxx"), "{shown}");
     assert!(shown.chars().count() < 220 && !shown.contains(char::is_control));
 }
+
+#[test]
+fn a_slot_of_up_to_a_day_ahead_is_not_forgotten() {
+    let now = at("2026-05-10T12:00:00Z");
+    for (ahead, slot) in [(DAY, now.after(DAY)), (DAY + Duration::from_secs(1), now)] {
+        let mut state = JobState { slot: Some(now.after(ahead)), ..JobState::default() };
+        state.settle(now);
+        assert_eq!(state.slot, Some(slot), "{ahead:?}");
+    }
+}
