@@ -26,7 +26,7 @@ pub(super) fn carry_over(from: &File, to: &File) -> io::Result<()> {
     carry_xattrs(from, to)?;
     // Last: an ACL changes the mode, and a change of owner clears bits of it.
     let mode = Mode::from_raw_mode(old.mode() & 0o7777);
-    if to.metadata()?.mode() & 0o7777 != mode.as_raw_mode() {
+    if to.metadata()?.mode() != old.mode() {
         rustix::fs::fchmod(to, mode)?;
     }
     Ok(())
@@ -60,7 +60,7 @@ fn carry_xattrs(from: &File, to: &File) -> io::Result<()> {
 
 /// The names of a file's extended attributes, each with its NUL; none where there can be none.
 fn list(file: &File) -> io::Result<Vec<Vec<u8>>> {
-    let read = grown(|buffer| rustix::fs::flistxattr(file, buffer));
+    let read = whole(|buffer| rustix::fs::flistxattr(file, buffer));
     match read {
         Ok(names) => Ok(names.split_inclusive(|byte| *byte == 0).map(<[u8]>::to_vec).collect()),
         Err(Errno::NOTSUP) => Ok(Vec::new()),
@@ -69,21 +69,13 @@ fn list(file: &File) -> io::Result<Vec<Vec<u8>>> {
 }
 
 fn get(file: &File, name: &CStr) -> io::Result<Vec<u8>> {
-    Ok(grown(|buffer| rustix::fs::fgetxattr(file, name, buffer))?)
+    Ok(whole(|buffer| rustix::fs::fgetxattr(file, name, buffer))?)
 }
 
-/// Calls with a larger and larger buffer until what is asked for fits.
-fn grown(mut call: impl FnMut(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
-    let mut buffer = vec![0; 256];
-    loop {
-        match call(&mut buffer) {
-            Ok(length) => {
-                buffer.truncate(length);
-                return Ok(buffer);
-            }
-            // 64 KiB is the most that Linux gives or takes.
-            Err(Errno::RANGE) if buffer.len() < 128 << 10 => buffer.resize(buffer.len() * 4, 0),
-            Err(error) => return Err(error),
-        }
-    }
+/// What a call puts into a buffer with room for the largest: Linux gives and takes at most 64 KiB.
+fn whole(call: impl FnOnce(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
+    let mut buffer = vec![0; 256 << 10];
+    let length = call(&mut buffer)?;
+    buffer.truncate(length);
+    Ok(buffer)
 }

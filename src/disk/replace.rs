@@ -48,8 +48,8 @@ impl MapPlace {
     }
 
     fn create_beside(&self) -> io::Result<(Prepared<'_>, File)> {
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // EXCL: whatever has that name, a link as well, is not opened.
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         // Runs are one at a time, so a taken name is a stale one that could not be removed.
         for number in 0..100 {
             let mut name = self.temporary_prefix();
@@ -148,20 +148,25 @@ impl Prepared<'_> {
         if place.still_holds(&self.name, there).is_ok_and(|same| same) {
             return Ok(true);
         }
-        self.put_back().map_err(|error| {
-            // The other's map must not be swept; better two files than a lost one.
-            self.is_gone = true;
-            let path = place.folder_path().join(&self.name);
-            let message = format!("a newer session map is left at {}", path.display());
-            let hint = format!("it could not be put back ({}); move it there", words(&error));
-            Failure { exit: Exit::Partly, ..Failure::new(message).hint(hint) }
-        })?;
+        self.put_back()?;
         Ok(false)
     }
 
-    /// Puts back what came out, unless somebody has already written to the new map as well: that
-    /// is newer still, and stays.
-    fn put_back(&self) -> io::Result<()> {
+    /// Puts back what came out, or tells where it is.
+    fn put_back(&mut self) -> Result<(), Failure> {
+        self.change_back().map_err(|error| {
+            // The other's map must not go with this; better two files than a lost one.
+            self.is_gone = true;
+            let path = self.place.folder_path().join(&self.name);
+            let message = format!("a newer session map is left at {}", path.display());
+            let hint = format!("it could not be put back ({}); move it there", words(&error));
+            Failure { exit: Exit::Partly, ..Failure::new(message).hint(hint) }
+        })
+    }
+
+    /// Lets the two files change places again, unless somebody has already written to the new map
+    /// as well: that is newer still, and stays.
+    fn change_back(&self) -> io::Result<()> {
         self.rename(RenameFlags::EXCHANGE)?;
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         let ours = rustix::fs::statat(self.place.folder.as_fd(), &self.name, flags)?;
@@ -213,3 +218,7 @@ impl Drop for Prepared<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests are the others who write beside the run")]
+mod tests;

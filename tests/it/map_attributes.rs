@@ -1,6 +1,6 @@
 //! A new map has the mode, owner, access list and extended attributes of the old one (W4).
 
-use crate::child::{both, bounded, cleaned, mapped, set_mode, through_shell};
+use crate::child::{both, bounded, cleaned, mapped, set_mode, through_shell, unprivileged};
 use crate::env::{Ran, TestEnv};
 use rustix::fs::{XattrFlags, getxattr, setxattr};
 use rustix::io::Errno;
@@ -122,6 +122,22 @@ fn extended_attributes_stay_w4() {
 }
 
 #[test]
+fn a_label_that_its_owner_may_not_set_does_not_keep_the_map_from_being_cleaned_w4() {
+    let env = mapped();
+    if !rustix::process::geteuid().is_root() {
+        // Nobody else can set one; without it the owner's run is what is left to show.
+        env.run("clean").exits(0);
+        return;
+    }
+    let mut clean = unprivileged(&env, "clean");
+    // A container's root may not be allowed to, either.
+    let labelled = setxattr(env.map_path(), "security.note", b"n", XattrFlags::empty());
+    assert!(matches!(labelled, Ok(()) | Err(Errno::PERM | Errno::NOTSUP)), "{labelled:?}");
+    bounded(&mut clean).exits(0);
+    assert_eq!(env.map_bytes(), cleaned().as_bytes());
+}
+
+#[test]
 fn access_lists_stay_w4() {
     let env = mapped();
     let list = access_list(12_345, false);
@@ -139,6 +155,9 @@ fn a_folders_default_list_does_not_come_upon_the_map_w4() {
     let (map, _folder) = with_attribute(&env, ACL, &access_list(12_345, false));
     rustix::fs::removexattr(&map, ACL).unwrap();
     set_mode(&map, 0o640);
+    // Another attribute, where there can be one, is no list.
+    let noted = setxattr(&map, "user.note", b"n", XattrFlags::empty());
+    assert!(matches!(noted, Ok(()) | Err(Errno::NOTSUP)), "{noted:?}");
     let folder = map.parent().unwrap();
     setxattr(folder, DEFAULT_ACL, &access_list(23_456, true), XattrFlags::empty()).unwrap();
     clean_at(&env, &map).exits(0);
