@@ -312,6 +312,16 @@ fn a_map_opened_for_reading_is_not_changed() {
     assert_eq!(fs::read_dir(place.folder.path()).unwrap().count(), 1);
 }
 
+#[test]
+fn a_map_that_another_run_holds_is_not_even_read_x1() {
+    let place = Place::new();
+    let held = place.open();
+    let open = || FileMap::open(place.map.clone(), Access::Change, Interrupt::default());
+    assert_eq!(open().unwrap_err().exit, Exit::Locked);
+    drop(held);
+    assert!(open().is_ok());
+}
+
 /// A writer that has the map open when it is replaced, and writes `theirs` into that file as soon
 /// as it is. It may come too late for the run to see, which nobody can help.
 fn late_writer(place: &Place, theirs: &str) -> Result<Removal, Failure> {

@@ -355,8 +355,8 @@ mod tests {
         check(b"[]", "expected an object at line 1");
         check(b"7", "expected an object");
         check(br#"{"a": "1"} x"#, "trailing characters at line 1 column 12");
-        check(b"{\"a\": {\"b\": \"1\",\n \"b\": \"2\"}}", "\"b\" stands twice at line 2");
-        check(br#"{"a": {}, "\u0061": {}}"#, "\"a\" stands twice");
+        check(b"{\"a\": {\"b\": \"1\",\n \"b\": \"2\"}}", "\"b\" stands twice at line 2 column 2");
+        check(br#"{"a": {}, "\u0061": {}}"#, "\"a\" stands twice at line 1 column 11");
         check(br#"{"a": {"b": [{"c": 1, "c": 2}]}}"#, "\"c\" stands twice");
         check(br#"{"a": {"b": NaN}}"#, "line 1 column");
         check(br#"{"a": {"b": "\udc00"}}"#, "surrogate");
