@@ -12,6 +12,7 @@ pub mod domain;
 pub mod holds;
 pub mod journal;
 pub mod keep;
+pub mod openclaw;
 pub mod process;
 pub mod provider;
 pub mod report;

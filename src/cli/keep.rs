@@ -13,6 +13,7 @@ use crate::disk::interrupt::Interrupt;
 use crate::domain::keep::Cli;
 use crate::domain::{Exit, Failure, Timestamp};
 use crate::keep::Store;
+use crate::openclaw::Surroundings;
 use crate::process::{self, Processes};
 use crate::provider::PROVIDERS;
 
@@ -163,6 +164,7 @@ impl KeepCommand {
             pings: pings_in(&state),
             base: &base,
             path: environment.get("PATH"),
+            openclaw: Surroundings::of(|name| environment.get(name)),
             // One in another home has another login, unless it has the same folder for it.
             processes: &|| {
                 let all = Processes::of_users(&[process::user()]);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::Path;
 
+use crate::openclaw;
 use crate::provider::PROVIDERS;
 
 /// The environment variables that a run reads, besides the providers' own.
@@ -39,7 +40,8 @@ impl Environment {
     /// An environment whose variables `value` tells.
     pub fn from(value: impl Fn(&str) -> Option<OsString>) -> Self {
         let own = PROVIDERS.iter().filter_map(|provider| Some(provider.variable?.0));
-        let set = VARIABLES.into_iter().chain(own).filter_map(|name| Some((name, value(name)?)));
+        let names = VARIABLES.into_iter().chain(own).chain(openclaw::VARIABLES);
+        let set = names.filter_map(|name| Some((name, value(name)?)));
         Self(set.filter(|(_, value)| !value.is_empty()).collect())
     }
 

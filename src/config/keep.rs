@@ -4,6 +4,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::reader::{Section, Wrong, number, text, texts};
+use super::touch;
 use crate::domain::Failure;
 use crate::domain::keep::{Action, Cli, Job, Minute, SMALLEST_GAP, Silence, When, Zone};
 
@@ -91,19 +92,27 @@ fn id(section: &mut Section<'_>, others: &[Job]) -> Result<String, Failure> {
 fn action(section: &mut Section<'_>) -> Result<Action, Failure> {
     const RIGHT: &str = "action = \"cli-ping\"";
     if !section.has("action") {
-        let what = "a [[keep]] needs an action: command, cli-ping or refresh";
+        let what = "a [[keep]] needs an action: command, cli-ping, refresh or openclaw-touch";
         return Err(section.wrong("action", what));
     }
     let name = section.take("action", RIGHT, |value| match &*text(value)? {
-        name @ ("command" | "cli-ping" | "refresh") => Ok(name.to_owned()),
-        _ => Err("neither command, cli-ping nor refresh".to_owned()),
+        name @ ("command" | "cli-ping" | "refresh" | touch::NAME) => Ok(name.to_owned()),
+        _ => Err("neither command, cli-ping, refresh nor openclaw-touch".to_owned()),
     })?;
     let name = name.unwrap_or_default();
-    let of = if name == "command" { ["command", "expiry_command"] } else { ["cli", "cli"] };
-    for key in ["command", "expiry_command", "cli"] {
-        if section.has(key) && !of.contains(&key) {
+    let of: &[&str] = match &*name {
+        "command" => &["command", "expiry_command"],
+        touch::NAME => &touch::KEYS,
+        _ => &["cli"],
+    };
+    let all = ["command", "expiry_command", "cli"].into_iter().chain(touch::KEYS);
+    for key in all.filter(|key| !of.contains(key)) {
+        if section.has(key) {
             return Err(section.wrong(key, &format!("{key} is nothing that {name} asks for")));
         }
+    }
+    if name == touch::NAME {
+        return touch::read(section).map(Action::OpenclawTouch);
     }
     if !section.has(of[0]) {
         return Err(section.wrong("action", &format!("action {name:?} needs {}", of[0])));
@@ -137,6 +146,9 @@ fn when(section: &mut Section<'_>, action: &Action) -> Result<When, Failure> {
             section.wrong(key, "a refresh goes by before_expiry, as before_expiry = \"5m\"")
         );
     }
+    if matches!(action, Action::OpenclawTouch(_)) && key == "before_expiry" {
+        return Err(section.wrong(key, "a touch goes by every or daily: a session has no expiry"));
+    }
     if matches!(action, Action::Command { expiry_command: None, .. }) && key == "before_expiry" {
         return Err(section.wrong(key, "before_expiry needs expiry_command, which prints the time"));
     }
@@ -162,7 +174,7 @@ fn silence(value: &DeValue<'_>) -> Result<Silence, Wrong> {
     Ok(Silence::new(Minute::parse(start)?, Minute::parse(end)?)?)
 }
 
-fn duration(value: &DeValue<'_>) -> Result<Duration, String> {
+pub(super) fn duration(value: &DeValue<'_>) -> Result<Duration, String> {
     let span = humantime::parse_duration(&text(value)?)
         .map_err(|error| format!("no duration ({error})"))?;
     let longest = Duration::from_secs(366 * 24 * 3600);

@@ -8,6 +8,7 @@ mod layer;
 mod reader;
 mod resolve;
 mod said;
+mod touch;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

@@ -4,6 +4,7 @@
 //! knows what a session is.
 
 mod attributes;
+pub mod beside;
 pub mod create;
 pub mod folder;
 pub mod interrupt;

@@ -9,6 +9,7 @@ pub mod failure;
 pub mod heartbeat;
 pub mod ids;
 pub mod keep;
+pub mod openclaw;
 pub mod pattern;
 pub mod plan;
 pub mod policy;

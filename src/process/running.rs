@@ -76,7 +76,12 @@ impl Processes {
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let folders: Vec<PathBuf> = folders.iter().map(|folder| real(folder)).collect();
         self.all.retain(|process| {
-            let environment = fs::read(format!("/proc/{}/environ", process.id)).unwrap_or_default();
+            let environment = match fs::read(format!("/proc/{}/environ", process.id)) {
+                // One that has ended meanwhile has none any more.
+                Ok(environment) if environment.is_empty() => return false,
+                Ok(environment) => environment,
+                Err(error) => return error.kind() != ErrorKind::NotFound,
+            };
             let mut values = environment.split(|byte| *byte == 0).filter_map(|variable| {
                 let at = variable.iter().position(|byte| *byte == b'=')?;
                 Some(Path::new(OsStr::from_bytes(&variable[at + 1..]))).filter(|v| v.is_absolute())

@@ -45,6 +45,7 @@ mod map_reading;
 mod map_size;
 mod map_writing;
 mod metrics;
+mod openclaw;
 mod output;
 mod packaging;
 mod profiles;

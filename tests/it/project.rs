@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::env::{Ran, TestEnv};
 
 /// Lowest first; each layer may import only those before it.
-const LAYERS: [&str; 13] = [
-    "domain", "disk", "process", "journal", "holds", "keep", "provider", "bridge", "config",
-    "schedule", "report", "commands", "cli",
+const LAYERS: [&str; 14] = [
+    "domain", "disk", "process", "journal", "holds", "keep", "openclaw", "provider", "bridge",
+    "config", "schedule", "report", "commands", "cli",
 ];
 
 fn root() -> PathBuf {

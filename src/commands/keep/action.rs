@@ -10,7 +10,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Keeper;
+use super::{Keeper, touch};
 use crate::disk::{create, words};
 use crate::domain::Timestamp;
 use crate::domain::keep::{Action, Cli, Job, Outcome, When, retry_pause};
@@ -32,7 +32,7 @@ pub(super) fn credential(keeper: &Keeper<'_>, job: &Job) -> Option<String> {
 pub(super) fn cli_of(job: &Job) -> Option<Cli> {
     match job.action {
         Action::CliPing(cli) | Action::Refresh(cli) => Some(cli),
-        Action::Command { .. } => None,
+        Action::Command { .. } | Action::OpenclawTouch(_) => None,
     }
 }
 
@@ -58,6 +58,7 @@ pub(super) fn expires(keeper: &Keeper<'_>, job: &Job) -> Result<Option<Timestamp
             let line = expiry_command.as_deref().unwrap_or_default();
             told_by(keeper, job, line).map(Some)
         }
+        Action::OpenclawTouch(_) => Ok(None),
     }
 }
 
@@ -94,6 +95,9 @@ fn told_by(keeper: &Keeper<'_>, job: &Job, line: &str) -> Result<Timestamp, Outc
 /// # Errors
 /// What is wrong.
 pub(super) fn login(keeper: &Keeper<'_>, job: &Job) -> Result<String, String> {
+    if let Action::OpenclawTouch(touch) = &job.action {
+        return touch::check(keeper, touch);
+    }
     let Some(cli) = cli_of(job) else {
         return match expires(keeper, job) {
             Ok(Some(time)) => Ok(format!("it expires {}", time.for_people())),
@@ -126,9 +130,15 @@ fn is_on_path(keeper: &Keeper<'_>, name: &str) -> bool {
     })
 }
 
-/// Runs the job, as often as it may be tried. `expires` is what it goes by, as it was told before.
-pub(super) fn run(keeper: &Keeper<'_>, job: &Job, expires: Option<Timestamp>) -> Outcome {
-    let outcome = run_at_all(keeper, job);
+/// Runs the job, as often as it may be tried. `expires` is what it goes by, as it was told before;
+/// what it has to tell besides is put into `said`.
+pub(super) fn run(
+    keeper: &Keeper<'_>,
+    job: &Job,
+    expires: Option<Timestamp>,
+    said: &mut Vec<String>,
+) -> Outcome {
+    let outcome = run_at_all(keeper, job, said);
     match (&job.action, expires) {
         (Action::Command { .. } | Action::CliPing(_), Some(before)) if outcome == Outcome::Done => {
             moved(keeper, job, before)
@@ -165,7 +175,7 @@ fn half_way(now: Timestamp, expires: Timestamp) -> Timestamp {
     now.after(Duration::from_secs(now.seconds_until(expires) / 2))
 }
 
-fn run_at_all(keeper: &Keeper<'_>, job: &Job) -> Outcome {
+fn run_at_all(keeper: &Keeper<'_>, job: &Job, said: &mut Vec<String>) -> Outcome {
     let before = cli_of(job).and_then(|cli| told(keeper, cli));
     let mut attempt = 1;
     loop {
@@ -173,6 +183,7 @@ fn run_at_all(keeper: &Keeper<'_>, job: &Job) -> Outcome {
             Action::Command { command, .. } => own(keeper, job, command),
             Action::CliPing(cli) => ping(keeper, *cli),
             Action::Refresh(cli) => refresh(keeper, *cli, before.as_ref()),
+            Action::OpenclawTouch(touch) => touch::run(keeper, touch, said),
         };
         // What a provider or a user has said is not asked for a second time.
         let is_over = !matches!(outcome, Outcome::Failed { .. })

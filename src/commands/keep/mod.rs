@@ -3,6 +3,7 @@
 mod action;
 mod pass;
 mod status;
+mod touch;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use crate::disk::interrupt::Interrupt;
 use crate::domain::keep::{Cli, Job, JobState};
 use crate::domain::{Exit, Failure, Timestamp};
 use crate::keep::Store;
+use crate::openclaw::Surroundings;
 use crate::process::Processes;
 
 pub use pass::{Options, run};
@@ -57,6 +59,8 @@ pub struct Keeper<'a> {
     pub base: &'a dyn Fn(Cli) -> Result<PathBuf, Failure>,
     /// Where the CLIs' programs are looked for.
     pub path: Option<OsString>,
+    /// What says where OpenClaw is.
+    pub openclaw: Surroundings,
     /// Reads the processes of our own user.
     pub processes: &'a dyn Fn() -> Processes,
     /// The time now: a pass may take a while.

@@ -3,8 +3,8 @@
 
 use std::io::Write;
 
-use super::{Keeper, action};
-use crate::domain::keep::{Due, Job, JobState, Outcome, SMALLEST_GAP, due};
+use super::{Keeper, action, touch};
+use crate::domain::keep::{Action, Due, Job, JobState, Outcome, SMALLEST_GAP, due};
 use crate::domain::{Exit, Failure, Timestamp};
 use crate::keep::Jobs;
 use crate::report::escape::escape;
@@ -52,17 +52,22 @@ pub fn run(keeper: &Keeper<'_>, options: &Options, out: &mut dyn Write) -> Resul
         }
         let others = others(keeper, job, &known);
         let state = known.jobs.entry(job.id.clone()).or_default();
-        let line = match look(keeper, job, state, options, others) {
-            Told::Run(_) if options.dry_run => "would run".to_owned(),
-            Told::Run(expires) => run_one(keeper, job, expires, &mut known, &mut exit)?,
+        let told = look(keeper, job, state, options, others);
+        let mut said = Vec::new();
+        let line = match told {
+            Told::Run(_) if options.dry_run => would_run(keeper, job, &mut said),
+            Told::Run(expires) => run_one(keeper, job, expires, &mut known, &mut exit, &mut said)?,
             Told::No(why) => why,
             Told::Skip(outcome) => {
                 let credential = action::credential(keeper, job);
                 end(keeper, job, (&outcome, credential), &mut known, &mut exit, options.dry_run)?
             }
         };
-        // Jobs go on where nobody can read of them.
-        unsaid = say(out, &format!("{}: {line}", job.id)).err().or(unsaid);
+        said.push(format!("{}: {line}", job.id));
+        for line in said {
+            // Jobs go on where nobody can read of them.
+            unsaid = say(out, &line).err().or(unsaid);
+        }
     }
     if keeper.interrupt.asked() {
         exit = Exit::Partly;
@@ -137,6 +142,14 @@ fn look(
     }
 }
 
+/// What a dry run says of a job that is due; what it would touch is put into `said`.
+fn would_run(keeper: &Keeper<'_>, job: &Job, said: &mut Vec<String>) -> String {
+    if let Action::OpenclawTouch(wanted) = &job.action {
+        touch::preview(keeper, wanted, said);
+    }
+    "would run".to_owned()
+}
+
 /// Runs a job that is due.
 fn run_one(
     keeper: &Keeper<'_>,
@@ -144,13 +157,14 @@ fn run_one(
     expires: Option<Timestamp>,
     known: &mut Jobs,
     exit: &mut Exit,
+    said: &mut Vec<String>,
 ) -> Result<String, Failure> {
     known.jobs.entry(job.id.clone()).or_default().begin(keeper.now());
     // A pass that is killed from here on is seen by the next one.
     keeper.store.write(known)?;
     // The one that it runs with: a login that comes meanwhile is another one.
     let credential = action::credential(keeper, job);
-    let outcome = action::run(keeper, job, expires);
+    let outcome = action::run(keeper, job, expires, said);
     end(keeper, job, (&outcome, credential), known, exit, false)
 }
 

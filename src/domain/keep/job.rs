@@ -33,6 +33,37 @@ impl Cli {
     }
 }
 
+/// Whose sessions of OpenClaw are touched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Agents {
+    /// Those of every agent that there is.
+    All,
+    /// Those of these.
+    These(Vec<String>),
+}
+
+/// Which sessions of OpenClaw are touched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// Those of these keys.
+    Named(Vec<String>),
+    /// Those whose transcript was written at most that long ago.
+    ActiveWithin(Duration),
+}
+
+/// A touch of sessions of OpenClaw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Touch {
+    /// Whose.
+    pub agents: Agents,
+    /// Which.
+    pub which: Which,
+    /// Only while its gateway runs.
+    pub while_gateway: bool,
+    /// OpenClaw runs where we do, whatever container that is.
+    pub same_container: bool,
+}
+
 /// What a job does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
@@ -47,6 +78,8 @@ pub enum Action {
     CliPing(Cli),
     /// Has a vendor's CLI renew its login.
     Refresh(Cli),
+    /// Keeps sessions of OpenClaw from going stale.
+    OpenclawTouch(Touch),
 }
 
 impl Action {
@@ -56,13 +89,14 @@ impl Action {
             Self::Command { .. } => "command",
             Self::CliPing(_) => "cli-ping",
             Self::Refresh(_) => "refresh",
+            Self::OpenclawTouch(_) => "openclaw-touch",
         }
     }
 
     /// Whether a provider gets to see it. Of a user's own command nobody knows.
     pub fn reaches_provider(&self) -> bool {
         match self {
-            Self::Command { .. } => false,
+            Self::Command { .. } | Self::OpenclawTouch(_) => false,
             Self::CliPing(_) | Self::Refresh(_) => true,
         }
     }

@@ -13,7 +13,7 @@ pub mod state;
 mod text;
 
 pub use due::{Due, due};
-pub use job::{Action, Cli, Job, SMALLEST_GAP, When};
+pub use job::{Action, Agents, Cli, Job, SMALLEST_GAP, Touch, When, Which};
 pub use local::{Minute, Silence, Zone};
 pub use outcome::{Outcome, backoff, retry_pause};
 pub use pace::pace;

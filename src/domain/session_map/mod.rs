@@ -5,7 +5,7 @@
 //! texts with escapes are decoded into a buffer beside them.
 
 mod edit;
-mod outline;
+pub(in crate::domain) mod outline;
 mod parse;
 mod unique;
 

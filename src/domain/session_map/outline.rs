@@ -8,40 +8,40 @@ use super::Form;
 
 /// One member of an object, as places in the bytes: white space, key, colon, value.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Member {
+pub(in crate::domain) struct Member {
     /// Right behind the brace or comma before it.
-    pub(super) start: u32,
+    pub(in crate::domain) start: u32,
     /// Its key's opening quote.
-    pub(super) key: u32,
+    pub(in crate::domain) key: u32,
     /// Its value.
-    pub(super) value: u32,
+    pub(in crate::domain) value: u32,
     /// Right behind its value.
-    pub(super) end: u32,
+    pub(in crate::domain) end: u32,
     /// The comma or closing brace behind it.
-    pub(super) next: u32,
+    pub(in crate::domain) next: u32,
 }
 
 /// An object's members, in order.
 #[derive(Debug, Default)]
-pub(super) struct Object {
+pub(in crate::domain) struct Object {
     /// Right behind the opening brace.
-    pub(super) inside: u32,
+    pub(in crate::domain) inside: u32,
     /// The closing brace.
-    pub(super) close: u32,
-    pub(super) members: Vec<Member>,
+    pub(in crate::domain) close: u32,
+    pub(in crate::domain) members: Vec<Member>,
 }
 
 /// The objects that hold mappings.
 #[derive(Debug)]
-pub(super) struct Outline {
+pub(in crate::domain) struct Outline {
     /// The map itself.
-    pub(super) top: Object,
+    pub(in crate::domain) top: Object,
     /// For each member of the map, in today's form, the object that it holds, if it does.
-    pub(super) models: Vec<Option<Object>>,
+    pub(in crate::domain) models: Vec<Option<Object>>,
 }
 
 /// Outlines a valid map of that form.
-pub(super) fn outline(bytes: &[u8], form: Form) -> Outline {
+pub(in crate::domain) fn outline(bytes: &[u8], form: Form) -> Outline {
     let mut walk = Walk { bytes, at: 0 };
     let top = walk.object();
     let inner = |member: &Member| {

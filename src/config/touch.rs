@@ -1,0 +1,89 @@
+//! What `action = "openclaw-touch"` asks for.
+
+use toml::de::DeValue;
+
+use super::keep::duration;
+use super::reader::{Section, Wrong, boolean, text, texts};
+use crate::domain::Failure;
+use crate::domain::keep::{Agents, Touch, Which};
+
+/// What the action is called.
+pub(super) const NAME: &str = "openclaw-touch";
+
+/// The keys that only it has.
+pub(super) const KEYS: [&str; 5] =
+    ["agents", "sessions", "active_within", "while_gateway", "same_container"];
+
+/// Reads them.
+///
+/// # Errors
+/// Where one is missing or makes no sense, with its line.
+pub(super) fn read(section: &mut Section<'_>) -> Result<Touch, Failure> {
+    if !section.has("agents") {
+        let what = "action \"openclaw-touch\" needs agents, as agents = \"main\" or \"all\"";
+        return Err(section.wrong("action", what));
+    }
+    if section.has("sessions") == section.has("active_within") {
+        let key = if section.has("sessions") { "active_within" } else { "action" };
+        return Err(section.wrong(key, "a touch has exactly one of sessions and active_within"));
+    }
+    let agents = section.take("agents", "agents = [\"main\"]", |value| {
+        if value.as_str() == Some("all") {
+            return Ok(Agents::All);
+        }
+        let names = several(value, agent)?;
+        let mut names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+        // One that is named twice is touched once.
+        names.sort();
+        names.dedup();
+        Ok::<_, Wrong>(Agents::These(names))
+    })?;
+    let keys = section.take("sessions", "sessions = [\"agent:main:main\"]", |value| {
+        several(value, |key| match key.trim() {
+            "" => Err("one that is empty".to_owned()),
+            _ => Ok(()),
+        })
+    })?;
+    let within =
+        section.take("active_within", "active_within = \"10m\"", |value| {
+            match duration(value)? {
+                span if span.is_zero() => Err("no time at all".to_owned()),
+                span => Ok(Which::ActiveWithin(span)),
+            }
+        })?;
+    let while_gateway = section.take("while_gateway", "while_gateway = true", boolean)?;
+    let same_container = section.take("same_container", "same_container = true", boolean)?;
+    Ok(Touch {
+        // They were there.
+        agents: agents.unwrap_or(Agents::All),
+        which: within.unwrap_or(Which::Named(keys.unwrap_or_default())),
+        while_gateway: while_gateway.unwrap_or(false),
+        same_container: same_container.unwrap_or(false),
+    })
+}
+
+/// One text, or a list of at least one.
+fn several(
+    value: &DeValue<'_>,
+    mut check: impl FnMut(&str) -> Result<(), String>,
+) -> Result<Vec<String>, Wrong> {
+    if value.is_str() {
+        let one = text(value)?;
+        check(&one)?;
+        return Ok(vec![one]);
+    }
+    let all = texts(value, check)?;
+    if all.is_empty() { Err("an empty list".to_owned().into()) } else { Ok(all) }
+}
+
+/// An agent's id becomes a folder's name, so it must be one as OpenClaw makes them.
+fn agent(id: &str) -> Result<(), String> {
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
+    if id.is_empty() || id.len() > 64 || id.starts_with(['-', '_']) || !id.chars().all(fits) {
+        return Err("no agent's id, which has letters, digits, - and _".to_owned());
+    }
+    if id == "all" {
+        return Err("\"all\" in a list: agents = \"all\" means every agent".to_owned());
+    }
+    Ok(())
+}
