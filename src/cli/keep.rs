@@ -5,10 +5,11 @@ use std::io;
 use std::path::PathBuf;
 
 use super::options::{ConfigArgs, FormatArgs, StateArgs};
+use super::set_key::{self, SetKeyArgs};
 use super::{complain, hint};
 use crate::commands::keep::{self, Keeper, Limits, Options};
 use crate::commands::keep_job::timer_notes;
-use crate::config::{Environment, Format, Home, Layer, Settings, pings_in};
+use crate::config::{Environment, Format, Home, Layer, Settings, key_sources, pings_in};
 use crate::disk::interrupt::Interrupt;
 use crate::domain::keep::Cli;
 use crate::domain::{Exit, Failure, Timestamp};
@@ -32,7 +33,14 @@ Exit codes:
   1   failed: what jobs remember cannot be read or written
   2   wrong usage or configuration
   3   done, but a job has failed, or a signal has ended the pass
-  75  another pass is under way; nothing was done";
+  75  another pass is under way; nothing was done
+
+Environment:
+  CREDENTIALS_DIRECTORY, SESSION_KEY
+                      where claude-web-ping finds its key, unless a job names
+                      its file: the file session-key in that folder, or the key
+  CLAUDE_CONFIG_DIR, CODEX_HOME, GEMINI_CLI_HOME
+                      where the CLIs keep their logins, as they know it";
 
 const STATUS_HELP: &str = "\
 Exit codes:
@@ -72,6 +80,10 @@ pub(super) enum KeepCommand {
     /// Keep a job from running
     #[command(max_term_width = 80, after_help = ABLE_HELP)]
     Disable(OneArgs),
+    /// Store the session key of claude-web-ping: asked for without showing it, or read from standard
+    /// input
+    #[command(max_term_width = 80, after_help = set_key::AFTER_HELP)]
+    SetKey(SetKeyArgs),
 }
 
 #[derive(Debug, Args)]
@@ -120,7 +132,7 @@ pub(super) struct OneArgs {
 }
 
 #[derive(Debug, Args)]
-struct CommonArgs {
+pub(super) struct CommonArgs {
     #[command(flatten)]
     config: ConfigArgs,
 
@@ -144,6 +156,7 @@ impl KeepCommand {
             Self::Status(args) => &args.common,
             Self::Check(args) => &args.common,
             Self::Enable(args) | Self::Disable(args) => &args.common,
+            Self::SetKey(args) => &args.common,
         };
         let settings = Settings::read(common.config.config.as_deref(), environment.clone(), false)?;
         let mut flags = Layer::default();
@@ -165,6 +178,7 @@ impl KeepCommand {
             base: &base,
             path: environment.get("PATH"),
             openclaw: Surroundings::of(|name| environment.get(name)),
+            keys: key_sources(environment, &state),
             // One in another home has another login, unless it has the same folder for it.
             processes: &|| {
                 let all = Processes::of_users(&[process::user()]);
@@ -202,6 +216,7 @@ impl KeepCommand {
             }
             Self::Enable(args) => keep::enable(&keeper, &args.id),
             Self::Disable(args) => keep::disable(&keeper, &args.id),
+            Self::SetKey(args) => args.run(&keeper, &mut out),
         }
     }
 }

@@ -7,6 +7,7 @@ mod hold;
 mod keep;
 mod options;
 mod schedule;
+mod set_key;
 mod shell;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use crate::disk::interrupt::Interrupt;
 use crate::disk::words;
 use crate::domain::{Exit, Failure, Timestamp, Warning};
 use crate::journal::Journal;
+use crate::provider::web::SessionKey;
 use crate::report::escape::escape;
 use crate::report::{Look, write_list, write_list_json};
 
@@ -192,11 +194,16 @@ pub fn fail(failure: &Failure) {
 
 fn hint(text: &str) {
     // There is nowhere left to report to if standard error is closed.
-    let _ = writeln!(io::stderr(), "hint: {}", escape(text));
+    let _ = writeln!(io::stderr(), "hint: {}", shown(text));
 }
 
 fn complain(message: &str) {
-    let _ = writeln!(io::stderr(), "session-warden: {}", escape(message));
+    let _ = writeln!(io::stderr(), "session-warden: {}", shown(message));
+}
+
+/// As a terminal may have it, and without a key that was typed where none belongs.
+fn shown(text: &str) -> String {
+    escape(&SessionKey::hidden_in(text))
 }
 
 /// Prints help, the version, or what is wrong with what was typed.
@@ -208,10 +215,10 @@ pub fn no_run(answer: &clap::Error) -> Exit {
         // One error, one line; what it may help to know comes below.
         let (said, more) = text.split_once("\n\n").unwrap_or((text, ""));
         let said: Vec<&str> = said.lines().map(str::trim).collect();
-        let mut lines = vec![escape(&said.join(" "))];
+        let mut lines = vec![shown(&said.join(" "))];
         if !more.is_empty() {
             lines.push(String::new());
-            lines.extend(more.lines().map(escape));
+            lines.extend(more.lines().map(shown));
         }
         let _ = writeln!(io::stderr(), "session-warden: {}", lines.join("\n"));
         return Exit::Usage;

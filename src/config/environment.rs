@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::Path;
 
 use crate::openclaw;
 use crate::provider::PROVIDERS;
 
 /// The environment variables that a run reads, besides the providers' own.
-const VARIABLES: [&str; 11] = [
+const VARIABLES: [&str; 13] = [
     "SUDO_USER",
     "COLUMNS",
     "HOME",
@@ -20,15 +21,34 @@ const VARIABLES: [&str; 11] = [
     "NO_COLOR",
     "TERM",
     "SESSION_WARDEN_SEND_KEEPALIVES",
+    "CREDENTIALS_DIRECTORY",
+    SESSION_KEY,
 ];
 
-/// Those of them that are about one run, and mean nothing to a timer.
-const OF_ONE_RUN: [&str; 5] =
-    ["COLUMNS", "PATH", "SUDO_USER", "TERM", "SESSION_WARDEN_SEND_KEEPALIVES"];
+/// The key to Claude's web page. It is a secret, and written down nowhere.
+pub(super) const SESSION_KEY: &str = "SESSION_KEY";
+
+/// Those of them that are about one run, and mean nothing to a timer of a clean's.
+const OF_ONE_RUN: [&str; 7] = [
+    "COLUMNS",
+    "PATH",
+    "SUDO_USER",
+    "TERM",
+    "SESSION_WARDEN_SEND_KEEPALIVES",
+    "CREDENTIALS_DIRECTORY",
+    SESSION_KEY,
+];
 
 /// The environment, as far as a run reads it. A variable that is set to nothing counts as unset.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Environment(HashMap<&'static str, OsString>);
+
+/// The names alone: a value may be a secret.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
+    }
+}
 
 impl Environment {
     /// Reads this process's environment.

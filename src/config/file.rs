@@ -193,7 +193,7 @@ fn parse(path: &Path, text: &str, home: Option<&Path>) -> Result<ConfigFile, Fai
         section.end()?;
         profiles.push((name.unwrap_or_default(), layer));
     }
-    let keeping = keeping(&mut document)?;
+    let keeping = keeping(&mut document, &paths)?;
     document.end()?;
     Ok(ConfigFile { path: Some(path.to_owned()), exists: true, clean, profiles, keeping })
 }
@@ -296,13 +296,13 @@ fn verbosity(section: &mut Section<'_>) -> Result<Option<Verbosity>, Failure> {
 
 /// How paths in the file are meant: `~/` is the user's home, and a relative one starts at the
 /// file's folder, for a timer works nowhere in particular.
-struct Paths<'p> {
+pub(super) struct Paths<'p> {
     folder: &'p Path,
     home: Option<&'p Path>,
 }
 
 impl Paths<'_> {
-    fn read(&self, value: &DeValue<'_>) -> Result<PathBuf, String> {
+    pub(super) fn read(&self, value: &DeValue<'_>) -> Result<PathBuf, String> {
         let text = text(value)?;
         if text.is_empty() {
             return Err("empty".to_owned());

@@ -3,10 +3,12 @@
 use std::time::Duration;
 use toml::de::DeValue;
 
+use super::file::Paths;
 use super::reader::{Section, Wrong, number, text, texts};
 use super::touch;
 use crate::domain::Failure;
-use crate::domain::keep::{Action, Cli, Job, Minute, SMALLEST_GAP, Silence, When, Zone};
+use crate::domain::keep::{Action, Cli, Job, Minute, SMALLEST_GAP, Silence, WebPing, When, Zone};
+use crate::provider::web;
 
 /// How often a run is tried, and after how many failed runs in a row a job is disabled, unless the
 /// job says something else.
@@ -26,11 +28,11 @@ pub struct Keeping {
 ///
 /// # Errors
 /// Where one makes no sense, with its line.
-pub(super) fn keeping(document: &mut Section<'_>) -> Result<Keeping, Failure> {
+pub(super) fn keeping(document: &mut Section<'_>, paths: &Paths<'_>) -> Result<Keeping, Failure> {
     let mut keeping = Keeping::default();
     for mut section in document.sections("keep")? {
         let id = id(&mut section, &keeping.jobs)?;
-        let action = action(&mut section)?;
+        let action = action(&mut section, paths)?;
         let when = when(&mut section, &action)?;
         let gap = section.take("min_gap", "min_gap = \"2m\"", duration)?;
         let smallest = if action.reaches_provider() { SMALLEST_GAP } else { Duration::ZERO };
@@ -89,33 +91,54 @@ fn id(section: &mut Section<'_>, others: &[Job]) -> Result<String, Failure> {
     Ok(id.unwrap_or_default())
 }
 
-fn action(section: &mut Section<'_>) -> Result<Action, Failure> {
+fn action(section: &mut Section<'_>, paths: &Paths<'_>) -> Result<Action, Failure> {
     const RIGHT: &str = "action = \"cli-ping\"";
+    /// What each action asks for; it cannot do without the first of them, if that is marked.
+    const KEYS: [(&str, &[&str], bool); 5] = [
+        ("command", &["command", "expiry_command"], true),
+        ("cli-ping", &["cli"], true),
+        ("refresh", &["cli"], true),
+        (touch::NAME, &touch::KEYS, false),
+        ("claude-web-ping", &["base_url", "key_file"], false),
+    ];
     if !section.has("action") {
-        let what = "a [[keep]] needs an action: command, cli-ping, refresh or openclaw-touch";
+        let what = "a [[keep]] needs an action: command, cli-ping, refresh, openclaw-touch or \
+                    claude-web-ping";
         return Err(section.wrong("action", what));
     }
-    let name = section.take("action", RIGHT, |value| match &*text(value)? {
-        name @ ("command" | "cli-ping" | "refresh" | touch::NAME) => Ok(name.to_owned()),
-        _ => Err("neither command, cli-ping, refresh nor openclaw-touch".to_owned()),
+    let found = section.take("action", RIGHT, |value| {
+        let name = text(value)?;
+        let found = KEYS.into_iter().find(|(known, ..)| *known == name);
+        found.ok_or_else(|| {
+            "neither command, cli-ping, refresh, openclaw-touch nor claude-web-ping".to_owned()
+        })
     })?;
-    let name = name.unwrap_or_default();
-    let of: &[&str] = match &*name {
-        "command" => &["command", "expiry_command"],
-        touch::NAME => &touch::KEYS,
-        _ => &["cli"],
-    };
-    let all = ["command", "expiry_command", "cli"].into_iter().chain(touch::KEYS);
-    for key in all.filter(|key| !of.contains(key)) {
-        if section.has(key) {
+    // It was there.
+    let (name, of, needs_first) = found.unwrap_or(KEYS[0]);
+    for key in KEYS.iter().flat_map(|(_, keys, _)| *keys) {
+        if section.has(key) && !of.contains(key) {
             return Err(section.wrong(key, &format!("{key} is nothing that {name} asks for")));
         }
     }
     if name == touch::NAME {
         return touch::read(section).map(Action::OpenclawTouch);
     }
-    if !section.has(of[0]) {
+    if needs_first && !section.has(of[0]) {
         return Err(section.wrong("action", &format!("action {name:?} needs {}", of[0])));
+    }
+    if name == "claude-web-ping" {
+        let origin = section.take("base_url", "base_url = \"https://claude.ai\"", |value| {
+            web::origin(&text(value)?)
+        })?;
+        let origin = origin.unwrap_or_else(|| web::CLAUDE.to_owned());
+        let key_file =
+            section.take("key_file", "key_file = \"~/.claude-session-key\"", |value| {
+                if web::SessionKey::may_be_in(&text(value)?) {
+                    return Err("what looks like the key itself, and no file".to_owned());
+                }
+                paths.read(value)
+            })?;
+        return Ok(Action::ClaudeWebPing(WebPing { origin, key_file }));
     }
     let command = section.take("command", "command = \"make ping\"", line)?;
     let expiry_command = section.take("expiry_command", "expiry_command = \"date\"", line)?;
@@ -124,7 +147,7 @@ fn action(section: &mut Section<'_>) -> Result<Action, Failure> {
         let found = Cli::ALL.into_iter().find(|cli| cli.name() == name);
         found.ok_or_else(|| "neither claude, codex nor gemini".to_owned())
     })?;
-    Ok(match (&*name, cli, command) {
+    Ok(match (name, cli, command) {
         ("cli-ping", Some(cli), _) => Action::CliPing(cli),
         (_, Some(cli), _) => Action::Refresh(cli),
         (_, None, command) => {
@@ -148,6 +171,10 @@ fn when(section: &mut Section<'_>, action: &Action) -> Result<When, Failure> {
     }
     if matches!(action, Action::OpenclawTouch(_)) && key == "before_expiry" {
         return Err(section.wrong(key, "a touch goes by every or daily: a session has no expiry"));
+    }
+    if matches!(action, Action::ClaudeWebPing(_)) && key == "before_expiry" {
+        let what = "claude-web-ping goes by every or daily: when its key expires is not told";
+        return Err(section.wrong(key, what));
     }
     if matches!(action, Action::Command { expiry_command: None, .. }) && key == "before_expiry" {
         return Err(section.wrong(key, "before_expiry needs expiry_command, which prints the time"));

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use crate::bridge::Choice;
 use crate::domain::{Clock, Failure, Missing, Patterns, Thresholds};
 use crate::process;
+use crate::provider::web::{KeySources, Variable};
 use crate::provider::{PROVIDERS, Provider};
 
 pub use environment::Environment;
@@ -171,6 +172,20 @@ pub fn state_dir_in(home: &Path) -> PathBuf {
 /// were at work in there are nobody's but its own.
 pub fn pings_in(state_dir: &Path) -> PathBuf {
     state_dir.join("keep")
+}
+
+/// Where the key to Claude's web page lies, unless a job names another file.
+pub fn session_key_in(state_dir: &Path) -> PathBuf {
+    state_dir.join("session-key")
+}
+
+/// Where that key may come from, in this environment.
+pub fn key_sources(environment: &Environment, state_dir: &Path) -> KeySources {
+    KeySources {
+        credentials: environment.get("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+        variable: environment.get(environment::SESSION_KEY).map(Variable),
+        usual: session_key_in(state_dir),
+    }
 }
 
 impl Home {

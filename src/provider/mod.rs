@@ -25,6 +25,7 @@ mod token;
 mod turn;
 mod vibe;
 mod wanted;
+pub mod web;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@
 const LONGEST: usize = 200;
 
 /// What stands in place of a token.
-const HIDDEN: &str = "[hidden]";
+pub(super) const HIDDEN: &str = "[hidden]";
 
 /// How tokens begin: Anthropic's and `OpenAI`'s keys, what is base64 of a JSON object, Google's
 /// access tokens, API keys and refresh tokens, GitHub's, GitLab's, Slack's and Amazon's.

@@ -62,3 +62,4 @@ mod stand_in;
 mod undo;
 mod usage;
 mod vibe;
+mod web_ping;

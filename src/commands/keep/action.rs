@@ -10,10 +10,11 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Keeper, touch};
+use super::{Keeper, touch, web};
 use crate::disk::{create, words};
 use crate::domain::Timestamp;
 use crate::domain::keep::{Action, Cli, Job, Outcome, When, retry_pause};
+use crate::keep::Jobs;
 use crate::process::{Ended, run_bounded};
 use crate::provider::{Answer, Expiry, credential_hash, expiry, is_at_work, judge, turn};
 
@@ -25,6 +26,9 @@ const TRY_LATER: i32 = 75;
 
 /// What tells the login that a job uses from another one; nothing where it uses none.
 pub(super) fn credential(keeper: &Keeper<'_>, job: &Job) -> Option<String> {
+    if let Action::ClaudeWebPing(ping) = &job.action {
+        return web::credential(keeper, ping);
+    }
     let cli = cli_of(job)?;
     credential_hash(cli, &(keeper.base)(cli).ok()?)
 }
@@ -32,7 +36,7 @@ pub(super) fn credential(keeper: &Keeper<'_>, job: &Job) -> Option<String> {
 pub(super) fn cli_of(job: &Job) -> Option<Cli> {
     match job.action {
         Action::CliPing(cli) | Action::Refresh(cli) => Some(cli),
-        Action::Command { .. } | Action::OpenclawTouch(_) => None,
+        Action::Command { .. } | Action::OpenclawTouch(_) | Action::ClaudeWebPing(_) => None,
     }
 }
 
@@ -58,7 +62,8 @@ pub(super) fn expires(keeper: &Keeper<'_>, job: &Job) -> Result<Option<Timestamp
             let line = expiry_command.as_deref().unwrap_or_default();
             told_by(keeper, job, line).map(Some)
         }
-        Action::OpenclawTouch(_) => Ok(None),
+        // The configuration has no such jobs.
+        Action::OpenclawTouch(_) | Action::ClaudeWebPing(_) => Ok(None),
     }
 }
 
@@ -98,6 +103,9 @@ pub(super) fn login(keeper: &Keeper<'_>, job: &Job) -> Result<String, String> {
     if let Action::OpenclawTouch(touch) = &job.action {
         return touch::check(keeper, touch);
     }
+    if let Action::ClaudeWebPing(ping) = &job.action {
+        return web::login(keeper, ping);
+    }
     let Some(cli) = cli_of(job) else {
         return match expires(keeper, job) {
             Ok(Some(time)) => Ok(format!("it expires {}", time.for_people())),
@@ -131,14 +139,16 @@ fn is_on_path(keeper: &Keeper<'_>, name: &str) -> bool {
 }
 
 /// Runs the job, as often as it may be tried. `expires` is what it goes by, as it was told before;
-/// what it has to tell besides is put into `said`.
+/// what it must not lose
+/// meanwhile is written to `known`, and what it has to tell besides is put into `said`.
 pub(super) fn run(
     keeper: &Keeper<'_>,
     job: &Job,
     expires: Option<Timestamp>,
+    known: &mut Jobs,
     said: &mut Vec<String>,
 ) -> Outcome {
-    let outcome = run_at_all(keeper, job, said);
+    let outcome = run_at_all(keeper, job, known, said);
     match (&job.action, expires) {
         (Action::Command { .. } | Action::CliPing(_), Some(before)) if outcome == Outcome::Done => {
             moved(keeper, job, before)
@@ -175,7 +185,7 @@ fn half_way(now: Timestamp, expires: Timestamp) -> Timestamp {
     now.after(Duration::from_secs(now.seconds_until(expires) / 2))
 }
 
-fn run_at_all(keeper: &Keeper<'_>, job: &Job, said: &mut Vec<String>) -> Outcome {
+fn run_at_all(keeper: &Keeper<'_>, job: &Job, known: &mut Jobs, said: &mut Vec<String>) -> Outcome {
     let before = cli_of(job).and_then(|cli| told(keeper, cli));
     let mut attempt = 1;
     loop {
@@ -184,6 +194,7 @@ fn run_at_all(keeper: &Keeper<'_>, job: &Job, said: &mut Vec<String>) -> Outcome
             Action::CliPing(cli) => ping(keeper, *cli),
             Action::Refresh(cli) => refresh(keeper, *cli, before.as_ref()),
             Action::OpenclawTouch(touch) => touch::run(keeper, touch, said),
+            Action::ClaudeWebPing(ping) => web::run(keeper, job, ping, known),
         };
         // What a provider or a user has said is not asked for a second time.
         let is_over = !matches!(outcome, Outcome::Failed { .. })
@@ -332,11 +343,11 @@ fn bounded(keeper: &Keeper<'_>, command: &mut Command, time: Duration) -> Result
     run_bounded(command, time, keeper.limits.grace, interrupted).map_err(|error| words(&error))
 }
 
-fn limited(until: Option<Timestamp>) -> Outcome {
+pub(super) fn limited(until: Option<Timestamp>) -> Outcome {
     Outcome::RateLimited { why: "its usage limit was reached".to_owned(), until }
 }
 
-fn stopped() -> Outcome {
+pub(super) fn stopped() -> Outcome {
     Outcome::Later { why: "stopped by a signal".to_owned(), until: None }
 }
 

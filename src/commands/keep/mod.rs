@@ -2,8 +2,10 @@
 
 mod action;
 mod pass;
+mod set_key;
 mod status;
 mod touch;
+mod web;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,8 +17,10 @@ use crate::domain::{Exit, Failure, Timestamp};
 use crate::keep::Store;
 use crate::openclaw::Surroundings;
 use crate::process::Processes;
+use crate::provider::web::{self as page, KeySources};
 
 pub use pass::{Options, run};
+pub use set_key::{key_file, set_key};
 pub use status::{check, status};
 
 /// How long what jobs run may take.
@@ -33,6 +37,8 @@ pub struct Limits {
     pub telling: Duration,
     /// A renewed login is written within this time.
     pub written: Duration,
+    /// The calls of a message on Claude's web page.
+    pub web: page::Limits,
 }
 
 impl Default for Limits {
@@ -43,6 +49,7 @@ impl Default for Limits {
             command: Duration::from_secs(600),
             telling: Duration::from_secs(60),
             written: Duration::from_secs(5),
+            web: page::Limits::default(),
         }
     }
 }
@@ -61,6 +68,8 @@ pub struct Keeper<'a> {
     pub path: Option<OsString>,
     /// What says where OpenClaw is.
     pub openclaw: Surroundings,
+    /// Where the key to Claude's web page may come from.
+    pub keys: KeySources,
     /// Reads the processes of our own user.
     pub processes: &'a dyn Fn() -> Processes,
     /// The time now: a pass may take a while.
@@ -94,16 +103,19 @@ impl Keeper<'_> {
 
     fn job(&self, id: &str) -> Result<&Job, Failure> {
         let found = self.jobs.iter().find(|job| job.id == id);
-        found.ok_or_else(|| {
-            let names: Vec<&str> = self.jobs.iter().map(|job| job.id.as_str()).collect();
-            let hint = if names.is_empty() {
-                "a job begins with [[keep]] in the configuration".to_owned()
-            } else {
-                format!("the jobs are {}", names.join(", "))
-            };
-            Failure { exit: Exit::Usage, ..Failure::new(format!("no job {id:?}")) }.hint(hint)
-        })
+        found.ok_or_else(|| no_job(self.jobs, id))
     }
+}
+
+/// That there is no job of that id.
+fn no_job(jobs: &[Job], id: &str) -> Failure {
+    let names: Vec<&str> = jobs.iter().map(|job| job.id.as_str()).collect();
+    let hint = if names.is_empty() {
+        "a job begins with [[keep]] in the configuration".to_owned()
+    } else {
+        format!("the jobs are {}", names.join(", "))
+    };
+    Failure { exit: Exit::Usage, ..Failure::new(format!("no job {id:?}")) }.hint(hint)
 }
 
 /// Lets a job run again, whatever had disabled it.

@@ -164,7 +164,7 @@ fn run_one(
     keeper.store.write(known)?;
     // The one that it runs with: a login that comes meanwhile is another one.
     let credential = action::credential(keeper, job);
-    let outcome = action::run(keeper, job, expires, said);
+    let outcome = action::run(keeper, job, expires, known, said);
     end(keeper, job, (&outcome, credential), known, exit, false)
 }
 

@@ -139,7 +139,12 @@ pub fn check(
     let mut lines: Vec<String> = warnings.iter().map(|why| format!("warning: {why}")).collect();
     let known = keeper.store.look()?.0;
     for job in keeper.jobs {
-        let why = known.jobs.get(&job.id).and_then(|state| state.disabled_why(job));
+        let state = known.jobs.get(&job.id).cloned().map(|mut state| {
+            // As a pass would.
+            state.notices_change(action::credential(keeper, job).as_deref());
+            state
+        });
+        let why = state.and_then(|state| state.disabled_why(job));
         let disabled = why.map_or(Ok(()), |why| Err(format!("disabled: {why}")));
         let told = match disabled.and_then(|()| action::login(keeper, job)) {
             Ok(told) => format!("ok    {}: {told}", job.id),

@@ -1,7 +1,17 @@
 //! Whether a job is to run now.
 
-use super::{Job, JobState, When};
+use std::time::Duration;
+
+use super::{Action, Job, JobState, When};
 use crate::domain::Timestamp;
+
+/// How long after the end of a usage window the next ping comes: clocks differ, and one that comes too
+/// early opens no new window.
+const JUST_AFTER: Duration = Duration::from_secs(30);
+
+/// No usage window is longer than its five hours. A clock that was set back makes one look so, and then
+/// it does not count.
+const LONGEST_WINDOW: Duration = Duration::from_secs(5 * 3600 + 600);
 
 /// Whether a job is to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +45,9 @@ pub fn due(job: &Job, state: &JobState, expires: Option<Timestamp>, now: Timesta
     }
     let wanted = match job.when {
         // One that has never been done is wanted at once.
-        When::Every(span) => state.last_done.map(|done| done.after(span)),
+        When::Every(span) => {
+            window_over(job, state, now).or_else(|| state.last_done.map(|done| done.after(span)))
+        }
         When::Daily(minute) => {
             // A new job waits for its next slot; only what it has missed since is made up for,
             // and that once. Jobs that had no slots before go by when they were done.
@@ -53,4 +65,11 @@ pub fn due(job: &Job, state: &JobState, expires: Option<Timestamp>, now: Timesta
         return Due::NotYet { at: job.silent_until(at).unwrap_or(at) };
     }
     job.silent_until(now).map_or(Due::Due, |until| Due::Silent { until })
+}
+
+/// When the usage window is over that the last ping was in, where it is known.
+fn window_over(job: &Job, state: &JobState, now: Timestamp) -> Option<Timestamp> {
+    let is_ping = matches!(job.action, Action::ClaudeWebPing(_));
+    let ends = state.window_ends.filter(|ends| is_ping && *ends <= now.after(LONGEST_WINDOW))?;
+    Some(ends.after(JUST_AFTER))
 }

@@ -1,5 +1,6 @@
 //! What a user wants kept alive: a job, as the configuration tells it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Minute, Silence, Zone};
@@ -64,6 +65,15 @@ pub struct Touch {
     pub same_container: bool,
 }
 
+/// A message on Claude's web page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebPing {
+    /// Where that page is: scheme, host and port, without a slash at its end.
+    pub origin: String,
+    /// The file with the session key, where one is named.
+    pub key_file: Option<PathBuf>,
+}
+
 /// What a job does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
@@ -80,6 +90,8 @@ pub enum Action {
     Refresh(Cli),
     /// Keeps sessions of OpenClaw from going stale.
     OpenclawTouch(Touch),
+    /// Sends one tiny message on Claude's web page.
+    ClaudeWebPing(WebPing),
 }
 
 impl Action {
@@ -90,6 +102,7 @@ impl Action {
             Self::CliPing(_) => "cli-ping",
             Self::Refresh(_) => "refresh",
             Self::OpenclawTouch(_) => "openclaw-touch",
+            Self::ClaudeWebPing(_) => "claude-web-ping",
         }
     }
 
@@ -97,7 +110,7 @@ impl Action {
     pub fn reaches_provider(&self) -> bool {
         match self {
             Self::Command { .. } | Self::OpenclawTouch(_) => false,
-            Self::CliPing(_) | Self::Refresh(_) => true,
+            Self::CliPing(_) | Self::Refresh(_) | Self::ClaudeWebPing(_) => true,
         }
     }
 }

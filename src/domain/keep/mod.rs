@@ -13,11 +13,11 @@ pub mod state;
 mod text;
 
 pub use due::{Due, due};
-pub use job::{Action, Agents, Cli, Job, SMALLEST_GAP, Touch, When, Which};
+pub use job::{Action, Agents, Cli, Job, SMALLEST_GAP, Touch, WebPing, When, Which};
 pub use local::{Minute, Silence, Zone};
 pub use outcome::{Outcome, backoff, retry_pause};
 pub use pace::pace;
-pub use state::{Disabled, JobState};
+pub use state::{Conversation, Disabled, JobState};
 
 #[cfg(test)]
 mod tests;

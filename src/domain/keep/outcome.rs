@@ -20,6 +20,13 @@ pub enum Outcome {
         /// Until when.
         until: Timestamp,
     },
+    /// It was done, and the answer told more than that.
+    Answered {
+        /// When the usage window ends that it lies in, if that was told.
+        window_ends: Option<Timestamp>,
+        /// What went wrong besides, if anything.
+        warning: Option<String>,
+    },
     /// It wants to be tried later, as a command says with exit code 75. That is no failure.
     Later {
         /// What it waits for.
@@ -55,8 +62,9 @@ pub enum Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (how, why) = match self {
-            Self::Done => return f.write_str("done"),
+            Self::Done | Self::Answered { warning: None, .. } => return f.write_str("done"),
             Self::Unmoved { .. } => return f.write_str("done, and expires no later than before"),
+            Self::Answered { warning: Some(why), .. } => ("done", why),
             Self::Later { why, .. } => ("later", why),
             Self::Failed { why } => ("failed", why),
             Self::RateLimited { why, .. } => ("rate limited", why),

@@ -30,6 +30,9 @@ pub struct JobState {
     /// a day, so that no day is done twice.
     #[serde(with = "text")]
     pub slot: Option<Timestamp>,
+    /// When the usage window ends that the last answer told of. The next ping comes just after it.
+    #[serde(with = "text", skip_serializing_if = "Option::is_none")]
+    pub window_ends: Option<Timestamp>,
     /// One line of how the last run ended.
     pub result: Option<String>,
     /// How many runs in a row have failed.
@@ -52,6 +55,18 @@ pub struct JobState {
     /// When the run began that is under way, or was when its pass was killed.
     #[serde(with = "text")]
     pub running_since: Option<Timestamp>,
+    /// What a ping has made, or was about to make, and has not seen deleted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conversations: Vec<Conversation>,
+}
+
+/// A conversation of a ping's own on Claude's web page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversation {
+    /// The organization that it is in.
+    pub organization: String,
+    /// Its id, which the ping has chosen.
+    pub id: String,
 }
 
 /// Times that the clock has yet to come to again. A machine without a clock of its own begins in some
@@ -107,8 +122,12 @@ impl JobState {
         let began = self.running_since.take().or(self.last_run).unwrap_or(now);
         self.result = Some(outcome.to_string());
         match outcome {
-            Outcome::Done | Outcome::Unmoved { .. } => {
+            Outcome::Done | Outcome::Unmoved { .. } | Outcome::Answered { .. } => {
                 self.last_done = Some(now);
+                self.window_ends = match outcome {
+                    Outcome::Answered { window_ends, .. } => *window_ends,
+                    _ => None,
+                };
                 // The slot is that of the run's beginning. One that came meanwhile is still open.
                 self.slot = match job.when {
                     When::Daily(minute) => job.zone.latest_slot(minute, began),

@@ -12,6 +12,7 @@ mod local;
 mod outcomes;
 mod pace;
 mod properties;
+mod window;
 mod world;
 mod year;
 

@@ -8,6 +8,7 @@ use session_warden::domain::{Exit, Timestamp};
 use session_warden::keep::Store;
 use session_warden::openclaw::Surroundings;
 use session_warden::process::Processes;
+use session_warden::provider::web::KeySources;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -150,7 +151,7 @@ fn what_makes_no_sense_is_told_with_its_line() {
     for (text, line, said) in [
         ("[[keep]]\naction = \"cli-ping\"\n".to_owned(), 1, "needs an id"),
         (job(""), 1, "needs an action"),
-        (job("action = \"ping\"\n"), 3, "neither command, cli-ping, refresh nor openclaw-touch"),
+        (job("action = \"ping\"\n"), 3, "neither command, cli-ping, refresh"),
         (job("action = \"cli-ping\"\nevery = \"1h\"\n"), 1, "needs cli"),
         (job("action = \"cli-ping\"\ncli = \"vibe\"\nevery = \"1h\"\n"), 4, "neither claude"),
         (job("action = \"command\"\nevery = \"1h\"\n"), 1, "needs command"),
@@ -230,6 +231,7 @@ fn what_hangs_is_asked_to_end_and_then_made_to() {
         base: &base,
         path: None,
         openclaw: Surroundings::default(),
+        keys: KeySources::default(),
         processes: &processes,
         clock: now,
         limits,
@@ -300,6 +302,7 @@ fn a_turn_that_hangs_is_asked_to_end_and_has_failed() {
             base: &base,
             path: Some(path.into()),
             openclaw: Surroundings::default(),
+            keys: KeySources::default(),
             processes: &|| Processes::of_users(&[]),
             clock: now,
             limits,

@@ -1,0 +1,117 @@
+//! `keep set-key`: asks for a key without showing it, or takes it from standard input.
+
+use clap::Args;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use std::io::{self, IsTerminal, Read, Stdin, Write};
+
+use super::hint;
+use super::keep::CommonArgs;
+use crate::commands::keep::{Keeper, key_file, set_key};
+use crate::disk::interrupt::Interrupt;
+use crate::disk::words;
+use crate::domain::{Exit, Failure};
+
+/// More than any key has, with white space around it.
+const LARGEST: usize = 16 << 10;
+
+/// How often it is looked whether somebody wants to stop.
+const EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+pub(super) const AFTER_HELP: &str = "\
+Exit codes:
+  0   the key is stored, in a file that only its owner can read
+  1   failed: it cannot be read or written
+  2   wrong usage or configuration, or no key";
+
+#[derive(Debug, Args)]
+pub(super) struct SetKeyArgs {
+    /// The job whose file it goes into [default: that of all of them; one that names no file has
+    /// session-key in the state folder]
+    id: Option<String>,
+
+    #[command(flatten)]
+    pub(super) common: CommonArgs,
+}
+
+impl SetKeyArgs {
+    /// Stores what is typed.
+    ///
+    /// # Errors
+    /// Where it is no key, or cannot be stored.
+    pub(super) fn run(&self, keeper: &Keeper<'_>, out: &mut dyn Write) -> Result<Exit, Failure> {
+        let keys = &keeper.keys;
+        let path = key_file(keeper.jobs, self.id.as_deref(), &keys.usual)?;
+        let text = read(keeper.interrupt)?;
+        let exit = set_key(&path, &text, out)?;
+        if let Some(before) = keys.before_usual().filter(|_| path == keys.usual) {
+            hint(&format!("{before} is set, and the key in there is used instead while it is"));
+        }
+        Ok(exit)
+    }
+}
+
+fn read(interrupt: &Interrupt) -> Result<String, Failure> {
+    let stdin = io::stdin();
+    let failed =
+        |error: &io::Error| Failure::new(format!("cannot read the session key: {}", words(error)));
+    if !stdin.is_terminal() {
+        return all_of(&stdin, interrupt, false).map_err(|error| failed(&error));
+    }
+    let _quiet = Quiet::begin(&stdin).map_err(|error| failed(&error))?;
+    // Standard output may be a file.
+    let _ = write!(io::stderr(), "Session key of claude.ai (it is not shown): ");
+    all_of(&stdin, interrupt, true).map_err(|error| failed(&error))
+}
+
+/// What comes in: all of it, or one line.
+fn all_of(stdin: &Stdin, interrupt: &Interrupt, is_line: bool) -> io::Result<String> {
+    let mut stdin_lock = stdin.lock();
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 1024];
+    while bytes.len() <= LARGEST && !(is_line && bytes.contains(&b'\n')) {
+        // A read would go on after a signal.
+        let mut one = [PollFd::new(stdin, PollFlags::IN)];
+        match poll(&mut one, Some(&EVERY)) {
+            _ if interrupt.asked() => {
+                return Err(io::Error::other("stopped by a signal; nothing was stored"));
+            }
+            Ok(0) | Err(Errno::INTR) => continue,
+            ready => ready?,
+        };
+        match stdin_lock.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(length) => bytes.extend_from_slice(buffer.get(..length).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    // It is judged as a key, so what is too long or no text is seen there.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// A terminal that does not show what is typed, until this is dropped.
+struct Quiet<'a> {
+    terminal: &'a Stdin,
+    before: Termios,
+}
+
+impl<'a> Quiet<'a> {
+    fn begin(terminal: &'a Stdin) -> io::Result<Self> {
+        let before = tcgetattr(terminal)?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO);
+        // The end of the line shows that it was taken.
+        quiet.local_modes.insert(LocalModes::ECHONL);
+        // What was typed before it was asked for was shown, and does not count.
+        tcsetattr(terminal, OptionalActions::Flush, &quiet)?;
+        Ok(Self { terminal, before })
+    }
+}
+
+impl Drop for Quiet<'_> {
+    fn drop(&mut self) {
+        let _ = tcsetattr(self.terminal, OptionalActions::Now, &self.before);
+    }
+}

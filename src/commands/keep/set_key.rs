@@ -1,0 +1,84 @@
+//! `keep set-key`: stores the session key of Claude's web page where its jobs look for it.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::no_job;
+use crate::disk::{create, publish, words};
+use crate::domain::keep::{Action, Job};
+use crate::domain::{Exit, Failure};
+use crate::provider::web::SessionKey;
+use crate::report::escape::escape;
+
+/// The file that the key belongs in: that of the job named, else that of all of them, and `usual` where
+/// these name none.
+///
+/// # Errors
+/// Exit code 2 where there is no such job, or where none is named and they name several.
+pub fn key_file(jobs: &[Job], id: Option<&str>, usual: &Path) -> Result<PathBuf, Failure> {
+    let usage = |message: String| Failure { exit: Exit::Usage, ..Failure::new(message) };
+    let file_of = |job: &Job| match &job.action {
+        Action::ClaudeWebPing(ping) => {
+            Some(ping.key_file.clone().unwrap_or_else(|| usual.to_owned()))
+        }
+        _ => None,
+    };
+    if let Some(id) = id {
+        // What was typed is not shown: it may be the key itself.
+        if jobs.iter().all(|job| job.id != id) && SessionKey::may_be_in(id) {
+            let message = "the key is not taken from the command line, where others can read it";
+            let hint = "set-key asks for it, or reads it from standard input; the one that was typed \
+                        is in your shell's history now";
+            return Err(usage(message.to_owned()).hint(hint));
+        }
+        let job = jobs.iter().find(|job| job.id == id).ok_or_else(|| no_job(jobs, id))?;
+        return file_of(job).ok_or_else(|| {
+            usage(format!("job {id:?} is no claude-web-ping, and takes no session key"))
+        });
+    }
+    let mut files: Vec<PathBuf> = jobs.iter().filter_map(file_of).collect();
+    files.sort();
+    files.dedup();
+    match &mut files[..] {
+        [] => Ok(usual.to_owned()),
+        [file] => Ok(std::mem::take(file)),
+        _ => {
+            let ids = jobs.iter().filter(|job| file_of(job).is_some()).map(|job| job.id.as_str());
+            let ids: Vec<&str> = ids.collect();
+            Err(usage("the jobs keep their keys in several files: which is meant?".to_owned())
+                .hint(format!("session-warden keep set-key ID, where ID is {}", ids.join(" or "))))
+        }
+    }
+}
+
+/// Stores the key that `text` is in that file, for its owner alone, and whole or not at all.
+///
+/// # Errors
+/// Exit code 2 where it is no key, 1 where it cannot be written. Nothing of the text is shown.
+pub fn set_key(path: &Path, text: &str, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let key = SessionKey::parse(text).map_err(|why| {
+        let message = format!("that is no session key: {why}");
+        Failure { exit: Exit::Usage, ..Failure::new(message) }
+            .hint("it is the value of the cookie sessionKey, as a browser that is logged in has it")
+    })?;
+    let write = || {
+        create::create_private_folders(path.parent().unwrap_or(path))?;
+        publish::publish(path, &key.to_bytes(), 0o600)
+    };
+    write().map_err(|error| {
+        Failure::new(format!("cannot write {}: {}", path.display(), words(&error)))
+    })?;
+    let odd = if key.looks_right() {
+        ""
+    } else {
+        "; it does not begin as the keys of claude.ai do, with sk-ant-sid"
+    };
+    let told = escape(&format!("The session key is in {}{odd}", path.display()));
+    match writeln!(out, "{told}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let message = format!("the key is stored, but cannot say so: {}", words(&error));
+            Err(Failure { exit: Exit::Partly, ..Failure::new(message) })
+        }
+        _ => Ok(Exit::Done),
+    }
+}
