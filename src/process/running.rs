@@ -252,11 +252,17 @@ pub(super) fn is_stopped(id: u32) -> bool {
     stat_field(&stat, 3).is_none_or(|state| state == b"T")
 }
 
-/// The name space of processes that this one is in: elsewhere the same id is another process's.
-/// Nothing where the system has none, or does not tell.
+/// The name space of processes that this one is in, and the boot of the machine that numbers it:
+/// elsewhere the same id is another process's. Each machine numbers its name spaces alike, so the
+/// number alone would take another machine's for ours. Nothing where the system has none, or does
+/// not tell.
 pub fn namespace() -> Option<&'static str> {
     static OURS: OnceLock<Option<String>> = OnceLock::new();
-    let read = || fs::read_link("/proc/self/ns/pid").ok()?.into_os_string().into_string().ok();
+    let read = || {
+        let space = fs::read_link("/proc/self/ns/pid").ok()?.into_os_string().into_string().ok()?;
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        Some(format!("{space} {}", boot.trim()).trim_end().to_owned())
+    };
     OURS.get_or_init(read).as_deref()
 }
 
@@ -333,6 +339,15 @@ pub(super) fn numbers(folder: &Folder) -> io::Result<Vec<u32>> {
 #[expect(clippy::disallowed_methods, reason = "a /proc of our own is written")]
 mod tests {
     use super::*;
+
+    /// The first name space of every machine has the same number.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_name_space_is_that_of_one_boot_of_one_machine() {
+        let (number, boot) = namespace().unwrap().split_once(' ').unwrap();
+        assert!(number.starts_with("pid:["), "{number}");
+        assert_eq!(fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim(), boot);
+    }
 
     #[test]
     fn only_the_kernels_own_parent_tells_of_its_threads() {
