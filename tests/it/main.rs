@@ -48,6 +48,7 @@ mod metrics;
 mod openclaw;
 mod output;
 mod packaging;
+mod packaging_release;
 mod profiles;
 mod profiles_apart;
 mod project;
