@@ -2,14 +2,16 @@
 
 use clap::{Args, Subcommand};
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::options::{ConfigArgs, FormatArgs, StateArgs};
+use super::serve::ServeArgs;
 use super::set_key::{self, SetKeyArgs};
 use super::{complain, hint};
-use crate::commands::keep::{self, Keeper, Limits, Options};
+use crate::commands::keep::{self, Keeper, Limits, Options, Serve};
 use crate::commands::keep_job::timer_notes;
-use crate::config::{Environment, Format, Home, Layer, Settings, key_sources, pings_in};
+use crate::config::{DropIn, Environment, Format, Home, Layer, Settings, key_sources, pings_in};
 use crate::disk::interrupt::Interrupt;
 use crate::domain::keep::Cli;
 use crate::domain::{Exit, Failure, Timestamp};
@@ -63,11 +65,21 @@ Exit codes:
   2   wrong usage or configuration, or there is no such job
   75  a pass is under way; nothing was done";
 
+const SERVE_HELP: &str = "\
+Exit codes:
+  0   a signal has ended it
+  1   failed: it cannot listen
+  2   wrong usage or configuration
+  75  another one serves from this state folder; nothing was done";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum KeepCommand {
     /// Run what is due, once: for a timer
     #[command(max_term_width = 80, after_help = RUN_HELP)]
     Run(RunArgs),
+    /// Run what is due again and again, and tell how it goes over HTTP: for a container
+    #[command(max_term_width = 80, after_help = SERVE_HELP)]
+    Serve(ServeArgs),
     /// How each job stands: when it ran last, how that went, and when it runs next
     #[command(max_term_width = 80, after_help = STATUS_HELP)]
     Status(StatusArgs),
@@ -131,7 +143,7 @@ pub(super) struct OneArgs {
     common: CommonArgs,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct CommonArgs {
     #[command(flatten)]
     config: ConfigArgs,
@@ -154,6 +166,7 @@ impl KeepCommand {
         let common = match &self {
             Self::Run(args) => &args.common,
             Self::Status(args) => &args.common,
+            Self::Serve(args) => &args.common,
             Self::Check(args) => &args.common,
             Self::Enable(args) | Self::Disable(args) => &args.common,
             Self::SetKey(args) => &args.common,
@@ -170,7 +183,16 @@ impl KeepCommand {
             let provider = provider.ok_or_else(|| Failure::new("no such provider"))?;
             clean.base(provider, None)
         };
-        let keeping = &settings.file.keeping;
+        let mut keeping = settings.file.keeping.clone();
+        // The environment of the service that this takes the place of is as good as a written job.
+        let is_drop_in = matches!(&self, Self::Serve(_))
+            && keeping.jobs.is_empty()
+            && DropIn::is_meant(environment);
+        if is_drop_in {
+            let drop_in = DropIn::read(environment)?;
+            keeping.jobs.push(drop_in.job());
+            keeping.warnings.extend(drop_in.warnings);
+        }
         let keeper = Keeper {
             jobs: &keeping.jobs,
             store: Store::at(&state),
@@ -200,7 +222,12 @@ impl KeepCommand {
                     complain("no job is configured");
                     hint("a job begins with [[keep]] in the configuration");
                 }
-                let options = Options { ids: args.id, dry_run: args.dry_run, force: args.force };
+                let options = Options {
+                    ids: args.id,
+                    dry_run: args.dry_run,
+                    force: args.force,
+                    only_news: false,
+                };
                 run(&keeper, &options, args.quiet, &mut out)
             }
             Self::Status(args) => {
@@ -214,11 +241,37 @@ impl KeepCommand {
                 }
                 Ok(exit)
             }
+            Self::Serve(args) => {
+                let listen = args.listen(environment, is_drop_in)?;
+                serve(&keeper, listen, &keeping.warnings, &mut out)
+            }
             Self::Enable(args) => keep::enable(&keeper, &args.id),
             Self::Disable(args) => keep::disable(&keeper, &args.id),
             Self::SetKey(args) => args.run(&keeper, &mut out),
         }
     }
+}
+
+/// Serves, and says where.
+fn serve(
+    keeper: &Keeper<'_>,
+    listen: Vec<SocketAddr>,
+    warnings: &[String],
+    out: &mut dyn io::Write,
+) -> Result<Exit, Failure> {
+    if keeper.jobs.is_empty() {
+        let failure = Failure { exit: Exit::Usage, ..Failure::new("no job is configured") };
+        return Err(failure.hint("a job begins with [[keep]] in the configuration"));
+    }
+    for warning in warnings {
+        complain(&format!("warning: {warning}"));
+    }
+    keep::serve(keeper, &Serve { listen }, out, &|failure| {
+        complain(&failure.message);
+        if let Some(text) = &failure.hint {
+            hint(text);
+        }
+    })
 }
 
 /// Runs a pass; where that is to be quiet, what it says is shown only if something went wrong.

@@ -7,6 +7,7 @@ mod hold;
 mod keep;
 mod options;
 mod schedule;
+mod serve;
 mod set_key;
 mod shell;
 

@@ -105,7 +105,7 @@ pub(super) struct ProfileArgs {
     pub(super) profile: Option<String>,
 }
 
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(super) struct ConfigArgs {
     #[arg(
         long,
@@ -115,7 +115,7 @@ pub(super) struct ConfigArgs {
     pub(super) config: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(super) struct StateArgs {
     #[arg(
         long,

@@ -9,11 +9,16 @@ use crate::openclaw;
 use crate::provider::PROVIDERS;
 
 /// The environment variables that a run reads, besides the providers' own.
-const VARIABLES: [&str; 13] = [
+const VARIABLES: [&str; 18] = [
     "SUDO_USER",
     "COLUMNS",
     "HOME",
     "PATH",
+    "PORT",
+    "PROMPT_INTERVAL_MS",
+    "TIMEZONE",
+    "SILENCE_START",
+    "SILENCE_END",
     "CLAUDE_SESSION_DIR",
     "CLAUDE_BRIDGE_PORT",
     "XDG_CONFIG_HOME",
@@ -29,9 +34,14 @@ const VARIABLES: [&str; 13] = [
 pub(super) const SESSION_KEY: &str = "SESSION_KEY";
 
 /// Those of them that are about one run, and mean nothing to a timer of a clean's.
-const OF_ONE_RUN: [&str; 7] = [
+const OF_ONE_RUN: [&str; 12] = [
     "COLUMNS",
     "PATH",
+    "PORT",
+    "PROMPT_INTERVAL_MS",
+    "TIMEZONE",
+    "SILENCE_START",
+    "SILENCE_END",
     "SUDO_USER",
     "TERM",
     "SESSION_WARDEN_SEND_KEEPALIVES",

@@ -10,10 +10,12 @@ use crate::domain::Failure;
 use crate::domain::keep::{Action, Cli, Job, Minute, SMALLEST_GAP, Silence, WebPing, When, Zone};
 use crate::provider::web;
 
+const MINUTE: Duration = Duration::from_secs(60);
+
 /// How often a run is tried, and after how many failed runs in a row a job is disabled, unless the
 /// job says something else.
-const ATTEMPTS: u32 = 3;
-const DISABLE_AFTER: u32 = 5;
+pub(super) const ATTEMPTS: u32 = 3;
+pub(super) const DISABLE_AFTER: u32 = 5;
 
 /// The jobs, and what is to be warned of.
 #[derive(Debug, Clone, Default)]
@@ -179,8 +181,11 @@ fn when(section: &mut Section<'_>, action: &Action) -> Result<When, Failure> {
     if matches!(action, Action::Command { expiry_command: None, .. }) && key == "before_expiry" {
         return Err(section.wrong(key, "before_expiry needs expiry_command, which prints the time"));
     }
+    let shortest = if action.reaches_provider() { MINUTE } else { MINUTE / 2 };
     let every = section.take("every", "every = \"1h\"", |value| match duration(value)? {
-        span if span < Duration::from_secs(60) => Err("shorter than a minute".to_owned()),
+        span if span < shortest => {
+            Err(format!("shorter than {}", humantime::format_duration(shortest)))
+        }
         span => Ok(When::Every(span)),
     })?;
     let daily = section.take("daily", "daily = \"09:00\"", |value| {

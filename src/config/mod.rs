@@ -1,6 +1,7 @@
 //! What a run goes by: flags, a profile, the environment, the configuration file and defaults, turned
 //! into one typed value.
 
+mod drop_in;
 mod environment;
 mod file;
 mod keep;
@@ -19,6 +20,7 @@ use crate::process;
 use crate::provider::web::{KeySources, Variable};
 use crate::provider::{PROVIDERS, Provider};
 
+pub use drop_in::DropIn;
 pub use environment::Environment;
 pub use file::ConfigFile;
 pub use keep::Keeping;

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,7 @@ use crate::domain::{Exit, Failure, Timestamp};
 const FILE: &str = "keep.json";
 const BROKEN: &str = "keep.json.broken";
 const LOCK: &str = "keep.lock";
+const SERVING: &str = "serve.lock";
 
 /// A larger file is none of ours.
 const LARGEST: u64 = 16 << 20;
@@ -38,7 +39,7 @@ pub struct Jobs {
     pub jobs: BTreeMap<String, JobState>,
 }
 
-/// The lock of a pass, held until it is dropped.
+/// The lock of a pass, or of whoever serves, held until it is dropped.
 #[derive(Debug)]
 pub struct Pass {
     _file: File,
@@ -56,25 +57,46 @@ impl Store {
     /// Where the lock cannot be had.
     pub fn begin(&self) -> Result<Pass, Failure> {
         let path = self.folder.join(LOCK);
+        let file = self.open_lock(&path)?;
+        if lock(&file, &path)? {
+            return Ok(Pass { _file: file });
+        }
+        let message = format!("another pass holds the lock {}", path.display());
+        Err(Failure { exit: Exit::Locked, ..Failure::new(message) })
+    }
+
+    fn open_lock(&self, path: &Path) -> Result<File, Failure> {
         let open = || {
             create::create_private_folders(&self.folder)?;
             let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true).truncate(false).mode(0o600);
-            options.custom_flags(flags).open(&path)
+            options.custom_flags(flags).open(path)
         };
-        let file = open().map_err(|error| failed("lock", &path, &error))?;
-        let taken = rustix::io::retry_on_intr(|| {
-            rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)
-        });
-        match taken {
-            Ok(()) => Ok(Pass { _file: file }),
-            Err(Errno::WOULDBLOCK) => {
-                let message = format!("another pass holds the lock {}", path.display());
-                Err(Failure { exit: Exit::Locked, ..Failure::new(message) })
-            }
-            Err(error) => Err(failed("lock", &path, &error.into())),
+        open().map_err(|error| failed("lock", path, &error))
+    }
+
+    /// Begins to serve from here. Exit code 75, with its process, where another one does.
+    ///
+    /// # Errors
+    /// Where the lock cannot be had.
+    pub fn serving(&self) -> Result<Pass, Failure> {
+        let path = self.folder.join(SERVING);
+        let mut file = self.open_lock(&path)?;
+        if lock(&file, &path)? {
+            // For the one that is refused; the lock is what counts.
+            let process = format!("{}\n", std::process::id());
+            let _ = file.set_len(0).and_then(|()| file.write_all(process.as_bytes()));
+            return Ok(Pass { _file: file });
         }
+        let mut process = String::new();
+        let _ = file.read_to_string(&mut process);
+        let message = format!(
+            "another keep serve runs from {}, as process {}",
+            self.folder.display(),
+            process.trim()
+        );
+        Err(Failure { exit: Exit::Locked, ..Failure::new(message) })
     }
 
     /// What is remembered; nothing where there is no file yet.
@@ -149,6 +171,18 @@ impl Store {
             publish::publish(&path, &bytes, 0o600)
         };
         write().map_err(|error| failed("write", &path, &error))
+    }
+}
+
+/// Whether that lock is ours now; it is not where somebody else holds it.
+fn lock(file: &File, path: &Path) -> Result<bool, Failure> {
+    let taken = rustix::io::retry_on_intr(|| {
+        rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)
+    });
+    match taken {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(failed("lock", path, &error.into())),
     }
 }
 

@@ -59,6 +59,7 @@ mod schedule;
 mod schedule_cron;
 mod second_look;
 mod second_look_properties;
+mod serve;
 mod stand_in;
 mod undo;
 mod usage;

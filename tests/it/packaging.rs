@@ -18,6 +18,8 @@ const KEEP_SERVICES: [&str; 2] =
     ["systemd/user/session-warden-keep.service", "systemd/system/session-warden-keep@.service"];
 const KEEP_TIMERS: [&str; 2] =
     ["systemd/user/session-warden-keep.timer", "systemd/system/session-warden-keep@.timer"];
+/// `keep serve`, which comes without a timer.
+const SERVE: &str = "systemd/system/session-warden-serve@.service";
 const CRON: [&str; 2] = ["cron/session-warden.crontab", "cron/session-warden.cron.d"];
 const AGENT: &str = "launchd/session-warden.plist";
 
@@ -76,19 +78,35 @@ fn lacks(file: &str, keys: &[&str]) {
 
 #[test]
 fn every_unit_is_one_of_these() {
-    for (place, wanted) in [
-        ("systemd/user", [SERVICES[0], FAILURES[0], TIMERS[0], KEEP_SERVICES[0], KEEP_TIMERS[0]]),
-        ("systemd/system", [SERVICES[1], FAILURES[1], TIMERS[1], KEEP_SERVICES[1], KEEP_TIMERS[1]]),
-    ] {
+    let all = [SERVICES, FAILURES, TIMERS, KEEP_SERVICES, KEEP_TIMERS].concat();
+    for place in ["systemd/user", "systemd/system"] {
         let entries = fs::read_dir(folder().join(place)).unwrap();
         let mut names: Vec<String> = entries
             .map(|entry| format!("{place}/{}", entry.unwrap().file_name().to_str().unwrap()))
             .collect();
-        let mut wanted = wanted.map(str::to_owned);
+        let of_place = all.iter().chain([&SERVE]).filter(|file| file.starts_with(place));
+        let mut wanted: Vec<String> = of_place.map(|file| (*file).to_owned()).collect();
         names.sort();
         wanted.sort();
         assert_eq!(names, wanted);
     }
+}
+
+#[test]
+fn the_service_is_handed_its_key_and_started_again_where_that_may_help() {
+    check(
+        SERVE,
+        &[
+            ("ExecStart", "/usr/local/bin/session-warden keep serve"),
+            ("User", "%i"),
+            ("LoadCredential", "session-key:/etc/session-warden/%i.key"),
+            ("Restart", "on-failure"),
+            ("RestartPreventExitStatus", "2 75"),
+            ("KillMode", "mixed"),
+            ("TimeoutStopSec", "3min"),
+            ("WantedBy", "multi-user.target"),
+        ],
+    );
 }
 
 #[test]

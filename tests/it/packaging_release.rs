@@ -44,7 +44,7 @@ fn the_version_is_the_same_everywhere() {
     let debian = text("packaging/deb/changelog");
     assert!(debian.starts_with(&format!("session-warden ({version}-1) ")), "{debian}");
     has("packaging/container/Dockerfile", &[&format!("ARG VERSION={version}")]);
-    for name in OVERLAYS {
+    for name in OVERLAYS.into_iter().chain(["keep"]) {
         has(&overlay(name, "kustomization.yaml"), &[&format!("newTag: {version}")]);
     }
     for (file, named) in [
@@ -93,12 +93,14 @@ fn whatever_names_the_binary_is_in_the_package_and_is_rewritten_for_it() {
         ("systemd/system", "package/systemd/system/*"),
         ("systemd/user", "package/systemd/user/*"),
         ("cron", "package/examples/*"),
-        ("hooks", "packaging/hooks/*"),
+        ("hooks", "packaging/hooks/*.json"),
+        ("hooks/openclaw/session-warden", "packaging/hooks/openclaw/session-warden/*"),
         ("prometheus", "packaging/prometheus/*"),
     ] {
         assert!(manifest.contains(asset), "{asset}");
-        for entry in fs::read_dir(root().join("packaging").join(folder)).unwrap() {
-            let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        let entries = fs::read_dir(root().join("packaging").join(folder)).unwrap();
+        for path in entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+            let text = fs::read_to_string(path).unwrap();
             let elsewhere = text.split("bin/session-warden").count() - 1;
             let known: usize = rewritten.iter().map(|place| text.matches(place).count()).sum();
             assert_eq!(elsewhere, known, "{text}");
@@ -223,4 +225,35 @@ fn links_in_the_pages_lead_somewhere() {
     for page in ["docs/fleet.md", "CONTRIBUTING.md", "packaging/container/Dockerfile"] {
         assert!(readme.contains(&root().join(page)), "the README has no link to {page}");
     }
+}
+
+#[test]
+fn keep_alive_in_a_cluster_is_one_pod_that_is_probed_and_has_time_to_end() {
+    has(
+        &overlay("keep", "deployment.yaml"),
+        &[
+            "replicas: 1",
+            "type: Recreate",
+            "terminationGracePeriodSeconds: 90",
+            "runAsNonRoot: true",
+            "readOnlyRootFilesystem: true",
+            "allowPrivilegeEscalation: false",
+            "path: /health",
+            "path: /status",
+            "containerPort: 3000",
+            "- name: SESSION_KEY",
+            "key: session-key",
+            "claimName: session-warden-keep-state",
+        ],
+    );
+    // The key is in no file here, and what shows its shape is not applied.
+    has(&overlay("keep", "secret.yaml"), &["session-key: \"\""]);
+    let listed = lines(&overlay("keep", "kustomization.yaml"));
+    assert!(!listed.iter().any(|line| line.contains("secret")), "{listed:?}");
+    // Whatever the environment of the service may hold is in the example, and commented but for the key.
+    let example = text("packaging/container/keep.env.example");
+    for name in ["PROMPT_INTERVAL_MS", "PORT", "TIMEZONE", "SILENCE_START", "SILENCE_END"] {
+        assert!(example.contains(&format!("\n#{name}=")), "{name}");
+    }
+    assert!(example.contains("\nSESSION_KEY=\n"));
 }

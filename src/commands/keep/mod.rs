@@ -2,6 +2,7 @@
 
 mod action;
 mod pass;
+mod serve;
 mod set_key;
 mod status;
 mod touch;
@@ -20,6 +21,7 @@ use crate::process::Processes;
 use crate::provider::web::{self as page, KeySources};
 
 pub use pass::{Options, run};
+pub use serve::{Serve, serve};
 pub use set_key::{key_file, set_key};
 pub use status::{check, status};
 
@@ -131,7 +133,7 @@ pub fn enable(keeper: &Keeper<'_>, id: &str) -> Result<Exit, Failure> {
 /// # Errors
 /// As [`enable`].
 pub fn disable(keeper: &Keeper<'_>, id: &str) -> Result<Exit, Failure> {
-    change(keeper, id, |state| state.disable("by its user"))
+    change(keeper, id, JobState::disable_for_user)
 }
 
 fn change(

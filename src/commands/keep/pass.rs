@@ -16,6 +16,8 @@ pub struct Options {
     pub ids: Vec<String>,
     /// Say what would be run, and run nothing.
     pub dry_run: bool,
+    /// Say only what was done, and not what is not due.
+    pub only_news: bool,
     /// Run what is not due yet as well, though not in silence and not what is disabled.
     pub force: bool,
 }
@@ -53,6 +55,7 @@ pub fn run(keeper: &Keeper<'_>, options: &Options, out: &mut dyn Write) -> Resul
         let others = others(keeper, job, &known);
         let state = known.jobs.entry(job.id.clone()).or_default();
         let told = look(keeper, job, state, options, others);
+        let is_news = !matches!(told, Told::No(_));
         let mut said = Vec::new();
         let line = match told {
             Told::Run(_) if options.dry_run => would_run(keeper, job, &mut said),
@@ -63,6 +66,9 @@ pub fn run(keeper: &Keeper<'_>, options: &Options, out: &mut dyn Write) -> Resul
                 end(keeper, job, (&outcome, credential), &mut known, &mut exit, options.dry_run)?
             }
         };
+        if options.only_news && !is_news {
+            continue;
+        }
         said.push(format!("{}: {line}", job.id));
         for line in said {
             // Jobs go on where nobody can read of them.

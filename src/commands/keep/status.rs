@@ -15,7 +15,7 @@ use crate::report::escape::escape;
 /// Where what is remembered cannot be read, or the broken one not set aside.
 pub fn status(keeper: &Keeper<'_>, is_json: bool, out: &mut dyn Write) -> Result<Exit, Failure> {
     let (known, broken) = keeper.store.look()?;
-    let rows: Vec<Row<'_>> = keeper.jobs.iter().map(|job| Row::new(keeper, job, &known)).collect();
+    let rows = rows(keeper, &known);
     let written = if is_json { json(&rows, out) } else { text(&rows, out) };
     match &written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -41,11 +41,21 @@ pub fn status(keeper: &Keeper<'_>, is_json: bool, out: &mut dyn Write) -> Result
     Err(Failure { exit: Exit::Partly, ..Failure::new(message) }.hint(hint))
 }
 
-struct Row<'a> {
-    job: &'a Job,
-    state: JobState,
-    next: Option<Timestamp>,
-    disabled: Option<String>,
+/// How each job stands, in the order of the configuration.
+pub(super) fn rows<'k>(keeper: &Keeper<'k>, known: &Jobs) -> Vec<Row<'k>> {
+    keeper.jobs.iter().map(|job| Row::new(keeper, job, known)).collect()
+}
+
+/// How a job stands.
+pub(super) struct Row<'a> {
+    pub(super) job: &'a Job,
+    pub(super) state: JobState,
+    /// When it is due next, as far as that is known.
+    pub(super) next: Option<Timestamp>,
+    /// Why it is disabled.
+    pub(super) disabled: Option<String>,
+    /// The end of its silence, where it is silent now.
+    pub(super) silent_until: Option<Timestamp>,
 }
 
 impl<'a> Row<'a> {
@@ -68,26 +78,27 @@ impl<'a> Row<'a> {
             Due::Disabled { .. } => None,
         };
         let disabled = state.disabled_why(job);
-        Self { job, state, next, disabled }
+        let silent_until = job.silent_until(now);
+        Self { job, state, next, disabled, silent_until }
     }
 }
 
-fn json(rows: &[Row<'_>], out: &mut dyn Write) -> io::Result<()> {
+/// A row as other programs read it.
+pub(super) fn row_json(row: &Row<'_>) -> Value {
     let time = |time: Option<Timestamp>| time.and_then(Timestamp::rfc3339);
-    let jobs: Vec<Value> = rows
-        .iter()
-        .map(|row| {
-            json!({
-                "id": row.job.id,
-                "action": row.job.action.name(),
-                "last": time(row.state.last_run),
-                "next": time(row.next),
-                "result": row.state.result,
-                "failures": row.state.failures,
-                "disabled": row.disabled,
-            })
-        })
-        .collect();
+    json!({
+        "id": row.job.id,
+        "action": row.job.action.name(),
+        "last": time(row.state.last_run),
+        "next": time(row.next),
+        "result": row.state.result,
+        "failures": row.state.failures,
+        "disabled": row.disabled,
+    })
+}
+
+fn json(rows: &[Row<'_>], out: &mut dyn Write) -> io::Result<()> {
+    let jobs: Vec<Value> = rows.iter().map(row_json).collect();
     serde_json::to_writer(&mut *out, &json!({ "jobs": jobs }))?;
     writeln!(out)
 }

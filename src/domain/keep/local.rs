@@ -49,7 +49,7 @@ impl fmt::Display for Minute {
 }
 
 /// A part of each local day, from the minute of its start up to that of its end, which is no part
-/// of it. One that ends at an earlier minute than it starts spans midnight.
+/// of it. One that ends at an earlier minute than it starts spans midnight; at the same, it is always.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Silence {
     start: Minute,
@@ -63,6 +63,11 @@ impl Silence {
             return Err(format!("a silence that starts and ends at {start}"));
         }
         Ok(Self { start, end })
+    }
+
+    /// All day long, every day. It is said to begin and to end at that minute.
+    pub fn always(minute: Minute) -> Self {
+        Self { start: minute, end: minute }
     }
 
     /// The first minute of it.
@@ -128,6 +133,9 @@ impl Zone {
         let local = self.local(now)?;
         if !silence.holds(Minute::of(&local)) {
             return None;
+        }
+        if silence.start == silence.end {
+            return Some(Timestamp::MAX);
         }
         let days = [Some(local.date_naive()), next(local.date_naive(), 1)];
         let ends = days.into_iter().flatten().flat_map(|day| {

@@ -10,6 +10,9 @@ use crate::domain::Timestamp;
 /// How long a job waits that wants to be tried later.
 const LATER: Duration = Duration::from_secs(5 * 60);
 
+/// Why a job does not run whose user does not want it to.
+const BY_USER: &str = "by its user";
+
 /// How far a daily slot that was done may lie in the future before it is forgotten.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -221,6 +224,16 @@ impl JobState {
     pub fn enable(&mut self) {
         self.disabled = None;
         self.start_afresh();
+    }
+
+    /// Keeps it from running until it is enabled, since its user wants that.
+    pub fn disable_for_user(&mut self) {
+        self.disable(BY_USER);
+    }
+
+    /// Whether its user wants it not to run.
+    pub fn is_disabled_by_user(&self) -> bool {
+        self.disabled.as_ref().is_some_and(|disabled| disabled.why == BY_USER)
     }
 
     /// Keeps it from running until it is enabled.

@@ -158,7 +158,7 @@ fn what_makes_no_sense_is_told_with_its_line() {
         (job(&format!("{every}command = \"x\"\n")), 6, "nothing that cli-ping asks for"),
         (job("action = \"cli-ping\"\ncli = \"claude\"\n"), 1, "exactly one of"),
         (job(&format!("{every}daily = \"09:00\"\n")), 6, "exactly one of"),
-        (job(&every.replace("1h", "1s")), 5, "shorter than a minute"),
+        (job(&every.replace("1h", "1s")), 5, "shorter than 1m"),
         (job(&every.replace("1h", "often")), 5, "every is"),
         (job(&every.replace("every = \"1h\"", "daily = \"9 am\"")), 5, "daily is"),
         (job(&format!("{every}time_zone = \"Mars/Base\"\n")), 6, "time_zone is"),

@@ -152,3 +152,19 @@ fn what_is_refused_while_tidying_up_is_asked_no_further() {
     assert_eq!(page.kinds()[4..], ["delete"]);
     assert_eq!(left(&env).len(), 1);
 }
+
+#[test]
+fn who_serves_and_is_ended_in_a_ping_leaves_no_conversation() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let page = hanging("say");
+        let env = home(&page);
+        let child = start(&mut command(&env, "serve --listen 127.0.0.1:0"));
+        wait_until(|| page.kinds().len() == 3);
+        let asked = Instant::now();
+        rustix::process::kill_process(pid(&child), signal).unwrap();
+        let ran = finish(child);
+        assert!(ran.exits(0).out.ends_with("web: later: stopped by a signal\n"), "{ran:?}");
+        assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
+        assert!(page.conversations().is_empty() && left(&env).is_empty());
+    }
+}

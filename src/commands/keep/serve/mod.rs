@@ -1,0 +1,113 @@
+//! `keep serve`: the same pass again and again, and a page that tells how it goes.
+
+mod board;
+mod http;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::status::rows;
+use super::{Keeper, Options, run};
+use crate::domain::keep::{Job, When, pace};
+use crate::domain::{Exit, Failure};
+use board::{Board, Told};
+
+/// The shortest and the longest time between two passes.
+const SHORTEST: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether somebody wants it to end.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Where it listens.
+#[derive(Debug, Clone)]
+pub struct Serve {
+    /// The addresses; it takes the first that there is.
+    pub listen: Vec<SocketAddr>,
+}
+
+/// Serves until a signal ends it.
+///
+/// # Errors
+/// Exit code 75 where another one serves from this state folder; 1 where it cannot listen.
+pub fn serve(
+    keeper: &Keeper<'_>,
+    options: &Serve,
+    log: &mut dyn std::io::Write,
+    warn: &dyn Fn(&Failure),
+) -> Result<Exit, Failure> {
+    let _serving = keeper.store.serving()?;
+    let listener = listen(&options.listen)?;
+    let address = listener.local_addr().map_or_else(|_| "?".to_owned(), |found| found.to_string());
+    // Whether or not somebody reads it.
+    let _ = writeln!(log, "serving on http://{address}");
+    let interval = interval(keeper.jobs);
+    let board = Arc::new(Mutex::new(Board::new(Told::of(keeper.jobs), interval, Instant::now())));
+    post(&board, keeper);
+    let (shown, clock) = (Arc::clone(&board), keeper.clock);
+    http::spawn(listener, move |path| lock(&shown).answer(path, Instant::now(), clock()))
+        .map_err(|error| Failure::new(format!("cannot serve: {}", crate::disk::words(&error))))?;
+    let news = Options { only_news: true, ..Options::default() };
+    let mut last_trouble = None;
+    while !keeper.interrupt.asked() {
+        let trouble = match run(keeper, &news, log) {
+            // A timer's pass is as good as ours.
+            Err(failure) if failure.exit != Exit::Locked => Some(failure),
+            _ => None,
+        };
+        if let Some(failure) = &trouble
+            && last_trouble.as_ref() != Some(&failure.message)
+        {
+            warn(failure);
+        }
+        last_trouble = trouble.map(|failure| failure.message);
+        lock(&board).passed(Instant::now(), last_trouble.clone());
+        post(&board, keeper);
+        let start = Instant::now();
+        while start.elapsed() < interval && !keeper.interrupt.asked() {
+            thread::sleep(LOOK);
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Shows how jobs stand. What cannot be read is told by the pass.
+fn post(board: &Mutex<Board>, keeper: &Keeper<'_>) {
+    if let Ok((known, _)) = keeper.store.look() {
+        let rows = rows(keeper, &known);
+        lock(board).post(&rows);
+    }
+}
+
+fn lock(board: &Mutex<Board>) -> MutexGuard<'_, Board> {
+    board.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How often a pass comes: as a timer's would, and at least once a minute. A job may be due every half a
+/// minute here, where each pass costs next to nothing.
+fn interval(jobs: &[Job]) -> Duration {
+    let shortest = jobs.iter().filter_map(|job| match job.when {
+        When::Every(span) => Some(span / 6),
+        When::Daily(_) | When::BeforeExpiry(_) => None,
+    });
+    let shortest = shortest.min().unwrap_or(LONGEST);
+    pace(jobs).min(shortest).clamp(SHORTEST, LONGEST)
+}
+
+fn listen(addresses: &[SocketAddr]) -> Result<TcpListener, Failure> {
+    let mut last = None;
+    for address in addresses {
+        match TcpListener::bind(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = Some((address, error)),
+        }
+    }
+    let why = last.map_or_else(
+        || "there is no address".to_owned(),
+        |(address, error)| format!("{address}: {}", crate::disk::words(&error)),
+    );
+    Err(Failure::new(format!("cannot listen on {why}"))
+        .hint("--listen ADDRESS:PORT names another place"))
+}
