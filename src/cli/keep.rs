@@ -70,7 +70,16 @@ Exit codes:
   0   a signal has ended it
   1   failed: it cannot listen
   2   wrong usage or configuration
-  75  another one serves from this state folder; nothing was done";
+  75  another one serves from this state folder; nothing was done
+
+Environment:
+  PORT                where it listens, on every address
+  CREDENTIALS_DIRECTORY, SESSION_KEY
+                      where claude-web-ping finds its key, unless a job names
+                      its file: the file session-key in that folder, or the key
+  PROMPT_INTERVAL_MS, TIMEZONE, SILENCE_START, SILENCE_END
+                      with SESSION_KEY and no job in the configuration: when to
+                      ping (3600000, Europe/Amsterdam, 01:00, 07:00)";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeepCommand {
@@ -184,10 +193,10 @@ impl KeepCommand {
             clean.base(provider, None)
         };
         let mut keeping = settings.file.keeping.clone();
-        // The environment of the service that this takes the place of is as good as a written job.
-        let is_drop_in = matches!(&self, Self::Serve(_))
-            && keeping.jobs.is_empty()
-            && DropIn::is_meant(environment);
+        // The environment of the service that this takes the place of is as good as a written job, for what
+        // serves and for whoever looks after that.
+        let may_be = !matches!(&self, Self::Run(_) | Self::SetKey(_));
+        let is_drop_in = may_be && keeping.jobs.is_empty() && DropIn::is_meant(environment);
         if is_drop_in {
             let drop_in = DropIn::read(environment)?;
             keeping.jobs.push(drop_in.job());

@@ -9,6 +9,7 @@ use super::status::all_installed;
 use crate::config::{Environment, Settings, state_dir_in};
 use crate::domain::Failure;
 use crate::domain::keep::{job, pace};
+use crate::openclaw;
 use crate::schedule::{Installed, Job, Method, When, Work, handed_on};
 
 /// The variables of a clean that a pass does not look at.
@@ -54,6 +55,14 @@ pub(super) fn keep_job(
     let mut variables = variables(&sees)?;
     variables.retain(|(name, _)| !OF_CLEANS.contains(&name.as_str()));
     variables.push(("PATH".to_owned(), path(user.as_ref().map(|user| &*user.home), &sees)?));
+    // Where OpenClaw is, and where its gateway says that it runs.
+    if jobs.iter().any(|job| matches!(job.action, job::Action::OpenclawTouch(_))) {
+        for name in openclaw::VARIABLES {
+            let Some(value) = environment.get(name).filter(|_| user.is_none()) else { continue };
+            let value = value.into_string().map_err(|_| usage(format!("${name} is not UTF-8")))?;
+            variables.push((name.to_owned(), value));
+        }
+    }
     let mut arguments = vec!["keep".to_owned(), "run".to_owned(), "-q".to_owned()];
     arguments.extend(wish.arguments.iter().filter(|word| *word != "--quiet").cloned());
     Ok(Job {

@@ -6,6 +6,7 @@ use super::keep::duration;
 use super::reader::{Section, Wrong, boolean, text, texts};
 use crate::domain::Failure;
 use crate::domain::keep::{Agents, Touch, Which};
+use crate::domain::openclaw::settings::is_id;
 
 /// What the action is called.
 pub(super) const NAME: &str = "openclaw-touch";
@@ -78,8 +79,7 @@ fn several(
 
 /// An agent's id becomes a folder's name, so it must be one as OpenClaw makes them.
 fn agent(id: &str) -> Result<(), String> {
-    let fits = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
-    if id.is_empty() || id.len() > 64 || id.starts_with(['-', '_']) || !id.chars().all(fits) {
+    if !is_id(id) {
         return Err("no agent's id, which has letters, digits, - and _".to_owned());
     }
     if id == "all" {

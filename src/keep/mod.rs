@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::disk::folder::Folder;
@@ -42,7 +42,7 @@ pub struct Jobs {
 /// The lock of a pass, or of whoever serves, held until it is dropped.
 #[derive(Debug)]
 pub struct Pass {
-    _file: File,
+    file: File,
 }
 
 impl Store {
@@ -59,10 +59,17 @@ impl Store {
         let path = self.folder.join(LOCK);
         let file = self.open_lock(&path)?;
         if lock(&file, &path)? {
-            return Ok(Pass { _file: file });
+            return Ok(Pass { file });
         }
         let message = format!("another pass holds the lock {}", path.display());
         Err(Failure { exit: Exit::Locked, ..Failure::new(message) })
+    }
+
+    /// Whether that lock is still the one of this folder, and not of one that was removed.
+    pub fn is_held(&self, serving: &Pass) -> bool {
+        let ours = serving.file.metadata().map(|found| (found.dev(), found.ino()));
+        let there = fs::metadata(self.folder.join(SERVING)).map(|found| (found.dev(), found.ino()));
+        ours.is_ok_and(|ours| there.is_ok_and(|there| ours == there))
     }
 
     fn open_lock(&self, path: &Path) -> Result<File, Failure> {
@@ -87,7 +94,7 @@ impl Store {
             // For the one that is refused; the lock is what counts.
             let process = format!("{}\n", std::process::id());
             let _ = file.set_len(0).and_then(|()| file.write_all(process.as_bytes()));
-            return Ok(Pass { _file: file });
+            return Ok(Pass { file });
         }
         let mut process = String::new();
         let _ = file.read_to_string(&mut process);

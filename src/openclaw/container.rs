@@ -26,7 +26,8 @@ fn judge(
     if sees_gateway {
         return None;
     }
-    if ours.is_some_and(|ours| ours != FIRST) {
+    // Behind the name space stands the machine's boot.
+    if ours.is_some_and(|ours| ours.split(' ').next() != Some(FIRST)) {
         return Some(format!("this is a container, and OpenClaw may be in another: {RIGHT}"));
     }
     deeper().map(|id| format!("OpenClaw runs in a container, as process {id}: {RIGHT}"))
@@ -57,6 +58,7 @@ mod tests {
     fn what_may_be_in_another_container_is_not_touched() {
         let nobody = || None;
         assert_eq!(judge(Some(FIRST), false, nobody), None);
+        assert_eq!(judge(Some(&format!("{FIRST} of a boot")), false, nobody), None);
         assert_eq!(judge(None, false, nobody), None, "systems without such name spaces");
         assert!(judge(Some("pid:[4026532000]"), false, nobody).unwrap().contains("in another"));
         assert_eq!(judge(Some("pid:[4026532000]"), true, nobody), None);

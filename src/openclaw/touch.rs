@@ -82,7 +82,10 @@ pub fn touch(touching: &Touching<'_>) -> Result<Vec<Agent>, String> {
         return Err(format!("OpenClaw has no agents in {state}"));
     }
     let gateway = touching.gateway()?;
+    // Without a gateway there is nothing to do, wherever it may be.
+    let waits = touching.touch.while_gateway && gateway.is_none();
     if !touching.touch.same_container
+        && !waits
         && let Some(why) = container::why_not(gateway.is_some())
     {
         return Err(why);

@@ -591,13 +591,16 @@ EOF
   esac
   has "$said" '^added .*/session-warden-keep@?.timer$'
   # It comes once a minute at most; here it comes more often.
-  drop_in "${service%.service}.timer" '[Timer]' 'OnCalendar=' 'OnCalendar=*:*:0/3'
+  # Its own drop-in, where it has one, is read before this.
+  printf '%s\n' '[Timer]' 'OnCalendar=' 'OnCalendar=*:*:0/3' >"$folder/drop-in"
+  box_put "$folder/drop-in" "$units/${service%.service}.timer.d/zz.conf" 644
+  ctl daemon-reload
   ctl restart "${service%.service}.timer"
   eventually 30 box_as "$user" test -s kept
   has "$(box_as "$user" session-warden keep status)" '^  result +done$'
   case $scope in
   system) said=$(box_run sh -c 'cd /etc/systemd/system && systemd-analyze verify session-warden-keep*.service session-warden-keep*.timer 2>&1') ;;
-  user) said=$(box_as bob sh -c 'systemd-analyze --user verify .config/systemd/user/session-warden-keep* 2>&1') ;;
+  user) said=$(box_as bob sh -c 'cd .config/systemd/user && systemd-analyze --user verify session-warden-keep*.service session-warden-keep*.timer 2>&1') ;;
   esac
   is '' "$said" verify
   box_as "$user" sh -c 'cat >>.config/session-warden/config.toml' <<'EOF'

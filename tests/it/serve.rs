@@ -153,7 +153,7 @@ fn only_pages_that_are_there_are_read_and_nothing_is_written() {
     assert_eq!(server.ask("HEAD /health").2, "");
     // Neither who says nothing nor who says nonsense keeps others from an answer.
     let silent: Vec<TcpStream> =
-        (0..20).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
+        (0..200).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
     for nonsense in [&b"\x16\x03\x01\0\0"[..], b"GET / HTTP/9\r\n\r\n", &vec![b'x'; 100_000]] {
         let mut stream = TcpStream::connect(&server.address).unwrap();
         let _ = stream.write_all(nonsense);
@@ -303,4 +303,78 @@ fn the_environment_of_the_service_it_takes_the_place_of_is_a_job() {
     env.config(&format!("{OWN}command = \"true\"\n"));
     let server = Server::of(with(&[("PROMPT_INTERVAL_MS", "1")]));
     assert_eq!(server.json("/status").1["jobs"][0]["id"], "own");
+}
+
+#[test]
+fn the_job_of_the_environment_is_looked_after_like_any_other() {
+    let env = TestEnv::new();
+    let run = |line: &str| {
+        let mut command = command(&env, line);
+        bounded(command.env("SESSION_KEY", "sk-ant-sid01-notforanyeyes"))
+    };
+    assert!(run("status").exits(0).out.contains("claude-web-ping (claude-web-ping, every 1h)"));
+    run("disable claude-web-ping").exits(0);
+    assert!(run("status").out.contains("disabled  by its user"));
+    run("enable claude-web-ping").exits(0);
+    assert!(!run("status").out.contains("disabled"));
+    // Nothing but serve runs it: a pass takes what is written.
+    assert!(run("run").exits(0).err.contains("no job is configured"));
+}
+
+#[test]
+fn what_is_run_sees_no_key() {
+    let seen = "env > $HOME/seen; test -e $HOME/seen";
+    let env = home(&format!("{OWN}command = \"{seen}\"\n"));
+    let mut pass = command(&env, "run");
+    pass.env("SESSION_KEY", "sk-ant-sid01-notforanyeyes").env("CREDENTIALS_DIRECTORY", "/nowhere");
+    bounded(&mut pass).exits(0);
+    let seen = fs::read_to_string(env.home("seen")).unwrap();
+    assert!(seen.contains("SESSION_WARDEN_JOB=own"), "{seen}");
+    assert!(!seen.contains("notforanyeyes") && !seen.contains("CREDENTIALS_DIRECTORY"), "{seen}");
+}
+
+#[test]
+fn what_is_tried_later_is_no_error_and_what_ran_before_is_told() {
+    let env = home(&format!("{OWN}command = \"exit 75\"\n"));
+    let mut server = Server::start(&env);
+    wait_until(|| !server.json("/status").1["lastPromptSent"].is_null());
+    let (_, told) = server.json("/status");
+    assert_eq!((&told["lastError"], &told["lastPromptSuccess"]), (&json!(null), &json!(null)));
+    assert_eq!(server.json("/health").1["hasError"], false);
+    server.end(Signal::TERM).exits(0);
+    // The next one knows it, and has not counted it.
+    let server = Server::start(&env);
+    let (_, again) = server.json("/status");
+    assert_eq!(
+        (&again["lastPromptSent"], &again["promptCount"]),
+        (&told["lastPromptSent"], &json!(0))
+    );
+}
+
+#[test]
+fn it_ends_where_its_state_folder_is_no_longer_there() {
+    let env = home(&format!("{OWN}command = \"true\"\n"));
+    let mut server = Server::start(&env);
+    wait_until(|| server.json("/status").1["promptCount"] == 1);
+    fs::rename(env.home(".local/state/session-warden"), env.home("moved")).unwrap();
+    let ran = finish(server.child.take().unwrap());
+    ran.exits(1).says(&["the state folder was removed or replaced", "start it again"]);
+}
+
+#[test]
+fn nobody_who_reads_its_output_is_no_trouble() {
+    let env = home(&format!("{OWN}command = \"echo x >> $HOME/ran\"\n"));
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = command(&env, &format!("serve --listen {port}"));
+    command.stdout(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until(|| env.home("ran").exists());
+    std::thread::sleep(Duration::from_millis(300));
+    let mut stream = TcpStream::connect(port).unwrap();
+    stream.write_all(b"GET /health HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    kill_process(pid(&child), Signal::TERM).unwrap();
+    finish(child).exits(0);
 }

@@ -1,6 +1,7 @@
 //! What jobs do: commands of the user's, and turns of the vendors' own CLIs. No login is read but for
 //! when it expires, and none is ever written: the CLI that owns it renews it.
 
+use std::cell::Cell;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -20,6 +21,9 @@ use crate::provider::{Answer, Expiry, credential_hash, expiry, is_at_work, judge
 
 /// What a turn is about.
 const TEXT: &str = "Reply with OK and nothing else.";
+
+/// How long a command that tells the user of something may take once a signal has ended the pass.
+const AFTER_A_SIGNAL: Duration = Duration::from_secs(5);
 
 /// A command says with this exit code that it wants to be tried later (`EX_TEMPFAIL`).
 const TRY_LATER: i32 = 75;
@@ -247,6 +251,7 @@ fn ping(keeper: &Keeper<'_>, cli: Cli) -> Outcome {
         return Outcome::Failed { why };
     }
     let mut command = turn(cli, TEXT);
+    without_keys(&mut command);
     if let Some(path) = &keeper.path {
         command.env("PATH", path);
     }
@@ -318,13 +323,19 @@ fn refresh(keeper: &Keeper<'_>, cli: Cli, before: Option<&Expiry>) -> Outcome {
     }
 }
 
-/// Tells the user's command that a job does not run any more, also where a signal ends the pass: it is told
-/// once. What went wrong with that, in one line.
+/// Tells the user's command that a job does not run any more, also where a signal ends the pass, though then in
+/// little time: it is told once. What went wrong with that, in one line.
 pub(super) fn notify(keeper: &Keeper<'_>, job: &Job, state: &str, why: &str) -> Option<String> {
     let mut command = shell(job, job.notify.as_deref()?);
     command.env("SESSION_WARDEN_STATE", state).env("SESSION_WARDEN_REASON", why);
     let limits = &keeper.limits;
-    match run_bounded(&mut command, limits.telling, limits.grace, || false) {
+    let asked = Cell::new(None);
+    let is_over = || {
+        let since = asked.get().or_else(|| keeper.interrupt.asked().then(Instant::now));
+        asked.set(since);
+        since.is_some_and(|since| since.elapsed() > AFTER_A_SIGNAL)
+    };
+    match run_bounded(&mut command, limits.telling, limits.grace.min(AFTER_A_SIGNAL), is_over) {
         Ok(ended) if ended.timed_out => Some("notify did not end in time".to_owned()),
         Ok(Ended { code: Some(0), .. }) => None,
         Ok(ended) => Some(format!("notify {}", how(&ended))),
@@ -335,7 +346,13 @@ pub(super) fn notify(keeper: &Keeper<'_>, job: &Job, state: &str, why: &str) -> 
 fn shell(job: &Job, line: &str) -> Command {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", line]).env("SESSION_WARDEN_JOB", &job.id);
+    without_keys(&mut command);
     command
+}
+
+/// What is run sees no key to Claude's web page, which is none of its business.
+fn without_keys(command: &mut Command) {
+    command.env_remove("SESSION_KEY").env_remove("CREDENTIALS_DIRECTORY");
 }
 
 fn bounded(keeper: &Keeper<'_>, command: &mut Command, time: Duration) -> Result<Ended, String> {

@@ -95,6 +95,12 @@ fn tidy(site: &Site<'_>, notes: &mut Notes<'_, '_>) -> Result<(), Trouble> {
     for left in notes.all().into_iter().take(TIDIED) {
         match site.delete(&left, notes.now()) {
             Ok(_) => notes.forget(&left)?,
+            // What cannot be deleted keeps nothing else from being done: it may be another account's. The
+            // others come first the next time. Where there was no answer, they would get none.
+            Err(Trouble::Failed { status: Some(_), .. }) => {
+                notes.forget(&left)?;
+                notes.add(left)?;
+            }
             Err(Trouble::Failed { .. }) => return Ok(()),
             Err(trouble) => return Err(trouble),
         }

@@ -52,7 +52,8 @@ impl Settings {
         let ids = listed.into_iter().flatten().filter_map(|agent| agent.get("id")?.as_str());
         Ok(Self {
             store: store.filter(|store| !store.is_empty()).map(str::to_owned),
-            agents: ids.map(|id| id.trim().to_lowercase()).collect(),
+            // Others are no folder's name, and may lead elsewhere.
+            agents: ids.map(|id| id.trim().to_lowercase()).filter(|id| is_id(id)).collect(),
             session,
         })
     }
@@ -121,4 +122,9 @@ fn includes(value: &Value) -> bool {
         Value::Array(values) => values.iter().any(includes),
         _ => false,
     }
+}
+/// Whether an agent may be called so: it is the name of a folder.
+pub fn is_id(id: &str) -> bool {
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
+    !id.is_empty() && id.len() <= 64 && !id.starts_with(['-', '_']) && id.chars().all(fits)
 }

@@ -65,7 +65,10 @@ struct Told {
 impl Told {
     fn take(&mut self, event: &Event, key: &SessionKey, now: Timestamp) {
         let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
-        let kind = if event.name.is_empty() { data["type"].as_str() } else { Some(&*event.name) };
+        let name = event.name.trim();
+        let kind = if name.is_empty() { data["type"].as_str() } else { Some(name) };
+        // An error is one, whatever it is called.
+        let kind = if data["type"] == "error" { Some("error") } else { kind };
         match kind {
             Some("ping") => {}
             Some("error") => {
@@ -83,6 +86,10 @@ impl Told {
 
     fn reply(self) -> Result<Reply, Trouble> {
         match self {
+            // What told of the limit may tell its end as well.
+            Self { trouble: Some(Trouble::Limited { until: None }), limit_ends, .. } => {
+                Err(Trouble::Limited { until: limit_ends })
+            }
             Self { trouble: Some(trouble), .. } => Err(trouble),
             Self { has_answer: true, window_ends, .. } => Ok(Reply { window_ends }),
             Self { is_used_up: true, limit_ends, .. } => {
@@ -124,6 +131,14 @@ mod tests {
             let stream = format!("{answer}{error}");
             assert_eq!(told(&stream), Err(Trouble::failed("the answer ended with an error")));
         }
+        for error in
+            ["event: completion\ndata: {\"type\":\"error\"}\n\n", "event: error \ndata: {}\n\n"]
+        {
+            let stream = format!("{answer}{error}");
+            assert!(matches!(told(&stream), Err(Trouble::Failed { .. })), "{error}");
+        }
+        let error = "event: error\ndata: {\"error\":{\"type\":\"rate_limit_error\"}}\n\n";
+        assert_eq!(told(&format!("{limit}{error}")), Err(Trouble::Limited { until: ends }));
         assert!(
             told(&"x".repeat(LARGEST + 1)).is_err_and(|trouble| {
                 trouble == Trouble::failed("an answer of more than 4 MiB")

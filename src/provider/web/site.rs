@@ -184,6 +184,12 @@ impl<'a> Site<'a> {
         match good(call, &key, now) {
             Ok(_) => Ok(true),
             Err(Trouble::Failed { status: Some(404 | 410), .. }) => Ok(false),
+            // That may be about this one conversation alone, which another account has made.
+            Err(Trouble::Refused(why))
+                if why.contains("HTTP 403") && !why.starts_with("blocked") =>
+            {
+                Err(Trouble::Failed { why, status: Some(403) })
+            }
             Err(trouble) => Err(trouble),
         }
     }

@@ -37,6 +37,23 @@ fn a_timer_is_told_to_run_a_pass_and_where_the_clis_lie() {
 }
 
 #[test]
+fn where_openclaw_is_goes_with_it_and_no_further() {
+    let touch = "[[keep]]\nid = \"o\"\naction = \"openclaw-touch\"\nagents = \"all\"\n\
+                 active_within = \"10m\"\nevery = \"30m\"\n";
+    for (jobs, count) in [(touch, 2), (HOURLY, 0)] {
+        let desk = with_jobs(jobs);
+        for method in METHODS {
+            let mut print = desk.command(["schedule", "print", "--keep"]);
+            print.env("TMPDIR", "/tmp/user/7").env("OPENCLAW_STATE_DIR", "/srv/claw");
+            let told = told(method, &mut print);
+            let theirs = ["TMPDIR=/tmp/user/7", "OPENCLAW_STATE_DIR=/srv/claw"];
+            let found = told.variables.iter().filter(|set| theirs.contains(&set.as_str())).count();
+            assert_eq!(found, count, "{method}: {:?}", told.variables);
+        }
+    }
+}
+
+#[test]
 fn it_comes_as_often_as_its_jobs_need_and_at_most_once_a_minute() {
     let daily = HOURLY.replace("every = \"1h\"", "daily = \"09:00\"");
     let often = HOURLY.replace("1h", "2m").replace("\"a\"", "\"b\"");

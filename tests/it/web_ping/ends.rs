@@ -168,3 +168,17 @@ fn who_serves_and_is_ended_in_a_ping_leaves_no_conversation() {
         assert!(page.conversations().is_empty() && left(&env).is_empty());
     }
 }
+
+#[test]
+fn a_conversation_of_another_account_keeps_nothing_else_from_being_done() {
+    let page = Page::answering("delete", 403, "content-type: application/json", "{\"error\":{}}");
+    let env = check(&page, 0, "done: its conversation could not be deleted", false, &ALL);
+    let first = left(&env);
+    assert!(run(&env, "run --force").exits(0).out.starts_with("web: done: "));
+    assert_eq!(page.kinds()[4..], ["delete", "list", "begin", "say", "delete"]);
+    let both = left(&env);
+    assert!(both.len() == 2 && both.contains(&first[0]), "{both:?}");
+    // What could not be deleted comes last the next time.
+    run(&env, "run --force").exits(0);
+    assert_eq!(left(&env).len(), 3);
+}

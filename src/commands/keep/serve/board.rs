@@ -106,12 +106,13 @@ impl Board {
         for row in rows {
             let state = &row.state;
             let old = before.get(&row.job.id);
-            // What ran before this process did is none of its own.
-            if let Some(old) = old
-                && state.running_since.is_none()
-                && state.last_run != old.last
-            {
-                self.ran(row);
+            match old {
+                // What ran before this process did is not counted.
+                None => self.ran_before(row),
+                Some(old) if state.running_since.is_none() && state.last_run != old.last => {
+                    self.ran(row);
+                }
+                Some(_) => {}
             }
             let silent_until = row.silent_until;
             let was_silent = old.and_then(|old| old.silent_until);
@@ -133,11 +134,26 @@ impl Board {
     /// A job has run since it was looked at last.
     fn ran(&mut self, row: &Row<'_>) {
         let state = &row.state;
-        let is_done = state.result.as_deref().is_some_and(|result| result.starts_with("done"));
+        let result = state.result.as_deref().unwrap_or_default();
+        let is_done = result.starts_with("done");
+        let is_wrong =
+            ["failed", "refused", "rate limited"].iter().any(|how| result.starts_with(how));
         self.prompts = self.prompts.saturating_add(u64::from(is_done));
         self.last_sent = state.last_run;
-        self.was_done = Some(is_done);
-        self.last_error = state.result.clone().filter(|_| !is_done);
+        // What is to be tried later, or was skipped, is neither.
+        if is_done || is_wrong {
+            self.was_done = Some(is_done);
+            self.last_error = is_wrong.then(|| result.to_owned());
+        }
+    }
+
+    /// This is the last that a job did before this process served.
+    fn ran_before(&mut self, row: &Row<'_>) {
+        if row.state.last_run > self.last_sent {
+            let prompts = self.prompts;
+            self.ran(row);
+            self.prompts = prompts;
+        }
     }
 
     /// The page of that path.

@@ -18,10 +18,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::runtime::Builder;
 use tokio::sync::Semaphore;
 
-/// How many connections are served at once; more wait.
-const AT_ONCE: usize = 32;
+/// How many connections are served at once; more wait. Whoever says nothing takes up one of them, though not
+/// for long.
+const AT_ONCE: usize = 512;
 
-/// How long a connection may take as a whole.
+/// How long somebody may take to ask, and how long a connection may take as a whole.
+const TO_ASK: Duration = Duration::from_secs(2);
 const TIME: Duration = Duration::from_secs(10);
 
 /// A page.
@@ -38,42 +40,59 @@ pub(super) struct Answer {
 /// Serves in a thread of its own, for as long as the process lives. `answer` tells the page of a path;
 /// nothing where there is none.
 pub(super) fn spawn(
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     answer: impl Fn(&str) -> Option<Answer> + Send + Sync + 'static,
 ) -> io::Result<()> {
-    listener.set_nonblocking(true)?;
+    for listener in &listeners {
+        listener.set_nonblocking(true)?;
+    }
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
     let answer = Arc::new(answer);
     thread::Builder::new().name("http".to_owned()).spawn(move || {
         runtime.block_on(async move {
-            let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
             let places = Arc::new(Semaphore::new(AT_ONCE));
-            loop {
-                let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-                let Ok((stream, _)) = listener.accept().await else {
-                    // Too many files are open, say. It will pass.
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                };
-                let answer = Arc::clone(&answer);
-                tokio::spawn(async move {
-                    let page = move |request: Request<Incoming>| {
-                        let response = respond(&request, &*answer);
-                        async move { Ok::<_, Infallible>(response) }
-                    };
-                    let served = http1::Builder::new()
-                        .timer(TokioTimer::new())
-                        .header_read_timeout(TIME)
-                        .keep_alive(false)
-                        .serve_connection(TokioIo::new(stream), service_fn(page));
-                    // Whoever goes away or says nothing sensible is nobody's concern.
-                    let _ = tokio::time::timeout(TIME, served).await;
-                    drop(place);
-                });
+            let mut all = Vec::new();
+            for listener in listeners {
+                let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { continue };
+                let (places, answer) = (Arc::clone(&places), Arc::clone(&answer));
+                all.push(tokio::spawn(accept(listener, places, answer)));
+            }
+            for one in all {
+                let _ = one.await;
             }
         });
     })?;
     Ok(())
+}
+
+/// Answers whoever comes, for ever.
+async fn accept<A>(listener: tokio::net::TcpListener, places: Arc<Semaphore>, answer: Arc<A>)
+where
+    A: Fn(&str) -> Option<Answer> + Send + Sync + 'static,
+{
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok((stream, _)) = listener.accept().await else {
+            // Too many files are open, say. It will pass.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let answer = Arc::clone(&answer);
+        tokio::spawn(async move {
+            let page = move |request: Request<Incoming>| {
+                let response = respond(&request, &*answer);
+                async move { Ok::<_, Infallible>(response) }
+            };
+            let served = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(TO_ASK)
+                .keep_alive(false)
+                .serve_connection(TokioIo::new(stream), service_fn(page));
+            // Whoever goes away or says nothing sensible is nobody's concern.
+            let _ = tokio::time::timeout(TIME, served).await;
+            drop(place);
+        });
+    }
 }
 
 fn respond(

@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Where it listens.
 #[derive(Debug, Clone)]
 pub struct Serve {
-    /// The addresses; it takes the first that there is.
+    /// The addresses: as many of them as there are, and one at least.
     pub listen: Vec<SocketAddr>,
 }
 
@@ -38,23 +38,24 @@ pub fn serve(
     log: &mut dyn std::io::Write,
     warn: &dyn Fn(&Failure),
 ) -> Result<Exit, Failure> {
-    let _serving = keeper.store.serving()?;
-    let listener = listen(&options.listen)?;
-    let address = listener.local_addr().map_or_else(|_| "?".to_owned(), |found| found.to_string());
-    // Whether or not somebody reads it.
-    let _ = writeln!(log, "serving on http://{address}");
+    let serving = keeper.store.serving()?;
+    let listeners = listen(&options.listen)?;
+    let first = listeners.first().and_then(|listener| listener.local_addr().ok());
+    let address = first.map_or_else(|| "?".to_owned(), |found| found.to_string());
     let interval = interval(keeper.jobs);
     let board = Arc::new(Mutex::new(Board::new(Told::of(keeper.jobs), interval, Instant::now())));
     post(&board, keeper);
     let (shown, clock) = (Arc::clone(&board), keeper.clock);
-    http::spawn(listener, move |path| lock(&shown).answer(path, Instant::now(), clock()))
+    http::spawn(listeners, move |path| lock(&shown).answer(path, Instant::now(), clock()))
         .map_err(|error| Failure::new(format!("cannot serve: {}", crate::disk::words(&error))))?;
+    // Whether or not somebody reads it.
+    let _ = writeln!(log, "serving on http://{address}");
     let news = Options { only_news: true, ..Options::default() };
     let mut last_trouble = None;
     while !keeper.interrupt.asked() {
         let trouble = match run(keeper, &news, log) {
-            // A timer's pass is as good as ours.
-            Err(failure) if failure.exit != Exit::Locked => Some(failure),
+            // A timer's pass is as good as ours, and jobs go on where nobody can read of them.
+            Err(failure) if !matches!(failure.exit, Exit::Locked | Exit::Partly) => Some(failure),
             _ => None,
         };
         if let Some(failure) = &trouble
@@ -65,6 +66,11 @@ pub fn serve(
         last_trouble = trouble.map(|failure| failure.message);
         lock(&board).passed(Instant::now(), last_trouble.clone());
         post(&board, keeper);
+        if !keeper.store.is_held(&serving) {
+            let message =
+                "the state folder was removed or replaced, and another one may serve there";
+            return Err(Failure::new(message).hint("start it again: it makes what it needs"));
+        }
         let start = Instant::now();
         while start.elapsed() < interval && !keeper.interrupt.asked() {
             thread::sleep(LOOK);
@@ -96,18 +102,22 @@ fn interval(jobs: &[Job]) -> Duration {
     pace(jobs).min(shortest).clamp(SHORTEST, LONGEST)
 }
 
-fn listen(addresses: &[SocketAddr]) -> Result<TcpListener, Failure> {
-    let mut last = None;
+fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Failure> {
+    let mut listeners = Vec::new();
+    let mut why = "there is no address".to_owned();
     for address in addresses {
         match TcpListener::bind(address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last = Some((address, error)),
+            Ok(listener) => listeners.push(listener),
+            // Where that of IPv6 takes IPv4 as well, there is no place for another one.
+            Err(error) if listeners.is_empty() => {
+                why = format!("{address}: {}", crate::disk::words(&error));
+            }
+            Err(_) => {}
         }
     }
-    let why = last.map_or_else(
-        || "there is no address".to_owned(),
-        |(address, error)| format!("{address}: {}", crate::disk::words(&error)),
-    );
+    if !listeners.is_empty() {
+        return Ok(listeners);
+    }
     Err(Failure::new(format!("cannot listen on {why}"))
         .hint("--listen ADDRESS:PORT names another place"))
 }
