@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Serves for many passes by a clock that runs fast, and looks at its memory and its open files.
+"""Serves for many passes by a clock that runs fast, and looks at its memory and its open files; and with a job
+that hangs, which has to show.
 
 usage: tests/drills/serve.py BINARY [PASSES]
 
 Needs faketime. One line of figures; each offence is a line OFFENCE, and then it ends with 1.
 """
 
+import contextlib
 import http.client
 import json
 import os
@@ -16,11 +18,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
 # How much faster the clock runs: a pass comes every five seconds by that.
-SPEED = 200
+SPEED = 100
 # What a process may grow by after it has warmed up, in KiB: the allocator's own coming and going.
 GROWTH = 1024
 WARM = 100
@@ -36,7 +39,7 @@ attempts = 1
 
 
 def ask(address: str, path: str) -> str:
-    """A page. The server gives a connection ten seconds, which are short by its clock: so it is tried again."""
+    """A page. The server gives a question two seconds, which are short by its clock: so it is tried again."""
     for _ in range(100):
         try:
             with urllib.request.urlopen(f"{address}{path}", timeout=30) as answer:
@@ -55,30 +58,65 @@ def memory(process: int) -> int:
     return int(re.search(r"^VmRSS:\s+(\d+)", Path(f"/proc/{process}/status").read_text(), re.M)[1])
 
 
+def hangs(binary: str, offences: list[str]) -> str:
+    """A job that never ends: it is healthy for a minute, and then not any more, and says why."""
+    with tempfile.TemporaryDirectory() as home, serving(binary, home, JOB.replace("true", "sleep infinity")) as (
+        address,
+        _,
+    ):
+        for _ in range(600):
+            try:
+                with urllib.request.urlopen(f"{address}/health", timeout=30):
+                    time.sleep(0.1)
+            except urllib.error.HTTPError as answer:
+                told = json.loads(answer.read())
+                if answer.code != 503 or told["reason"] != "no pass has ended for a while":
+                    offences.append(f"a job that hangs is told as {answer.code}: {told}")
+                return "a job that hangs shows"
+            except (OSError, http.client.HTTPException):
+                time.sleep(0.1)
+    offences.append("a job that hangs does not show")
+    return "a job that hangs does not show"
+
+
+def is_it(process: int, binary: str) -> bool:
+    return os.path.realpath(f"/proc/{process}/exe") == os.path.realpath(binary)
+
+
+@contextlib.contextmanager
+def serving(binary: str, home: str, job: str):
+    """The address of one that serves, and its process."""
+    config = Path(home, ".config/session-warden/config.toml")
+    config.parent.mkdir(parents=True)
+    config.write_text(job)
+    command = ["faketime", "-f", f"+0 x{SPEED}", binary, "keep", "serve", "--listen", "127.0.0.1:0"]
+    environment = {"HOME": home, "PATH": os.environ["PATH"]}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as running:
+        address = running.stdout.readline().split()[-1]
+        # It is faketime's child, or what faketime has become, which may have a child of its own by now.
+        children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+        process = next(pid for pid in [running.pid, *map(int, children)] if is_it(pid, binary))
+        try:
+            yield address, process
+        finally:
+            # A wait with a limit is none by such a clock, so what runs is ended from here.
+            for job in Path(f"/proc/{process}/task/{process}/children").read_text().split():
+                os.killpg(int(job), signal.SIGKILL)
+            os.kill(process, signal.SIGTERM)
+            running.stdout.read()
+    if running.returncode != 0:
+        raise SystemExit(f"OFFENCE  it ended with {running.returncode}")
+
+
 def main() -> int:
     binary, rounds = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 10_000
     if not shutil.which("faketime"):
         print("faketime is missing: apt-get install faketime", file=sys.stderr)
         return 1
     offences = []
-    with tempfile.TemporaryDirectory() as home:
-        config = Path(home, ".config/session-warden/config.toml")
-        config.parent.mkdir(parents=True)
-        config.write_text(JOB)
-        command = ["faketime", "-f", f"+0 x{SPEED}", binary, "keep", "serve", "--listen", "127.0.0.1:0"]
-        environment = {"HOME": home, "PATH": os.environ["PATH"]}
-        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as serving:
-            address = serving.stdout.readline().split()[-1]
-            # It is faketime's child, or what faketime has become.
-            children = Path(f"/proc/{serving.pid}/task/{serving.pid}/children").read_text().split()
-            process = int(children[0]) if children else serving.pid
-            try:
-                figures = watch(address, process, rounds, offences)
-            finally:
-                os.kill(process, signal.SIGTERM)
-                serving.stdout.read()
-        if serving.returncode != 0:
-            offences.append(f"it ended with {serving.returncode}")
+    with tempfile.TemporaryDirectory() as home, serving(binary, home, JOB) as (address, process):
+        figures = watch(address, process, rounds, offences)
+    figures = f"{figures}; {hangs(binary, offences)}"
     print(figures)
     for offence in offences:
         print(f"OFFENCE  {offence}")

@@ -559,6 +559,33 @@ schedules_in_cron() {
   is "$before" "$(box_run crontab -u bob -l)" "the crontab"
 }
 
+# keep serve as a unit of the system's. A box may mount nothing for one service alone, so its key stays where
+# only root reads it; what it runs sees nothing of it in any case.
+serves_as_a_service() {
+  enter system
+  local said service=session-warden-serve@alice.service
+  box_run sh -c 'mkdir -p /etc/session-warden && umask 077 && echo sk-ant-sid01-of-a-drill >/etc/session-warden/alice.key'
+  box_as alice sh -c 'mkdir -p .config/session-warden && cat >.config/session-warden/config.toml' <<'EOF'
+[[keep]]
+id = "own"
+action = "command"
+command = "env >$HOME/seen"
+every = "30s"
+EOF
+  ctl start "$service"
+  eventually 20 box_as alice test -s seen
+  eventually 20 asks_status '"id":"own".*"result":"done"'
+  lacks "$(box_as alice cat seen)" 'CREDENTIALS_DIRECTORY|sk-ant'
+  ctl stop "$service"
+  is 0 "$(ctl show --property=ExecMainStatus --value "$service")" "the exit code"
+  box_run rm -rf /etc/session-warden
+  box_as alice rm .config/session-warden/config.toml seen .local/state/session-warden/keep.json
+}
+asks_status() {
+  local page='import urllib.request as r; print(r.urlopen("http://127.0.0.1:3000/status", timeout=5).read().decode())'
+  has "$(box_run python3 -c "$page")" "$1"
+}
+
 # Keep-alive: a job of the user's own is run, and a CLI that is at its turn when the pass is stopped gets to
 # end by itself.
 keeps_alive() {
@@ -656,6 +683,7 @@ for scope in system user; do
 done
 check 'system: a clean over a bridge on loopback' over_a_bridge
 check 'cron: both lines clean, and nothing is mailed' cron_is_silent
+check 'system: keep serve as a service' serves_as_a_service
 remove_raw
 check 'schedule: a timer of a user, installed, shown and removed' schedules_for_a_user
 check 'schedule: a timer of the system, installed, shown, failing and removed' schedules_for_the_system

@@ -177,7 +177,11 @@ impl KeySources {
 
     fn credential(&self) -> Option<PathBuf> {
         let path = self.credentials.as_ref()?.join(CREDENTIAL);
-        path.symlink_metadata().is_ok().then_some(path)
+        // One that cannot be seen is told of, and no other key is taken in its place.
+        match path.symlink_metadata() {
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            _ => Some(path),
+        }
     }
 
     /// The key and where it was found: in `named`, if that is said, and nowhere else then.

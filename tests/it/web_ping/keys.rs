@@ -345,3 +345,14 @@ fn no_proxy_of_the_environment_is_asked() {
     assert_eq!(bounded(&mut command).out, "web: done\n");
     assert_eq!((page.calls().len(), proxy.calls().len()), (4, 0));
 }
+
+#[test]
+fn a_credential_that_cannot_be_seen_is_told_and_no_other_key_is_taken() {
+    let page = Page::new();
+    let env = bare(&page);
+    let mut check = command(&env, "check");
+    check.env("CREDENTIALS_DIRECTORY", env.file("no-folder", "x", 0));
+    let ran = bounded(check.env("SESSION_KEY", "sk-ant-sid01-variable"));
+    assert!(ran.exits(3).out.starts_with("wrong web: cannot take the session key"), "{ran:?}");
+    assert!(ran.out.contains("no-folder/session-key"), "{ran:?}");
+}
