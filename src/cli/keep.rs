@@ -9,7 +9,7 @@ use super::options::{ConfigArgs, FormatArgs, StateArgs};
 use super::serve::ServeArgs;
 use super::set_key::{self, SetKeyArgs};
 use super::{complain, hint};
-use crate::commands::keep::{self, Keeper, Limits, Options, Serve};
+use crate::commands::keep::{self, Keeper, Limits, Log, Options, Serve};
 use crate::commands::keep_job::timer_notes;
 use crate::config::{DropIn, Environment, Format, Home, Layer, Settings, key_sources, pings_in};
 use crate::disk::interrupt::Interrupt;
@@ -252,7 +252,9 @@ impl KeepCommand {
             }
             Self::Serve(args) => {
                 let listen = args.listen(environment, is_drop_in)?;
-                serve(&keeper, listen, &keeping.warnings, &mut out)
+                // It is written to by a thread.
+                drop(out);
+                serve(&keeper, listen, &keeping.warnings)
             }
             Self::Enable(args) => keep::enable(&keeper, &args.id),
             Self::Disable(args) => keep::disable(&keeper, &args.id),
@@ -266,7 +268,6 @@ fn serve(
     keeper: &Keeper<'_>,
     listen: Vec<SocketAddr>,
     warnings: &[String],
-    out: &mut dyn io::Write,
 ) -> Result<Exit, Failure> {
     if keeper.jobs.is_empty() {
         let failure = Failure { exit: Exit::Usage, ..Failure::new("no job is configured") };
@@ -275,7 +276,9 @@ fn serve(
     for warning in warnings {
         complain(&format!("warning: {warning}"));
     }
-    keep::serve(keeper, &Serve { listen }, out, &|failure| {
+    let log = Log::to(io::stdout())
+        .map_err(|error| Failure::new(format!("cannot serve: {}", crate::disk::words(&error))))?;
+    keep::serve(keeper, &Serve { listen }, log, &|failure| {
         complain(&failure.message);
         if let Some(text) = &failure.hint {
             hint(text);

@@ -15,7 +15,7 @@ use crate::schedule::{Account, Job, KEEP_NAME, Method, When, Work, name};
 const HOUR: u64 = 3600;
 
 /// The user that a job of the system runs as.
-pub(super) fn account(name: Option<&str>, sudo: Option<String>) -> Result<Account, Failure> {
+fn account(name: Option<&str>, sudo: Option<String>) -> Result<Account, Failure> {
     let Some(name) = name.map(str::to_owned).or(sudo) else {
         return Err(usage("systemd-system needs to know whose sessions these are")
             .hint("--user NAME says so; under sudo, it is the user behind it"));
@@ -26,6 +26,24 @@ pub(super) fn account(name: Option<&str>, sudo: Option<String>) -> Result<Accoun
         return Err(Failure::new(format!("user {name} has no home")));
     }
     Ok(Account { name, id, home })
+}
+
+/// As whom it runs, where that is another user; the environment that it then sees; and the configuration,
+/// which is wrong now rather than in the night.
+pub(super) fn seen(
+    wish: &Wish,
+    method: Method,
+    environment: &Environment,
+    sudo: Option<String>,
+) -> Result<(Option<Account>, Environment, Settings), Failure> {
+    let user = match method {
+        Method::SystemdSystem => Some(account(wish.user.as_deref(), sudo)?),
+        _ => None,
+    };
+    let sees =
+        user.as_ref().map_or_else(|| environment.clone(), |user| environment.of_home(&user.home));
+    let settings = Settings::read(wish.config.as_deref(), sees.clone(), false)?;
+    Ok((user, sees, settings))
 }
 
 /// Makes the job, and checks that it makes sense.
@@ -39,14 +57,7 @@ pub(super) fn job(
     sudo: Option<String>,
 ) -> Result<Job, Failure> {
     check_name(wish.profile.as_deref())?;
-    let user = match method {
-        Method::SystemdSystem => Some(account(wish.user.as_deref(), sudo)?),
-        _ => None,
-    };
-    let sees =
-        user.as_ref().map_or_else(|| environment.clone(), |user| environment.of_home(&user.home));
-    // What makes no sense is said now, and not by a timer in the night.
-    let settings = Settings::read(wish.config.as_deref(), sees.clone(), false)?;
+    let (user, sees, settings) = seen(wish, method, environment, sudo)?;
     let profiles: Vec<Option<&str>> = if wish.all_profiles {
         if matches!(wish.flags.bridge, Some(Bridge::Named(_))) {
             return Err(usage("--all-profiles and one --bridge URL exclude each other")

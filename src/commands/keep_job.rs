@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::job::{account, own_program, variables};
+use super::job::{own_program, seen, variables};
 use super::schedule::{Wish, usage};
 use super::status::all_installed;
-use crate::config::{Environment, Settings, state_dir_in};
+use crate::config::{Environment, state_dir_in};
 use crate::domain::Failure;
 use crate::domain::keep::{job, pace};
 use crate::openclaw;
@@ -28,13 +28,7 @@ pub(super) fn keep_job(
     environment: &Environment,
     sudo: Option<String>,
 ) -> Result<Job, Failure> {
-    let user = match method {
-        Method::SystemdSystem => Some(account(wish.user.as_deref(), sudo)?),
-        _ => None,
-    };
-    let sees =
-        user.as_ref().map_or_else(|| environment.clone(), |user| environment.of_home(&user.home));
-    let settings = Settings::read(wish.config.as_deref(), sees.clone(), false)?;
+    let (user, sees, settings) = seen(wish, method, environment, sudo)?;
     let jobs = &settings.file.keeping.jobs;
     if jobs.is_empty() {
         let hint = "a job begins with [[keep]] in the configuration";

@@ -8,32 +8,19 @@ use std::path::Path;
 use crate::openclaw;
 use crate::provider::PROVIDERS;
 
-/// The environment variables that a run reads, besides the providers' own.
-const VARIABLES: [&str; 18] = [
-    "SUDO_USER",
-    "COLUMNS",
+/// The key to Claude's web page. It is a secret, and written down nowhere.
+pub(super) const SESSION_KEY: &str = "SESSION_KEY";
+
+/// The environment variables that a run reads, besides the providers' own: what a clean's timer must see, and
+/// what is about one run, or about keep-alive, and means nothing to it.
+const FOR_TIMERS: [&str; 6] = [
     "HOME",
-    "PATH",
-    "PORT",
-    "PROMPT_INTERVAL_MS",
-    "TIMEZONE",
-    "SILENCE_START",
-    "SILENCE_END",
     "CLAUDE_SESSION_DIR",
     "CLAUDE_BRIDGE_PORT",
     "XDG_CONFIG_HOME",
     "XDG_STATE_HOME",
     "NO_COLOR",
-    "TERM",
-    "SESSION_WARDEN_SEND_KEEPALIVES",
-    "CREDENTIALS_DIRECTORY",
-    SESSION_KEY,
 ];
-
-/// The key to Claude's web page. It is a secret, and written down nowhere.
-pub(super) const SESSION_KEY: &str = "SESSION_KEY";
-
-/// Those of them that are about one run, and mean nothing to a timer of a clean's.
 const OF_ONE_RUN: [&str; 12] = [
     "COLUMNS",
     "PATH",
@@ -70,7 +57,7 @@ impl Environment {
     /// An environment whose variables `value` tells.
     pub fn from(value: impl Fn(&str) -> Option<OsString>) -> Self {
         let own = PROVIDERS.iter().filter_map(|provider| Some(provider.variable?.0));
-        let names = VARIABLES.into_iter().chain(own).chain(openclaw::VARIABLES);
+        let names = FOR_TIMERS.into_iter().chain(OF_ONE_RUN).chain(own).chain(openclaw::VARIABLES);
         let set = names.filter_map(|name| Some((name, value(name)?)));
         Self(set.filter(|(_, value)| !value.is_empty()).collect())
     }
@@ -79,8 +66,7 @@ impl Environment {
     /// must see to do as a person's run does. The terminal's are none of them.
     pub fn settings(&self) -> Vec<(&'static str, OsString)> {
         let own = PROVIDERS.iter().filter_map(|provider| Some(provider.variable?.0));
-        let names = VARIABLES.into_iter().filter(|name| !OF_ONE_RUN.contains(name));
-        names.chain(own).filter_map(|name| Some((name, self.get(name)?))).collect()
+        FOR_TIMERS.into_iter().chain(own).filter_map(|name| Some((name, self.get(name)?))).collect()
     }
 
     /// The same for the user with that home: `HOME` is theirs, and `XDG_*` are not known.

@@ -363,18 +363,27 @@ fn it_ends_where_its_state_folder_is_no_longer_there() {
 
 #[test]
 fn nobody_who_reads_its_output_is_no_trouble() {
-    let env = home(&format!("{OWN}command = \"echo x >> $HOME/ran\"\n"));
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut command = command(&env, &format!("serve --listen {port}"));
-    command.stdout(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
-    let child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    wait_until(|| env.home("ran").exists());
-    std::thread::sleep(Duration::from_millis(300));
-    let mut stream = TcpStream::connect(port).unwrap();
-    stream.write_all(b"GET /health HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    kill_process(pid(&child), Signal::TERM).unwrap();
-    finish(child).exits(0);
+    // One that takes nothing, and one that is full and that nobody empties.
+    let (reader, mut full) = std::io::pipe().unwrap();
+    full.write_all(&vec![b'x'; 64 << 10]).unwrap();
+    let taken = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for stdout in [Stdio::from(taken), Stdio::from(full)] {
+        let env = home(&format!("{OWN}command = \"echo x >> $HOME/ran\"\n"));
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut command = command(&env, &format!("serve --listen {port}"));
+        command.stdout(stdout).stdin(Stdio::null()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        wait_until(|| env.home("ran").exists());
+        std::thread::sleep(Duration::from_millis(300));
+        let mut stream = TcpStream::connect(port).unwrap();
+        stream.write_all(b"GET /health HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        let asked = Instant::now();
+        kill_process(pid(&child), Signal::TERM).unwrap();
+        finish(child).exits(0);
+        assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
+    }
+    drop(reader);
 }

@@ -21,7 +21,7 @@ use crate::process::Processes;
 use crate::provider::web::{self as page, KeySources};
 
 pub use pass::{Options, run};
-pub use serve::{Serve, serve};
+pub use serve::{Log, Serve, serve};
 pub use set_key::{key_file, set_key};
 pub use status::{check, status};
 

@@ -5,6 +5,7 @@
 //! by a kill or a failed deletion, is deleted by the next run.
 
 use super::{Keeper, action};
+use crate::domain::Timestamp;
 use crate::domain::keep::{Conversation, Job, Outcome, WebPing};
 use crate::keep::Jobs;
 use crate::provider::web::{Reply, Site, Trouble};
@@ -95,8 +96,8 @@ fn tidy(site: &Site<'_>, notes: &mut Notes<'_, '_>) -> Result<(), Trouble> {
     for left in notes.all().into_iter().take(TIDIED) {
         match site.delete(&left, notes.now()) {
             Ok(_) => notes.forget(&left)?,
-            // What cannot be deleted keeps nothing else from being done: it may be another account's. The
-            // others come first the next time. Where there was no answer, they would get none.
+            // It may be another account's. The others come first the next time. Where there was no answer,
+            // they would get none.
             Err(Trouble::Failed { status: Some(_), .. }) => {
                 notes.forget(&left)?;
                 notes.add(left)?;
@@ -128,7 +129,7 @@ struct Notes<'a, 'k> {
 }
 
 impl Notes<'_, '_> {
-    fn now(&self) -> crate::domain::Timestamp {
+    fn now(&self) -> Timestamp {
         self.keeper.now()
     }
 

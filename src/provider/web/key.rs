@@ -7,10 +7,10 @@ use std::fmt;
 use std::fs::OpenOptions;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, ErrorKind, Read};
-use std::ops::Range;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::spelling::{bare, letters, unnumbered};
 use crate::disk::words;
 use crate::process;
 use crate::provider::scrub::{HIDDEN, scrub};
@@ -53,6 +53,8 @@ impl SessionKey {
             "it has more than one line"
         } else if text.starts_with("sessionKey=") {
             "it begins with sessionKey=: only what stands behind that is the key"
+        } else if text.starts_with(['\'', '"', '`']) {
+            "it has quotes around it, which are no part of it"
         } else if !text.chars().all(fits) {
             "it has characters in it that no session key has"
         } else {
@@ -126,24 +128,18 @@ impl SessionKey {
             (shown, hidden_to) = (to, at + telling);
         }
         clean.push_str(text.get(shown..).unwrap_or_default());
-        scrub(&clean)
+        if self.is_spelt_in(&clean) { HIDDEN.to_owned() } else { scrub(&clean) }
     }
-}
 
-/// The bytes that a text means, with where each stands: `%2D`, `\u002d` and `\x2d` are one.
-fn letters(text: &str) -> Vec<(u8, Range<usize>)> {
-    let mut letters = Vec::with_capacity(text.len());
-    let mut at = 0;
-    while let Some(byte) = text.as_bytes().get(at) {
-        let escaped = ["%", "\\u00", "\\x"].into_iter().find_map(|mark| {
-            let hex = text.get(at..)?.strip_prefix(mark)?.get(..2)?;
-            Some((u8::from_str_radix(hex, 16).ok()?, at + mark.len() + 2))
-        });
-        let (letter, end) = escaped.unwrap_or((*byte, at + 1));
-        letters.push((letter, at..end));
-        at = end;
+    /// Whether a part of the key is in there however it is written: with something between its letters, as
+    /// entities of HTML, by number, or in wide letters. Then nothing of the text is shown.
+    fn is_spelt_in(&self, text: &str) -> bool {
+        let key = bare(&self.0);
+        let telling = TELLING.min(key.len());
+        let said = bare(&unnumbered(text));
+        // Both are ASCII.
+        telling > 0 && (telling..=key.len()).any(|end| said.contains(&key[end - telling..end]))
     }
-    letters
 }
 
 /// Where a key may come from: the first of these that there is. It never comes from arguments, which
@@ -280,6 +276,8 @@ mod tests {
             ("sk-ant-sid01-\u{7}bell", "characters"),
             ("sk-ant-sid01-\u{e9}", "characters"),
             ("sessionKey=sk-ant-sid01-a", "only what stands behind"),
+            ("'sk-ant-sid01-a'", "quotes"),
+            ("\"sk-ant-sid01-a\"", "quotes"),
             (&"k".repeat(5000), "longer"),
         ] {
             let why = SessionKey::parse(text).unwrap_err();
@@ -337,5 +335,30 @@ mod tests {
             }
         }
         assert_eq!(key.scrub("Overloaded, try again"), "Overloaded, try again");
+    }
+
+    #[test]
+    fn a_key_is_not_shown_however_it_is_spelt() {
+        let key = SessionKey::parse(KEY).unwrap();
+        let letters = |form: fn(char) -> String| KEY.chars().map(form).collect::<String>();
+        for echo in [
+            letters(|letter| format!("&#{};", u32::from(letter))),
+            letters(|letter| format!("&#x{:x};", u32::from(letter))),
+            letters(|letter| format!("\\u{{{:x}}}", u32::from(letter))),
+            letters(|letter| format!("\\{:o}", u32::from(letter))),
+            letters(|letter| format!("{letter} ")),
+            letters(|letter| format!("{letter}\u{200b}")),
+            letters(|letter| char::from_u32(u32::from(letter) + 0xfee0).unwrap().to_string()),
+            KEY.as_bytes()
+                .chunks(5)
+                .map(|part| str::from_utf8(part).unwrap())
+                .collect::<Vec<_>>()
+                .join(" / "),
+        ] {
+            assert_eq!(key.scrub(&format!("the key {echo} is bad")), HIDDEN, "{echo}");
+        }
+        for text in ["HTTP 500 &#38; more", "\\u{1F600} C:\\101 &#x; &# \\9", "a session is over"] {
+            assert_ne!(key.scrub(text), HIDDEN, "{text}");
+        }
     }
 }

@@ -11,6 +11,7 @@ mod limits;
 mod origin;
 mod reply;
 mod site;
+mod spelling;
 mod stream;
 
 pub use answer::Trouble;

@@ -87,7 +87,11 @@ fn a_broken_state_is_set_aside_and_nothing_runs_until_it_was_shown() {
     let env = home(PING);
     cli(&env, "claude", "exit 0");
     fs::create_dir_all(state(&env)).unwrap();
-    fs::write(state(&env).join("keep.json"), "{\"schema\":1,\"jo").unwrap();
+    // One of another version is not known either.
+    for text in ["{\"schema\":2,\"jobs\":{}}", "[]", "{\"schema\":1,\"jo"] {
+        fs::write(state(&env).join("keep.json"), text).unwrap();
+        run(&env, "run -n").exits(1).says(&["was broken", "keep status"]);
+    }
     run(&env, "run -n").exits(1).says(&["was broken", "keep status"]);
     assert!(state(&env).join("keep.json").exists(), "a dry run sets nothing aside");
     for _ in 0..2 {

@@ -2,7 +2,9 @@
 
 mod board;
 mod http;
+mod log;
 
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -13,6 +15,8 @@ use super::{Keeper, Options, run};
 use crate::domain::keep::{Job, When, pace};
 use crate::domain::{Exit, Failure};
 use board::{Board, Told};
+
+pub use log::Log;
 
 /// The shortest and the longest time between two passes.
 const SHORTEST: Duration = Duration::from_secs(5);
@@ -35,7 +39,7 @@ pub struct Serve {
 pub fn serve(
     keeper: &Keeper<'_>,
     options: &Serve,
-    log: &mut dyn std::io::Write,
+    mut log: Log,
     warn: &dyn Fn(&Failure),
 ) -> Result<Exit, Failure> {
     let serving = keeper.store.serving()?;
@@ -48,14 +52,13 @@ pub fn serve(
     let (shown, clock) = (Arc::clone(&board), keeper.clock);
     http::spawn(listeners, move |path| lock(&shown).answer(path, Instant::now(), clock()))
         .map_err(|error| Failure::new(format!("cannot serve: {}", crate::disk::words(&error))))?;
-    // Whether or not somebody reads it.
     let _ = writeln!(log, "serving on http://{address}");
     let news = Options { only_news: true, ..Options::default() };
     let mut last_trouble = None;
     while !keeper.interrupt.asked() {
-        let trouble = match run(keeper, &news, log) {
-            // A timer's pass is as good as ours, and jobs go on where nobody can read of them.
-            Err(failure) if !matches!(failure.exit, Exit::Locked | Exit::Partly) => Some(failure),
+        let trouble = match run(keeper, &news, &mut log) {
+            // A timer's pass is as good as ours.
+            Err(failure) if failure.exit != Exit::Locked => Some(failure),
             _ => None,
         };
         if let Some(failure) = &trouble
