@@ -6,6 +6,7 @@ use rustix::process::{Pid, Signal};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::ErrorKind;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{PermissionsExt, lchown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -38,32 +39,55 @@ pub(crate) fn start(command: &mut Command) -> Child {
 #[track_caller]
 pub(crate) fn finish(child: Child) -> Ran {
     let pid = pid(&child);
+    let pipes = [child.stdout.as_ref().map(pipe_of), child.stderr.as_ref().map(pipe_of)];
     let (send, receive) = mpsc::channel();
     thread::spawn(move || send.send(child.wait_with_output()));
     let Ok(output) = receive.recv_timeout(DEADLINE) else {
-        let standing = how_it_stands(pid.as_raw_nonzero().get());
-        let _ = rustix::process::kill_process(pid, Signal::KILL);
-        panic!("the run hangs\n{standing}");
+        let involved = involved(pid, &pipes);
+        let standing: String = involved.iter().map(|process| how_it_stands(*process)).collect();
+        for process in involved {
+            let _ = rustix::process::kill_process(process, Signal::KILL);
+        }
+        let said = receive.recv_timeout(Duration::from_secs(10));
+        panic!("the run hangs: {said:?}\n{standing}");
     };
     Ran::from(output.unwrap())
 }
 
-/// What the kernel tells of each thread of a process and of all that it has started.
-fn how_it_stands(pid: i32) -> String {
-    let mut told = String::new();
-    for thread in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+/// What a link in `/proc/PID/fd` to that pipe says.
+fn pipe_of(end: &impl AsRawFd) -> PathBuf {
+    fs::read_link(format!("/proc/self/fd/{}", end.as_raw_fd())).unwrap_or_default()
+}
+
+/// That process, and every other one that has an end of one of the pipes, but for this one.
+fn involved(pid: Pid, pipes: &[Option<PathBuf>]) -> Vec<Pid> {
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = all.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
+    let has_one = |process: &Pid| {
+        let files = fs::read_dir(format!("/proc/{}/fd", process.as_raw_nonzero()));
+        let mut links =
+            files.into_iter().flatten().flatten().map(|file| fs::read_link(file.path()).ok());
+        links.any(|link| link.is_some() && pipes.contains(&link))
+    };
+    let ourselves = rustix::process::getpid();
+    pids.filter(|process| *process == pid || *process != ourselves && has_one(process)).collect()
+}
+
+/// What the kernel tells of a process and of each of its threads: proc_pid_stat(5) ends with the code
+/// that it has ended with.
+fn how_it_stands(process: Pid) -> String {
+    let path = PathBuf::from(format!("/proc/{}", process.as_raw_nonzero()));
+    let line = |name: &str| fs::read_to_string(path.join(name)).unwrap_or_default();
+    let mut told = format!("{:?}: {}", line("cmdline"), line("stat"));
+    for thread in fs::read_dir(path.join("task")).into_iter().flatten().flatten() {
         let read = |name: &str| fs::read_to_string(thread.path().join(name)).unwrap_or_default();
         let status = read("status");
         let is_wanted = |line: &&str| {
             ["Name", "State", "Sig", "Shd"].iter().any(|start| line.starts_with(start))
         };
         let lines: Vec<&str> = status.lines().filter(is_wanted).collect();
-        let id = thread.file_name();
-        let (id, wait) = (id.to_string_lossy(), read("wchan"));
-        let _ = writeln!(told, "{id} {lines:?} in {wait:?}");
-        for child in read("children").split_whitespace() {
-            told += &how_it_stands(child.parse().unwrap());
-        }
+        let (id, wait, call) = (thread.file_name(), read("wchan"), read("syscall"));
+        let _ = writeln!(told, "    {id:?} {lines:?} in {wait:?} {call:?}");
     }
     told
 }
