@@ -73,7 +73,7 @@ fn involved(pid: Pid, pipes: &[Option<PathBuf>]) -> Vec<Pid> {
     pids.filter(|process| *process == pid || *process != ourselves && has_one(process)).collect()
 }
 
-/// What the kernel tells of a process and of each of its threads: proc_pid_stat(5) ends with the code
+/// What the kernel tells of a process and of each of its threads: its `stat` ends with the code
 /// that it has ended with.
 fn how_it_stands(process: Pid) -> String {
     let path = PathBuf::from(format!("/proc/{}", process.as_raw_nonzero()));
@@ -86,8 +86,8 @@ fn how_it_stands(process: Pid) -> String {
             ["Name", "State", "Sig", "Shd"].iter().any(|start| line.starts_with(start))
         };
         let lines: Vec<&str> = status.lines().filter(is_wanted).collect();
-        let (id, wait, call) = (thread.file_name(), read("wchan"), read("syscall"));
-        let _ = writeln!(told, "    {id:?} {lines:?} in {wait:?} {call:?}");
+        let (id, wait, call) = (thread.path(), read("wchan"), read("syscall"));
+        let _ = writeln!(told, "    {} {lines:?} in {wait:?} {call:?}", id.display());
     }
     told
 }
