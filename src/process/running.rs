@@ -76,19 +76,9 @@ impl Processes {
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let folders: Vec<PathBuf> = folders.iter().map(|folder| real(folder)).collect();
         self.all.retain(|process| {
-            let environment = match fs::read(format!("/proc/{}/environ", process.id)) {
-                // One that has ended meanwhile has none any more.
-                Ok(environment) if environment.is_empty() => return false,
-                Ok(environment) => environment,
-                Err(error) => return error.kind() != ErrorKind::NotFound,
-            };
-            let mut values = environment.split(|byte| *byte == 0).filter_map(|variable| {
-                let at = variable.iter().position(|byte| *byte == b'=')?;
-                Some(Path::new(OsStr::from_bytes(&variable[at + 1..]))).filter(|v| v.is_absolute())
-            });
-            let tells_home = |variable: &[u8]| variable.starts_with(b"HOME=");
-            !environment.split(|byte| *byte == 0).any(tells_home)
-                || values.any(|value| folders.contains(&real(value)))
+            may_name(fs::read(format!("/proc/{}/environ", process.id)), |value| {
+                folders.contains(&real(value))
+            })
         });
         self
     }
@@ -184,6 +174,23 @@ pub(super) fn open_files(id: u32) -> io::Result<Vec<PathBuf>> {
         }
     }
     Ok(targets)
+}
+
+/// Whether one of the paths in an environment, as it was read, is such a one. One without a home may be
+/// about any, and so may one that cannot be read, unless its process has ended meanwhile.
+fn may_name(environment: io::Result<Vec<u8>>, is_such: impl Fn(&Path) -> bool) -> bool {
+    let environment = match environment {
+        // One that is ending has none any more.
+        Ok(environment) if environment.is_empty() => return false,
+        Ok(environment) => environment,
+        Err(error) => return !has_ended(&error),
+    };
+    let variables = || environment.split(|byte| *byte == 0);
+    let mut values = variables().filter_map(|variable| {
+        let at = variable.iter().position(|byte| *byte == b'=')?;
+        Some(Path::new(OsStr::from_bytes(&variable[at + 1..]))).filter(|value| value.is_absolute())
+    });
+    !variables().any(|variable| variable.starts_with(b"HOME=")) || values.any(is_such)
 }
 
 /// The end of a word that is longer than a UUID and may be one, as in `rollout-<time>-<uuid>`.
@@ -347,6 +354,27 @@ mod tests {
         let (number, boot) = namespace().unwrap().split_once(' ').unwrap();
         assert!(number.starts_with("pid:["), "{number}");
         assert_eq!(fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim(), boot);
+    }
+
+    #[test]
+    fn what_cannot_be_told_of_an_environment_may_be_and_what_has_ended_is_not() {
+        let failed = |code| Err(io::Error::from_raw_os_error(code));
+        let (missing, ended, closed) = (2, 3, 13);
+        let home = b"A=b\0HOME=/home/u\0".to_vec();
+        for (environment, expected) in [
+            (Ok(home), true),
+            (Ok(b"HOME=/other\0DIR=/home/u\0".to_vec()), true),
+            (Ok(b"HOME=/other\0".to_vec()), false),
+            (Ok(b"A=b\0".to_vec()), true),
+            (Ok(Vec::new()), false),
+            (failed(missing), false),
+            (failed(ended), false),
+            (failed(closed), true),
+        ] {
+            let told = format!("{environment:?}");
+            let is_ours = |path: &Path| path == Path::new("/home/u");
+            assert_eq!(may_name(environment, is_ours), expected, "{told}");
+        }
     }
 
     #[test]
