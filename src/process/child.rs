@@ -2,7 +2,7 @@
 //! process group, each signal that is meant for it, and the exit code that a shell would tell.
 
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, getpid, getsid, kill_process, waitid,
+    Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, getpid, kill_process, waitid,
 };
 use signal_hook::consts::signal as number;
 use signal_hook::iterator::SignalsInfo;
@@ -187,7 +187,7 @@ impl Child {
             }
         }
         // Of a terminal that hangs up, its session's leader alone is told.
-        let is_ours_alone = signal == number::SIGHUP && getsid(None).is_ok_and(|id| id == getpid());
+        let is_ours_alone = signal == number::SIGHUP && is_leader_of_a_session();
         let is_known =
             matches!(cause, Cause::Kernel) && OF_TERMINALS.contains(&signal) && !is_ours_alone;
         if !is_known && let Some(signal) = Signal::from_named_raw(signal) {
@@ -210,6 +210,12 @@ impl Child {
             }
         }
     }
+}
+
+/// Whether this process is what the terminal of its session belongs to. In a name space of processes whose
+/// session lies outside, that session has the number 0, which is no process: rustix has no such number.
+fn is_leader_of_a_session() -> bool {
+    nix::unistd::getsid(None).is_ok_and(|id| id == nix::unistd::Pid::this())
 }
 
 /// Tells of each time that it stops, and of its end. It is not reaped, so that its id stays its own.
