@@ -7,7 +7,7 @@ use rustix::process::{
 use signal_hook::consts::signal as number;
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
-use signal_hook::low_level::siginfo::Cause;
+use signal_hook::low_level::siginfo::{Cause, Origin};
 use std::cell::Cell;
 use std::fs::File;
 use std::io;
@@ -16,12 +16,13 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::running::{ignored_signals, is_stopped};
+use super::running::{ignored_signals, is_parent_one_of_ours, is_stopped};
 
-/// What is handed on. SIGKILL and SIGSTOP cannot be, and the others are about this process alone.
-const HANDED_ON: [i32; 17] = [
+/// What is handed on. SIGKILL and SIGSTOP cannot be, the others are about this process alone, and those
+/// without a name cannot be sent.
+const HANDED_ON: [i32; 21] = [
     number::SIGHUP,
     number::SIGINT,
     number::SIGQUIT,
@@ -32,7 +33,11 @@ const HANDED_ON: [i32; 17] = [
     number::SIGVTALRM,
     number::SIGPROF,
     number::SIGXCPU,
+    number::SIGXFSZ,
     number::SIGIO,
+    number::SIGURG,
+    number::SIGTRAP,
+    number::SIGSYS,
     number::SIGABRT,
     number::SIGWINCH,
     number::SIGTSTP,
@@ -56,6 +61,12 @@ const OF_TERMINALS: [i32; 8] = [
 /// What stops jobs.
 const STOPS_JOBS: [i32; 3] = [number::SIGTSTP, number::SIGTTIN, number::SIGTTOU];
 
+/// How long after it was told to stop this process takes a stop of the command for the same one.
+const LATELY: Duration = Duration::from_secs(5);
+
+/// How long after a stop a signal of before it may still be heard of.
+const STALE: Duration = Duration::from_millis(200);
+
 /// What shells say of a command that is not there, and of one that cannot be run.
 const NOT_FOUND: u8 = 127;
 const NOT_EXECUTABLE: u8 = 126;
@@ -66,8 +77,10 @@ pub struct Child {
     id: u32,
     pid: Pid,
     happenings: Receiver<Happening>,
-    /// Whether somebody has told this process to stop as well.
-    is_to_stop: Cell<bool>,
+    /// When somebody has told this process to stop as well.
+    told_to_stop: Cell<Option<Instant>>,
+    /// Until when a signal to stop may be that of a stop that is over.
+    stale_until: Cell<Option<Instant>>,
     /// Whether this process goes on after a stop, and the signal for that is still to be heard of.
     has_gone_on: Cell<bool>,
 }
@@ -83,7 +96,7 @@ pub struct NotStarted {
 
 #[derive(Debug)]
 enum Happening {
-    Signal(i32, Cause),
+    Signal(Origin),
     Stopped(Option<i32>),
     Ended(u8),
 }
@@ -124,7 +137,7 @@ impl Child {
         thread::Builder::new().spawn(move || {
             let heard = signals.forever().filter(|origin| origin.signal != number::SIGCHLD);
             for origin in heard {
-                if to.send(Happening::Signal(origin.signal, origin.cause)).is_err() {
+                if to.send(Happening::Signal(origin)).is_err() {
                     break;
                 }
             }
@@ -144,7 +157,8 @@ impl Child {
             id,
             pid,
             happenings,
-            is_to_stop: Cell::new(false),
+            told_to_stop: Cell::new(None),
+            stale_until: Cell::new(None),
             has_gone_on: Cell::new(false),
         })
     }
@@ -165,7 +179,7 @@ impl Child {
             None => self.happenings.recv().ok(),
         };
         match happening {
-            Some(Happening::Signal(signal, cause)) => self.hand_on(signal, cause),
+            Some(Happening::Signal(origin)) => self.hand_on(&origin),
             Some(Happening::Stopped(signal)) => self.stop_like_it(signal),
             Some(Happening::Ended(code)) => return Some(code),
             // Nobody is left to tell how it went.
@@ -175,21 +189,35 @@ impl Child {
     }
 
     /// Hands a signal on, but for what the command has had already.
-    fn hand_on(&self, signal: i32, cause: Cause) {
+    fn hand_on(&self, origin: &Origin) {
+        let signal = origin.signal;
+        // Such as that a file of ours has become too large.
+        if origin.process.is_some_and(|sender| sender.pid == getpid().as_raw_nonzero().get()) {
+            return;
+        }
         if STOPS_JOBS.contains(&signal) {
-            self.is_to_stop.set(true);
+            // What was sent to the whole job has stopped it. Heard of only now, it would stop it again.
+            let is_late = self.stale_until.get().is_some_and(|end| Instant::now() < end);
+            if is_late && is_from_our_group(origin) {
+                return;
+            }
+            if is_stopped(self.id).unwrap_or(false) {
+                return self.stop();
+            }
+            self.told_to_stop.set(Some(Instant::now()));
         } else if signal == number::SIGCONT {
-            self.is_to_stop.set(false);
+            self.told_to_stop.set(None);
             // A shell lets a whole group go on. Handed on a moment later, that could undo a stop that has
             // come meanwhile.
-            if self.has_gone_on.take() || !is_stopped(self.id) {
+            if self.has_gone_on.take() || !is_stopped(self.id).unwrap_or(true) {
                 return;
             }
         }
         // Of a terminal that hangs up, its session's leader alone is told.
         let is_ours_alone = signal == number::SIGHUP && is_leader_of_a_session();
-        let is_known =
-            matches!(cause, Cause::Kernel) && OF_TERMINALS.contains(&signal) && !is_ours_alone;
+        let is_known = matches!(origin.cause, Cause::Kernel)
+            && OF_TERMINALS.contains(&signal)
+            && !is_ours_alone;
         if !is_known && let Some(signal) = Signal::from_named_raw(signal) {
             // It may have ended; until we end, nobody else gets its id.
             let _ = kill_process(self.pid, signal);
@@ -198,18 +226,57 @@ impl Child {
 
     /// Stops as the command has, so that the shell that has started us sees a stopped job. Only where
     /// that is about jobs, and somebody is there who lets jobs go on: whoever stops that process alone
-    /// will let that one go on, and not us.
+    /// will let that one go on, and not us. Some that are told to stop, a holder among them, do so by the
+    /// signal that cannot be handled; and a job that does not tell its shell would keep the terminal.
     fn stop_like_it(&self, signal: Option<i32>) {
-        let is_of_jobs = signal.is_some_and(|signal| STOPS_JOBS.contains(&signal));
-        if is_of_jobs && (self.is_to_stop.take() || File::open("/dev/tty").is_ok()) {
-            let _ = kill_process(getpid(), Signal::STOP);
-            // Here it goes on. Whoever let this process go on alone meant the command.
-            self.has_gone_on.set(true);
-            if is_stopped(self.id) {
-                let _ = kill_process(self.pid, Signal::CONT);
+        // A stop that is over by now, since this process stood still meanwhile as well. A shell lets a group go
+        // on one after the other, so it may just be about to end.
+        for moment in [Duration::ZERO, Duration::from_millis(2)] {
+            thread::sleep(moment);
+            if !is_stopped(self.id).unwrap_or(true) {
+                return;
             }
         }
+        let told = self.told_to_stop.take();
+        let is_to_stop = if signal.is_some_and(|signal| STOPS_JOBS.contains(&signal)) {
+            told.is_some() || File::open("/dev/tty").is_ok()
+        } else {
+            told.is_some_and(|at| at.elapsed() < LATELY) || is_job_with_the_terminal()
+        };
+        if is_to_stop {
+            self.stop();
+        }
     }
+
+    /// Stops until somebody lets this process go on, and then lets the command go on.
+    fn stop(&self) {
+        let _ = kill_process(getpid(), Signal::STOP);
+        // Here it goes on. Whoever let this process go on alone meant the command.
+        self.stale_until.set(Some(Instant::now() + STALE));
+        self.has_gone_on.set(true);
+        if is_stopped(self.id).unwrap_or(true) {
+            let _ = kill_process(self.pid, Signal::CONT);
+        }
+    }
+}
+
+/// Whether the terminal or a process of our own group has sent that.
+fn is_from_our_group(origin: &Origin) -> bool {
+    let Some(sender) = origin.process else { return true };
+    let group = nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(sender.pid)));
+    group.is_ok_and(|group| group == nix::unistd::getpgrp())
+}
+
+/// Whether a shell has started this process as a job, itself or by another holder, and has given it the
+/// terminal.
+fn is_job_with_the_terminal() -> bool {
+    let ours = nix::unistd::getpgrp();
+    let has_terminal = |terminal| {
+        rustix::termios::tcgetpgrp(terminal)
+            .is_ok_and(|group| group.as_raw_nonzero().get() == ours.as_raw())
+    };
+    let is_job = ours == nix::unistd::Pid::this() || is_parent_one_of_ours();
+    is_job && File::open("/dev/tty").is_ok_and(has_terminal)
 }
 
 /// Whether this process is what the terminal of its session belongs to. In a name space of processes whose

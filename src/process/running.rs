@@ -253,10 +253,16 @@ pub fn lockers() -> Result<HashMap<u64, u32>, String> {
     Ok(locks.lines().filter(|line| !line.contains("->")).filter_map(entry).collect())
 }
 
-/// Whether that process stands still; where no system tells, it may.
-pub(super) fn is_stopped(id: u32) -> bool {
-    let stat = fs::read(format!("/proc/{id}/stat")).unwrap_or_default();
-    stat_field(&stat, 3).is_none_or(|state| state == b"T")
+/// Whether this program has started this process.
+pub(super) fn is_parent_one_of_ours() -> bool {
+    let comm = format!("/proc/{}/comm", std::os::unix::process::parent_id());
+    fs::read(comm).is_ok_and(|name| name.trim_ascii_end() == OURS)
+}
+
+/// Whether that process stands still; nothing where no system tells.
+pub(super) fn is_stopped(id: u32) -> Option<bool> {
+    let stat = fs::read(format!("/proc/{id}/stat")).ok()?;
+    Some(stat_field(&stat, 3)? == b"T")
 }
 
 /// The name space of processes that this one is in, and the boot of the machine that numbers it:

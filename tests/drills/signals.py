@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 HANDED_ON = [
-    "HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "XCPU", "IO", "ABRT",
+    "HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "XCPU", "XFSZ", "IO", "TRAP", "SYS", "ABRT",
 ]  # fmt: skip
 DEADLINE = 60
 APART = ["unshare", "--pid", "--mount-proc", "--fork", "--kill-child"]

@@ -4,8 +4,8 @@
 usage: terminal.py BINARY
 
 A full-screen program has the terminal, its keys and its size; the keys that interrupt and suspend reach
-the command once; a job can be stopped, continued, put in the background and killed; and what the shell
-then tells of it is the same as of the command alone. Needs bash.
+the command once; a job can be stopped, continued, put in the background and killed, and can stop itself,
+alone or with its group; and what the shell then tells of it is the same as of the command alone. Needs bash.
 """
 
 import fcntl
@@ -37,6 +37,17 @@ def main(screen):
 curses.wrapper(main)
 sys.exit(5)
 """
+# Stops as it is told, whenever it reads a line.
+STOPS_ITSELF = """
+import os, signal, sys
+whom, number = {"itself": os.getpid(), "group": 0}[sys.argv[1]], signal.Signals[sys.argv[2]]
+for count, line in enumerate(sys.stdin, 1):
+    if line.strip() == "q":
+        sys.exit(5)
+    os.kill(whom, number)
+    print(f"<on {count}>", flush=True)
+"""
+ROUNDS = 6
 
 
 class Terminal:
@@ -147,13 +158,39 @@ def background(terminal, before):
 
 
 def killed(terminal, before):
+    # The whole job is told, and a holder hands that on: what sleeps is not, so that both are one for the shell.
     traps = 'trap "echo got it; exit 6" TERM'
-    terminal.type(f"{before} sh -c '{traps}; echo begun; while :; do sleep 0.1; done' &\n")
+    asleep = '(trap "" TERM; exec sleep 0.5)'
+    terminal.type(f"{before} sh -c '{traps}; echo begun; while :; do {asleep}; done' &\n")
     terminal.see("begun\r\n")
     terminal.type("kill %1; wait %1; echo code=$?=\n")
     code = terminal.see(r"code=(\d+)=").group(1)
     yield terminal.seen.count("got it")
     yield code
+
+
+def stops_itself(whom, number):
+    def case(terminal, before):
+        terminal.type(f"{before} python3 stops.py {whom} {number}\n")
+        terminal.see(f"{number}\r\n")
+        # Until it has the terminal.
+        time.sleep(0.3)
+        for count in range(1, ROUNDS + 1):
+            terminal.type("\n")
+            terminal.see("Stopped")
+            terminal.see(r"\$ $")
+            time.sleep(0.1)
+            terminal.type("fg\n")
+            terminal.see(f"<on {count}>")
+            # It goes on, and is not stopped again.
+            time.sleep(0.1)
+        terminal.type("q\n")
+        terminal.see(r"\$ $")
+        terminal.type("echo code=$?=\n")
+        yield terminal.see(r"code=(\d+)=").group(1)
+
+    case.__name__ = f"{number} to {whom}"
+    return case
 
 
 def main():
@@ -166,10 +203,14 @@ def main():
         os.symlink(binary, f"{folder}/bin/session-warden")
         with open(f"{folder}/screen.py", "w", encoding="utf-8") as file:
             file.write(FULL_SCREEN)
+        with open(f"{folder}/stops.py", "w", encoding="utf-8") as file:
+            file.write(STOPS_ITSELF)
         cases = [full_screen, interrupted, suspended, background, killed]
+        cases += [stops_itself(whom, number) for whom in ("itself", "group") for number in ("SIGTSTP", "SIGSTOP")]
+        held = "session-warden hold --session s --"
         for case in cases:
             found = []
-            for before in ("", "session-warden hold --session s --"):
+            for before in ("", held, f"{held} {held}"):
                 terminal = Terminal(folder, binary)
                 try:
                     terminal.see(r"\$ $")
@@ -178,14 +219,14 @@ def main():
                     found.append(str(error))
                 finally:
                     terminal.close()
-            if found[0] != found[1] or isinstance(found[0], str):
-                print(f"OFFENCE  {case.__name__}: alone {found[0]}, held {found[1]}")
+            if found[1:] != 2 * found[:1] or isinstance(found[0], str):
+                print(f"OFFENCE  {case.__name__}: alone {found[0]}, held {found[1]}, held twice {found[2]}")
                 wrong += 1
         held = os.listdir(f"{folder}/.local/state/session-warden/holds")
         if held:
             print(f"OFFENCE  still held: {held}")
             wrong += 1
-    print(f"in a terminal: {len(cases)} cases, each without hold and with it, {wrong} offences")
+    print(f"in a terminal: {len(cases)} cases, each without hold, with one and with two, {wrong} offences")
     sys.exit(1 if wrong else 0)
 
 
