@@ -40,7 +40,7 @@ pub enum Event {
     Unregister,
     /// Somebody asks for a call at once.
     Signal,
-    /// It is over.
+    /// It is over. Work may still begin and end, and is counted, but nothing is told or called any more.
     Shutdown,
 }
 
@@ -84,6 +84,7 @@ pub struct Heartbeat {
     live: BTreeMap<String, Work>,
     busy_since: Option<Duration>,
     has_call: bool,
+    is_over: bool,
     beat_at: Option<Duration>,
     idle_at: Option<Duration>,
 }
@@ -96,6 +97,7 @@ impl Heartbeat {
             live: BTreeMap::new(),
             busy_since: None,
             has_call: false,
+            is_over: false,
             beat_at: None,
             idle_at: None,
         }
@@ -115,12 +117,12 @@ impl Heartbeat {
                 if self.live.remove(&key).is_some() && self.live.is_empty() {
                     self.busy_since = None;
                     self.beat_at = None;
-                    self.idle_at = Some(now + IDLE_AFTER);
+                    self.idle_at = (!self.is_over).then_some(now + IDLE_AFTER);
                 }
             }
             Event::Tick => return self.tick(now),
             Event::Register => {
-                self.has_call = true;
+                self.has_call = !self.is_over;
                 if !self.live.is_empty() && self.beat_at.is_none() {
                     self.start(now);
                 }
@@ -134,7 +136,10 @@ impl Heartbeat {
             Event::Shutdown => {
                 self.beat_at = None;
                 self.idle_at = None;
-                return vec![Effect::Last(self.load(now))];
+                self.has_call = false;
+                if !mem::replace(&mut self.is_over, true) {
+                    return vec![Effect::Last(self.load(now))];
+                }
             }
         }
         Vec::new()
@@ -164,7 +169,7 @@ impl Heartbeat {
 
     fn start(&mut self, now: Duration) {
         self.idle_at = None;
-        self.beat_at = Some(now + self.every);
+        self.beat_at = (!self.is_over).then_some(now + self.every);
     }
 
     fn tick(&mut self, now: Duration) -> Vec<Effect> {
