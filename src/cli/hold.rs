@@ -13,6 +13,7 @@ use crate::config::{Environment, Format, Layer, Settings};
 use crate::domain::heartbeat::BEAT_EVERY;
 use crate::domain::{Exit, Failure, Timestamp};
 use crate::holds::{Holds, Subject};
+use crate::process;
 
 pub(super) const AFTER_HELP: &str = "\
 Examples:
@@ -247,6 +248,7 @@ impl HoldArgs {
             log: self.log,
             warn: &warn,
             clock: &clock,
+            passed: &process::passed,
         };
         match self.becomes {
             Some(key) => hold::become_work(holds.as_ref(), &around, key),

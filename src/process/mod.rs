@@ -1,4 +1,4 @@
-//! Who we are, and where users have their homes.
+//! Who we are, where users have their homes, and how time passes.
 
 mod bounded;
 mod child;
@@ -13,7 +13,20 @@ pub use program::{named_ancestor, running};
 pub use running::{Process, Processes, is_alive, life, lockers, namespace, started};
 
 use nix::unistd::{Uid, User};
+use rustix::time::{ClockId, clock_gettime};
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// The clock that nobody sets, and that goes on while the machine sleeps.
+#[cfg(target_os = "linux")]
+const STEADY: ClockId = ClockId::Boottime;
+#[cfg(not(target_os = "linux"))]
+const STEADY: ClockId = ClockId::Monotonic;
+
+/// The time that has passed since some fixed moment, whoever sets the clock meanwhile.
+pub fn passed() -> Duration {
+    Duration::try_from(clock_gettime(STEADY)).unwrap_or_default()
+}
 
 /// The user id that this process acts as.
 pub fn user() -> u32 {

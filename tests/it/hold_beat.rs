@@ -5,7 +5,7 @@ use std::fs;
 use std::process::{Child, Stdio};
 
 use crate::child::{finish, start, wait_until};
-use crate::env::TestEnv;
+use crate::env::{Ran, TestEnv};
 use crate::in_use::fresh_id;
 
 /// A holder that beats each second, of a command that ends when its standard input does.
@@ -56,11 +56,41 @@ fn rule_9_each_beat_tells_what_is_in_flight_and_the_end_tells_the_rest() {
     ran.says(&["session-warden: session_keepalive_heartbeat ", "refcount=2", "tool_exec"]);
     let last = told(&env).pop().unwrap();
     assert_eq!(last["event"], "session_activity_at_shutdown", "{last}");
-    assert_eq!((&last["refcount"], &last["oldest_activity_ms"]), (&Value::from(0), &Value::Null));
-    assert_eq!(told(&env)[told(&env).len() - 2]["refcount"], 1);
+    // It tells of the work that it ends with, and of nothing that ended before.
+    assert_eq!(last["refcount"], 1, "{last}");
+    assert_eq!(last["active"], serde_json::json!({"tool_exec": 1}), "{last}");
+    let before = told(&env)[told(&env).len() - 2].clone();
+    assert_eq!(before["refcount"], 1);
+    let oldest = |line: &Value| line["oldest_activity_ms"].as_u64().unwrap();
+    assert!(oldest(&last) > oldest(&before), "{before} {last}");
+    assert!(last["busy_since"].as_str().unwrap() < before["time"].as_str().unwrap(), "{last}");
     // Nobody is named.
     let text = fs::read_to_string(env.path("log")).unwrap();
     assert!(!text.contains(&id) && !text.contains(env.path("").to_str().unwrap()), "{text}");
+}
+
+#[test]
+fn a_key_that_is_begun_anew_counts_for_what_it_is_now() {
+    let (env, id) = (TestEnv::new(), fresh_id());
+    let child = beating(&env, &id, None, &[]);
+    let active = |reasons: Value| {
+        wait_until(|| told(&env).last().is_some_and(|line| line["active"] == reasons));
+    };
+    // In the place of the one before, so that no beat comes between the two.
+    env.run(&format!("hold start --session {id} --key k --ttl 1h --reason api_call")).exits(0);
+    active(serde_json::json!({"api_call": 1, "tool_exec": 1}));
+    env.run(&format!("hold start --session {id} --key k --ttl 1h --reason tool_exec")).exits(0);
+    active(serde_json::json!({"tool_exec": 2}));
+    finish(child).exits(0);
+    // Others that are still at work are told of at the end as well.
+    assert_eq!(told(&env).pop().unwrap()["refcount"], 2);
+}
+
+#[test]
+fn an_empty_name_can_be_seen() {
+    let env = TestEnv::new();
+    let mut command = env.command(["hold", "--session", "s", "--", ""]);
+    Ran::of(&mut command).exits(127).says(&["cannot run \"\": no such file"]);
 }
 
 #[test]

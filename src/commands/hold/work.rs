@@ -1,6 +1,6 @@
 //! A command that runs while its session is held.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::os::unix::process::CommandExt;
@@ -41,8 +41,10 @@ pub struct Around<'a> {
     pub log: Option<PathBuf>,
     /// Tells what goes wrong, in one line: the command matters more.
     pub warn: &'a dyn Fn(&str),
-    /// The time now. A machine that has slept goes on with another one.
+    /// The time now, to be shown and written down. Somebody may set it to another one.
     pub clock: &'a dyn Fn() -> Timestamp,
+    /// The time that has passed since any fixed moment. It never goes back.
+    pub passed: &'a dyn Fn() -> Duration,
 }
 
 /// Runs it, and ends as it does. Without `holds` it is not held, and runs all the same.
@@ -63,9 +65,7 @@ pub fn run(holds: Option<&Holds>, around: &Around<'_>) -> Result<Exit, Failure> 
     })?;
     let mut hold = hold(around, key, (around.clock)());
     hold.stand_for([child.id()]);
-    let mut holder =
-        Holder { holds, around, heart: Heartbeat::new(around.every), hold, beating: None };
-    Ok(Exit::As(holder.hold_until_it_ends(&child)))
+    Ok(Exit::As(Holder::new(holds, around, hold).hold_until_it_ends(&child)))
 }
 
 /// What is run: ourselves, to write the hold down and then become the command. So the hold is there before
@@ -104,7 +104,8 @@ pub fn become_work(
     }
     let NotStarted { error, code } = process::become_command(Command::new(name).args(arguments));
     let why = crate::disk::words(&error);
-    let message = format!("cannot run {}: {why}", name.to_string_lossy());
+    let name = if name.is_empty() { "\"\"".into() } else { name.to_string_lossy() };
+    let message = format!("cannot run {name}: {why}");
     Err(Failure { exit: Exit::As(code), ..Failure::new(message) })
 }
 
@@ -119,35 +120,46 @@ struct Holder<'a> {
     holds: Option<&'a Holds>,
     around: &'a Around<'a>,
     heart: Heartbeat,
+    /// When this began: as a time since 1970, and as one that has passed.
+    begun: (Duration, Duration),
     hold: Hold,
     /// The beat's command, where one still runs.
     beating: Option<program::Child>,
 }
 
-impl Holder<'_> {
+impl<'a> Holder<'a> {
+    fn new(holds: Option<&'a Holds>, around: &'a Around<'a>, hold: Hold) -> Self {
+        let begun = ((around.clock)().since_1970(), (around.passed)());
+        Self { holds, around, heart: Heartbeat::new(around.every), begun, hold, beating: None }
+    }
+
     fn hold_until_it_ends(&mut self, child: &Child) -> u8 {
         if self.around.beat_command.is_some() {
             self.on(Event::Register);
         }
         let (key, reason) = (self.hold.key.clone(), self.hold.reason.clone());
-        self.on(Event::Begin { key: key.clone(), reason });
+        self.on(Event::Begin { key, reason });
         self.see_others();
         let code = loop {
             let wait = self.heart.due().map(|due| due.saturating_sub(self.now()));
             if let Some(code) = child.wait(wait) {
                 break code;
             }
-            if self.heart.due().is_some_and(|due| due <= self.now()) {
-                self.see_others();
-                self.on(Event::Tick);
-            }
+            self.beat_if_due();
         };
         self.see_others();
-        self.on(Event::End { key });
+        // Its own work counts to the last: the line is to tell how long that went on.
         self.on(Event::Shutdown);
         self.release();
         self.end_beat();
         code
+    }
+
+    fn beat_if_due(&mut self) {
+        if self.heart.due().is_some_and(|due| due <= self.now()) {
+            self.see_others();
+            self.on(Event::Tick);
+        }
     }
 
     /// Ends the hold, and takes along those of others that are dead.
@@ -162,49 +174,50 @@ impl Holder<'_> {
         }
     }
 
-    /// The time since 1970, which other holds tell as well.
+    /// The time that the heartbeat goes by: since 1970, so that there is room for what began before this,
+    /// and from then on by what has passed. A clock that is set back must not silence it.
     fn now(&self) -> Duration {
-        (self.around.clock)().since_1970()
+        let (start, passed) = self.begun;
+        start + (self.around.passed)().saturating_sub(passed)
     }
 
     /// Counts what others hold of the same.
     fn see_others(&mut self) {
-        let now = (self.around.clock)();
-        let Some(Ok(found)) = self.holds.map(|holds| holds.read(now)) else { return };
+        let (clock, now) = ((self.around.clock)(), self.now());
+        let Some(Ok(found)) = self.holds.map(|holds| holds.read(clock)) else { return };
         let same = found.all().filter(|hold| hold.subject.is_same(&self.hold.subject));
-        let others = same.filter(|hold| hold.key != self.hold.key && hold.is_alive(now));
-        let live: Vec<&Hold> = others.collect();
-        let seen: BTreeSet<&str> = live.iter().map(|hold| hold.key.as_str()).collect();
+        let others = same.filter(|hold| hold.key != self.hold.key && hold.is_alive(clock));
+        let live: BTreeMap<String, &Hold> = others.map(|hold| (work_of(hold), hold)).collect();
         let known: BTreeSet<String> = self.heart.keys().map(str::to_owned).collect();
         for key in known.iter().filter(|key| **key != self.hold.key) {
-            if !seen.contains(key.as_str()) {
-                self.heart.on(Event::End { key: key.clone() }, self.now());
+            if !live.contains_key(key) {
+                self.heart.on(Event::End { key: key.clone() }, now);
             }
         }
-        for hold in live.iter().filter(|hold| !known.contains(&hold.key)) {
-            let since = hold.since().map_or_else(|| self.now(), Timestamp::since_1970);
-            let (key, reason) = (hold.key.clone(), hold.reason.clone());
-            self.heart.on(Event::Begin { key, reason }, since);
+        for (key, hold) in live.into_iter().filter(|(key, _)| !known.contains(key)) {
+            let since = hold.since().unwrap_or(clock).since_1970();
+            let age = clock.since_1970().saturating_sub(since);
+            let reason = hold.reason.clone();
+            self.heart.on(Event::Begin { key, reason }, now.saturating_sub(age));
         }
     }
 
     fn on(&mut self, event: Event) {
-        let time = (self.around.clock)();
-        let now = time.since_1970();
-        for effect in self.heart.on(event, now) {
+        let clock = (self.around.clock)();
+        for effect in self.heart.on(event, self.now()) {
             match effect {
                 Effect::Beat(load) => {
-                    self.hold.beat(time);
+                    self.hold.beat(clock);
                     // Written anew, should somebody have removed it.
                     if let Some(Err(_)) = self.holds.map(|holds| holds.write(&self.hold)) {
                         self.tell("hold_not_written", &json!({}));
                     }
-                    self.tell("session_keepalive_heartbeat", &told(&load, now));
+                    self.tell("session_keepalive_heartbeat", &told(&load, clock));
                 }
                 Effect::Call => self.call(),
                 Effect::Idle => self.tell("session_idle_30s", &json!({})),
                 Effect::Last(load) => {
-                    self.tell("session_activity_at_shutdown", &told(&load, now));
+                    self.tell("session_activity_at_shutdown", &told(&load, clock));
                 }
             }
         }
@@ -279,13 +292,16 @@ impl Holder<'_> {
     }
 }
 
-fn told(load: &Load, now: Duration) -> Value {
+/// What the heartbeat knows the work of another hold by: one of the same key that was begun anew is other
+/// work.
+fn work_of(hold: &Hold) -> String {
+    format!("{:?}", (&hold.key, &hold.reason, hold.since()))
+}
+
+fn told(load: &Load, clock: Timestamp) -> Value {
     let ago = |span: Option<Duration>| span.map(|span| span.as_millis());
     // Others may have been at work before.
-    let busy = load
-        .busy
-        .max(load.oldest)
-        .and_then(|span| Timestamp::new(0, 0).after(now.saturating_sub(span)).rfc3339());
+    let busy = load.busy.max(load.oldest).and_then(|span| clock.earlier(span).rfc3339());
     json!({
         "refcount": load.count,
         "active": load.reasons,
@@ -293,3 +309,6 @@ fn told(load: &Load, now: Duration) -> Value {
         "oldest_activity_ms": ago(load.oldest),
     })
 }
+
+#[cfg(test)]
+mod tests;
