@@ -169,6 +169,11 @@ impl Hold {
         may_be_ours && self.processes.iter().any(Work::is_alive)
             || self.until().is_some_and(|end| end >= now)
     }
+
+    /// Whether it holds nothing any more, and no beat changes that.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.until().is_none() && !self.is_alive(now)
+    }
 }
 
 impl Work {

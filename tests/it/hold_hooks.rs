@@ -235,6 +235,31 @@ fn without_a_process_a_hold_beats_or_ends() {
     assert_eq!(files(&env), [env.home(".local/state/session-warden/holds/other.json")]);
 }
 
+#[test]
+fn a_beat_for_a_process_that_has_ended_says_that_the_hold_is_over() {
+    let (env, id) = home("claude", "claude-cli");
+    let mut live = Command::new("sleep").arg("60").spawn().unwrap();
+    let pid = live.id();
+    env.run(&format!("hold start --session {id} --key k --pid {pid}")).exits(0);
+    env.run("hold beat --key k").exits(0);
+    live.kill().unwrap();
+    live.wait().unwrap();
+    let before = fs::read(&files(&env)[0]).unwrap();
+    let over = ["the hold \"k\" is over: its process has ended", "hold list"];
+    env.run("hold beat --key k").exits(1).says(&over);
+    assert_eq!(fs::read(&files(&env)[0]).unwrap(), before);
+    // Where its process could never be seen, a beat is what counts.
+    let elsewhere = String::from_utf8(before).unwrap();
+    let mut elsewhere: Value = serde_json::from_str(&elsewhere).unwrap();
+    elsewhere["namespace"] = json!("pid:[1]");
+    fs::write(&files(&env)[0], elsewhere.to_string()).unwrap();
+    env.run("hold beat --key k").exits(0);
+    // Without a process it comes back, unless it was swept.
+    env.run(&format!("hold start --session {id} --key k --ttl 1s")).exits(0);
+    wait_until(|| held(&env).is_empty());
+    env.run("hold beat --key k").exits(0);
+}
+
 fn files(env: &TestEnv) -> Vec<PathBuf> {
     let holds = fs::read_dir(env.home(".local/state/session-warden/holds")).unwrap();
     holds.map(|entry| entry.unwrap().path()).collect()

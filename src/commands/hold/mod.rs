@@ -103,14 +103,22 @@ pub fn stop_session(holds: &Holds, session: &str, now: Timestamp) -> Result<Exit
 /// Says that the hold of that key goes on.
 ///
 /// # Errors
-/// Where there is none: what was to be held is not.
+/// Where there is none, or what it stood for has ended: what was to be held is not.
 pub fn beat(holds: &Holds, key: &str, now: Timestamp) -> Result<Exit, Failure> {
     check_key(key)?;
-    if holds.change(key, |hold| hold.beat(now))? {
-        return Ok(Exit::Done);
-    }
-    Err(Failure::new(format!("there is no hold {key:?}"))
-        .hint("session-warden hold list shows those there are"))
+    let mut is_over = false;
+    let is_there = holds.change(key, |hold| {
+        is_over = hold.is_over(now);
+        if !is_over {
+            hold.beat(now);
+        }
+    })?;
+    let message = match (is_there, is_over) {
+        (true, false) => return Ok(Exit::Done),
+        (true, true) => format!("the hold {key:?} is over: its process has ended"),
+        (false, _) => format!("there is no hold {key:?}"),
+    };
+    Err(Failure::new(message).hint("session-warden hold list shows those there are"))
 }
 
 /// The key of a session as a whole, as that CLI holds it.
