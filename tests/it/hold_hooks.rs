@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::child::{finish, start, wait_until};
 use crate::desk::copy;
-use crate::env::{HOUR, Ran, TestEnv, row, state};
+use crate::env::{HOUR, MINUTE, Ran, TestEnv, row, set_age, state};
 use crate::in_use::fresh_id;
 
 fn home(provider: &str, model: &str) -> (TestEnv, String) {
@@ -204,6 +204,56 @@ fn three_hours_of_work_are_held_all_along_and_not_a_second_longer_than_it_lives(
     assert!(holds.read(at(180)).unwrap().live(at(180)).is_empty());
     live.kill().unwrap();
     live.wait().unwrap();
+}
+
+/// The same with what the hooks of the CLIs tell, and what a clean makes of it. Instead of the clock being
+/// moved ahead, what was written is set back.
+#[test]
+fn three_hours_between_the_hooks_of_a_live_cli_keep_its_session_at_each_clean() {
+    for (name, model, is_script, before, after) in [
+        ("claude", "claude-cli", false, "PreToolUse", "PostToolUse"),
+        ("codex", "codex-cli", false, "PreToolUse", "PostToolUse"),
+        ("gemini", "gemini-cli", true, "BeforeTool", "AfterTool"),
+    ] {
+        let (env, id) = home(name, model);
+        let map = env.map_bytes();
+        let mut running = cli(&env, name, is_script);
+        fire(&mut running, START, &event(name, before, &id, Some(1)));
+        let begun = fs::read_to_string(&files(&env)[0]).unwrap();
+        for quarter in 0..=12 {
+            set_back(&env, &begun, quarter * 15 * MINUTE);
+            for line in ["-n", "clean"] {
+                let report = env.json(line);
+                assert_eq!(state(&report, "chat"), "in_use", "{name} {quarter}: {report:#}");
+                let reason = row(&report, "chat")["reason"].as_str().unwrap();
+                assert!(reason.starts_with("held for tool_exec since "), "{name}: {reason}");
+            }
+            assert_eq!(env.map_bytes(), map, "{name} {quarter}");
+        }
+        fire(&mut running, STOP, &event(name, after, &id, Some(1)));
+        assert_eq!(state(&env.json("-n"), "chat"), "idle", "{name}");
+        // One that nothing ends goes with its CLI, at once.
+        fire(&mut running, START, &event(name, before, &id, Some(2)));
+        let begun = fs::read_to_string(&files(&env)[0]).unwrap();
+        set_back(&env, &begun, 3 * HOUR);
+        assert_eq!(state(&env.json("clean"), "chat"), "in_use", "{name}");
+        drop(running.stdin.take());
+        finish(running);
+        assert_eq!(env.json("clean")["summary"]["removed"], 1, "{name}");
+        assert_eq!(files(&env).len(), 0, "{name}");
+    }
+}
+
+/// Makes the only hold one that began so many seconds before it did, and was never written since.
+fn set_back(env: &TestEnv, begun: &str, age: u64) {
+    let mut hold: Value = serde_json::from_str(begun).unwrap();
+    for name in ["since", "last_beat"] {
+        let time = Timestamp::parse(hold[name].as_str().unwrap()).unwrap();
+        hold[name] = json!(time.earlier(Duration::from_secs(age)).rfc3339());
+    }
+    let [file] = &files(env)[..] else { panic!("one hold") };
+    fs::write(file, hold.to_string()).unwrap();
+    set_age(file, age);
 }
 
 #[test]
