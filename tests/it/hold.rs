@@ -171,6 +171,9 @@ fn signals_are_handed_on_and_what_they_do_is_told() {
     for (signal, name) in [
         (Signal::ALARM, "ALRM"),
         (Signal::XCPU, "XCPU"),
+        (Signal::XFSZ, "XFSZ"),
+        (Signal::SYS, "SYS"),
+        (Signal::TRAP, "TRAP"),
         (Signal::ABORT, "ABRT"),
         (Signal::INT, "INT"),
         (Signal::TERM, "TERM"),
