@@ -16,7 +16,7 @@ use crate::domain::session_map::ParseError;
 use crate::domain::{Failure, SessionMap};
 
 /// A larger map is refused before it is parsed (R3).
-const LARGEST: u64 = 256 << 20;
+pub(super) const LARGEST: u64 = 256 << 20;
 
 /// How long a map that cannot be parsed is read again (R1), and how long to wait in between: a
 /// writer in a loop leaves it whole only for moments.

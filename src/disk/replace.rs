@@ -1,20 +1,23 @@
 //! Replacing the map whole or not at all: a temporary file beside it, fsync, rename, fsync of the
 //! folder (W1, W2).
 
+mod left;
+
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write};
-use std::ops::ControlFlow;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+use self::left::{Fingerprint, Prints, Stage};
 use super::attributes::carry_over;
-use super::folder::{Folder, Kind};
 use super::map_file::{MapPlace, Snapshot};
 use super::words;
 use crate::domain::{Exit, Failure, Timestamp, Warning, WarningCode};
+
+/// How many names are tried.
+const MOST: u32 = 100;
 
 /// A new map, written and synced beside the old one. Dropped without a commit, it goes.
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub struct Prepared<'a> {
     place: &'a MapPlace,
     name: OsString,
     written: Written,
+    /// Of the new map.
+    fingerprint: Fingerprint,
     /// Whether there is nothing of that name any more, or nothing that may go.
     is_gone: bool,
 }
@@ -34,7 +39,8 @@ impl MapPlace {
             let message = format!("cannot write a new session map in {folder}: {}", words(error));
             Failure::new(message).hint(format!("the map is as it was; make {folder} writable for this user and see that its disk has room"))
         };
-        let (mut prepared, mut file) = self.create_beside().map_err(|error| failed(&error))?;
+        let made = self.create_beside(Fingerprint::of(bytes));
+        let (mut prepared, mut file) = made.map_err(|error| failed(&error))?;
         file.write_all(bytes).map_err(|error| failed(&error))?;
         carry_over(&like.file, &file).map_err(|error| {
             let path = self.path().display();
@@ -47,12 +53,12 @@ impl MapPlace {
         Ok(prepared)
     }
 
-    fn create_beside(&self) -> io::Result<(Prepared<'_>, File)> {
+    fn create_beside(&self, fingerprint: Fingerprint) -> io::Result<(Prepared<'_>, File)> {
         // EXCL: whatever has that name, a link as well, is not opened.
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         // Runs are one at a time, so a taken name is a stale one that could not be removed.
-        for number in 0..100 {
-            let mut name = self.temporary_prefix();
+        for number in 0..MOST {
+            let mut name = self.prefix(Stage::Writing);
             name.push(format!("{}-{number}", std::process::id()));
             let made = rustix::io::retry_on_intr(|| {
                 let mode = Mode::from_raw_mode(0o600);
@@ -61,7 +67,8 @@ impl MapPlace {
             match made {
                 Ok(made) => {
                     let written = Written(0, 0, Timestamp::MAX);
-                    let prepared = Prepared { place: self, name, written, is_gone: false };
+                    let place = self;
+                    let prepared = Prepared { place, name, written, fingerprint, is_gone: false };
                     return Ok((prepared, made.into()));
                 }
                 Err(Errno::EXIST) => {}
@@ -71,13 +78,6 @@ impl MapPlace {
         Err(io::Error::from(io::ErrorKind::AlreadyExists))
     }
 
-    fn temporary_prefix(&self) -> OsString {
-        let mut prefix = b".".to_vec();
-        prefix.extend_from_slice(self.name.as_bytes());
-        prefix.extend_from_slice(b".session-warden.tmp.");
-        OsString::from_vec(prefix)
-    }
-
     /// Makes a rename in the map's folder durable.
     pub fn sync_folder(&self) -> Result<(), Warning> {
         rustix::fs::fsync(&self.folder).map_err(|error| {
@@ -85,30 +85,6 @@ impl MapPlace {
             let message = format!("the new map stands, but a power cut may undo it: {why}");
             Warning::at(WarningCode::NotDurable, self.folder_path(), message)
         })
-    }
-
-    /// Removes the temporary files that killed runs have left (W7). Only under the lock.
-    pub fn sweep(&self) -> Vec<Warning> {
-        let prefix = self.temporary_prefix();
-        let trouble = |name: &OsStr, error: &io::Error| {
-            let message = format!("cannot remove the file of a killed run: {}", words(error));
-            Warning::at(WarningCode::StaleFile, self.folder_path().join(name), message)
-        };
-        let mut warnings = Vec::new();
-        let sweep = |folder: Folder| {
-            folder.list(|entry| {
-                let name = entry.name();
-                let ours = name.as_bytes().starts_with(prefix.as_bytes())
-                    && folder.status(name).is_ok_and(|status| status.kind == Kind::File);
-                if ours && let Err(error) = self.remove_temporary(name) {
-                    warnings.push(trouble(name, &error));
-                }
-                Ok(ControlFlow::Continue(()))
-            })
-        };
-        let swept = Folder::reopen(self.folder.as_fd(), self.folder_path()).and_then(sweep);
-        warnings.extend(swept.err().map(|error| trouble(OsStr::new(""), &error)));
-        warnings
     }
 
     #[expect(clippy::disallowed_methods, reason = "called for our own temporary files only")]
@@ -129,10 +105,12 @@ impl Prepared<'_> {
     pub fn commit(mut self, there: &Snapshot) -> Result<bool, Failure> {
         let place = self.place;
         let unreadable = |error| self.failed(&error);
+        // Reckoned first, so that the moment between the look and the exchange is short.
+        let prints = Prints { old: Fingerprint::of(there.map.bytes()), new: self.fingerprint };
         if !place.still_holds(&place.name, there).map_err(unreadable)? {
             return Ok(false);
         }
-        match self.rename(RenameFlags::EXCHANGE) {
+        match self.change_places(prints) {
             Ok(()) => {}
             // It was removed in between; that is a change as well.
             Err(Errno::NOENT) => return Ok(false),
@@ -150,6 +128,30 @@ impl Prepared<'_> {
         }
         self.put_back()?;
         Ok(false)
+    }
+
+    /// Lets the two files change places, once this one's name tells what may lie there afterwards: a
+    /// kill could leave somebody else's map there, which no later run may sweep (W8).
+    fn change_places(&mut self, prints: Prints) -> Result<(), Errno> {
+        self.name = self.rename_aside(prints)?;
+        self.rename(RenameFlags::EXCHANGE)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "our own temporary file gets its second name")]
+    fn rename_aside(&self, prints: Prints) -> Result<OsString, Errno> {
+        let folder = self.place.folder.as_fd();
+        for number in 0..MOST {
+            let mut name = self.place.prefix(Stage::Changing);
+            name.push(format!("{}-{number}.{}", std::process::id(), prints.suffix()));
+            // NOREPLACE: what another run has left under such a name stays.
+            let flags = RenameFlags::NOREPLACE;
+            match rustix::fs::renameat_with(folder, &self.name, folder, &name, flags) {
+                Ok(()) => return Ok(name),
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Errno::EXIST)
     }
 
     /// Puts back what came out, or tells where it is.

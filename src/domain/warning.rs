@@ -27,7 +27,7 @@ pub enum WarningCode {
     NotDurable,
     /// What somebody wrote into the old file while it was replaced could not be merged.
     LateWrite,
-    /// A temporary file of an earlier run could not be removed.
+    /// What an earlier run has left beside the map could not be removed, or may be a newer map.
     StaleFile,
     /// The map is a link that leads nowhere.
     DanglingMap,

@@ -69,7 +69,7 @@ impl Place {
     fn litter(&self) -> Vec<String> {
         let entries = fs::read_dir(self.folder.path()).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names.filter(|name| name.contains(".tmp.")).collect()
+        names.filter(|name| [".tmp.", ".was."].iter().any(|part| name.contains(part))).collect()
     }
 }
 

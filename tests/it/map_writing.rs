@@ -209,6 +209,50 @@ fn what_killed_runs_left_goes_and_nothing_else_w7() {
 }
 
 #[test]
+fn a_newer_map_that_a_killed_run_left_stays_and_each_run_says_so_w7_w8() {
+    const THEIRS: &str = r#"{"codex-cli": {"new": "33333333-3333-4333-8333-333333333333"}}"#;
+    let env = mapped();
+    let prefix = ".session_map.json.session-warden.was.";
+    let path = |number: u32, prints: &str| {
+        env.path("bridge").join(format!("{prefix}4711-{number}.{prints}"))
+    };
+    // FNV-1a of "a" and of "foobar".
+    let prints = "af63dc4c8601ec8c-85944171f73967e8";
+    let newer = path(0, prints);
+    fs::write(&newer, THEIRS).unwrap();
+    for (number, content) in [(1, "a"), (2, "foobar")] {
+        fs::write(path(number, prints), content).unwrap();
+    }
+    // A dry run may find there what another run is just about.
+    let ran = env.run("-n");
+    assert!(ran.code == 0 && !ran.err.contains(prefix), "{ran:?}");
+    assert_eq!(env.litter().len(), 3);
+    let name = newer.file_name().unwrap().to_str().unwrap();
+    for line in ["clean", "clean -v", "undo"] {
+        let ran = env.run(line);
+        ran.exits(0).says(&["a newer session map", env.map_path().to_str().unwrap(), name]);
+        assert_eq!(ran.err.matches(name).count(), 1, "{ran:?}");
+        assert_eq!(env.litter(), [name]);
+        assert_eq!(fs::read_to_string(&newer).unwrap(), THEIRS);
+        let left = if line.starts_with("undo") { both() } else { cleaned() };
+        assert_eq!(env.map_bytes(), left.as_bytes());
+    }
+    env.map(both());
+    let report = env.json("clean");
+    let warnings = report["warnings"].as_array().unwrap();
+    let told: Vec<_> = warnings.iter().filter(|it| it["code"] == "stale_file").collect();
+    assert_eq!((told.len(), told[0]["path"].as_str()), (1, newer.to_str()), "{report:#}");
+    // It is no trouble of that run, so a quiet one has nothing to say.
+    let ran = env.run("clean -q");
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "", ""));
+    assert_eq!(fs::read_to_string(&newer).unwrap(), THEIRS);
+    // Moved there, it is the map, and nothing is left to say.
+    fs::rename(&newer, env.map_path()).unwrap();
+    let ran = env.run("clean");
+    assert!(!ran.err.contains("newer") && env.litter().is_empty(), "{ran:?}");
+}
+
+#[test]
 fn with_nothing_to_remove_nothing_is_written_w9() {
     let kept = format!(r#"{{"claude-cli": {{"active": "{ACTIVE}"}}, "x": {{"idle": "{IDLE}"}}}}"#);
     for map in ["{}", "{\"claude-cli\": {}}\n", &kept, &format!("{{\"a\": \"{ACTIVE}\"}}")] {
