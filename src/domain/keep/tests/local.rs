@@ -57,6 +57,7 @@ fn a_silence_goes_by_what_the_clock_on_the_wall_shows() {
     }
     // On 29 March 2026 02:00 becomes 03:00 at 01:00 UTC.
     check("01:00", "07:00", "2026-03-29T00:30:00Z", Some("2026-03-29T05:00:00Z"));
+    check("01:00", "07:00", "2026-03-29T00:30:15.5Z", Some("2026-03-29T05:00:00Z"));
     check("01:00", "02:30", "2026-03-29T00:30:00Z", Some("2026-03-29T01:00:00Z"));
     check("02:00", "03:00", "2026-03-29T00:59:59Z", None);
     check("02:00", "03:00", "2026-03-29T01:00:00Z", None);
@@ -90,6 +91,9 @@ fn a_slot_in_a_gap_is_the_first_moment_after_it() {
     // Half an hour: 02:00 becomes 02:30.
     let slots = ["2026-10-02T15:45:00Z", "2026-10-03T15:30:00Z", "2026-10-04T15:15:00Z"];
     check_slots("Australia/Lord_Howe", "02:15", &slots);
+    // The gap begins on one day and ends on the next: 23:00 becomes 00:00.
+    let slots = ["2024-03-30T01:30:00Z", "2024-03-31T01:00:00Z", "2024-04-01T00:30:00Z"];
+    check_slots("America/Nuuk", "23:30", &slots);
     // Midnight itself is left out.
     let slots = ["2026-03-07T05:00:00Z", "2026-03-08T05:00:00Z", "2026-03-09T04:00:00Z"];
     check_slots("America/Havana", "00:00", &slots);
