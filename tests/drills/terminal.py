@@ -47,7 +47,7 @@ for count, line in enumerate(sys.stdin, 1):
     os.kill(whom, number)
     print(f"<on {count}>", flush=True)
 """
-ROUNDS = 6
+ROUNDS = 4
 
 
 class Terminal:
@@ -160,9 +160,11 @@ def background(terminal, before):
 def killed(terminal, before):
     # The whole job is told, and a holder hands that on: what sleeps is not, so that both are one for the shell.
     traps = 'trap "echo got it; exit 6" TERM'
-    asleep = '(trap "" TERM; exec sleep 0.5)'
+    asleep = '(trap "" TERM; exec sleep 2)'
     terminal.type(f"{before} sh -c '{traps}; echo begun; while :; do {asleep}; done' &\n")
     terminal.see("begun\r\n")
+    # Until it waits for what sleeps: before, the shell would act on one of the two at once.
+    time.sleep(0.7)
     terminal.type("kill %1; wait %1; echo code=$?=\n")
     code = terminal.see(r"code=(\d+)=").group(1)
     yield terminal.seen.count("got it")
