@@ -47,7 +47,7 @@ for count, line in enumerate(sys.stdin, 1):
     os.kill(whom, number)
     print(f"<on {count}>", flush=True)
 """
-ROUNDS = 4
+ROUNDS = 6
 
 
 class Terminal:
