@@ -1,8 +1,12 @@
 //! One change of the map's file, whatever it is, beside writers who know of no lock: tried until it
 //! fits what is there, then merged with what came meanwhile.
 
+use std::time::Instant;
+
+use super::LAST_LOOKS;
 use crate::disk::interrupt::Interrupt;
 use crate::disk::map_file::{MapPlace, Snapshot, stopped};
+use crate::disk::replace::{Committed, Prepared};
 use crate::domain::{Failure, SessionMap, Warning, WarningCode};
 
 /// How often a map that changes under the run is read and edited anew (W8).
@@ -16,8 +20,20 @@ pub(super) trait Edit {
     /// The map's new bytes; nothing where there is nothing to change.
     fn edit(&mut self, map: &SessionMap) -> Option<Vec<u8>>;
 
-    /// Called when these bytes are about to take the map's place: false to have `map` edited anew.
-    fn confirm(&mut self, map: &SessionMap) -> Result<bool, Failure>;
+    /// Records the change, once the new bytes are on disk beside the map.
+    fn record(&mut self, map: &SessionMap) -> Result<(), Failure>;
+
+    /// The last look, right before the new bytes take the map's place.
+    fn recheck(&mut self, map: &SessionMap) -> Result<LastLook, Failure>;
+}
+
+/// What the last look says.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum LastLook {
+    /// The map must be edited anew.
+    Edit,
+    /// The map may be replaced, until then if that matters.
+    Replace(Option<Instant>),
 }
 
 /// How a change ended.
@@ -26,6 +42,8 @@ pub(super) enum Changed {
     Nothing,
     /// There is no map any more.
     Gone,
+    /// Every last look was too long before the change; the map is unchanged.
+    TooSlow,
     /// The map is replaced.
     Replaced(Vec<Warning>),
 }
@@ -42,8 +60,10 @@ pub(super) struct Change<'a> {
 enum Attempt {
     Replaced(Option<Warning>),
     Nothing,
-    /// Somebody else changed the map meanwhile.
+    /// Another process changed the map meanwhile.
     Changed,
+    /// Every last look was too long before the change.
+    TooSlow,
 }
 
 impl Change<'_> {
@@ -58,6 +78,7 @@ impl Change<'_> {
             match self.attempt(there, None, self.interrupt, edit)? {
                 Attempt::Changed => {}
                 Attempt::Nothing => return Ok(Changed::Nothing),
+                Attempt::TooSlow => return Ok(Changed::TooSlow),
                 Attempt::Replaced(warning) => {
                     let mut warnings = Vec::from_iter(warning);
                     if let Err(failure) = self.merge(there, &mut warnings, edit) {
@@ -93,18 +114,38 @@ impl Change<'_> {
                 (None, Some(late)) => self.place.prepare(there, late.bytes())?,
                 (None, None) => return Ok(Attempt::Nothing),
             };
-            if !edit.confirm(map)? {
-                continue;
+            edit.record(map)?;
+            let Some(prepared) = prepared.ready(there)? else { return Ok(Attempt::Changed) };
+            if let Some(ended) = self.commit(there, prepared, map, interrupt, edit)? {
+                return Ok(ended);
             }
+        }
+    }
+
+    /// Replaces the map within a moment of the last look. Returns nothing if the map must be edited
+    /// anew.
+    fn commit(
+        &self,
+        there: &Snapshot,
+        mut prepared: Prepared<'_>,
+        map: &SessionMap,
+        interrupt: &Interrupt,
+        edit: &mut dyn Edit,
+    ) -> Result<Option<Attempt>, Failure> {
+        for _ in 0..LAST_LOOKS {
+            let LastLook::Replace(until) = edit.recheck(map)? else { return Ok(None) };
             if interrupt.asked() {
                 return Err(stopped());
             }
-            return Ok(if prepared.commit(there)? {
-                Attempt::Replaced(self.place.sync_folder().err())
-            } else {
-                Attempt::Changed
-            });
+            prepared = match prepared.commit(there, until)? {
+                Committed::Replaced => {
+                    return Ok(Some(Attempt::Replaced(self.place.sync_folder().err())));
+                }
+                Committed::Changed => return Ok(Some(Attempt::Changed)),
+                Committed::Late(prepared) => prepared,
+            };
         }
+        Ok(Some(Attempt::TooSlow))
     }
 
     /// Merges what somebody put into a file that was open when it was replaced, until that has
@@ -124,6 +165,9 @@ impl Change<'_> {
             let is_ours = ours.as_deref() == Some(there.map.bytes());
             match self.attempt(&there, is_ours.then_some(&late), &unstopped, edit)? {
                 Attempt::Nothing => return Ok(()),
+                Attempt::TooSlow => {
+                    return Err(Failure::new("the last look ended too long before the change"));
+                }
                 Attempt::Changed => ours = None,
                 Attempt::Replaced(warning) => {
                     warnings.extend(warning);

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use super::change::{Change, Changed, Edit};
-use super::{MapHolder, Removal, Source, Witness};
+use super::change::{Change, Changed, Edit, LastLook};
+use super::{MapHolder, Removal, RemovalGuard, Source, too_slow};
 use crate::disk::interrupt::Interrupt;
 use crate::disk::lock::Lock;
 use crate::disk::map_file::{Located, MapPlace, Snapshot};
@@ -91,20 +91,24 @@ impl MapHolder for FileMap {
         self.warnings.clone()
     }
 
-    fn remove(&self, going: &[u32], witness: &mut dyn Witness) -> Result<Removal, Failure> {
+    fn remove(&self, going: &[u32], guard: &mut dyn RemovalGuard) -> Result<Removal, Failure> {
         let Some(held) = &self.held else { return Ok(Removal::default()) };
         let first = &held.snapshot.map;
         let (found, confirmed) = Default::default();
-        let mut cut = Cut { first, going: going.to_vec(), found, confirmed, witness };
+        let mut cut = Cut { first, going: going.to_vec(), found, confirmed, guard };
         let changed = self.change(&mut cut)?;
         let Cut { going, found, confirmed, .. } = cut;
         Ok(match changed {
             Changed::Gone => Removal { changed: going, ..Removal::default() },
             Changed::Nothing => Removal { changed: found.changed, ..Removal::default() },
+            Changed::TooSlow => {
+                let warnings = vec![too_slow(Some(held.place.path().to_owned()))];
+                Removal { failed: going, warnings, ..Removal::default() }
+            }
             Changed::Replaced(warnings) => {
                 let went = |place: &u32| confirmed.binary_search(place).is_err();
                 let removed = going.into_iter().filter(went).collect();
-                Removal { removed, changed: confirmed, failed: Vec::new(), warnings }
+                Removal { removed, changed: confirmed, warnings, ..Removal::default() }
             }
         })
     }
@@ -158,7 +162,7 @@ struct Cut<'a> {
     found: Found,
     /// Which were no longer as they were when the map was last about to be replaced.
     confirmed: Vec<u32>,
-    witness: &'a mut dyn Witness,
+    guard: &'a mut dyn RemovalGuard,
 }
 
 /// Where the mappings that are to go are found.
@@ -180,17 +184,21 @@ impl Edit for Cut<'_> {
         (!places.is_empty()).then(|| map.without(goes))
     }
 
-    fn confirm(&mut self, map: &SessionMap) -> Result<bool, Failure> {
-        let Found { places, held, .. } = &self.found;
-        let still = self.witness.look_again(held)?;
-        if still.len() < held.len() {
+    fn record(&mut self, map: &SessionMap) -> Result<(), Failure> {
+        self.guard.record(map, &self.found.places)
+    }
+
+    fn recheck(&mut self, _: &SessionMap) -> Result<LastLook, Failure> {
+        let held = &self.found.held;
+        let rechecked = self.guard.recheck(held)?;
+        if rechecked.still.len() < held.len() {
             let among = |places: &[u32], place: &u32| places.binary_search(place).is_ok();
-            self.going.retain(|place| !among(held, place) || among(&still, place));
-            return Ok(false);
+            let still = &rechecked.still;
+            self.going.retain(|place| !among(held, place) || among(still, place));
+            return Ok(LastLook::Edit);
         }
-        self.witness.write_down(map, places)?;
         self.confirmed.clone_from(&self.found.changed);
-        Ok(true)
+        Ok(LastLook::Replace(Some(rechecked.until())))
     }
 }
 

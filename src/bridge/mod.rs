@@ -8,8 +8,9 @@ mod put_back;
 mod running;
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use crate::domain::{Failure, SessionMap, Warning};
+use crate::domain::{Failure, SessionMap, Warning, WarningCode};
 
 pub use api::Address;
 pub use choose::{Choice, bridge_process, folder_at, is_silence, may_be_held, open};
@@ -36,24 +37,66 @@ pub struct Removal {
     pub changed: Vec<u32>,
     /// The places of those that should have gone and could not be let go.
     pub failed: Vec<u32>,
+    /// The one of those that a bridge was asked to remove without an answer: it may be gone.
+    pub unanswered: Option<u32>,
     /// What went wrong on the way.
     pub warnings: Vec<Warning>,
 }
 
-/// Who is asked right before mappings go.
-pub trait Witness {
-    /// A second look at the mappings at these places of the map that was read: those that still go.
-    ///
-    /// # Errors
-    /// Where nothing may go.
-    fn look_again(&mut self, going: &[u32]) -> Result<Vec<u32>, Failure>;
+/// How long after the last look at the files a change may come, and how often that look is repeated
+/// because it did not.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+const LAST_LOOKS: usize = 5;
 
-    /// Writes down, durably, that the mappings at these places of `map` are about to go (W10). This
-    /// may be a newer map than the one that was read.
+/// Up to how many removals the change comes within 10 ms of the last look, if nothing disturbs it.
+pub const MANY: usize = 1_000;
+
+/// What the last look has left of the mappings that are to be removed.
+#[derive(Debug)]
+pub struct Rechecked {
+    /// Those that are still to be removed, in order.
+    pub still: Vec<u32>,
+    /// When the look at the files ended; of more than [`MANY`] mappings, when they were judged.
+    pub ended: Instant,
+}
+
+impl Rechecked {
+    /// When the change must have come. Very many removals take longer by themselves: each beyond
+    /// [`MANY`] is given a microsecond.
+    fn until(&self) -> Instant {
+        let more = self.still.len().saturating_sub(MANY);
+        self.ended + LONGEST_PAUSE + Duration::from_micros(more as u64)
+    }
+}
+
+/// Guards a removal: it is recorded first, then everything is looked at once more, then the map
+/// changes.
+pub trait RemovalGuard {
+    /// Records, durably, that the mappings at these positions of `map` are about to be removed (W10).
+    /// This may be a newer map than the one that was read.
     ///
     /// # Errors
-    /// Where that cannot be done; nothing may go then.
-    fn write_down(&mut self, map: &SessionMap, places: &[u32]) -> Result<(), Failure>;
+    /// If that cannot be done; nothing may be removed then.
+    fn record(&mut self, map: &SessionMap, places: &[u32]) -> Result<(), Failure>;
+
+    /// Looks once more at the mappings at these positions of the map that was read, the files last
+    /// (D6, E5).
+    ///
+    /// # Errors
+    /// If nothing may be removed.
+    fn recheck(&mut self, going: &[u32]) -> Result<Rechecked, Failure>;
+}
+
+/// The warning that every last look was too long before the change.
+fn too_slow(path: Option<PathBuf>) -> Warning {
+    let message = format!(
+        "the last look at the sessions ended too long before the change, {LAST_LOOKS} times; the \
+         mappings are kept, and the next run tries again"
+    );
+    match path {
+        Some(path) => Warning::at(WarningCode::TooSlow, path, message),
+        None => Warning::new(WarningCode::TooSlow, message),
+    }
 }
 
 /// Whoever holds the map: it is read from there, and mappings are let go there.
@@ -79,7 +122,7 @@ pub trait MapHolder {
     /// What went wrong while reading.
     fn warnings(&self) -> Vec<Warning>;
 
-    /// Lets the mappings at these places go, each only if it still holds the session that was
-    /// read, and `witness`, asked right before, still says so.
-    fn remove(&self, going: &[u32], witness: &mut dyn Witness) -> Result<Removal, Failure>;
+    /// Removes the mappings at these positions, each only if it still holds the session that was
+    /// read, and `guard`, asked right before, leaves it.
+    fn remove(&self, going: &[u32], guard: &mut dyn RemovalGuard) -> Result<Removal, Failure>;
 }

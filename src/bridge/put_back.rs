@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::FileMap;
-use super::change::{Changed, Edit};
+use super::change::{Changed, Edit, LastLook};
 use crate::domain::session_map::Addition;
 use crate::domain::{ChatId, Failure, Form, SessionId, SessionMap, Warning};
 use crate::journal::{Layout, Removed};
@@ -35,7 +35,7 @@ impl FileMap {
     ) -> Result<(Vec<Fate>, Vec<Warning>), Failure> {
         let mut insert = Insert { entries, fates: Vec::new(), confirmed: Vec::new(), about_to };
         match self.change(&mut insert)? {
-            Changed::Nothing => Ok((insert.fates, Vec::new())),
+            Changed::Nothing | Changed::TooSlow => Ok((insert.fates, Vec::new())),
             Changed::Replaced(warnings) => Ok((insert.confirmed, warnings)),
             Changed::Gone => Err(no_map()),
         }
@@ -99,9 +99,14 @@ impl Edit for Insert<'_> {
         (!additions.is_empty()).then(|| map.with(form(map, self.entries), &additions))
     }
 
-    fn confirm(&mut self, _: &SessionMap) -> Result<bool, Failure> {
+    fn record(&mut self, _: &SessionMap) -> Result<(), Failure> {
         (self.about_to)(&self.fates)?;
         self.confirmed.clone_from(&self.fates);
-        Ok(true)
+        Ok(())
+    }
+
+    fn recheck(&mut self, _: &SessionMap) -> Result<LastLook, Failure> {
+        // What is restored needs no look at any session.
+        Ok(LastLook::Replace(None))
     }
 }

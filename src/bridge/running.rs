@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::api::{Api, Deleted, TO_ANSWER, Trouble, is_addressable};
-use super::{FileMap, MapHolder, Removal, Source, Witness};
+use super::{FileMap, LAST_LOOKS, MapHolder, Removal, RemovalGuard, Source, too_slow};
 use crate::disk::interrupt::Interrupt;
 use crate::domain::{Failure, Mapping, SessionMap, Warning, WarningCode};
 
@@ -16,6 +16,9 @@ const FOR_THE_LAST: Duration = TO_ANSWER;
 
 /// A call that has begun is given this long, even if that is more than is left.
 const SHORTEST: Duration = Duration::from_millis(100);
+
+/// What takes longer than this to record needs another look at the bridge's map.
+const LONG: Duration = Duration::from_millis(500);
 
 /// How long the file may take to lose the first mapping that the bridge lets go (B5).
 const FOR_THE_FILE: Duration = Duration::from_secs(2);
@@ -92,40 +95,61 @@ impl RunningBridge {
         false
     }
 
-    /// Lets one mapping go: whether it went, or why all must end here. `until` is when the last call
-    /// must be answered.
+    /// Removes one mapping, or says why not. `until` is when the last call must be answered.
     fn remove_one(
         &self,
         place: u32,
         mapping: Mapping<'_>,
         is_first: bool,
         until: Instant,
-        witness: &mut dyn Witness,
+        guard: &mut dyn RemovalGuard,
     ) -> Result<One, Failure> {
         let left = || until.saturating_duration_since(Instant::now());
-        let now = match self.api.sessions(left()) {
-            Ok(now) => now,
-            Err(trouble) => return Ok(One::End(trouble)),
-        };
-        if !now.mappings().any(|other| other == mapping) {
-            return Ok(One::Changed);
+        if let Some(end) = self.end_of(mapping, left()) {
+            return Ok(end);
         }
         if is_first && self.is_to_follow && !self.file_holds(mapping) {
             return Ok(One::Unseen);
         }
-        if witness.look_again(&[place])?.is_empty() {
-            return Ok(One::Stays);
+
+        let recording = Instant::now();
+        guard.record(&self.map, &[place])?;
+        // Another run may have kept the journal's lock meanwhile.
+        if recording.elapsed() > LONG
+            && let Some(end) = self.end_of(mapping, left())
+        {
+            return Ok(end);
         }
-        // Looking may have taken the time that was left; nothing has been asked for yet.
-        if left().is_zero() {
-            return Ok(One::Late);
+
+        for _ in 0..LAST_LOOKS {
+            let rechecked = guard.recheck(&[place])?;
+            if rechecked.still.is_empty() {
+                return Ok(One::Stays);
+            }
+            // Looking may have taken the time that was left; nothing has been asked for yet.
+            if left().is_zero() {
+                return Ok(One::Late);
+            }
+            if Instant::now() > rechecked.until() {
+                continue;
+            }
+            let deleted = self.api.delete(mapping.model, mapping.chat.0, left().max(SHORTEST));
+            return Ok(match deleted {
+                Ok(Deleted::Gone) => One::Gone,
+                Ok(Deleted::Already) => One::Changed,
+                Err(trouble) => One::Asked(trouble),
+            });
         }
-        witness.write_down(&self.map, &[place])?;
-        Ok(match self.api.delete(mapping.model, mapping.chat.0, left().max(SHORTEST)) {
-            Ok(Deleted::Gone) => One::Gone,
-            Ok(Deleted::Already) => One::Changed,
-            Err(trouble) => One::Asked(trouble),
-        })
+        Ok(One::TooSlow)
+    }
+
+    /// Asks whether the bridge still holds that mapping: nothing if it does, else how it ends.
+    fn end_of(&self, mapping: Mapping<'_>, left: Duration) -> Option<One> {
+        match self.api.sessions(left) {
+            Ok(now) if now.mappings().any(|other| other == mapping) => None,
+            Ok(_) => Some(One::Changed),
+            Err(trouble) => Some(One::End(trouble)),
+        }
     }
 
     /// Takes what the bridge still holds, after all, out of what is believed to have gone.
@@ -164,6 +188,8 @@ enum One {
     Stays,
     /// Nothing was asked, for want of time.
     Late,
+    /// Nothing was asked: each last look was too long before the call.
+    TooSlow,
     /// Nothing was asked: the file does not hold it, so nothing would show whose map it is.
     Unseen,
     /// Nothing was asked, and nothing more can be.
@@ -211,7 +237,7 @@ impl MapHolder for RunningBridge {
         self.file.as_ref().map(MapHolder::warnings).unwrap_or_default()
     }
 
-    fn remove(&self, going: &[u32], witness: &mut dyn Witness) -> Result<Removal, Failure> {
+    fn remove(&self, going: &[u32], guard: &mut dyn RemovalGuard) -> Result<Removal, Failure> {
         if let Some(file) = &self.file {
             file.check_lock()?;
         }
@@ -221,6 +247,7 @@ impl MapHolder for RunningBridge {
         let mut asked = false;
         let mut unanswered = None;
         let mut ends = None;
+        let mut too_slow_ones = 0;
         // One that the file holds comes first: with that it is seen whether the file follows.
         let (first, rest) = self.by_file(going);
         let order = [first, rest].concat();
@@ -234,7 +261,7 @@ impl MapHolder for RunningBridge {
             } else if Instant::now() >= until {
                 Some(late())
             } else {
-                match self.remove_one(*place, mapping, !asked, until, witness) {
+                match self.remove_one(*place, mapping, !asked, until, guard) {
                     Err(failure) if !asked => return Err(failure),
                     Err(failure) => Some(format!("{failure}; the rest is kept")),
                     Ok(One::End(trouble)) if !asked => return Err(self.trouble(&trouble)),
@@ -249,6 +276,11 @@ impl MapHolder for RunningBridge {
                         None
                     }
                     Ok(One::Stays) => None,
+                    Ok(One::TooSlow) => {
+                        too_slow_ones += 1;
+                        removal.failed.push(*place);
+                        None
+                    }
                     Ok(One::Late) => Some(late()),
                     Ok(One::Unseen) => Some(UNSEEN.to_owned()),
                     Ok(One::Gone) => {
@@ -264,14 +296,23 @@ impl MapHolder for RunningBridge {
                 }
             };
             if let Some(why) = end {
-                let rest = order[done..].iter().filter(|p| !removal.removed.contains(p));
+                let rest: Vec<u32> = order[done..]
+                    .iter()
+                    .copied()
+                    .filter(|place| !removal.removed.contains(place))
+                    .collect();
                 removal.failed.extend(rest);
                 ends = Some(why);
                 break;
             }
         }
+        if too_slow_ones > 0 {
+            removal.warnings.push(too_slow(self.real_path()));
+        }
+        removal.unanswered = unanswered;
         removal.removed.sort_unstable();
         removal.changed.sort_unstable();
+        removal.failed.sort_unstable();
         if asked {
             self.verify(&mut removal, unanswered);
         }

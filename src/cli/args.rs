@@ -26,7 +26,7 @@ Exit codes:
 Environment:
   CLAUDE_SESSION_DIR  the folder of session_map.json, as --session-dir
   CLAUDE_BRIDGE_PORT  where --bridge auto looks for a bridge, instead of 8000
-  CLAUDE_CONFIG_DIR, CODEX_HOME, GEMINI_CLI_HOME
+  CLAUDE_CONFIG_DIR, CODEX_HOME, GEMINI_CLI_HOME, VIBE_HOME
                       where the CLIs keep their sessions, as they know it
   NO_COLOR            no colours";
 

@@ -190,7 +190,7 @@ impl KeepCommand {
         let base = |cli: Cli| -> Result<PathBuf, Failure> {
             let provider = PROVIDERS.iter().find(|provider| provider.name == cli.name());
             let provider = provider.ok_or_else(|| Failure::new("no such provider"))?;
-            clean.base(provider, None)
+            Ok(clean.base(provider, None)?.folder)
         };
         let mut keeping = settings.file.keeping.clone();
         // The environment of the service that this takes the place of is as good as a written job, for what

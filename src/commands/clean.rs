@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::clerk::{Clerk, Eyes};
 use super::held::sweep;
-use crate::bridge::{self, Access, MapHolder};
+use super::second_look::{Observer, SecondLook};
+use crate::bridge::{self, Access, MapHolder, Removal};
 use crate::config::{self, Clean};
 use crate::disk::interrupt::Interrupt;
 use crate::disk::map_file::stopped;
@@ -63,21 +63,23 @@ pub fn run_on(
     let (plan, observations) = match holder.map() {
         None => (Plan::default(), Observations::default()),
         Some(map) => {
-            let eyes = Eyes { config, map, map_owner: holder.owner(), now, policies: &policies };
+            let observer =
+                Observer { config, map, map_owner: holder.owner(), now, policies: &policies };
             let mut memories = Memories::new(now);
             let again = Some(&mut memories).filter(|_| !config.dry_run);
-            let mut observations = eyes.look(|_, model| config.asks_for(model), again)?;
+            let mut observations = observer.look(|_, model| config.asks_for(model), again)?;
             let mut plan = Plan::new(&mut observations, &policies);
             warnings.extend(keep_matching(&config.keep, map, &mut plan));
             pins(config, holder.as_ref(), &plan, &policies)?.apply(map, &mut plan);
             let any_goes = plan.going().next().is_some();
-            let running = if any_goes { eyes.processes() } else { Processes::default() };
-            let (in_use, held) = eyes.in_use(plan.going(), &running)?;
+            let running = if any_goes { observer.processes() } else { Processes::default() };
+            let (work, held) = observer.work(plan.going(), &running)?;
             plan.held = held;
-            for (place, why) in in_use.kept {
+            plan.processes = work.names;
+            for (place, why) in work.kept {
                 plan.settle(place, Verdict::Keep(why));
             }
-            observations.warnings.extend(in_use.warnings);
+            observations.warnings.extend(work.warnings);
             warnings.extend(keep_unreachable(holder.as_ref(), &mut plan));
             check_limit(config.max_remove, &plan)?;
             if interrupt.asked() {
@@ -87,8 +89,8 @@ pub fn run_on(
             if !config.dry_run {
                 let journal = Journal::at(&config.state_dir()?);
                 let holder = holder.as_ref();
-                let eyes = (&eyes, memories);
-                changed = apply(holder, &journal, &id, eyes, &mut plan, &mut observations)?;
+                let look = (&observer, memories);
+                changed = apply(holder, &journal, &id, look, &mut plan, &mut observations)?;
             }
             warnings.extend(odd_models(map, config));
             warnings.append(&mut observations.warnings);
@@ -119,12 +121,13 @@ pub fn run_on(
     Ok(run)
 }
 
-/// Lets go what is planned to go, each looked at once more right before (D6). Whether anything went.
+/// Removes what the plan removes, each mapping looked at once more right before (D6). Returns true if
+/// anything was removed.
 fn apply(
     holder: &dyn MapHolder,
     journal: &Journal,
     run: &str,
-    (eyes, memories): (&Eyes<'_>, Memories),
+    (observer, memories): (&Observer<'_>, Memories),
     plan: &mut Plan,
     observations: &mut Observations,
 ) -> Result<bool, Failure> {
@@ -133,8 +136,8 @@ fn apply(
         return Ok(false);
     }
     let source = holder.source();
-    let mut clerk = Clerk {
-        eyes,
+    let mut guard = SecondLook {
+        observer,
         journal,
         run,
         map_path: holder.real_path(),
@@ -143,14 +146,22 @@ fn apply(
         observations,
         memories,
         held: HashMap::new(),
+        processes: HashMap::new(),
         stayed: Vec::new(),
         warnings: Vec::new(),
-        written: HashSet::new(),
+        recorded: vec![false; observer.map.mappings().count()],
     };
-    let removal = holder.remove(&going, &mut clerk)?;
-    clerk.take_back(&removal.changed);
-    let Clerk { stayed, held, warnings, .. } = clerk;
+    let removal = holder.remove(&going, &mut guard);
+    match &removal {
+        Ok(removal) => guard.void(removal),
+        // The map is unchanged, so nothing that was recorded was removed.
+        Err(failure) if failure.exit != Exit::Partly => guard.void(&Removal::default()),
+        Err(_) => {}
+    }
+    let removal = removal?;
+    let SecondLook { stayed, held, processes, warnings, .. } = guard;
     plan.held.extend(held);
+    plan.processes.extend(processes);
     for (place, verdict, seen) in stayed {
         let verdict = match verdict {
             Verdict::Keep(KeepReason::Active) => Verdict::Keep(KeepReason::UsedMeanwhile),
@@ -382,10 +393,7 @@ impl Run {
                     )
         };
         let in_doubt = self.plan.decisions.iter().any(|decision| doubtful(decision.verdict));
-        if in_doubt || self.warnings.iter().any(|warning| warning.code.is_trouble()) {
-            Exit::Partly
-        } else {
-            Exit::Done
-        }
+        let trouble = || self.warnings.iter().any(|warning| warning.code.is_trouble());
+        if in_doubt || trouble() { Exit::Partly } else { Exit::Done }
     }
 }

@@ -4,6 +4,7 @@
 mod environment;
 mod map;
 mod place;
+mod processes;
 mod runs;
 mod timers;
 
@@ -76,8 +77,14 @@ pub fn run(
 ) -> Result<Vec<Check>, Failure> {
     let patient = Patient::new(config, shown, now, interrupt);
     let mut checks = Vec::new();
-    let parts: [Part; 5] =
-        [place::checks, map::checks, map::bridge_checks, runs::state_checks, timers::checks];
+    let parts: [Part; 6] = [
+        place::checks,
+        map::checks,
+        processes::checks,
+        map::bridge_checks,
+        runs::state_checks,
+        timers::checks,
+    ];
     for part in parts {
         if interrupt.asked() {
             return Err(stopped());

@@ -1,7 +1,6 @@
 //! One recipe for each command.
 
 pub mod clean;
-mod clerk;
 pub mod completions;
 pub mod config;
 pub mod demo;
@@ -16,5 +15,6 @@ pub mod list;
 pub mod man;
 mod page;
 pub mod schedule;
+mod second_look;
 pub mod status;
 pub mod undo;

@@ -147,8 +147,8 @@ fn put_back(
     // Before, so that no clean in between lets them go again; after, so that a kill in between
     // leaves them to be put back.
     let (fates, mut warnings) =
-        map.put_back(entries, &mut |fates| journal.put_back(&marks(fates, false)))?;
-    if let Err(failure) = journal.put_back(&marks(&fates, true)) {
+        map.put_back(entries, &mut |fates| journal.put_back(marks(fates, false).into_iter()))?;
+    if let Err(failure) = journal.put_back(marks(&fates, true).into_iter()) {
         warnings.push(Warning::new(WarningCode::NotWrittenDown, failure.message));
     }
     Ok((fates, warnings))

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::openclaw;
-use crate::provider::PROVIDERS;
+use crate::provider::{PROVIDERS, Provider};
 
 /// The key to Claude's web page. It is a secret, and written down nowhere.
 pub(super) const SESSION_KEY: &str = "SESSION_KEY";
@@ -56,7 +56,7 @@ impl Environment {
 
     /// An environment whose variables `value` tells.
     pub fn from(value: impl Fn(&str) -> Option<OsString>) -> Self {
-        let own = PROVIDERS.iter().filter_map(|provider| Some(provider.variable?.0));
+        let own = PROVIDERS.iter().flat_map(Provider::variables);
         let names = FOR_TIMERS.into_iter().chain(OF_ONE_RUN).chain(own).chain(openclaw::VARIABLES);
         let set = names.filter_map(|name| Some((name, value(name)?)));
         Self(set.filter(|(_, value)| !value.is_empty()).collect())
@@ -65,7 +65,7 @@ impl Environment {
     /// The variables that say where a run looks and how it reports, with their values: what a timer
     /// must see to do as a person's run does. The terminal's are none of them.
     pub fn settings(&self) -> Vec<(&'static str, OsString)> {
-        let own = PROVIDERS.iter().filter_map(|provider| Some(provider.variable?.0));
+        let own = PROVIDERS.iter().flat_map(Provider::variables);
         FOR_TIMERS.into_iter().chain(own).filter_map(|name| Some((name, self.get(name)?))).collect()
     }
 

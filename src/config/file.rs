@@ -151,6 +151,8 @@ fn parse(path: &Path, text: &str, home: Option<&Path>) -> Result<ConfigFile, Fai
         clean.allow_remote_bridge =
             section.take("allow_remote_bridge", "allow_remote_bridge = false", boolean)?;
         clean.providers = section.take("provider", "provider = [\"claude\"]", providers)?;
+        clean.ignore_processes =
+            section.take("ignore_processes", "ignore_processes = [\"vector\"]", program_names)?;
         clean.max_remove = section.take("max_remove", "max_remove = 100", |value| {
             number(value)?.parse().map_err(|_| "not a whole number".to_owned())
         })?;
@@ -242,6 +244,14 @@ fn shared(section: &mut Section<'_>, paths: &Paths<'_>) -> Result<Layer, Failure
 fn patterns(value: &DeValue<'_>) -> Result<Vec<String>, Wrong> {
     let mut patterns = Patterns::default();
     texts(value, |text| patterns.add(text).map_err(|why| format!("wrong in {text:?}: {why}")))
+}
+
+fn program_names(value: &DeValue<'_>) -> Result<Vec<String>, Wrong> {
+    texts(value, |name| match name {
+        "" => Err("an empty name".to_owned()),
+        name if name.contains('/') => Err(format!("{name:?}, which is a path and not a name")),
+        _ => Ok(()),
+    })
 }
 
 /// One threshold, or a table of them: `default` and some providers' own.

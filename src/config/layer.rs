@@ -104,6 +104,8 @@ pub struct Layer {
     pub keep: Vec<String>,
     /// The only providers to judge, by name.
     pub providers: Option<Vec<String>>,
+    /// The programs that never show that a session is in use.
+    pub ignore_processes: Option<Vec<String>>,
     /// The most mappings that may go in one run.
     pub max_remove: Option<u64>,
     /// How the report is written.

@@ -18,7 +18,7 @@ use crate::bridge::Choice;
 use crate::domain::{Clock, Failure, Missing, Patterns, Thresholds};
 use crate::process;
 use crate::provider::web::{KeySources, Variable};
-use crate::provider::{PROVIDERS, Provider};
+use crate::provider::{Base, Ignored, PROVIDERS, Provider};
 
 pub use drop_in::DropIn;
 pub use environment::Environment;
@@ -97,6 +97,8 @@ pub struct Clean {
     pub providers: Vec<String>,
     /// The most mappings that may go in one run.
     pub max_remove: Option<u64>,
+    /// The programs whose open files and arguments never show that a session is in use.
+    pub ignore_processes: Ignored,
     /// How the report is written.
     pub format: Format,
     /// Whether the report has colours.
@@ -143,11 +145,22 @@ impl Clean {
         Ok(state_dir_in(&home))
     }
 
-    /// The folder of that provider, such as `~/.claude`.
+    /// Returns where that provider keeps its files, such as `~/.claude`.
     ///
     /// # Errors
-    /// Where it lies in the home of a user who has none.
-    pub fn base(&self, provider: &Provider, map_owner: Option<u32>) -> Result<PathBuf, Failure> {
+    /// If it is in the home of a user who has none.
+    pub fn base(&self, provider: &Provider, map_owner: Option<u32>) -> Result<Base, Failure> {
+        // As root on another user's map, root's own variables say nothing of that user's CLIs (X2).
+        let us = process::user();
+        let theirs = map_owner.filter(|owner| us == 0 && *owner != 0);
+        let user = theirs.unwrap_or(us);
+        let temporary = provider
+            .temporary_of(user, |name| self.environment.get(name).filter(|_| theirs.is_none()));
+        let folder = self.folder_of(provider, map_owner)?;
+        Ok(Base { folder, temporary })
+    }
+
+    fn folder_of(&self, provider: &Provider, map_owner: Option<u32>) -> Result<PathBuf, Failure> {
         // As root on another user's map, root's own variables say nothing of that user's CLIs (X2).
         let is_theirs = process::user() == 0 && map_owner.is_some_and(|owner| owner != 0);
         if !matches!(self.home, Home::Given(_))

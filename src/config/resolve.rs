@@ -8,7 +8,7 @@ use super::{Clean, ConfigFile, Environment, Format, Home, PROGRAM, Verbosity};
 use super::{STATE_IN_HOME, absolute};
 use crate::bridge::Choice;
 use crate::domain::{Clock, Exit, Failure, Missing};
-use crate::provider::PROVIDERS;
+use crate::provider::{Ignored, PROVIDERS};
 
 /// Everything that settings are made of, but for the flags.
 #[derive(Debug, Clone)]
@@ -182,6 +182,12 @@ impl Layers<'_> {
             Vec::new(),
             |names| if names.is_empty() { "all".to_owned() } else { names.join(", ") },
         );
+        let ignore_processes = Ignored(self.setting(
+            "ignore_processes",
+            |layer| &layer.ignore_processes,
+            Vec::new(),
+            |names| if names.is_empty() { "none".to_owned() } else { names.join(", ") },
+        ));
         let limit = self.pick("", |layer| &layer.max_remove);
         let (max_remove, origin) = limit.map_or((None, Origin::Default), |(n, o)| (Some(n), o));
         self.show("max_remove", max_remove.map_or("none".to_owned(), |n| n.to_string()), origin);
@@ -234,6 +240,7 @@ impl Layers<'_> {
             keep,
             providers,
             max_remove,
+            ignore_processes,
             format,
             color,
             verbosity,

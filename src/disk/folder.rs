@@ -210,6 +210,19 @@ impl Folder {
         Ok(Status::of(&stat))
     }
 
+    /// The status of what `name` is or leads to, links followed.
+    pub fn status_of_target(&self, name: &OsStr) -> io::Result<Status> {
+        let stat = rustix::io::retry_on_intr(|| {
+            rustix::fs::statat(&self.descriptor, name, AtFlags::empty())
+        })?;
+        Ok(Status::of(&stat))
+    }
+
+    /// Opens this folder once more, to list it again.
+    pub fn reopened(&self) -> io::Result<Self> {
+        Self::reopen(self.descriptor.as_fd(), &self.path)
+    }
+
     /// Opens the regular file called `name`, to read it.
     pub fn open_file(&self, name: &OsStr) -> io::Result<File> {
         self.open_with_status(name).map(|(file, _)| file)

@@ -9,6 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::time::Instant;
 
 use self::left::{Fingerprint, Prints, Stage};
 use super::attributes::carry_over;
@@ -29,6 +30,19 @@ pub struct Prepared<'a> {
     fingerprint: Fingerprint,
     /// Whether there is nothing of that name any more, or nothing that may go.
     is_gone: bool,
+    /// True if the file system can let two files change places.
+    can_exchange: bool,
+}
+
+/// How a commit ended.
+#[derive(Debug)]
+pub enum Committed<'a> {
+    /// The new map is in place.
+    Replaced,
+    /// The map is no longer what was read, and is as another process left it.
+    Changed,
+    /// It was too late; nothing was done.
+    Late(Prepared<'a>),
 }
 
 impl MapPlace {
@@ -68,7 +82,9 @@ impl MapPlace {
                 Ok(made) => {
                     let written = Written(0, 0, Timestamp::MAX);
                     let place = self;
-                    let prepared = Prepared { place, name, written, fingerprint, is_gone: false };
+                    let (is_gone, can_exchange) = (false, true);
+                    let prepared =
+                        Prepared { place, name, written, fingerprint, is_gone, can_exchange };
                     return Ok((prepared, made.into()));
                 }
                 Err(Errno::EXIST) => {}
@@ -96,45 +112,61 @@ impl MapPlace {
     }
 }
 
-impl Prepared<'_> {
-    /// Puts the new map in the place of `there`. False where that is no longer what is there; then
-    /// everything is as somebody else left it.
+impl<'a> Prepared<'a> {
+    /// Gets everything ready, so that little is left to do after the last look. Returns nothing if the
+    /// temporary file is gone.
+    ///
+    /// The file's second name says what may be in it afterwards: a kill could leave another process's
+    /// map there, which no later run may sweep (W8).
+    pub fn ready(mut self, there: &Snapshot) -> Result<Option<Self>, Failure> {
+        let prints = Prints { old: Fingerprint::of(there.map.bytes()), new: self.fingerprint };
+        match self.rename_aside(prints) {
+            Ok(name) => self.name = name,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) if cannot_exchange(error) => self.can_exchange = false,
+            Err(error) => return Err(self.failed(&error.into())),
+        }
+        Ok(Some(self))
+    }
+
+    /// Puts the new map in the place of `there`, if that is not later than `until`.
     ///
     /// The two files change places in one step, so that what comes out can be compared with what
-    /// was read: whatever came in between is put back, and nobody's write is lost (W8).
-    pub fn commit(mut self, there: &Snapshot) -> Result<bool, Failure> {
+    /// was read: a map that came in between is put back, and no write is lost (W8).
+    pub fn commit(
+        mut self,
+        there: &Snapshot,
+        until: Option<Instant>,
+    ) -> Result<Committed<'a>, Failure> {
         let place = self.place;
-        let unreadable = |error| self.failed(&error);
-        // Reckoned first, so that the moment between the look and the exchange is short.
-        let prints = Prints { old: Fingerprint::of(there.map.bytes()), new: self.fingerprint };
-        if !place.still_holds(&place.name, there).map_err(unreadable)? {
-            return Ok(false);
+        let holds = place.still_holds(&place.name, there);
+        if !holds.map_err(|error| self.failed(&error))? {
+            return Ok(Committed::Changed);
         }
-        match self.change_places(prints) {
+        if until.is_some_and(|until| Instant::now() > until) {
+            return Ok(Committed::Late(self));
+        }
+
+        let exchanged =
+            if self.can_exchange { self.rename(RenameFlags::EXCHANGE) } else { Err(Errno::NOSYS) };
+        match exchanged {
             Ok(()) => {}
             // It was removed in between; that is a change as well.
-            Err(Errno::NOENT) => return Ok(false),
+            Err(Errno::NOENT) => return Ok(Committed::Changed),
             // Not every file system can do it.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP | Errno::PERM) => {
+            Err(error) if cannot_exchange(error) => {
                 self.rename_plainly().map_err(|error| self.failed(&error.into()))?;
                 self.is_gone = true;
-                return Ok(true);
+                return Ok(Committed::Replaced);
             }
             Err(error) => return Err(self.failed(&error.into())),
         }
-        // From here on the old map is where the new one was, and goes when this is dropped.
+        // From here on the old map has the temporary name, and is removed when this is dropped.
         if place.still_holds(&self.name, there).is_ok_and(|same| same) {
-            return Ok(true);
+            return Ok(Committed::Replaced);
         }
         self.put_back()?;
-        Ok(false)
-    }
-
-    /// Lets the two files change places, once this one's name tells what may lie there afterwards: a
-    /// kill could leave somebody else's map there, which no later run may sweep (W8).
-    fn change_places(&mut self, prints: Prints) -> Result<(), Errno> {
-        self.name = self.rename_aside(prints)?;
-        self.rename(RenameFlags::EXCHANGE)
+        Ok(Committed::Changed)
     }
 
     #[expect(clippy::disallowed_methods, reason = "our own temporary file gets its second name")]
@@ -200,6 +232,11 @@ impl Prepared<'_> {
             "the map is as it was; its folder must let this user replace files"
         })
     }
+}
+
+/// Returns true if that is how a file system refuses to let two files change places.
+fn cannot_exchange(error: Errno) -> bool {
+    matches!(error, Errno::INVAL | Errno::NOSYS | Errno::NOTSUP | Errno::PERM)
 }
 
 /// What tells whether somebody has written to a file.

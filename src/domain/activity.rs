@@ -17,34 +17,39 @@ pub enum Reading {
     Unreadable,
     /// It belongs to neither this user, root, nor the map's owner.
     Foreign,
+    /// It was read completely, but the CLI seems to keep its sessions somewhere else.
+    Doubtful,
 }
 
-/// A file, its last write, and its last use.
+/// A file of a session, its last write, and its last use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionFile {
-    /// Where it lies.
+    /// Where it is.
     pub path: PathBuf,
     /// Its mtime.
     pub written: Timestamp,
-    /// The last use that it shows: the same, or its newest record where those count.
+    /// The last use that it shows: its mtime, or its newest record where those count.
     pub used: Timestamp,
+    /// True for the session's own file, as its CLI names it; false for any other path that shows
+    /// that the session exists.
+    pub is_own: bool,
 }
 
 impl SessionFile {
-    /// A file whose last write is its last use.
+    /// A session's own file whose last write is its last use.
     pub fn by_mtime(path: PathBuf, written: Timestamp) -> Self {
-        Self { path, written, used: written }
+        Self { path, written, used: written, is_own: true }
     }
 }
 
-/// What of a session has no record in it, where those count: it shows no use, unless nothing else
-/// shows any.
+/// The files of a session without a record in them, where records count: they show no use, unless
+/// nothing else shows any.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recordless {
-    /// Its own file; the newest, where there are several.
+    /// The newest file that shows that the session exists, its own file first.
     pub own: Option<SessionFile>,
-    /// The newest write of files beside it.
-    pub side: Option<Timestamp>,
+    /// The newest write of any other path.
+    pub other: Option<Timestamp>,
 }
 
 /// A file that may belong to the session and could not be read.
@@ -52,98 +57,155 @@ pub struct Recordless {
 pub struct Unread {
     /// No later write than this can be in it.
     pub newest: Timestamp,
-    /// Whether it may be the session's own file, rather than one beside it.
+    /// True if it may show that the session exists.
     pub may_be_own: bool,
 }
 
-/// What was observed of one session. There may be as many as mappings, and most have little of
-/// this, so what is rare or large is boxed.
+/// The evidence of one session. There may be as many as mappings, and most have little of it, so
+/// what is rare or large is boxed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Activity {
-    /// Its own file; the newest, where there are several.
+    /// The path that shows that the session exists: its own file if there is one, else the newest.
     pub own: Option<Box<SessionFile>>,
     /// A copy in the archive, which cannot be resumed.
     pub archived: Option<Box<SessionFile>>,
-    /// The newest write of subagents and other files beside it.
-    pub side: Option<Timestamp>,
+    /// The newest use that any evidence shows.
+    pub used: Option<Timestamp>,
     /// What could not be read of it.
     pub unread: Option<Box<Unread>>,
-    /// What has no record in it; only until all was seen.
+    /// What has no record in it, until the search is finished.
     pub recordless: Option<Box<Recordless>>,
 }
 
 impl Activity {
-    /// Takes in one of the session's own files.
-    pub fn saw_own(&mut self, file: SessionFile) {
-        keep_newest(&mut self.own, file);
+    /// Adds a path that shows that the session exists, and when it was used.
+    pub fn add_file(&mut self, file: SessionFile) {
+        self.add_use(file.used);
+        let written = self.own.as_ref().map_or(file.written, |own| own.written.max(file.written));
+        keep_best(&mut self.own, file);
+        if let Some(own) = &mut self.own {
+            own.written = written;
+        }
     }
 
-    /// Takes in an archived copy.
-    pub fn saw_archived(&mut self, file: SessionFile) {
-        keep_newest(&mut self.archived, file);
+    /// Returns true if a path that is used then would not replace the one that is shown.
+    pub fn has_better(&self, is_own: bool, used: Timestamp) -> bool {
+        self.own.as_ref().is_some_and(|own| (own.is_own, own.used) >= (is_own, used))
     }
 
-    /// Takes in a write beside the session's own file.
-    pub fn saw_side(&mut self, written: Timestamp) {
-        self.side = self.side.max(Some(written));
+    /// Adds a write of another path that shows that the session exists.
+    pub fn add_write(&mut self, written: Timestamp) {
+        if let Some(own) = &mut self.own {
+            own.written = own.written.max(written);
+        }
     }
 
-    /// Takes in a file that may be the session's and could not be read.
-    pub fn missed(&mut self, newest: Timestamp, may_be_own: bool) {
+    /// Adds an archived copy.
+    pub fn add_archived(&mut self, file: SessionFile) {
+        keep_best(&mut self.archived, file);
+    }
+
+    /// Adds a use that a path shows which does not show that the session exists.
+    pub fn add_use(&mut self, used: Timestamp) {
+        self.used = self.used.max(Some(used));
+    }
+
+    /// Adds a file that may be the session's and could not be read.
+    pub fn add_unread(&mut self, newest: Timestamp, may_be_own: bool) {
         let unread = self.unread.get_or_insert_with(|| Box::new(Unread { newest, may_be_own }));
         unread.newest = unread.newest.max(newest);
         unread.may_be_own |= may_be_own;
     }
 
-    /// Takes in one of the session's own files that has no record in it.
-    pub fn saw_own_recordless(&mut self, file: SessionFile) {
+    /// Adds a file without a record that shows that the session exists.
+    pub fn add_recordless_file(&mut self, file: SessionFile) {
         let seen = self.recordless.get_or_insert_default();
-        if seen.own.as_ref().is_none_or(|before| before.written < file.written) {
+        let rank = |file: &SessionFile| (file.is_own, file.written);
+        if seen.own.as_ref().is_none_or(|before| rank(before) < rank(&file)) {
             seen.own = Some(file);
         }
     }
 
-    /// Takes in a write beside the session's own file that left no record there.
-    pub fn saw_side_recordless(&mut self, written: Timestamp) {
+    /// Adds a write of any other path without a record.
+    pub fn add_recordless_use(&mut self, written: Timestamp) {
         let seen = self.recordless.get_or_insert_default();
-        seen.side = seen.side.max(Some(written));
+        seen.other = seen.other.max(Some(written));
     }
 
-    /// Once all was seen: where none of the session's own files has a record, their mtime counts after
-    /// all. The file that this made the session's own, if it did.
+    /// Adds all that another search of the same session has found.
+    pub fn merge(&mut self, other: Self) {
+        let Self { own, archived, used, unread, recordless } = other;
+        if let Some(own) = own {
+            self.add_file(*own);
+        }
+        if let Some(archived) = archived {
+            self.add_archived(*archived);
+        }
+        self.used = self.used.max(used);
+        if let Some(unread) = unread {
+            self.add_unread(unread.newest, unread.may_be_own);
+        }
+        if let Some(recordless) = recordless {
+            let Recordless { own, other } = *recordless;
+            if let Some(own) = own {
+                self.add_recordless_file(own);
+            }
+            if let Some(other) = other {
+                self.add_recordless_use(other);
+            }
+        }
+    }
+
+    /// Ends the search where records count: if no path that shows that the session exists has a
+    /// record, mtimes count after all. Returns the file that then stands for the session.
     pub fn settle_recordless(&mut self) -> Option<&SessionFile> {
-        let Recordless { own, side } = *self.recordless.take()?;
-        if self.own.is_some() {
+        let Recordless { own, other } = *self.recordless.take()?;
+        if let Some(known) = &mut self.own {
+            let newest = own.map(|file| file.written).max(other);
+            known.written = newest.map_or(known.written, |newest| known.written.max(newest));
             return None;
         }
-        self.own = Some(Box::new(own?));
-        self.side = self.side.max(side);
+        self.used = self.used.max(other);
+        self.add_file(own?);
         self.own.as_deref()
     }
 
-    /// The last use over all of the session's files. A session exists by its own file alone:
-    /// without one, files beside it count for nothing, and an archived copy tells its own age.
-    pub fn last_used(&self) -> Option<Timestamp> {
-        match (&self.own, &self.archived) {
-            (Some(own), _) => Some(own.used).max(self.side),
-            (None, Some(archived)) => Some(archived.used),
-            (None, None) => None,
+    /// Forgets uses before `cutoff` of a session that does not exist: old files beside it show
+    /// nothing any more.
+    pub fn forget_old_uses(&mut self, cutoff: Timestamp) {
+        if self.own.is_none() {
+            self.used = self.used.filter(|used| *used >= cutoff);
         }
     }
 
-    /// The last write over all of the session's files that were seen to be its own.
-    pub fn last_written(&self) -> Option<Timestamp> {
-        self.own.as_ref().map(|own| own.written).max(self.side)
+    /// The last use of the session. An archived copy shows its own age.
+    pub fn last_used(&self) -> Option<Timestamp> {
+        match (&self.own, &self.archived) {
+            (None, Some(archived)) => Some(archived.used),
+            _ => self.used,
+        }
     }
 
-    /// The file that shows the session exists.
+    /// Returns true if the session was used at `cutoff` or later; an archived one is not.
+    pub fn is_used_since(&self, cutoff: Timestamp) -> bool {
+        (self.own.is_some() || self.archived.is_none()) && self.used >= Some(cutoff)
+    }
+
+    /// The last write of any path that shows that the session exists.
+    pub fn last_written(&self) -> Option<Timestamp> {
+        self.own.as_ref().map(|own| own.written).max(self.used)
+    }
+
+    /// The file that shows that the session exists.
     pub fn file(&self) -> Option<&SessionFile> {
         self.own.as_deref().or(self.archived.as_deref())
     }
 }
 
-fn keep_newest(place: &mut Option<Box<SessionFile>>, file: SessionFile) {
-    if place.as_ref().is_none_or(|before| before.used < file.used) {
-        *place = Some(Box::new(file));
+/// Keeps the better file: the session's own before any other, then the one used last.
+fn keep_best(kept: &mut Option<Box<SessionFile>>, file: SessionFile) {
+    let rank = |file: &SessionFile| (file.is_own, file.used);
+    if kept.as_ref().is_none_or(|before| rank(before) < rank(&file)) {
+        *kept = Some(Box::new(file));
     }
 }

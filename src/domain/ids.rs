@@ -68,14 +68,13 @@ static HEX: [u8; 256] = {
     values
 };
 
-/// When a version 7 UUID was made, in whole seconds since 1970 (its first 48 bits are
-/// milliseconds, RFC 9562); nothing for other ids.
-pub fn uuid7_seconds(id: &str) -> Option<i64> {
-    let number = uuid(id.as_bytes())?;
+/// Returns when a version 7 UUID was made, in milliseconds since 1970: its first 48 bits (RFC 9562).
+/// Returns nothing for other UUIDs.
+pub fn uuid7_milliseconds(number: u128) -> Option<i64> {
     if number >> 76 & 0xf != 7 {
         return None;
     }
-    i64::try_from(number >> 80).ok().map(|milliseconds| milliseconds / 1000)
+    i64::try_from(number >> 80).ok()
 }
 
 #[cfg(test)]
@@ -105,9 +104,9 @@ mod tests {
 
     #[test]
     fn only_version_7_tells_its_time() {
-        assert_eq!(uuid7_seconds(UUID), Some(0x0192_f3a4_5b6c / 1000));
-        assert_eq!(uuid7_seconds("0192f3a4-5b6c-4d8e-9f00-112233445566"), None);
-        assert_eq!(uuid7_seconds("foo"), None);
-        assert_eq!(uuid7_seconds("ffffffff-ffff-7fff-bfff-ffffffffffff"), Some(281_474_976_710));
+        let made = |text: &str| uuid7_milliseconds(uuid(text.as_bytes()).unwrap());
+        assert_eq!(made(UUID), Some(0x0192_f3a4_5b6c));
+        assert_eq!(made("0192f3a4-5b6c-4d8e-9f00-112233445566"), None);
+        assert_eq!(made("ffffffff-ffff-7fff-bfff-ffffffffffff"), Some(281_474_976_710_655));
     }
 }

@@ -20,7 +20,7 @@ pub struct Observation {
 
 /// What is known of a session that was not looked at.
 static UNSEEN: Activity =
-    Activity { own: None, archived: None, side: None, unread: None, recordless: None };
+    Activity { own: None, archived: None, used: None, unread: None, recordless: None };
 
 /// What a mapping is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,6 +143,8 @@ pub struct HeldFor {
 pub struct Plan {
     /// Why those are held that are, by their place in the map.
     pub held: HashMap<u32, HeldFor>,
+    /// What the processes are called that mappings are kept for.
+    pub processes: HashMap<u32, String>,
     /// One for each judged mapping.
     pub decisions: Vec<Decision>,
 }

@@ -91,24 +91,30 @@ pub fn judge(evidence: Evidence<'_>, policy: Policy) -> Verdict {
     };
     match reading {
         Reading::Absent => return Verdict::Keep(K::RootAbsent),
-        Reading::Unreadable => return Verdict::Keep(K::RootUnreadable),
         Reading::Foreign => return Verdict::Keep(K::RootForeign),
-        Reading::Whole | Reading::Partly => {}
+        Reading::Whole | Reading::Partly | Reading::Unreadable | Reading::Doubtful => {}
     }
-    let exists = activity.own.is_some();
-    if exists && activity.last_used() >= Some(policy.cutoff) {
+
+    if activity.is_used_since(policy.cutoff) {
         return Verdict::Keep(K::Active);
     }
-    if reading == Reading::Partly {
-        return Verdict::Keep(K::NotReadWhole);
+    match reading {
+        Reading::Unreadable => return Verdict::Keep(K::RootUnreadable),
+        Reading::Partly => return Verdict::Keep(K::NotReadWhole),
+        _ => {}
     }
-    // An unread file matters where it could make the session exist, or make it active.
+
+    // An unread file matters if it could show that the session exists, or that it is active.
+    let exists = activity.own.is_some();
     if let Some(unread) = &activity.unread
         && (unread.newest >= policy.cutoff || (unread.may_be_own && !exists))
-        && (exists || unread.may_be_own)
     {
         return Verdict::Keep(K::FileUnread);
     }
+    if reading == Reading::Doubtful && (exists || activity.archived.is_none()) {
+        return Verdict::Keep(K::ProviderInDoubt);
+    }
+
     if exists {
         let is_written = activity.last_written() >= Some(policy.cutoff);
         return Verdict::Remove(if is_written { R::IdleByRecord } else { R::Idle });
@@ -147,7 +153,9 @@ mod tests {
     }
 
     fn own(seconds: i64) -> Activity {
-        Activity { own: Some(Box::new(at(seconds))), ..Activity::default() }
+        let mut activity = Activity::default();
+        activity.add_file(at(seconds));
+        activity
     }
 
     fn seen(activity: &Activity, reading: Reading) -> Verdict {
@@ -173,27 +181,33 @@ mod tests {
         check(&own(i64::MIN), IDLE);
         let mut a_nanosecond = own(0);
         let just_before = Timestamp::new(CUTOFF - 1, 999_999_999);
-        a_nanosecond.saw_own(SessionFile::by_mtime("/s".into(), just_before));
+        a_nanosecond.add_file(SessionFile::by_mtime("/s".into(), just_before));
         check(&a_nanosecond, IDLE);
     }
 
     #[test]
     fn the_newest_of_all_files_counts() {
         let mut activity = own(CUTOFF - 500);
-        activity.saw_own(at(CUTOFF - 900));
+        activity.add_file(at(CUTOFF - 900));
         assert_eq!(activity.last_used(), Some(Timestamp::new(CUTOFF - 500, 0)));
         check(&activity, IDLE);
-        activity.saw_side(Timestamp::new(CUTOFF + 5, 0));
+        activity.add_use(Timestamp::new(CUTOFF + 5, 0));
         check(&activity, ACTIVE);
     }
 
     #[test]
-    fn files_beside_a_session_never_make_it_exist() {
+    fn files_beside_a_session_never_make_it_exist_e2() {
         let mut activity = Activity::default();
-        activity.saw_side(Timestamp::new(CUTOFF + 5, 0));
+        activity.add_use(Timestamp::new(CUTOFF - 5, 0));
         check(&activity, GONE);
-        activity.missed(Timestamp::MAX, false);
-        check(&activity, GONE);
+        // Until it is seen to be used, nothing is removed.
+        activity.add_use(Timestamp::new(CUTOFF, 0));
+        check(&activity, ACTIVE);
+        let mut unread = Activity::default();
+        unread.add_unread(Timestamp::new(CUTOFF - 1, 0), false);
+        check(&unread, GONE);
+        unread.add_unread(Timestamp::new(CUTOFF, 0), false);
+        check(&unread, UNREAD);
     }
 
     #[test]
@@ -201,14 +215,15 @@ mod tests {
         let archived =
             Activity { archived: Some(Box::new(at(CUTOFF + 50))), ..Activity::default() };
         check(&archived, Verdict::Remove(RemoveReason::Archived));
-        let both = Activity { own: Some(Box::new(at(CUTOFF - 50))), ..archived };
+        let mut both = archived;
+        both.add_file(at(CUTOFF - 50));
         check(&both, IDLE);
     }
 
     #[test]
     fn what_could_not_be_read_keeps_what_it_could_change() {
         let with = |mut activity: Activity, newest, may_be_own| {
-            activity.missed(Timestamp::new(newest, 0), may_be_own);
+            activity.add_unread(Timestamp::new(newest, 0), may_be_own);
             activity
         };
         check(&with(own(CUTOFF - 5), CUTOFF, false), UNREAD);
@@ -224,6 +239,7 @@ mod tests {
     fn only_a_root_read_whole_lets_anything_go_d1_d2() {
         let readings = [
             (Reading::Partly, KeepReason::NotReadWhole),
+            (Reading::Unreadable, KeepReason::RootUnreadable),
             (Reading::Absent, KeepReason::RootAbsent),
             (Reading::Unreadable, KeepReason::RootUnreadable),
             (Reading::Foreign, KeepReason::RootForeign),

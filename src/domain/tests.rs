@@ -12,39 +12,83 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 fn file(name: &str, written: i64, used: i64) -> SessionFile {
-    SessionFile { path: PathBuf::from(name), written: at(written), used: at(used) }
+    SessionFile { path: PathBuf::from(name), written: at(written), used: at(used), is_own: true }
 }
 
 #[test]
 fn of_several_files_the_one_that_was_used_last_counts() {
     let mut seen = Activity::default();
     assert_eq!((seen.last_used(), seen.last_written(), seen.file()), (None, None, None));
-    seen.saw_own(file("a", 9, 5));
-    seen.saw_own(file("b", 8, 7));
-    seen.saw_own(file("c", 7, 7));
-    seen.saw_own(file("d", 99, 6));
-    assert_eq!(seen.own.as_deref(), Some(&file("b", 8, 7)), "of equals the first");
-    assert_eq!((seen.last_used(), seen.last_written()), (Some(at(7)), Some(at(8))));
-    seen.saw_archived(file("x", 50, 50));
-    assert_eq!(seen.file(), Some(&file("b", 8, 7)), "an archived copy is second to it");
+    seen.add_file(file("a", 9, 5));
+    seen.add_file(file("b", 8, 7));
+    seen.add_file(file("c", 7, 7));
+    seen.add_file(file("d", 99, 6));
+    assert_eq!(seen.own.as_deref(), Some(&file("b", 99, 7)), "of equals the first");
+    assert_eq!((seen.last_used(), seen.last_written()), (Some(at(7)), Some(at(99))));
+    seen.add_archived(file("x", 50, 50));
+    assert_eq!(seen.file(), Some(&file("b", 99, 7)), "an archived copy is second to it");
     assert_eq!(seen.last_used(), Some(at(7)));
-    seen.saw_side(at(20));
-    seen.saw_side(at(10));
-    assert_eq!((seen.last_used(), seen.last_written()), (Some(at(20)), Some(at(20))));
+    seen.add_use(at(20));
+    seen.add_use(at(10));
+    assert_eq!((seen.last_used(), seen.last_written()), (Some(at(20)), Some(at(99))));
+    let other = SessionFile { is_own: false, ..file("newer", 30, 30) };
+    seen.add_file(other.clone());
+    assert_eq!(seen.file(), Some(&file("b", 99, 7)), "any other path is second to its own file");
+    assert_eq!(seen.last_used(), Some(at(30)));
+    let mut unknown = Activity::default();
+    unknown.add_file(other.clone());
+    assert_eq!((unknown.file(), unknown.last_used()), (Some(&other), Some(at(30))));
     let mut archived = Activity::default();
-    archived.saw_archived(file("x", 3, 2));
-    archived.saw_side(at(9));
-    assert_eq!(archived.last_used(), Some(at(2)), "files beside no file count for nothing");
+    archived.add_archived(file("x", 3, 2));
+    archived.add_use(at(9));
+    assert_eq!(archived.last_used(), Some(at(2)), "files beside it count for nothing");
+    assert!(!archived.is_used_since(at(0)));
     assert_eq!(archived.file(), Some(&file("x", 3, 2)));
+}
+
+#[test]
+fn what_two_searches_found_adds_up() {
+    let mut one = Activity::default();
+    one.add_file(file("a", 5, 5));
+    let mut other = Activity::default();
+    other.add_file(file("b", 9, 3));
+    other.add_archived(file("x", 2, 2));
+    other.add_use(at(7));
+    other.add_unread(at(4), true);
+    other.add_recordless_file(file("c", 8, 8));
+    other.add_recordless_use(at(20));
+    one.merge(other.clone());
+    assert_eq!(one.own.as_deref(), Some(&file("a", 9, 5)));
+    assert_eq!((one.last_used(), one.archived.as_deref()), (Some(at(7)), Some(&file("x", 2, 2))));
+    assert_eq!(one.unread, other.unread);
+    assert_eq!(one.recordless, other.recordless);
+    let mut empty = Activity::default();
+    empty.merge(other.clone());
+    assert_eq!(empty, other);
+}
+
+#[test]
+fn old_uses_beside_a_session_that_does_not_exist_are_forgotten_e2() {
+    for (used, expected) in [(9, None), (10, Some(at(10)))] {
+        let mut beside = Activity::default();
+        beside.add_use(at(used));
+        beside.forget_old_uses(at(10));
+        assert_eq!(beside.last_used(), expected);
+        assert_eq!(beside.is_used_since(at(10)), expected.is_some());
+    }
+    let mut session = Activity::default();
+    session.add_file(file("a", 5, 5));
+    session.forget_old_uses(at(10));
+    assert_eq!(session.last_used(), Some(at(5)));
 }
 
 #[test]
 fn what_was_missed_is_bounded_by_the_newest_and_may_be_own_if_any_may() {
     let mut seen = Activity::default();
-    seen.missed(at(5), false);
+    seen.add_unread(at(5), false);
     assert_eq!(seen.unread.as_deref(), Some(&Unread { newest: at(5), may_be_own: false }));
-    seen.missed(at(3), true);
-    seen.missed(at(9), false);
+    seen.add_unread(at(3), true);
+    seen.add_unread(at(9), false);
     assert_eq!(seen.unread.as_deref(), Some(&Unread { newest: at(9), may_be_own: true }));
 }
 
@@ -52,18 +96,18 @@ fn what_was_missed_is_bounded_by_the_newest_and_may_be_own_if_any_may() {
 fn files_without_a_record_count_only_where_no_other_does() {
     let mut seen = Activity::default();
     assert_eq!(seen.settle_recordless(), None);
-    seen.saw_own_recordless(file("a", 5, 5));
-    seen.saw_own_recordless(file("b", 9, 9));
-    seen.saw_own_recordless(file("c", 9, 8));
-    seen.saw_own_recordless(file("d", 2, 2));
-    seen.saw_side_recordless(at(30));
-    seen.saw_side_recordless(at(20));
+    seen.add_recordless_file(file("a", 5, 5));
+    seen.add_recordless_file(file("b", 9, 9));
+    seen.add_recordless_file(file("c", 9, 8));
+    seen.add_recordless_file(file("d", 2, 2));
+    seen.add_recordless_use(at(30));
+    seen.add_recordless_use(at(20));
     assert_eq!(seen.settle_recordless(), Some(&file("b", 9, 9)), "the newest; of equals the first");
     assert_eq!(seen.last_used(), Some(at(30)));
     let mut seen = Activity::default();
-    seen.saw_own_recordless(file("a", 90, 90));
-    seen.saw_side_recordless(at(95));
-    seen.saw_own(file("b", 1, 1));
+    seen.add_recordless_file(file("a", 90, 90));
+    seen.add_recordless_use(at(95));
+    seen.add_file(file("b", 1, 1));
     assert_eq!(seen.settle_recordless(), None);
     assert_eq!(seen.last_used(), Some(at(1)));
 }
@@ -99,7 +143,9 @@ fn each_verdict_has_its_state_and_its_words() {
         (Verdict::Keep(K::InUse(7)), State::InUse, "process 7"),
         (Verdict::Keep(K::InUse(0)), State::InUse, "another process"),
         (Verdict::Keep(K::Held), State::InUse, "held"),
-        (Verdict::Keep(K::UseUntold), State::Unknown, "perhaps in use"),
+        (Verdict::Keep(K::InUseUnknown), State::Unknown, "perhaps in use"),
+        (Verdict::Keep(K::Resident(4121)), State::Resident, "process 4121"),
+        (Verdict::Keep(K::ProviderInDoubt), State::Unknown, "CLI in doubt"),
         (Verdict::Keep(K::Active), State::Active, "used lately"),
         (Verdict::Keep(K::MissingKept), State::Missing, "--missing keep"),
         (Verdict::Keep(K::ArchivedKept), State::Archived, "--missing keep"),
@@ -111,7 +157,9 @@ fn each_verdict_has_its_state_and_its_words() {
         assert_eq!(verdict.goes(), matches!(verdict, Verdict::Remove(_)));
     }
     let names = State::ALL.map(State::name);
-    assert_eq!(names, ["active", "idle", "missing", "in_use", "pinned", "archived", "unknown"]);
+    let expected =
+        ["active", "idle", "missing", "in_use", "pinned", "resident", "archived", "unknown"];
+    assert_eq!(names, expected);
     assert_eq!(State::ALL.map(|state| state.to_string())[3], "in use");
     assert_eq!(
         (Clock::Mtime.to_string(), Clock::Record.to_string()),
@@ -165,7 +213,7 @@ fn planned(used: &[Option<i64>]) -> (Plan, Observations) {
     let activities = used.iter().map(|used| {
         let mut activity = Activity::default();
         if let Some(used) = used {
-            activity.saw_own(file("f", *used, *used));
+            activity.add_file(file("f", *used, *used));
         }
         activity
     });
@@ -207,7 +255,7 @@ fn a_plan_tells_what_goes_and_takes_in_what_became_of_it() {
     assert_eq!(observations.activity(Subject::NoString), None);
     assert_eq!(observations.provider(0).unwrap().root, PathBuf::from("/root"));
     let mut again = Activity::default();
-    again.saw_own(file("f", 9_999, 9_999));
+    again.add_file(file("f", 9_999, 9_999));
     observations.see_again(subject, again);
     assert_eq!(observations.activity(subject).unwrap().last_used(), Some(at(9_999)));
     assert!(observations.warnings.is_empty());

@@ -15,8 +15,10 @@ pub enum State {
     Archived,
     /// It would go, but is to be kept.
     Pinned,
-    /// It would go, but a live process uses it, or a hold says so.
+    /// It would be removed, but a live process uses it, or a hold protects it.
     InUse,
+    /// It would be removed, but its CLI is alive and idle by its own record.
+    Resident,
     /// Used within the threshold.
     Active,
     /// Last used before the threshold.
@@ -25,12 +27,13 @@ pub enum State {
 
 impl State {
     /// All of them, in the order of the summary.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Active,
         Self::Idle,
         Self::Missing,
         Self::InUse,
         Self::Pinned,
+        Self::Resident,
         Self::Archived,
         Self::Unknown,
     ];
@@ -43,6 +46,7 @@ impl State {
             Self::Archived => "archived",
             Self::Pinned => "pinned",
             Self::InUse => "in_use",
+            Self::Resident => "resident",
             Self::Active => "active",
             Self::Idle => "idle",
         }
@@ -86,12 +90,26 @@ pub enum KeepReason {
     InUse(u32),
     /// Somebody holds it: work is in flight. The plan tells why, and since when.
     Held,
-    /// It would have gone, but it could not be told whether a process uses it.
-    UseUntold,
+    /// It would be removed, but its CLI, the process of that id, is alive and idle by its own record.
+    Resident(u32),
+    /// It would be removed, but it is not known whether a process uses it.
+    InUseUnknown,
+    /// Its CLI seems to keep its sessions somewhere else.
+    ProviderInDoubt,
     /// It should have gone, and its holder did not let it go.
     Failed(RemoveReason),
     /// It would have gone, but the map no longer holds it as it was judged.
     ChangedMeanwhile(RemoveReason),
+}
+
+impl KeepReason {
+    /// The process that the mapping is kept for, if one is known.
+    pub fn process(self) -> Option<u32> {
+        match self {
+            Self::InUse(process) | Self::Resident(process) => Some(process).filter(|id| *id != 0),
+            _ => None,
+        }
+    }
 }
 
 /// Why a mapping goes.
@@ -139,6 +157,7 @@ impl Verdict {
                 KeepReason::ArchivedKept => State::Archived,
                 KeepReason::PutBack | KeepReason::Pinned => State::Pinned,
                 KeepReason::InUse(_) | KeepReason::Held => State::InUse,
+                KeepReason::Resident(_) => State::Resident,
                 _ => State::Unknown,
             },
         }
@@ -151,7 +170,9 @@ impl fmt::Display for Verdict {
         use KeepReason as K;
         match self {
             Self::Keep(KeepReason::InUse(0)) => return f.write_str("another process"),
-            Self::Keep(KeepReason::InUse(process)) => return write!(f, "process {process}"),
+            Self::Keep(KeepReason::InUse(process) | KeepReason::Resident(process)) => {
+                return write!(f, "process {process}");
+            }
             _ => {}
         }
         f.write_str(match self {
@@ -176,8 +197,10 @@ impl fmt::Display for Verdict {
                 K::PutBack => "put back lately",
                 K::Pinned => "matches --keep",
                 K::InUse(_) => "in use",
+                K::Resident(_) => "resident",
+                K::ProviderInDoubt => "CLI in doubt",
                 K::Held => "held",
-                K::UseUntold => "perhaps in use",
+                K::InUseUnknown => "perhaps in use",
                 K::ChangedMeanwhile(_) => "changed meanwhile",
             },
         })
@@ -192,6 +215,7 @@ impl fmt::Display for State {
             Self::Archived => "archived",
             Self::Pinned => "pinned",
             Self::InUse => "in use",
+            Self::Resident => "resident",
             Self::Active => "active",
             Self::Idle => "idle",
         })

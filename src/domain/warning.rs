@@ -21,6 +21,10 @@ pub enum WarningCode {
     FileUnread,
     /// Something that may say that a session is in use could not be read.
     UseUnread,
+    /// A CLI seems to keep its sessions somewhere that is not known.
+    ProviderInDoubt,
+    /// Each last look at the files was too long before the change.
+    TooSlow,
     /// Every judged mapping of a provider is missing, so this may be the wrong home.
     WrongHome,
     /// The new map stands, but a power cut might still undo it.

@@ -56,8 +56,8 @@ impl Journal {
     ///
     /// # Errors
     /// Where that cannot be done.
-    pub fn put_back(&self, entries: &[PutBack]) -> Result<(), Failure> {
-        store::append(&self.folder, removals::PUT_BACK, entries.iter())
+    pub fn put_back(&self, entries: impl Iterator<Item = PutBack>) -> Result<(), Failure> {
+        store::append(&self.folder, removals::PUT_BACK, entries)
     }
 
     /// Writes down a run that has ended.

@@ -18,7 +18,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::running::{ignored_signals, is_parent_one_of_ours, is_stopped};
+use super::own::{ignored_signals, is_parent_one_of_ours};
+use super::running::is_stopped;
 
 /// What is handed on. SIGKILL and SIGSTOP cannot be, the others are about this process alone, and those
 /// without a name cannot be sent.

@@ -154,6 +154,17 @@ impl Environ {
     }
 }
 
+/// Returns true if a CLI's process of that id may keep its files in `base`: the folder that
+/// `variable` names in its environment, else the one called `folder` in its home.
+pub fn may_have_folder(id: u32, variable: Option<(&str, &str)>, folder: &str, base: &Path) -> bool {
+    let Some(environ) = Environ::of(id).filter(|environ| !environ.variables.is_empty()) else {
+        return true;
+    };
+    let moved = variable.and_then(|(name, suffix)| Some(environ.folder(name)?.join(suffix)));
+    let theirs = moved.or_else(|| Some(environ.folder("HOME")?.join(folder)));
+    theirs.is_none_or(|theirs| environ.compare(&theirs, base) != Whose::Others)
+}
+
 /// One of those processes that looks like a bridge on the map in `folder`: a Python program whose
 /// environment names that folder, or that works in it or has a file in it open. One that was told
 /// no folder has the default one, if it also calls itself a bridge.

@@ -3,14 +3,16 @@
 mod bounded;
 mod child;
 mod listening;
+mod own;
 mod program;
 mod running;
 
 pub use bounded::{Ended, run_bounded};
 pub use child::{Child, NotStarted, become_command, own_program};
-pub use listening::{Whose, bridge_on, folder_of_listener, whose_listener};
-pub use program::{named_ancestor, running};
-pub use running::{Process, Processes, is_alive, life, lockers, namespace, started};
+pub use listening::{Whose, bridge_on, folder_of_listener, may_have_folder, whose_listener};
+pub use own::{namespace, pid_domain};
+pub use program::{is_claude, named_ancestor, running};
+pub use running::{Process, Processes, is_alive, life, lockers, started};
 
 use nix::unistd::{Uid, User};
 use rustix::time::{ClockId, clock_gettime};

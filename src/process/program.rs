@@ -1,18 +1,52 @@
 //! Which program a process is: one that runs as itself, or a script that an interpreter runs.
+//!
+//! Packagers rename a CLI's program: `codex-raw`, `.codex-wrapped`, `codex-unwrapped`,
+//! `codex-x86_64-unknown-linux-musl`. So a program is known by its executable, and by what is left of
+//! its name without such additions.
 
 use memchr::memmem;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
-use super::running::{Process, ancestors, line};
+use super::own::ancestors;
+use super::running::{Process, file_name, line};
 
-/// One of `all` that is a program of one of these names, run as itself or by an interpreter, or whose
-/// program lies below a folder that is called like `package`, such as `/@openai/codex/`.
+/// Claude Code's name, its package, and the folder of its versions.
+const CLAUDE: &str = "claude";
+const CLAUDE_PACKAGE: &str = "/@anthropic-ai/claude-code";
+const CLAUDE_VERSIONS: &[u8] = b"/claude/versions/";
+
+/// Returns one of `all` that is a program of one of these names, run as itself or by an interpreter,
+/// or whose program is below a folder named like `package`, such as `/@openai/codex/`.
 pub fn running(all: &[Process], names: &[&str], package: &str) -> Option<u32> {
+    all.iter().find(|process| is_running(process, names, package)).map(|process| process.id)
+}
+
+fn is_running(process: &Process, names: &[&str], package: &str) -> bool {
     let is_it = |program: &[u8]| {
-        file_name_is(program, names) || memmem::find(program, package.as_bytes()).is_some()
+        is_called(program, names) || memmem::find(program, package.as_bytes()).is_some()
     };
-    let found = all.iter().find(|one| is_program(&one.name, &one.arguments, is_it))?;
-    Some(found.id)
+    is_program(&process.name, &process.arguments, is_it) || is_run_as(process, names)
+}
+
+/// Returns true for a Claude Code.
+pub fn is_claude(process: &Process) -> bool {
+    is_running(process, &[CLAUDE, "claude-code"], CLAUDE_PACKAGE)
+        || process.program().is_some_and(|program| {
+            memmem::find(program.as_os_str().as_bytes(), CLAUDE_VERSIONS).is_some()
+        })
+}
+
+impl Process {
+    /// Returns true if it may be a program of that name, for all that anybody may read of it.
+    pub fn may_be_cli(&self, name: &str) -> bool {
+        is_program(&self.name, &self.arguments, |program| is_called(program, &[name]))
+    }
+}
+
+/// Returns true if the file that the process runs has one of these names. An interpreter has none.
+fn is_run_as(process: &Process, names: &[&str]) -> bool {
+    process.program().is_some_and(|program| is_called(program.as_os_str().as_bytes(), names))
 }
 
 /// The nearest process that this one descends from and that is a program of one of these names, run as
@@ -22,12 +56,14 @@ pub fn named_ancestor(names: &[&str]) -> Option<u32> {
         let status = fs::read(format!("/proc/{id}/status")).unwrap_or_default();
         let arguments = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
         let name = line(&status, b"Name:\t").unwrap_or_default();
-        is_program(name, &arguments, |program| file_name_is(program, names))
+        let process = Process { id: *id, name: name.to_vec(), arguments };
+        is_program(name, &process.arguments, |program| is_called(program, names))
+            || is_run_as(&process, names)
     })
 }
 
-/// Whether a process of that name and with those arguments is a program that `is_it` knows by its
-/// path: as the name, as the first argument, or as the script that an interpreter runs.
+/// Returns true if a process of that name and with those arguments is a program that `is_it` knows by
+/// its path: as the name, as the first argument, or as the script that an interpreter runs.
 fn is_program(name: &[u8], arguments: &[u8], is_it: impl Fn(&[u8]) -> bool) -> bool {
     let mut words = arguments.split(|byte| *byte == 0);
     let first = words.next().unwrap_or_default();
@@ -37,10 +73,10 @@ fn is_program(name: &[u8], arguments: &[u8], is_it: impl Fn(&[u8]) -> bool) -> b
     // `node /usr/bin/gemini …`, and `node --no-warnings=DEP0040 /usr/bin/gemini …`, as Gemini CLI
     // starts itself.
     let is_option = |word: &&[u8]| word.starts_with(b"-");
-    let script = if file_name_is(first, &["node", "nodejs", "bun", "deno"]) {
+    let script = if is_called(first, &["node", "nodejs", "bun", "deno"]) {
         words.find(|word| !is_option(word) && *word != b"run")
-    } else if file_name_is(without_version(first), &INTERPRETERS) {
-        // What a shell is told to run names it as well, but stands behind an option.
+    } else if is_called(without_version(first), &INTERPRETERS) {
+        // What a shell is told to run names it as well, but follows an option.
         words.next().filter(|word| !is_option(word))
     } else {
         // `tail claude` is about a file.
@@ -60,12 +96,43 @@ fn without_version(program: &[u8]) -> &[u8] {
     &program[..length]
 }
 
-/// Whether the last part of that path is one of these names.
-fn file_name_is(path: &[u8], names: &[&str]) -> bool {
-    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+/// Returns true if the last component of that path is one of these names, whatever a packager has
+/// added to it.
+fn is_called(path: &[u8], names: &[&str]) -> bool {
+    let name = file_name(path);
     // As packagers start it: `node …/bundle/gemini.js`.
     let name = name.strip_suffix(b".js").unwrap_or(name);
-    names.iter().any(|wanted| name == wanted.as_bytes())
+    let plain = without_additions(name);
+    names.iter().any(|wanted| name == wanted.as_bytes() || plain == wanted.as_bytes())
+}
+
+/// A program's name without what packagers add to it. The kernel keeps 15 bytes of a process's name,
+/// so the end of a long one may be cut.
+fn without_additions(name: &[u8]) -> &[u8] {
+    const ENDS: [&[u8]; 6] = [b"-wrapped", b"-unwrapped", b"-raw", b"-bin", b"-real", b".exe"];
+    const MACHINES: [&[u8]; 8] = [
+        b"-x86_64-",
+        b"-aarch64-",
+        b"-arm64-",
+        b"-armv7-",
+        b"-i686-",
+        b"-linux-",
+        b"-darwin-",
+        b"-musl-",
+    ];
+    let mut name = name;
+    while let Some(rest) = name.strip_prefix(b".") {
+        name = rest;
+    }
+    while let Some(rest) = ENDS.iter().find_map(|end| name.strip_suffix(*end)) {
+        name = rest;
+    }
+    let machine = MACHINES.iter().filter_map(|machine| memmem::find(name, machine)).min();
+    name = machine.map_or(name, |at| &name[..at]);
+
+    // `claude-2.1.332`
+    let version = name.windows(2).position(|two| two[0] == b'-' && two[1].is_ascii_digit());
+    version.map_or(name, |at| &name[..at])
 }
 
 #[cfg(test)]
@@ -97,5 +164,29 @@ mod tests {
         check("vim", &["vim", "/usr/bin/gemini"], false);
         check("less", &["less", "/notes/@google/gemini/x"], false);
         check("", &[], false);
+    }
+
+    #[test]
+    fn a_program_is_known_without_what_packagers_add_to_its_name_e4() {
+        for name in [
+            "codex",
+            "/opt/codex-raw",
+            "/nix/store/x/bin/.codex-wrapped",
+            "..codex-wrapped-wrapped",
+            "codex-unwrapped",
+            "codex-x86_64-unknown-linux-musl",
+            "codex-aarch64-apple-darwin",
+            "codex-linux-x64",
+            "codex-0.171.0",
+            "codex-bin",
+            "codex.exe",
+            // As the kernel cuts it.
+            "codex-x86_64-un",
+        ] {
+            assert!(is_called(name.as_bytes(), &["codex"]), "{name}");
+        }
+        for name in ["codexes", "my-codex", "codex-app", "codex.md", "raw", "", "."] {
+            assert!(!is_called(name.as_bytes(), &["codex"]), "{name}");
+        }
     }
 }

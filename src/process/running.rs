@@ -13,13 +13,13 @@ use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
+use super::own::ancestors;
 use crate::disk::folder::Folder;
 use rustix::process::Pid;
 
 /// What our own processes are called.
-const OURS: &[u8] = b"session-warden";
+pub(super) const OURS: &[u8] = b"session-warden";
 
 /// One process.
 #[derive(Debug, Clone)]
@@ -88,55 +88,56 @@ impl Processes {
         self.unread.as_deref()
     }
 
-    /// The words of all their arguments that `wanted` tells a number for, each with the process
-    /// that has it. A word is what stands between characters that are in no id; where an id may
-    /// hold dots, both with and without what follows a dot. A word that ends in something as long
-    /// as a UUID names that too, as a file's name does.
-    pub fn naming(&self, wanted: impl Fn(&[u8]) -> Option<u32>) -> HashMap<u32, u32> {
-        let mut found = HashMap::new();
-        // Another run of ours that names a session, to keep it or put it back, does not use it.
-        for process in self.all.iter().filter(|process| process.name != OURS) {
-            let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte);
-            let is_dotted = |byte: &u8| is_word(byte) || *byte == b'.';
-            let arguments = &process.arguments;
-            let plain = arguments.split(|byte| !is_word(byte));
-            let dotted = arguments.split(|byte| !is_dotted(byte));
-            let ends = plain.clone().filter_map(end_like_uuid);
-            for number in plain.chain(dotted).chain(ends).filter_map(&wanted) {
-                found.entry(number).or_insert(process.id);
-            }
-        }
-        found
-    }
-
-    /// The process of that name which has a file open whose name is one that `wanted` tells a
-    /// number for.
-    ///
-    /// # Errors
-    /// Where it cannot be told what a process of that name has open.
-    pub fn holding(
-        &self,
-        name: &[u8],
-        wanted: impl Fn(&[u8]) -> Option<u32>,
-    ) -> Result<HashMap<u32, u32>, String> {
-        let mut found = HashMap::new();
-        for process in self.all.iter().filter(|process| process.name == name) {
-            let files = open_files(process.id).map_err(|error| {
-                let why = crate::disk::words(&error);
-                format!("cannot tell what process {} has open: {why}", process.id)
-            })?;
-            for target in files {
-                let number = target.file_name().and_then(|name| wanted(name.as_bytes()));
-                if let Some(number) = number {
-                    found.entry(number).or_insert(process.id);
-                }
-            }
-        }
-        Ok(found)
+    /// Returns what those of them are called that have one of these ids.
+    pub fn names(&self, ids: &HashSet<u32>) -> HashMap<u32, String> {
+        let named = self.all.iter().filter(|process| ids.contains(&process.id));
+        named.map(|one| (one.id, String::from_utf8_lossy(&one.name).into_owned())).collect()
     }
 }
 
 impl Process {
+    /// Returns true for another run of this program.
+    pub fn is_ours(&self) -> bool {
+        self.name == OURS
+    }
+
+    /// Returns true if the process or its program is called so.
+    pub fn is_called(&self, name: &[u8]) -> bool {
+        /// How much of a name the kernel keeps.
+        const KEPT: usize = 15;
+        let first = self.arguments.split(|byte| *byte == 0).next().unwrap_or_default();
+        self.name == name.get(..KEPT).unwrap_or(name)
+            || file_name(first) == name
+            || self
+                .program()
+                .is_some_and(|program| file_name(program.as_os_str().as_bytes()) == name)
+    }
+
+    /// The path of the file that it runs, if that can be read.
+    pub fn program(&self) -> Option<PathBuf> {
+        Some(without_deleted(fs::read_link(format!("/proc/{}/exe", self.id)).ok()?))
+    }
+
+    /// Returns the paths of what it has open; none if it has ended.
+    ///
+    /// # Errors
+    /// If that cannot be read.
+    pub fn open_files(&self) -> io::Result<Vec<PathBuf>> {
+        open_files(self.id)
+    }
+
+    /// Returns the folder that it works in; nothing if it has ended.
+    ///
+    /// # Errors
+    /// If that cannot be read.
+    pub fn working_folder(&self) -> io::Result<Option<PathBuf>> {
+        match fs::read_link(format!("/proc/{}/cwd", self.id)) {
+            Ok(folder) => Ok(Some(without_deleted(folder))),
+            Err(error) if has_ended(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reads that process, if it is one of those users' and no zombie.
     fn read(proc: &Folder, id: u32, users: &[u32]) -> io::Result<Option<Self>> {
         let status = match proc.read_below(&format!("{id}/status")) {
@@ -193,10 +194,15 @@ fn may_name(environment: io::Result<Vec<u8>>, is_such: impl Fn(&Path) -> bool) -
     !variables().any(|variable| variable.starts_with(b"HOME=")) || values.any(is_such)
 }
 
-/// The end of a word that is longer than a UUID and may be one, as in `rollout-<time>-<uuid>`.
-fn end_like_uuid(word: &[u8]) -> Option<&[u8]> {
-    let (before, end) = word.split_at_checked(word.len().checked_sub(36)?)?;
-    before.last().is_some_and(|byte| !byte.is_ascii_alphanumeric()).then_some(end)
+/// A path in `/proc` without the mark that the file or folder was removed since.
+fn without_deleted(path: PathBuf) -> PathBuf {
+    let removed = path.as_os_str().as_bytes().strip_suffix(b" (deleted)");
+    removed.map(|bytes| PathBuf::from(OsStr::from_bytes(bytes))).unwrap_or(path)
+}
+
+/// The last component of a path.
+pub(super) fn file_name(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
 }
 
 /// Whether that is what reading of a process says which has ended meanwhile.
@@ -253,52 +259,10 @@ pub fn lockers() -> Result<HashMap<u64, u32>, String> {
     Ok(locks.lines().filter(|line| !line.contains("->")).filter_map(entry).collect())
 }
 
-/// Whether this program has started this process.
-pub(super) fn is_parent_one_of_ours() -> bool {
-    let comm = format!("/proc/{}/comm", std::os::unix::process::parent_id());
-    fs::read(comm).is_ok_and(|name| name.trim_ascii_end() == OURS)
-}
-
 /// Whether that process stands still; nothing where no system tells.
 pub(super) fn is_stopped(id: u32) -> Option<bool> {
     let stat = fs::read(format!("/proc/{id}/stat")).ok()?;
     Some(stat_field(&stat, 3)? == b"T")
-}
-
-/// The name space of processes that this one is in, and the boot of the machine that numbers it:
-/// elsewhere the same id is another process's. Each machine numbers its name spaces alike, so the
-/// number alone would take another machine's for ours. Nothing where the system has none, or does
-/// not tell.
-pub fn namespace() -> Option<&'static str> {
-    static OURS: OnceLock<Option<String>> = OnceLock::new();
-    let read = || {
-        let space = fs::read_link("/proc/self/ns/pid").ok()?.into_os_string().into_string().ok()?;
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        Some(format!("{space} {}", boot.trim()).trim_end().to_owned())
-    };
-    OURS.get_or_init(read).as_deref()
-}
-
-/// The signals that this process was started to ignore, as under `nohup`; none where the system does
-/// not tell.
-pub(super) fn ignored_signals() -> Vec<i32> {
-    let status = fs::read("/proc/self/status").unwrap_or_default();
-    let mask = field(&status, b"SigIgn:").and_then(|mask| std::str::from_utf8(mask).ok());
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or(0);
-    (1..=64).filter(|signal| mask & 1 << (signal - 1) != 0).collect()
-}
-
-/// This process and those that it descends from, the nearest first.
-pub(super) fn ancestors() -> Vec<u32> {
-    let mut all = Vec::new();
-    let mut next = Some(std::process::id());
-    while let Some(id) = next.filter(|id| *id != 0 && !all.contains(id)) {
-        all.push(id);
-        let status = fs::read(format!("/proc/{id}/status")).unwrap_or_default();
-        next = field(&status, b"PPid:")
-            .and_then(|parent| std::str::from_utf8(parent).ok()?.parse().ok());
-    }
-    all
 }
 
 /// The kernel's own threads, as far as they can be told at once: often most of what runs, and none
@@ -326,7 +290,7 @@ pub(super) fn line<'s>(status: &'s [u8], name: &[u8]) -> Option<&'s [u8]> {
 }
 
 /// The first word behind `name` in a `status` file.
-fn field<'s>(status: &'s [u8], name: &[u8]) -> Option<&'s [u8]> {
+pub(super) fn field<'s>(status: &'s [u8], name: &[u8]) -> Option<&'s [u8]> {
     line(status, name)?.trim_ascii_start().split(u8::is_ascii_whitespace).next()
 }
 
@@ -352,15 +316,6 @@ pub(super) fn numbers(folder: &Folder) -> io::Result<Vec<u32>> {
 #[expect(clippy::disallowed_methods, reason = "a /proc of our own is written")]
 mod tests {
     use super::*;
-
-    /// The first name space of every machine has the same number.
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_name_space_is_that_of_one_boot_of_one_machine() {
-        let (number, boot) = namespace().unwrap().split_once(' ').unwrap();
-        assert!(number.starts_with("pid:["), "{number}");
-        assert_eq!(fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim(), boot);
-    }
 
     #[test]
     fn what_cannot_be_told_of_an_environment_may_be_and_what_has_ended_is_not() {

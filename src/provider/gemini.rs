@@ -7,12 +7,20 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
-use super::findings::is_gone;
+use super::carrier::{At, Carrier, Offered, Root, Shows, Special};
+use super::evidence::{EvidenceCollector, Part};
 use super::header::{self, Header};
-use super::{Findings, Place, Provider, Records, Wanted};
-use crate::disk::folder::{Entry, Folder, Kind, Links};
+use super::header_files::{HeaderFiles, every_id};
+use super::listing::is_gone;
+use super::session_index::{SessionIdx, SessionIndex};
+use super::walk::{Search, open_below};
+use super::work::Signs;
+use super::{Place, Provider, Records};
+use crate::disk::folder::{Entry, Folder, Kind};
 use crate::disk::words;
+use crate::domain::ids::is_uuid;
 use crate::domain::{IdKind, Timestamp};
 
 pub(super) const PROVIDER: Provider = Provider {
@@ -20,70 +28,138 @@ pub(super) const PROVIDER: Provider = Provider {
     model: "gemini-cli",
     variable: Some(("GEMINI_CLI_HOME", ".gemini")),
     folder: ".gemini",
-    sessions: "tmp",
+    roots: &["tmp"],
+    archive: None,
+    side_roots: &[],
+    temporary: None,
+    files_in_home: false,
+    known_side_names: &[],
     ids: IdKind::Word,
     records: Records::Gemini,
-    find,
+    own_id,
+    shows,
+    special: |index, others| Box::new(Chats::new(index, others)),
     all,
-    in_use: super::no_trace,
+    signs: Signs { records: None, locks: None },
 };
 
 /// How many characters of the id stand in a file's name.
 const SHOWN: usize = 8;
 
-/// A file whose name fits wanted sessions, and whose header, which was torn when it was first read, is
-/// to tell whether it is one's.
+/// The part of a session file's name that may be its whole id.
+fn own_id(name: &[u8]) -> Option<&[u8]> {
+    stem(name)?.strip_prefix(b"session-")
+}
+
+/// A file's name without its ending, if that is one of Gemini's.
+fn stem(name: &[u8]) -> Option<&[u8]> {
+    name.strip_suffix(b".jsonl").or_else(|| name.strip_suffix(b".json"))
+}
+
+fn shows(path: &Carrier<'_>) -> Shows {
+    let is_file = path.status.kind == Kind::File;
+    Shows::Session(match stem(path.name) {
+        Some(_) if is_file && path.by_name && path.name.starts_with(b"session-") => Part::Own,
+        // A subagent's, in a folder that is named by its parent.
+        Some(_) if is_file => Part::Transcript,
+        _ => Part::Unknown,
+    })
+}
+
+/// A file whose name fits some sessions, and whose header, which was torn when it was first read,
+/// shows which it belongs to.
 struct Candidate {
-    /// The name of the project's folder, right in the root.
-    project: OsString,
+    /// The path of its root, and of its folder below that.
+    root: PathBuf,
+    below: PathBuf,
     name: OsString,
     written: Timestamp,
-    /// The places of the wanted sessions that its name fits.
-    fits: Vec<u32>,
+    /// The sessions that its name fits.
+    fits: Vec<SessionIdx>,
 }
 
-fn find(place: &Place, wanted: &Wanted<'_>, found: &mut Findings) {
-    let names = Names::new(wanted);
-    let mut torn = Vec::new();
-    found.list(&place.root, |found, entry| {
-        let Some(project) = found.open_right_in_root(&place.root, entry) else { return false };
-        let Some(chats) = found.open_deeper(&project, "chats".as_ref()) else { return true };
-        found.list(&chats, |found, file| {
-            let fits = names.fitting(file.name().as_bytes());
-            let folder_of = names.folder(file.name().as_bytes());
-            let matters = !fits.is_empty() || !folder_of.is_empty();
-            if !fits.is_empty() {
-                let project = entry.name().to_owned();
-                torn.extend(judge(project, &chats, file, fits, wanted, found));
-            }
-            for session in folder_of {
-                if let Some(subagents) = found.open_of(&chats, file.name(), session) {
-                    found.sides(&subagents, session, |name| name.ends_with(b".jsonl"));
-                }
-            }
-            matters
-        });
-        true
-    });
-    judge_torn(torn, &place.root, wanted, found);
+/// Files whose names hold the start of an id, and files that may name one inside.
+struct Chats {
+    names: Names,
+    of_others: Names,
+    torn: Vec<Candidate>,
+    others: HeaderFiles,
+    /// True beside very many sessions.
+    has_many: bool,
 }
 
-fn all(place: &Place, found: &mut Findings) -> Vec<String> {
+impl Chats {
+    fn new(index: &SessionIndex<'_>, others: &SessionIndex<'_>) -> Self {
+        /// From how many sessions on names are believed.
+        const VERY_MANY: usize = 1_000;
+        Self {
+            names: Names::new(index),
+            of_others: Names::new(others),
+            torn: Vec::new(),
+            others: HeaderFiles::default(),
+            has_many: index.ids().len() > VERY_MANY,
+        }
+    }
+}
+
+impl Special for Chats {
+    fn offer(
+        &mut self,
+        search: &Search<'_>,
+        found: &mut EvidenceCollector,
+        at: &At<'_>,
+        entry: &Entry<'_>,
+    ) -> Offered {
+        let name = entry.name().as_bytes();
+        let fits = self.names.fitting(name);
+        if !fits.is_empty() {
+            self.torn.extend(judge(search, found, at, entry, fits));
+            return Offered::Taken;
+        }
+
+        // The header of a file that is named as today's version names it holds what its name ends in,
+        // so it is another session's. Beside few sessions that is confirmed.
+        let is_others = || self.has_many || !self.of_others.fitting(name).is_empty();
+        if is_todays(name) && entry.kind() != Kind::Folder && is_others() {
+            return Offered::Passed;
+        }
+        if found.kind(at.folder, entry) != Some(Kind::File) {
+            return Offered::Declined;
+        }
+        self.others.push(at, entry.name(), i64::MAX);
+        Offered::Taken
+    }
+
+    fn read_headers(&mut self, search: &Search<'_>, found: &mut EvidenceCollector) {
+        judge_torn(search, found, std::mem::take(&mut self.torn));
+        std::mem::take(&mut self.others).read(search, found, &[&["sessionId"]], every_id);
+    }
+}
+
+/// Returns true for `session-<time>-<8 characters>.jsonl`.
+fn is_todays(name: &[u8]) -> bool {
+    const TIME: usize = "2026-01-02T03-04".len();
+    let rest = own_id(name).and_then(|rest| rest.split_at_checked(TIME));
+    rest.is_some_and(|(time, shown)| {
+        time.starts_with(b"20") && shown.len() == 1 + SHOWN && shown.starts_with(b"-")
+    })
+}
+
+fn all(place: &Place, found: &mut EvidenceCollector) -> Vec<String> {
     let mut ids = Vec::new();
-    found.list(&place.root, |found, entry| {
-        let Some(project) = found.open_right_in_root(&place.root, entry) else { return false };
+    let Some(root) = place.roots.first() else { return ids };
+    found.list(&root.folder, &mut |found, entry| {
+        let Some(project) = found.open_right_in_root(&root.folder, entry) else { return false };
         let Some(chats) = found.open_deeper(&project, "chats".as_ref()) else { return true };
-        found.list(&chats, |found, file| {
-            let name = file.name().as_bytes();
-            let is_one = name.starts_with(b"session-")
-                && (name.ends_with(b".jsonl") || name.ends_with(b".json"));
-            if !is_one {
-                return false;
-            }
+        found.list(&chats, &mut |found, file| {
+            let Some(named) = own_id(file.name().as_bytes()) else { return false };
             match header::read(&chats, file.name(), "sessionId") {
                 Ok(Header::Text(id)) => ids.push(id),
-                // What has no header yet is no session that anybody could name.
-                Ok(Header::Without | Header::Torn) => {}
+                // The script that this program replaces knew a session by its file's name alone.
+                Ok(Header::Without | Header::Torn) => {
+                    let id = std::str::from_utf8(named).ok();
+                    ids.extend(id.filter(|id| is_uuid(id.as_bytes())).map(str::to_owned));
+                }
                 Err(error) if is_gone(&error) => {}
                 Err(error) => found.not_whole(&chats.path().join(file.name()), &words(&error)),
             }
@@ -94,32 +170,34 @@ fn all(place: &Place, found: &mut Findings) -> Vec<String> {
     ids
 }
 
-/// Takes in a file whose name fits wanted sessions, if its header tells that it is one's. The file,
-/// where the header is torn.
+/// Adds a file whose name fits some sessions to the one that its header names. Returns the file if
+/// the header is torn.
 fn judge(
-    project: OsString,
-    chats: &Folder,
+    search: &Search<'_>,
+    found: &mut EvidenceCollector,
+    at: &At<'_>,
     file: &Entry<'_>,
-    fits: Vec<u32>,
-    wanted: &Wanted<'_>,
-    found: &mut Findings,
+    fits: Vec<SessionIdx>,
 ) -> Option<Candidate> {
     let name = file.name();
-    // What is listed as a file is asked for its status when it is open.
-    let open = || chats.open_with_status(name).ok();
+    // A file that is listed as one is asked for its status when it is open.
+    let open = || at.folder.open_with_status(name).ok();
     let opened = if file.kind() == Kind::File { open() } else { None };
-    let status = opened.as_ref().map_or_else(|| chats.status(name), |(_, status)| Ok(*status));
+    let status = opened.as_ref().map_or_else(|| at.folder.status(name), |(_, status)| Ok(*status));
     let why = match status {
         Ok(status) if status.kind == Kind::File => {
-            let file = Candidate { project, name: name.to_owned(), written: status.written, fits };
             let header = match opened {
                 Some((open, _)) => header::read_from(open, "sessionId"),
-                None => header::read(chats, name, "sessionId"),
+                None => header::read(at.folder, name, "sessionId"),
             };
+            let root = at.root.folder.path().to_owned();
+            let below = at.below_root();
+            let (name, written) = (name.to_owned(), status.written);
+            let file = Candidate { root, below, name, written, fits };
             return match header {
                 Ok(Header::Torn) => Some(file),
                 header => {
-                    take(&file, chats, header, wanted, found);
+                    take(search, found, &file, at.folder, header);
                     None
                 }
             };
@@ -128,38 +206,41 @@ fn judge(
         Ok(_) => "not a regular file".to_owned(),
         Err(error) => words(&error),
     };
-    found.missed(&fits, &chats.path().join(name), Timestamp::MAX, true, &why);
+    found.add_unread(&fits, &at.folder.path().join(name), Timestamp::MAX, true, &why);
     None
 }
 
 /// The same for those whose header was torn: it is read again for a while.
-fn judge_torn(torn: Vec<Candidate>, root: &Folder, wanted: &Wanted<'_>, found: &mut Findings) {
+fn judge_torn(search: &Search<'_>, found: &mut EvidenceCollector, torn: Vec<Candidate>) {
     let open = |file: &Candidate| {
-        root.open_in(&file.project, Links::Follow)?.open_in("chats".as_ref(), Links::Refuse)
+        let is_it = |root: &&Root| root.folder.path() == file.root;
+        let root = search.roots.iter().find(is_it);
+        let root = root.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        open_below(&root.folder, &file.below)
     };
     let read = |file: &Candidate| header::read(&open(file)?, &file.name, "sessionId");
     header::read_all(torn, read, |file, header| match open(&file) {
-        Ok(chats) => take(&file, &chats, header, wanted, found),
+        Ok(chats) => take(search, found, &file, &chats, header),
         Err(error) if is_gone(&error) => {}
         Err(error) => {
-            let path = root.path().join(&file.project).join("chats").join(&file.name);
-            found.missed(&file.fits, &path, file.written, true, &words(&error));
+            let path = file.root.join(&file.below).join(&file.name);
+            found.add_unread(&file.fits, &path, file.written, true, &words(&error));
         }
     });
 }
 
-/// Takes in what a header tells of its file.
+/// Adds a file to the session that its header names.
 fn take(
+    search: &Search<'_>,
+    found: &mut EvidenceCollector,
     file: &Candidate,
     chats: &Folder,
     header: io::Result<Header>,
-    wanted: &Wanted<'_>,
-    found: &mut Findings,
 ) {
     let why = match header {
         Ok(Header::Text(id)) => {
-            if let Some(session) = wanted.find(id.as_bytes()) {
-                found.saw_own(chats, &file.name, session, file.written);
+            if let Some(session) = search.index.get(id.as_bytes()) {
+                found.add_file(session, chats, &file.name, file.written, Part::Own);
             }
             return;
         }
@@ -167,74 +248,59 @@ fn take(
         Err(error) if is_gone(&error) => return,
         Err(error) => words(&error),
     };
-    found.missed(&file.fits, &chats.path().join(&file.name), file.written, true, &why);
+    let path = chats.path().join(&file.name);
+    found.add_unread(&file.fits, &path, file.written, true, &why);
 }
 
-/// The names that files and folders of wanted sessions can have.
+/// The names that files of the sessions can have.
 ///
 /// Names are made from ids by turning what is neither letter, digit, `_` nor `-` into `_` (read in
 /// the package). Of what ids hold, that is the dot; the plain id is looked for as well.
-struct Names<'w> {
-    wanted: &'w Wanted<'w>,
-    /// The ends of files' names, each with a wanted session that it fits, in order.
-    ends: Vec<([u8; SHOWN], u32)>,
-    /// The names of the folders that hold the subagents of ids with dots, in order.
-    dotted: Vec<(Vec<u8>, u32)>,
+struct Names {
+    /// The ends of files' names, each with a session that it fits, in order.
+    ends: Vec<([u8; SHOWN], SessionIdx)>,
 }
 
-impl<'w> Names<'w> {
-    fn new(wanted: &'w Wanted<'w>) -> Self {
-        let mut this = Self { wanted, ends: Vec::new(), dotted: Vec::new() };
-        for (place, id) in (0..).zip(wanted.ids()) {
+impl Names {
+    fn new(index: &SessionIndex<'_>) -> Self {
+        let mut ends = Vec::new();
+        for (session, id) in (0..).map(SessionIdx).zip(index.ids()) {
             let id = id.0.as_bytes();
-            this.ends.push((end(id), place));
+            ends.push((end(id), session));
             if id.contains(&b'.') {
                 let safe: Vec<u8> = id.iter().map(|&b| if b == b'.' { b'_' } else { b }).collect();
-                this.ends.push((end(&safe), place));
-                this.dotted.push((safe, place));
+                ends.push((end(&safe), session));
             }
         }
-        this.ends.sort_unstable();
-        this.ends.dedup();
-        this.dotted.sort_unstable();
-        this
+        ends.sort_unstable();
+        ends.dedup();
+        Self { ends }
     }
 
-    /// The wanted sessions that a file called `name` can belong to.
-    fn fitting(&self, name: &[u8]) -> Vec<u32> {
-        let stem = name.strip_suffix(b".jsonl").or_else(|| name.strip_suffix(b".json"));
-        let Some(stem) = stem.and_then(|stem| stem.strip_prefix(b"session-")) else {
-            return Vec::new();
-        };
+    /// The sessions that a file called `name` can belong to.
+    fn fitting(&self, name: &[u8]) -> Vec<SessionIdx> {
+        let Some(stem) = own_id(name) else { return Vec::new() };
         // What stands before the id is a time of fixed length today. Going by the end alone holds
         // for other times too, and for ids shorter than 8 characters.
         let ends = (1..=SHOWN).filter_map(|length| {
             let (before, shown) = stem.split_at(stem.len().checked_sub(length)?);
             before.ends_with(b"-").then(|| equal(&self.ends, &end(shown)))
         });
-        ends.flatten().map(|(_, place)| *place).collect()
-    }
-
-    /// The wanted sessions whose subagents a folder called `name` can hold.
-    fn folder(&self, name: &[u8]) -> Vec<u32> {
-        let plain = self.wanted.find(name);
-        let by_name = self.dotted.partition_point(|(dotted, _)| dotted.as_slice() < name);
-        let dotted = self.dotted[by_name..].iter().take_while(|(dotted, _)| dotted == name);
-        plain.into_iter().chain(dotted.map(|(_, place)| *place)).collect()
+        ends.flatten().map(|(_, session)| *session).collect()
     }
 }
 
-/// The part of an id that stands in a file's name, filled up with what stands in no name.
+/// The part of an id that a file's name holds, filled up with a byte that no name holds.
 fn end(id: &[u8]) -> [u8; SHOWN] {
     let mut end = [0; SHOWN];
     for (to, from) in end.iter_mut().zip(id) {
-        *to = *from;
+        *to = from.to_ascii_lowercase();
     }
     end
 }
 
 /// The run of entries with that key, in a list that is in order.
-fn equal<'l, K: Ord>(list: &'l [(K, u32)], key: &K) -> &'l [(K, u32)] {
+fn equal<'l, K: Ord>(list: &'l [(K, SessionIdx)], key: &K) -> &'l [(K, SessionIdx)] {
     let start = list.partition_point(|(other, _)| other < key);
     let length = list[start..].partition_point(|(other, _)| other == key);
     &list[start..start + length]
@@ -246,7 +312,8 @@ mod tests {
     use crate::domain::SessionId;
 
     #[track_caller]
-    fn check(names: &Names<'_>, name: &str, fits: &[u32]) {
+    fn check(names: &Names, name: &str, fits: &[u32]) {
+        let fits: Vec<SessionIdx> = fits.iter().copied().map(SessionIdx).collect();
         assert_eq!(names.fitting(name.as_bytes()), fits, "{name}");
     }
 
@@ -260,11 +327,11 @@ mod tests {
             "v1.2",
             "v1_2",
         ];
-        let mut wanted = Wanted::new(IdKind::Word, Timestamp::MAX);
+        let mut index = SessionIndex::new(Timestamp::MAX);
         for id in ids {
-            wanted.add(SessionId(id));
+            index.add(SessionId(id));
         }
-        let names = Names::new(&wanted);
+        let names = Names::new(&index);
         check(&names, "session-2026-01-02T03-04-11112222.jsonl", &[0, 1]);
         check(&names, "session-2026-01-02T03-04-11112222.json", &[0, 1]);
         check(&names, "session-2026-01-02T03-04-05-11112222.json", &[0, 1]);
@@ -277,8 +344,18 @@ mod tests {
         check(&names, "2026-01-02T03-04-11112222.jsonl", &[]);
         check(&names, "session-.json", &[]);
         check(&names, "session-11112222.json", &[]);
-        assert_eq!(names.folder(ids[0].as_bytes()), [0]);
-        assert_eq!(names.folder(b"11112222"), [0_u32; 0]);
-        assert_eq!(names.folder(b"v1_2"), [5, 4], "both can have made it");
+    }
+
+    #[test]
+    fn a_name_of_todays_form_holds_the_start_of_its_id() {
+        for (name, expected) in [
+            ("session-2026-01-02T03-04-11112222.jsonl", true),
+            ("session-2026-01-02T03-04-05-11112222.jsonl", false),
+            ("session-11112222-0000-4000-8000-000000000000.jsonl", false),
+            ("conversation-2026-01-02T03-04-11112222.jsonl", false),
+            ("session-2026-01-02T03-04-foo.jsonl", false),
+        ] {
+            assert_eq!(is_todays(name.as_bytes()), expected, "{name}");
+        }
     }
 }

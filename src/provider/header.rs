@@ -1,5 +1,5 @@
-//! The two headers that a run may read: a text at the top level of the first JSON object in a
-//! file, found without reading or keeping more of it than that.
+//! The headers that a run may read: texts at the top of the first JSON object in a file, found
+//! without reading or keeping more of it than that.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use std::ffi::OsStr;
@@ -34,13 +34,6 @@ pub enum Header {
     Torn,
 }
 
-impl Header {
-    /// The same, but that a torn one will not become whole.
-    pub(super) fn or_without(self) -> Self {
-        if self == Self::Torn { Self::Without } else { self }
-    }
-}
-
 /// The text that stands under `key` at the top level of the first object in the file.
 pub(super) fn read(folder: &Folder, name: &OsStr, key: &'static str) -> io::Result<Header> {
     read_from(folder.open_file(name)?, key)
@@ -65,19 +58,181 @@ pub fn read_from(mut file: impl Read, key: &'static str) -> io::Result<Header> {
     }
 }
 
+/// The texts under some paths of keys in the first object of a file, each with the position of its
+/// path; nothing if the object is torn, or there is none.
+pub type Texts = Option<Vec<(usize, String)>>;
+
+/// Returns the texts under `paths` in the first object of an open file.
+pub fn read_texts(
+    mut file: impl Read,
+    paths: &'static [&'static [&'static str]],
+) -> io::Result<Texts> {
+    let (mut start, mut length) = (vec![0; FIRST_READ], 0);
+    loop {
+        let read = match file.read(&mut start[length..]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        length += read;
+
+        // What is no object names nobody, such as a list.
+        if start[..length].trim_ascii_start().first().is_some_and(|byte| *byte != b'{') {
+            return Ok(Some(Vec::new()));
+        }
+
+        let mut found = Vec::new();
+        let mut json = serde_json::Deserializer::from_slice(&start[..length]);
+        let scan = Collect { paths, above: Vec::new(), found: &mut found };
+        let whole = json.deserialize_map(scan);
+        match whole {
+            Ok(()) => return Ok(Some(found)),
+            // Once all is found, what follows is not read.
+            Err(_) if found.len() >= paths.len() => return Ok(Some(found)),
+            Err(_) if read == 0 => return Ok(None),
+            // No header is as long as that.
+            Err(_) if length == LAST_READ => return Ok(Some(found)),
+            Err(_) if length == start.len() => start.resize(LAST_READ, 0),
+            Err(_) => {}
+        }
+    }
+}
+
+/// Collects the texts under some paths of an object.
+struct Collect<'f> {
+    paths: &'static [&'static [&'static str]],
+    /// The keys that the object is under.
+    above: Vec<String>,
+    found: &'f mut Vec<(usize, String)>,
+}
+
+impl Collect<'_> {
+    /// The position of the path that ends in `key` here.
+    fn position(&self, key: &str) -> Option<usize> {
+        self.paths.iter().position(|path| {
+            path.split_last().is_some_and(|(last, above)| *last == key && self.above == above)
+        })
+    }
+
+    fn leads_on(&self, key: &str) -> bool {
+        let depth = self.above.len();
+        self.paths
+            .iter()
+            .any(|path| path.len() > depth + 1 && path[..depth] == self.above && path[depth] == key)
+    }
+}
+
+impl<'de> Visitor<'de> for Collect<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            if let Some(position) = self.position(&key) {
+                // Anything but a text is passed over.
+                if let serde_json::Value::String(text) = map.next_value()? {
+                    self.found.push((position, text));
+                    if self.found.len() >= self.paths.len() {
+                        return Err(A::Error::custom("all is found"));
+                    }
+                }
+            } else if self.leads_on(&key) {
+                let above = self.above.iter().cloned().chain([key]).collect();
+                let Self { paths, ref mut found, .. } = self;
+                map.next_value_seed(Within(Collect { paths, above, found }))?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An object within the first one; any other value is passed over.
+struct Within<'f>(Collect<'f>);
+
+impl<'de> DeserializeSeed<'de> for Within<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Within<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        self.0.visit_map(map)
+    }
+
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+/// A header that may be read while it is being written.
+pub(super) trait MayBeTorn {
+    /// Returns true if it is not whole.
+    fn is_torn(&self) -> bool;
+}
+
+impl MayBeTorn for Header {
+    fn is_torn(&self) -> bool {
+        *self == Self::Torn
+    }
+}
+
+impl<T> MayBeTorn for Option<T> {
+    fn is_torn(&self) -> bool {
+        self.is_none()
+    }
+}
+
 /// Reads the header of every file with `read`, torn ones again a few times, and hands each file
 /// over with what was read of it last.
-pub(super) fn read_all<T>(
+pub(super) fn read_all<T, H: MayBeTorn>(
     files: Vec<T>,
-    read: impl Fn(&T) -> io::Result<Header>,
-    mut each: impl FnMut(T, io::Result<Header>),
+    read: impl Fn(&T) -> io::Result<H>,
+    mut each: impl FnMut(T, io::Result<H>),
 ) {
     let mut left = files;
     for wait in WAITS.map(Some).into_iter().chain([None]) {
         let mut torn = Vec::new();
         for file in left {
             match read(&file) {
-                Ok(Header::Torn) if wait.is_some() => torn.push(file),
+                Ok(header) if header.is_torn() && wait.is_some() => torn.push(file),
                 header => each(file, header),
             }
         }
@@ -174,6 +329,43 @@ mod tests {
         check(&behind(100_000)[..50_000], &Header::Torn);
         let text = behind(300);
         assert_eq!(read_from(Slow(text.as_bytes(), false), "sessionId").unwrap(), found);
+    }
+
+    #[test]
+    fn texts_are_found_at_the_top_and_below_e3() {
+        const PATHS: &[&[&str]] =
+            &[&["payload", "id"], &["payload", "parent"], &["id"], &["payload", "a", "b", "c"]];
+        #[track_caller]
+        fn check(text: &str, expected: Option<&[(usize, &str)]>) {
+            let found = read_texts(text.as_bytes(), PATHS).unwrap();
+            let expected: Texts = expected
+                .map(|all| all.iter().map(|(path, text)| (*path, (*text).to_owned())).collect());
+            assert_eq!(found, expected, "{text}");
+        }
+        check(
+            r#"{"x":1,"payload":{"y":[{"id":"no"}],"id":"a","parent":"b"}}"#,
+            Some(&[(0, "a"), (1, "b")]),
+        );
+        check(
+            r#"{"payload":{"a":{"b":{"c":"x","a":{"b":{"c":"no"}}},"c":"no"}}}"#,
+            Some(&[(3, "x")]),
+        );
+        check("{\"id\":\"c\",\"payload\":[1],\"id\":7}\n{\"id\":\"d\"}", Some(&[(2, "c")]));
+        let others =
+            ["null", "true", "-1", "1", "1.5", r#""x""#, "{}", r#"{"id":null,"z":{"id":"q"}}"#];
+        for payload in others {
+            check(&format!(r#"{{"payload":{payload}}}"#), Some(&[]));
+        }
+        for torn in ["", "{", r#"{"payload":{"id":"a""#] {
+            check(torn, None);
+        }
+        for other in ["[]", "x", " [{\"id\":\"a\"}]", "\0\0"] {
+            check(other, Some(&[]));
+        }
+        let long = format!(r#"{{"payload":{{"id":"a","text":"{}"}}}}"#, " ".repeat(100_000));
+        check(&long, Some(&[(0, "a")]));
+        let endless = format!(r#"{{"payload":{{"id":"a","text":"{}"#, " ".repeat(LAST_READ));
+        check(&endless, Some(&[(0, "a")]));
     }
 
     #[test]

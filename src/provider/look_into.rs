@@ -20,7 +20,7 @@ pub struct Looked {
     pub written: Option<Timestamp>,
     /// The time of its newest record, or one near its end.
     pub record: Option<Timestamp>,
-    /// The folder it was at work in; for Gemini, what it calls the project.
+    /// The folder it was at work in; for Gemini without one, what it calls the project.
     pub project: Option<String>,
     /// Its user's first message, in one line.
     pub message: Option<String>,
@@ -58,7 +58,11 @@ pub fn look_into(provider: &Provider, path: &Path) -> io::Result<Looked> {
         Newest::NoRecord | Newest::Unread(_) => None,
     };
     let (project, worked_in) = match provider.records {
-        Records::Gemini => (of_gemini(path), root_of_gemini(path)),
+        Records::Gemini => {
+            let worked_in = root_of_gemini(path);
+            let shown = worked_in.as_ref().map(|folder| folder.to_string_lossy().into_owned());
+            (shown.or_else(|| of_gemini(path)), worked_in)
+        }
         Records::Claude | Records::Codex | Records::Untold => {
             let worked_in = said.project.as_ref().map(PathBuf::from);
             (said.project, worked_in)

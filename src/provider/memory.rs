@@ -51,6 +51,10 @@ impl Entries {
         self.kinds.push(entry.kind());
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.kinds.is_empty()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
         let names = self.names.split(|byte| *byte == 0);
         names.zip(&self.kinds).map(|(name, kind)| Entry::new(OsStr::from_bytes(name), *kind))
@@ -83,6 +87,11 @@ impl Memory {
     /// Keeps the entries of `path` that matter, as it was when it had that stamp.
     pub(super) fn keep(&mut self, path: &Path, stamp: Stamp, entries: Entries) {
         self.folders.insert(path.to_owned(), Remembered { stamp, entries });
+    }
+
+    /// Returns true once the first look is over.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.is_sealed
     }
 
     /// Ends the first look.

@@ -4,51 +4,58 @@
 
 mod answer;
 mod by_two;
+mod carrier;
 mod claude;
 mod codex;
 mod compressed;
 pub mod conversation;
 mod credentials;
+mod doubt;
+mod evidence;
 mod expiry;
-mod findings;
 mod gemini;
 pub mod header;
-mod in_use;
+mod header_files;
 mod lines;
+mod listing;
 mod look_into;
 mod memory;
 mod observe;
+mod own_folder;
+mod process_records;
 pub mod records;
 mod resets;
 mod scrub;
+mod session_index;
 mod token;
 mod turn;
 mod vibe;
-mod wanted;
+mod walk;
 pub mod web;
+mod work;
+mod working_folder;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::disk::folder::Folder;
 use crate::domain::IdKind;
-use crate::process::Processes;
 
 pub use answer::{Answer, judge};
+use carrier::{Carrier, Root, Shows, Special};
 pub use conversation::About;
+pub use evidence::EvidenceCollector;
 pub use expiry::{Expiry, credential_hash, expiry, file_of};
-pub use findings::Findings;
-pub use in_use::{InUse, in_use};
-use in_use::{Uses, no_trace};
 pub use look_into::{Looked, look_into};
 use memory::Memory;
 pub use observe::{Memories, Owners, observe, unmapped};
 use records::Records;
+pub use session_index::{SessionIdx, SessionIndex};
 pub use turn::{is_at_work, turn};
-pub use wanted::Wanted;
+use work::Signs;
+pub use work::{Ignored, Work, work};
 
-/// One CLI.
-#[derive(Debug)]
+/// One CLI: what is known of where it keeps its sessions. What all providers have in common is in
+/// `walk`: a path below an evidence root that carries a session's id belongs to that session.
 pub struct Provider {
     /// The name that `--provider` takes.
     pub name: &'static str,
@@ -58,19 +65,39 @@ pub struct Provider {
     pub variable: Option<(&'static str, &'static str)>,
     /// Its folder in the user's home.
     pub folder: &'static str,
-    /// The folder of sessions in that.
-    pub sessions: &'static str,
+    /// Its evidence roots in that folder, the main one first.
+    pub roots: &'static [&'static str],
+    /// The evidence root that holds archived copies.
+    archive: Option<&'static str>,
+    /// Roots of files beside sessions, which count only while they are recent.
+    side_roots: &'static [&'static str],
+    /// One more such root, among the machine's temporary files.
+    temporary: Option<Temporary>,
+    /// True if files right in its folder whose name carries an id are evidence as well.
+    files_in_home: bool,
+    /// The names in a folder named by a session alone that are of known side files.
+    known_side_names: &'static [&'static str],
     /// The ids it writes.
     pub ids: IdKind,
     /// How its files hold records.
     records: Records,
-    /// Looks for the wanted sessions.
-    find: fn(&Place, &Wanted<'_>, &mut Findings),
+    /// The part of a session's own file's name that may be its whole id.
+    own_id: fn(&[u8]) -> Option<&[u8]>,
+    /// What a path below an evidence root shows of a session whose id it carries.
+    shows: fn(&Carrier<'_>) -> Shows,
+    /// Its files that name a session inside, for a search for the sessions of the first index; those of
+    /// the second are mapped as well.
+    special: fn(&SessionIndex<'_>, &SessionIndex<'_>) -> Box<dyn Special>,
     /// The ids of all sessions that have a file of their own there, in no order, some twice.
-    all: fn(&Place, &mut Findings) -> Vec<String>,
-    /// Tells which of the wanted sessions a process uses, beyond those that name one in their
-    /// arguments.
-    in_use: fn(&Path, &Wanted<'_>, &Processes) -> Uses,
+    all: fn(&Place, &mut EvidenceCollector) -> Vec<String>,
+    /// How its processes show which session they use.
+    signs: Signs,
+}
+
+/// A root among the machine's temporary files: `/tmp/<folder>-<uid>`, unless a variable names one.
+struct Temporary {
+    variable: &'static str,
+    folder: &'static str,
 }
 
 /// Every provider, in the order of reports.
@@ -82,22 +109,54 @@ pub static PROVIDERS: [Provider; 4] =
 pub struct Place {
     /// The provider's folder, such as `~/.claude`.
     pub base: PathBuf,
-    /// Its folder of sessions, open.
-    pub root: Folder,
+    /// Its roots, open.
+    roots: Vec<Root>,
     /// Whose folders are trusted.
-    pub owners: Owners,
+    owners: Owners,
+}
+
+/// Where one provider keeps its files, for one user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base {
+    /// The provider's folder, such as `~/.claude`.
+    pub folder: PathBuf,
+    /// Its folder among the machine's temporary files.
+    pub temporary: Option<PathBuf>,
 }
 
 impl Provider {
-    /// The provider's folder by its own environment variable, or nothing where that is not set.
+    /// Returns the provider's folder by its own environment variable, if that is set.
     pub fn moved_to(&self, value: impl FnOnce(&str) -> Option<OsString>) -> Option<PathBuf> {
         let (variable, suffix) = self.variable?;
         let moved = PathBuf::from(value(variable)?);
         Some(if suffix.is_empty() { moved } else { moved.join(suffix) })
     }
 
-    /// The provider's folder in that home.
+    /// The environment variables that say where the provider keeps its files.
+    pub fn variables(&self) -> impl Iterator<Item = &'static str> {
+        let temporary = self.temporary.as_ref().map(|root| root.variable);
+        self.variable.map(|(name, _)| name).into_iter().chain(temporary)
+    }
+
+    /// Returns the provider's folder in that home.
     pub fn in_home(&self, home: &Path) -> PathBuf {
         home.join(self.folder)
+    }
+
+    /// Returns the folder of `user` among the machine's temporary files, as the provider's own
+    /// environment variable says if that is set.
+    pub fn temporary_of(
+        &self,
+        user: u32,
+        value: impl FnOnce(&str) -> Option<OsString>,
+    ) -> Option<PathBuf> {
+        let Temporary { variable, folder } = self.temporary.as_ref()?;
+        let name = format!("{folder}-{user}");
+        let Some(moved) = value(variable).map(PathBuf::from) else {
+            return Some(Path::new("/tmp").join(name));
+        };
+        // Claude Code makes the user's folder in the one that is named.
+        let within = moved.join(name);
+        Some(if within.is_dir() { within } else { moved })
     }
 }

@@ -1,11 +1,15 @@
 //! Looks at the disk for what a map asks for: one pass for each provider, and none for a provider
 //! that no mapping asks for.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::by_two::by_two;
-use super::findings::is_gone;
-use super::{Findings, Memory, PROVIDERS, Place, Provider, Wanted};
+use super::carrier::{Root, RootKind};
+use super::doubt::is_in_doubt;
+use super::evidence::EvidenceCollector;
+use super::listing::{is_gone, is_not_folder};
+use super::walk::Search;
+use super::{Base, Memory, PROVIDERS, Place, Provider, SessionIndex};
 use crate::disk::folder::Folder;
 use crate::disk::words;
 use crate::domain::plan::{Observation, Observations, Subject};
@@ -29,12 +33,13 @@ impl Owners {
     }
 }
 
-/// Observes the sessions of the mappings of `map` for which `places`, given their place and model,
-/// says so. What is used at its provider's `cutoff` or later is looked for no further. `base` tells a
-/// provider's folder, and is asked only where it is needed.
+/// Observes the sessions of the mappings of `map` that `places` selects, given their position and
+/// model. A session used at its provider's `cutoff` or later is active. `base` returns a provider's
+/// folders, and is called only for a provider that is asked about.
 ///
-/// Each provider is looked at on its own, by two threads unless the map is large. What `memories` knows from an earlier look
-/// need not be listed again; that one must have been for these sessions and maybe more.
+/// Each provider is looked at on its own, by two threads unless the map is large. Folders that
+/// `memories` knows from an earlier look need not be listed again; that look must have been for these
+/// sessions and maybe more.
 ///
 /// # Errors
 /// Only those of `base`; what goes wrong on disk is in the observations.
@@ -45,16 +50,20 @@ pub fn observe(
     cutoff: impl Fn(usize) -> Timestamp,
     clock: Clock,
     mut memories: Option<&mut Memories>,
-    mut base: impl FnMut(&Provider) -> Result<PathBuf, Failure>,
+    mut base: impl FnMut(&Provider) -> Result<Base, Failure>,
 ) -> Result<Observations, Failure> {
     let mut seen = Observations::default();
-    let mut wanted: Vec<Wanted<'_>> = PROVIDERS
-        .iter()
-        .enumerate()
-        .map(|(place, provider)| Wanted::new(provider.ids, cutoff(place)))
-        .collect();
+    let mut indexes: Vec<SessionIndex<'_>> =
+        PROVIDERS.iter().enumerate().map(|(place, _)| SessionIndex::new(cutoff(place))).collect();
+    // A mapped session that is not looked at names nobody but itself.
+    let mut others: Vec<SessionIndex<'_>> =
+        PROVIDERS.iter().map(|_| SessionIndex::new(Timestamp::MAX)).collect();
     for (place, mapping) in (0..).zip(map.mappings()) {
         if !places(place, mapping.model) {
+            let provider = PROVIDERS.iter().position(|provider| provider.model == mapping.model);
+            if let Some((provider, id)) = provider.zip(mapping.session) {
+                others[provider].add(id);
+            }
             continue;
         }
         let provider = PROVIDERS.iter().position(|provider| provider.model == mapping.model);
@@ -63,28 +72,42 @@ pub fn observe(
             (_, None) => Subject::NoString,
             (Some(provider), Some(id)) if PROVIDERS[provider].ids.allows(id) => Subject::Session {
                 provider: u8::try_from(provider).unwrap_or(u8::MAX),
-                session: wanted[provider].add(id),
+                session: indexes[provider].add(id).0,
             },
             _ => Subject::ImpossibleId,
         };
         seen.subjects.push((place, subject));
     }
+    let may_share = map.bytes().len() <= MOST_FOR_TWO;
     let mut looks = Vec::new();
-    for (place, (provider, wanted)) in PROVIDERS.iter().zip(&wanted).enumerate() {
-        if !wanted.ids().is_empty() {
+    for (place, (provider, index)) in PROVIDERS.iter().zip(&indexes).enumerate() {
+        if !index.is_empty() {
             let base = base(provider)?;
             let memory = memories.as_mut().and_then(|all| all.0[place].take());
-            looks.push(Look { provider, base, wanted, owners, clock, memory });
+            let checks_doubt = !memory.as_ref().is_some_and(Memory::is_sealed);
+            let others = &others[place];
+            let look = Look {
+                provider,
+                base,
+                index,
+                others,
+                owners,
+                clock,
+                memory,
+                checks_doubt,
+                may_share,
+            };
+            looks.push(look);
         }
     }
-    let looked = if map.bytes().len() <= MOST_FOR_TWO {
+    let looked = if may_share {
         by_two(looks, Look::take)
     } else {
         looks.into_iter().map(Look::take).collect()
     };
     let mut looked = looked.into_iter();
-    for (place, wanted) in wanted.iter().enumerate() {
-        let looked = if wanted.ids().is_empty() { None } else { looked.next() };
+    for (place, index) in indexes.iter().enumerate() {
+        let looked = if index.is_empty() { None } else { looked.next() };
         seen.providers.push(looked.map(|looked| {
             seen.warnings.extend(looked.warnings);
             if let Some(all) = &mut memories {
@@ -111,79 +134,141 @@ impl Memories {
     }
 }
 
-/// Every session of that provider on disk whose id `is_mapped` does not know, with what was
-/// observed of it, in the order of ids; and what went wrong. What was written before `cutoff` is not
-/// opened to see when it was used.
+/// Returns every session of that provider on disk whose id `is_mapped` does not know, with its
+/// evidence, in the order of ids; and what went wrong. A file written before `cutoff` is not opened
+/// to see when it was used.
 pub fn unmapped(
     provider: &Provider,
-    base: PathBuf,
+    base: Base,
     owners: Owners,
     cutoff: Timestamp,
     clock: Clock,
     is_mapped: impl Fn(&str) -> bool,
 ) -> (Vec<(String, Activity)>, Vec<Warning>) {
     let mut warnings = Vec::new();
-    let nothing = Wanted::new(provider.ids, Timestamp::MAX);
-    let mut found = Findings::new(&nothing, None, None);
-    let root = base.join(provider.sessions);
-    // A CLI that was never used has no folder; that is no trouble where nothing is asked of it.
-    let folder = match open(&root, owners) {
-        Ok(folder) => folder,
-        Err((Reading::Absent, ..)) => return (Vec::new(), warnings),
-        Err((_, code, why)) => {
-            let message = format!("{}: {why}; its sessions are not listed", provider.name);
-            return (Vec::new(), vec![Warning::at(code, root, message)]);
-        }
-    };
-    let place = Place { base: base.clone(), root: folder, owners };
+    let nothing = SessionIndex::new(Timestamp::MAX);
+    let mut found = EvidenceCollector::new(&nothing, None, None);
+
+    let Roots { open, reading, failed } = Roots::open(provider, &base, owners);
+    for (reading, path, why) in failed {
+        let message = format!("{}: {why}; its sessions are not listed", provider.name);
+        warnings.push(Warning::at(code_of(reading), path, message));
+    }
+    // A CLI that was never used has no folder; that is no problem if nothing is asked of it.
+    if open.is_empty() && (reading != Reading::Absent || !provider.files_in_home) {
+        return (Vec::new(), warnings);
+    }
+
+    let place = Place { base: base.folder.clone(), roots: open, owners };
     let mut ids = (provider.all)(&place, &mut found);
     ids.retain(|id| provider.ids.allows(SessionId(id)) && !is_mapped(id));
     ids.sort_unstable();
     ids.dedup();
-    let mut wanted = Wanted::new(provider.ids, cutoff);
+
+    let mut index = SessionIndex::new(cutoff);
     for id in &ids {
-        wanted.add(SessionId(id));
+        index.add(SessionId(id));
     }
-    let look = Look { provider, base, wanted: &wanted, owners, clock, memory: None };
+    let checks_doubt = false;
+    let look = Look {
+        provider,
+        base,
+        index: &index,
+        others: &nothing,
+        owners,
+        clock,
+        memory: None,
+        checks_doubt,
+        may_share: true,
+    };
     let Looked { observation, warnings: seen, .. } = look.take();
-    warnings.extend(seen);
-    // Where there is nothing to look for, only the search for ids has met what cannot be read.
+    warnings.extend(seen.into_iter().filter(|warning| warning.code != WarningCode::RootAbsent));
+    // What only the search for ids could not read is missing from the list as well.
     for warning in found.warnings.into_iter().map(|warning| named(provider, warning)) {
-        if !warnings.contains(&warning) {
+        if warnings.iter().all(|known| known.path != warning.path) {
             warnings.push(warning);
         }
     }
-    let all = wanted.ids().iter().map(|id| id.0.to_owned()).zip(observation.activities);
+    let all = index.ids().iter().map(|id| id.0.to_owned()).zip(observation.activities);
     (all.filter(|(_, activity)| activity.own.is_some()).collect(), warnings)
 }
 
-/// Opens a provider's folder of sessions, or tells how far it is read then, and why.
-fn open(root: &Path, owners: Owners) -> Result<Folder, (Reading, WarningCode, String)> {
-    match Folder::open(root).and_then(|folder| Ok((folder.owner()?, folder))) {
-        Ok((owner, folder)) if owners.include(owner) => Ok(folder),
-        Ok((owner, _)) => {
-            let why = format!("the folder of sessions belongs to user {owner}");
-            Err((Reading::Foreign, WarningCode::RootForeign, why))
+/// The roots of a provider.
+struct Roots {
+    open: Vec<Root>,
+    /// How far they can be read as far as this is known: absent if no evidence root exists.
+    reading: Reading,
+    /// The evidence roots that cannot be used, and why.
+    failed: Vec<(Reading, PathBuf, String)>,
+}
+
+impl Roots {
+    fn open(provider: &Provider, base: &Base, owners: Owners) -> Self {
+        let mut this = Self { open: Vec::new(), reading: Reading::Absent, failed: Vec::new() };
+        let sessions = provider.roots.iter().map(|name| (RootKind::Sessions, name));
+        let archive = provider.archive.iter().map(|name| (RootKind::Archive, name));
+        for (kind, name) in sessions.chain(archive) {
+            this.add(kind, base.folder.join(name), owners);
         }
-        Err(error) if is_gone(&error) => {
-            let why = "there is no folder of sessions".to_owned();
-            Err((Reading::Absent, WarningCode::RootAbsent, why))
+        let sides = provider.side_roots.iter().map(|name| base.folder.join(name));
+        for path in sides.chain(base.temporary.clone()) {
+            this.add(RootKind::Side, path, owners);
         }
-        Err(error) => {
-            let why = format!("cannot open the folder of sessions: {}", words(&error));
-            Err((Reading::Unreadable, WarningCode::RootUnreadable, why))
+        // What is wrong with the folder of locks is reported when they are looked up.
+        if let Some(locks) = provider.signs.locks.map(|name| base.folder.join(name)) {
+            this.failed.retain(|(_, path, _)| *path != locks);
         }
+        for (reading, ..) in &this.failed {
+            if this.reading != Reading::Foreign {
+                this.reading = *reading;
+            }
+        }
+        this
+    }
+
+    fn add(&mut self, kind: RootKind, path: PathBuf, owners: Owners) {
+        let opened = Folder::open(&path).and_then(|folder| Ok((folder.owner()?, folder)));
+        let (reading, why) = match opened {
+            Ok((owner, folder)) if owners.include(owner) => {
+                if kind != RootKind::Side && self.reading == Reading::Absent {
+                    self.reading = Reading::Whole;
+                }
+                self.open.push(Root { kind, folder });
+                return;
+            }
+            // Another user may have made a folder of that name, to keep everything from removal.
+            Ok(_) if kind == RootKind::Side => return,
+            Ok((owner, _)) => {
+                let why = format!("the folder of sessions belongs to user {owner}");
+                (Reading::Foreign, why)
+            }
+            // A link that leads nowhere may lead to a disk that is not mounted.
+            Err(error) if is_gone(&error) && !path.is_symlink() => return,
+            // A file in the place of a side root hides nothing.
+            Err(error) if kind == RootKind::Side && is_not_folder(&error) => return,
+            Err(error) => {
+                let why = format!("cannot open the folder of sessions: {}", words(&error));
+                (Reading::Unreadable, why)
+            }
+        };
+        self.failed.push((reading, path, why));
     }
 }
 
-/// A look at one provider's folder of sessions.
+/// A look at one provider's sessions.
 struct Look<'w> {
     provider: &'w Provider,
-    base: PathBuf,
-    wanted: &'w Wanted<'w>,
+    base: Base,
+    index: &'w SessionIndex<'w>,
+    /// The mapped sessions that are not looked for.
+    others: &'w SessionIndex<'w>,
     owners: Owners,
     clock: Clock,
     memory: Option<Memory>,
+    /// False for a look at some sessions only, which cannot show that none was used.
+    checks_doubt: bool,
+    /// True if two threads may share the work.
+    may_share: bool,
 }
 
 /// What was seen there.
@@ -195,33 +280,67 @@ struct Looked {
 
 impl Look<'_> {
     fn take(self) -> Looked {
-        let Self { provider, base, wanted, owners, clock, memory } = self;
-        let root = base.join(provider.sessions);
-        let folder = match open(&root, owners) {
-            Ok(folder) => folder,
-            Err((reading, code, why)) => {
-                let message = format!("{}: {why}; its mappings are kept", provider.name);
-                let warnings = vec![Warning::at(code, &root, message)];
-                let activities = vec![Activity::default(); wanted.ids().len()];
-                return Looked {
-                    observation: Observation { root, reading, activities },
-                    warnings,
-                    memory,
-                };
-            }
+        let Self { provider, base, index, others, owners, clock, memory, checks_doubt, may_share } =
+            self;
+        let Roots { open, reading, failed } = Roots::open(provider, &base, owners);
+        let records = (clock == Clock::Record).then_some(provider.records);
+        let mut found = EvidenceCollector::new(index, records, memory);
+
+        let place = Place { base: base.folder.clone(), roots: open, owners };
+        if !place.roots.is_empty() || provider.files_in_home {
+            Search { provider, index, others, roots: &place.roots, may_share }
+                .run(&place, &mut found);
+        }
+        super::work::add_recorded_uses(provider, &base, index, &mut found);
+        found.finish();
+
+        let has_file = found.activities.iter().any(|activity| activity.file().is_some());
+        let open = place.roots.iter().find(|root| root.kind == RootKind::Sessions);
+        let first = || base.folder.join(provider.roots.first().unwrap_or(&""));
+        let root = open.map_or_else(first, |root| root.folder.path().to_owned());
+        let mut warnings: Vec<Warning> =
+            found.warnings.drain(..).map(|warning| named(provider, warning)).collect();
+        for (reading, path, why) in failed {
+            let message = format!("{}: {why}; its mappings are kept", provider.name);
+            warnings.push(Warning::at(code_of(reading), path, message));
+        }
+        let mut reading = match (reading, found.reading) {
+            (Reading::Absent, Reading::Whole) if has_file => Reading::Whole,
+            (Reading::Whole, read) => read,
+            (reading, _) => reading,
         };
-        let exact = (clock == Clock::Record).then_some(provider.records);
-        let mut found = Findings::new(wanted, exact, memory);
-        (provider.find)(&Place { base, root: folder, owners }, wanted, &mut found);
-        found.settle();
-        let warnings = found.warnings.drain(..).map(|warning| named(provider, warning)).collect();
+        if reading == Reading::Absent {
+            let message =
+                format!("{}: there is no folder of sessions; its mappings are kept", provider.name);
+            warnings.push(Warning::at(WarningCode::RootAbsent, &root, message));
+        }
+        if reading == Reading::Whole
+            && checks_doubt
+            && let Some(history) = is_in_doubt(&base.folder, &place, index, &found.activities)
+        {
+            reading = Reading::Doubtful;
+            let message = format!(
+                "{}: its prompt history was written within the threshold, but none of its \
+                 sessions was; it may keep them elsewhere, so its mappings are kept",
+                provider.name
+            );
+            warnings.push(Warning::at(WarningCode::ProviderInDoubt, history, message));
+        }
+
         let mut memory = found.memory;
         if let Some(memory) = &mut memory {
             memory.seal();
         }
-        let observation =
-            Observation { root, reading: found.reading, activities: found.activities };
+        let observation = Observation { root, reading, activities: found.activities };
         Looked { observation, warnings, memory }
+    }
+}
+
+/// The code of the warning about a root that cannot be used.
+fn code_of(reading: Reading) -> WarningCode {
+    match reading {
+        Reading::Foreign => WarningCode::RootForeign,
+        _ => WarningCode::RootUnreadable,
     }
 }
 

@@ -104,6 +104,7 @@ impl Serialize for Row<'_> {
         object.serialize_entry("action", &self.action)?;
         match self.held_for() {
             Some(told) => object.serialize_entry("reason", &told)?,
+            None if self.process.is_some() => object.serialize_entry("reason", &self.why())?,
             None => object.serialize_entry("reason", &Shown(self.reason))?,
         }
         object.end()

@@ -45,7 +45,7 @@ enum Value {
     LastSuccess,
 }
 
-const METRICS: [Metric; 16] = {
+const METRICS: [Metric; 17] = {
     use Value::{Count, LastSuccess, Run};
     const fn metric(name: &'static str, help: &'static str, value: Value) -> Metric {
         Metric { name, help, value }
@@ -65,6 +65,11 @@ const METRICS: [Metric; 16] = {
             "session_warden_in_use",
             "Mappings past the threshold that a live process uses.",
             Count(|s| s.in_use),
+        ),
+        metric(
+            "session_warden_resident",
+            "Mappings past the threshold whose CLI is alive and idle by its own record.",
+            Count(|s| s.resident),
         ),
         metric(
             "session_warden_idle",

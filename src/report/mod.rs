@@ -68,6 +68,8 @@ pub struct Summary {
     pub active: u64,
     /// Past the threshold, and used by a live process.
     pub in_use: u64,
+    /// Past the threshold, and open in a process that is idle by its own record.
+    pub resident: u64,
     /// Last used before the threshold.
     pub idle: u64,
     /// Without a session file.
@@ -105,9 +107,19 @@ pub struct Row<'a> {
     pub reason: Verdict,
     /// For what it is held, where it is.
     pub held: Option<&'a HeldFor>,
+    /// The name of the process that it is kept for, if one is known.
+    pub process: Option<&'a str>,
 }
 
 impl Row<'_> {
+    /// Why the mapping was judged so, in a few words: `idle`, `process 4121 (claude)`.
+    fn why(&self) -> String {
+        match self.process {
+            Some(name) => format!("{} ({name})", self.reason),
+            None => self.reason.to_string(),
+        }
+    }
+
     /// For what it is held, and since when.
     fn held_for(&self) -> Option<String> {
         let held = self.held.filter(|_| self.reason == Verdict::Keep(KeepReason::Held))?;
@@ -145,6 +157,12 @@ impl Report<'_> {
             action: self.action(decision.verdict),
             reason: decision.verdict,
             held: self.plan.held.get(&decision.mapping),
+            process: match decision.verdict {
+                Verdict::Keep(reason) => {
+                    reason.process().and_then(|id| self.plan.processes.get(&id)).map(String::as_str)
+                }
+                Verdict::Remove(_) => None,
+            },
         }
     }
 
@@ -160,6 +178,7 @@ impl Report<'_> {
                 State::Archived => &mut summary.archived,
                 State::Pinned => &mut summary.pinned,
                 State::InUse => &mut summary.in_use,
+                State::Resident => &mut summary.resident,
                 State::Unknown => &mut summary.unknown,
             } += 1;
             match self.action(decision.verdict) {

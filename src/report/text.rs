@@ -131,7 +131,7 @@ fn line<'a>(
     let reason = match row.reason {
         Verdict::Remove(RemoveReason::Idle | RemoveReason::Missing)
         | Verdict::Keep(KeepReason::Active) => String::new(),
-        told => told.to_string(),
+        _ => escape(&row.why()),
     };
     let start = format!("  {action:<8} {}", look.paint(&state, style));
     writeln!(to, "{}", format!("{start} {age:>7}  {chat}  {session}  {reason}").trim_end())?;
@@ -151,6 +151,7 @@ fn summary(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()
     for (words, count) in [
         ("In use (kept)", summary.in_use),
         ("Pinned (kept)", summary.pinned),
+        ("Resident (kept)", summary.resident),
         ("Archived", summary.archived),
     ] {
         if count > 0 {
@@ -186,7 +187,7 @@ pub(super) fn age(seconds: u64) -> String {
 /// How a state is painted.
 pub(super) fn style_of(state: State) -> Style {
     match state {
-        State::Active | State::InUse | State::Pinned => Style::new().green(),
+        State::Active | State::InUse | State::Pinned | State::Resident => Style::new().green(),
         State::Unknown => Style::new().magenta(),
         State::Idle | State::Missing | State::Archived => Style::new().yellow(),
     }

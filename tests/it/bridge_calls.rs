@@ -125,7 +125,7 @@ fn a_process_that_comes_to_use_the_session_before_its_call_keeps_it_b3_d6() {
     assert_eq!(started.lock().unwrap().len(), 1, "{report:#}");
     let process = started.lock().unwrap()[0].id();
     assert_eq!(state(&report, "busy"), "in_use", "{report:#}");
-    assert_eq!(row(&report, "busy")["reason"], format!("process {process}"));
+    assert_eq!(row(&report, "busy")["reason"], format!("process {process} (sh)"));
     assert_eq!(row(&report, "busy")["action"], "kept");
     assert!(bridge.deletes().is_empty(), "{:?}", bridge.deletes());
     assert_eq!(bridge.map(), map);

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 const DEADLINE: Duration = Duration::from_secs(2 * MINUTE);
 
 /// A user that owns nothing and may do nothing special.
-const NOBODY: u32 = 65_534;
+pub(crate) const NOBODY: u32 = 65_534;
 
 /// Starts the command with its output piped.
 pub(crate) fn start(command: &mut Command) -> Child {
@@ -143,6 +143,8 @@ pub(crate) fn unprivileged(env: &TestEnv, line: &str) -> Command {
     let mut other = Command::new(binary);
     other.args(command.get_args()).env_clear();
     other.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    // That home is this user's own.
+    other.env_remove("XDG_STATE_HOME");
     other.current_dir(env.path("")).stdin(Stdio::null()).uid(NOBODY).gid(NOBODY);
     other
 }

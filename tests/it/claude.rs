@@ -67,13 +67,13 @@ fn a_home_of_2_1_329() {
     new_side(&env, "-home-u-notes", C, 5 * MINUTE);
     session(&env, "-home-u-notes", D, 2 * DAY);
     new_side(&env, "-home-u-notes", D, 5 * HOUR);
-    // What lies beside the sessions, all of it fresh, keeps none of them.
-    env.file(&format!("{PROJECTS}/-home-u-site/{B}.desktop-released.json"), "{}", MINUTE);
-    env.file(&format!("{PROJECTS}/-home-u-site/{B}/tool-results/x.txt"), "x", MINUTE);
+    // What carries the id of no session keeps none of them, however fresh.
+    env.file(&format!("{PROJECTS}/-home-u-site/{B}.desktop-released.json"), "{}", 4 * HOUR);
+    env.file(&format!("{PROJECTS}/-home-u-site/{B}/tool-results/x.txt"), "x", 4 * HOUR);
     env.file(&format!("{PROJECTS}/-home-u-site/memory/MEMORY.md"), "x", MINUTE);
     env.file(&format!("{PROJECTS}/stray.txt"), "x", MINUTE);
     env.file(".claude/history.jsonl", format!("{{\"sessionId\":\"{B}\"}}\n"), MINUTE);
-    env.file(&format!(".claude/todos/{B}.json"), "[]", MINUTE);
+    env.file(&format!(".claude/todos/{B}.json"), "[]", 3 * HOUR);
     // A killed Claude leaves this behind. No process has that number: it is past the largest.
     let killed = format!(r#"{{"pid":4194999,"sessionId":"{B}","status":"busy","updatedAt":1}}"#);
     env.file(".claude/sessions/4194999.json", killed, MINUTE);
@@ -107,8 +107,9 @@ fn a_home_of_2_0_76() {
     let rows =
         [(USED, "active"), (A, "active"), (B, "idle"), (C, "idle"), (D, "missing"), (E, "active")];
     let report = env.check(MODEL, "", 0, &rows);
+    // The old side file of B is past the threshold, so it is not read.
     let idle_for = row(&report, "2")["idle_seconds"].as_u64().unwrap();
-    assert!((5 * HOUR..5 * HOUR + MINUTE).contains(&idle_for), "{report:#}");
+    assert!((DAY..DAY + MINUTE).contains(&idle_for), "{report:#}");
 }
 
 #[test]
@@ -138,41 +139,56 @@ fn of_two_files_in_different_folders_the_newest_counts() {
 }
 
 #[test]
-fn names_that_only_look_alike_are_no_sessions() {
+fn a_name_that_carries_the_id_is_judged_by_its_age_e1_e2() {
     let names = [
-        "{}.desktop-released.json",
-        "{}.jsonl.superseded-1767607200000",
-        "{}.jsonl.compact.tmp.4711",
-        "{}.json",
-        "agent-{}.jsonl",
-        "x{}.jsonl",
-        "{}.jsonl~",
-        ".{}.jsonl",
-        "{}.JSONL",
+        ("{}.jsonl.superseded-1767607200000", "active", "idle"),
+        ("{}.jsonl.compact.tmp.4711", "active", "idle"),
+        ("{}.json", "active", "idle"),
+        ("{}.db", "active", "idle"),
+        ("deeper/{}/x", "active", "idle"),
+        ("{}.jsonl~", "active", "idle"),
+        (".{}.jsonl", "active", "idle"),
+        ("{}.JSONL", "active", "idle"),
+        // It names its owner inside as well.
+        ("agent-{}.jsonl", "active", "idle"),
+        // A known side file shows a use, and no session.
+        ("{}.desktop-released.json", "active", "missing"),
+        ("{}/tool-results/x.txt", "active", "missing"),
+        ("{}/subagents/workflows/wf_1/agent-1.jsonl", "active", "missing"),
+        ("{}/custom-title.json", "active", "missing"),
+        ("{}/next-version/x", "active", "idle"),
+        // These carry another id, or none.
+        ("x{}.jsonl", "missing", "missing"),
+        ("{}0", "missing", "missing"),
     ];
-    for name in names {
-        let env = home();
-        let name = name.replace("{}", A);
-        env.file(&format!("{PROJECTS}/-w/{name}"), subagent_line(A), MINUTE);
-        env.check(MODEL, "", 0, &[(USED, "active"), (A, "missing")]);
+    for (name, fresh, old) in names {
+        for (age, expected) in [(MINUTE, fresh), (DAY, old)] {
+            let env = home();
+            let name = name.replace("{}", A);
+            env.file(&format!("{PROJECTS}/-w/{name}"), subagent_line(A), age);
+            session(&env, "-w", B, DAY);
+            env.check(MODEL, "", 0, &[(USED, "active"), (A, expected), (B, "idle")]);
+        }
     }
 }
 
 #[test]
-fn a_plain_file_in_the_place_of_a_sessions_folder_hides_nothing() {
+fn a_plain_file_in_the_place_of_a_sessions_folder_is_judged_by_its_age_e2() {
     let env = home();
-    env.file(&format!("{PROJECTS}/-w/{A}"), "x", MINUTE);
+    env.file(&format!("{PROJECTS}/-w/{A}"), "x", DAY);
     session(&env, "-w", B, DAY);
     env.file(&format!("{PROJECTS}/-w/{B}"), "x", MINUTE);
-    env.check(MODEL, "", 0, &[(USED, "active"), (A, "missing"), (B, "idle")]);
+    env.check(MODEL, "", 0, &[(USED, "active"), (A, "idle"), (B, "active")]);
 }
 
 #[test]
-fn files_of_subagents_alone_make_no_session() {
-    let env = home();
-    old_side(&env, "-home-u-used", "0a1b2c3", A, 10);
-    new_side(&env, "-home-u-used", B, 10);
-    env.check(MODEL, "", 0, &[(USED, "active"), (A, "missing"), (B, "missing")]);
+fn files_of_subagents_alone_make_no_session_but_show_its_use_e2() {
+    for (age, expected) in [(10, "active"), (DAY, "missing")] {
+        let env = home();
+        old_side(&env, "-home-u-used", "0a1b2c3", A, age);
+        new_side(&env, "-home-u-used", B, age);
+        env.check(MODEL, "", 0, &[(USED, "active"), (A, expected), (B, expected)]);
+    }
 }
 
 #[test]
@@ -201,7 +217,7 @@ fn a_subagents_file_that_names_nobody_keeps_whom_it_could_keep_d1() {
         let env = home();
         session(&env, "-w", A, DAY);
         env.file(&format!("{PROJECTS}/-w/agent-0a1b2c3.jsonl"), content, MINUTE);
-        let rows = [(USED, "active"), (A, "unknown"), (B, "missing")];
+        let rows = [(USED, "active"), (A, "unknown"), (B, "unknown")];
         let report = env.check(MODEL, "", 3, &rows);
         assert_eq!(report["warnings"][0]["code"], "file_unread", "{content:?}: {report:#}");
     }

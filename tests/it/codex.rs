@@ -61,8 +61,8 @@ fn a_home_of_0_169_0() {
     rollout(&env, DAY_OF_IDS, B, ".jsonl", 3 * HOUR);
     rollout(&env, DAY_OF_IDS, C, ".jsonl.zst", 8 * DAY);
     rollout(&env, "archived_sessions", D, ".jsonl", MINUTE);
-    // The lock of a turn that was killed, and the index, which lags, keep nothing.
-    env.file(&format!(".codex/thread-writer-locks/{B}.lock"), "", MINUTE);
+    // The old lock of a turn that was killed, and the index, which lags, keep nothing.
+    env.file(&format!(".codex/thread-writer-locks/{B}.lock"), "", 3 * HOUR);
     env.file(".codex/state_5.sqlite", "SQLite format 3\0", MINUTE);
     env.file(".codex/state_5.sqlite-wal", B, MINUTE);
     env.file(".codex/session_index.jsonl", format!("{{\"id\":\"{B}\"}}\n"), MINUTE);
@@ -187,15 +187,17 @@ fn an_archived_copy_is_no_use_whatever_its_age() {
     rollout(&env, DAY_OF_IDS, C, ".jsonl", DAY);
     rollout(&env, "archived_sessions", D, ".jsonl", DAY);
     rollout(&env, DAY_OF_IDS, D, ".jsonl.zst", 10);
-    // The archive is flat.
+    // Today's archive is flat: nobody knows what another layout of it means while it is written.
     rollout(&env, "archived_sessions/2026", E, ".jsonl", 10);
+    rollout(&env, "archived_sessions/2026", V4, ".jsonl", DAY);
     let rows = [
         (USED, "active"),
         (A, "archived"),
         (B, "archived"),
         (C, "idle"),
         (D, "active"),
-        (E, "missing"),
+        (E, "active"),
+        (V4, "archived"),
     ];
     env.check(MODEL, "", 0, &rows);
 }
@@ -214,20 +216,100 @@ fn archived_sessions_go_as_missing_ones_do() {
 }
 
 #[test]
-fn names_that_only_look_alike_are_no_sessions() {
+fn a_name_that_carries_the_id_is_judged_by_its_age_e1_e2() {
     let names = [
-        "rollout-2026-01-05T11-00-00-{}.jsonl.tmp",
-        "rollout-2026-01-05T11-00-00-{}.json",
-        "rollout-2026-01-05T11-00-00-{}.zst",
-        "rollout-2026-01-05T11-00-00-{}0.jsonl",
-        "rollout-2026-01-05T11-00-00-{}.jsonl.zst.part",
-        "{}.jsonl",
-        "x-rollout-2026-01-05T11-00-00-{}.jsonl",
+        ("rollout-2026-01-05T11-00-00-{}.jsonl.tmp", "idle"),
+        ("rollout-2026-01-05T11-00-00-{}.json", "idle"),
+        ("rollout-2026-01-05T11-00-00-{}.zst", "idle"),
+        ("rollout-2026-01-05T11-00-00-{}.jsonl.zst.part", "idle"),
+        ("{}.jsonl", "idle"),
+        ("{}/turns/1", "idle"),
+        ("x-rollout-2026-01-05T11-00-00-{}.jsonl", "idle"),
+        // Named inside alone, which is read only while it is fresh.
+        ("rollout-2026-01-05T11-00-00-{}0.jsonl", "missing"),
+        ("turns.jsonl", "missing"),
     ];
-    for name in names {
+    for (name, old) in names {
+        for (age, expected) in [(MINUTE, "active"), (DAY, old)] {
+            let env = home();
+            let path = format!(".codex/{DAY_OF_IDS}/{}", name.replace("{}", A));
+            env.file(&path, meta(A, A), age);
+            rollout(&env, DAY_OF_IDS, B, ".jsonl", DAY);
+            env.check(MODEL, "", 0, &[(USED, "active"), (A, expected), (B, "idle")]);
+        }
+    }
+}
+
+#[test]
+fn the_paths_that_the_replaced_script_knew_are_sessions_e7() {
+    for path in [".codex/sessions/{}.jsonl", ".codex/{}.jsonl"] {
+        for (age, expected) in [(10, "active"), (DAY, "idle")] {
+            let env = home();
+            let path = path.replace("{}", A);
+            env.file(&path, meta(A, A), age);
+            let report =
+                env.check(MODEL, "", 0, &[(USED, "active"), (A, expected), (B, "missing")]);
+            names_file(&report, "1", &path);
+            // As the only file of all: then its folder is the only root.
+            let alone = TestEnv::new();
+            alone.file(&path, meta(A, A), age);
+            if path.starts_with(".codex/sessions") || expected == "active" {
+                alone.check(MODEL, "", 0, &[(A, expected)]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_subagent_counts_for_its_parent_and_a_fork_does_not_e3() {
+    let line = |payload: &str| format!("{{\"type\":\"session_meta\",\"payload\":{{{payload}}}}}\n");
+    for (payload, expected) in [
+        (format!(r#""id":"{D}","session_id":"{A}""#), "active"),
+        (format!(r#""id":"{D}","parent_thread_id":"{A}","thread_source":"subagent""#), "active"),
+        (format!(r#""id":"{D}","session_id":"{D}","forked_from_id":"{A}""#), "idle"),
+        (format!(r#""id":"{D}","session_id":"{A}","forked_from_id":"{A}""#), "idle"),
+        (format!(r#""id":"{D}","history_base":{{"thread_id":"{A}"}}"#), "idle"),
+    ] {
+        for (age, expected) in [(5 * MINUTE, expected), (3 * HOUR, "idle")] {
+            let env = home();
+            rollout(&env, DAY_OF_IDS, A, ".jsonl", DAY);
+            env.file(&format!(".codex/{DAY_OF_IDS}/{}.jsonl", name(D)), line(&payload), age);
+            rollout(&env, DAY_OF_IDS, B, ".jsonl", DAY);
+            env.check(MODEL, "", 0, &[(USED, "active"), (A, expected), (B, "idle")]);
+        }
+    }
+}
+
+#[test]
+fn of_very_many_threads_the_newest_are_looked_into_e3() {
+    // All of them, unless very many threads are mapped.
+    for (mapped, expected) in [(1, "active"), (1_001, "idle")] {
         let env = home();
-        env.file(&format!(".codex/{DAY_OF_IDS}/{}", name.replace("{}", A)), meta(A, A), MINUTE);
-        env.check(MODEL, "", 0, &[(USED, "active"), (A, "missing")]);
+        rollout(&env, DAY_OF_IDS, A, ".jsonl", DAY);
+        let older = "019b8d90-0000-7000-8000-000000000001";
+        let newer = "019b8da0-0000-7000-8000-000000000001";
+        for number in 0..300_u32 {
+            let id = format!("019b8d99-6900-7000-9000-{number:012x}");
+            rollout(&env, DAY_OF_IDS, &id, ".jsonl", DAY);
+        }
+        let mut chats = serde_json::Map::new();
+        for number in 0..mapped {
+            let id = format!("019b8d99-6900-7000-a000-{number:012x}");
+            chats.insert(format!("gone-{number}"), id.into());
+        }
+        for (chat, id) in [("used", USED), ("a", A), ("b", B)] {
+            chats.insert(chat.to_owned(), id.into());
+        }
+        env.map(serde_json::json!({ MODEL: chats }).to_string());
+        let subagent = |id: &str| {
+            let path = format!(".codex/{DAY_OF_IDS}/{}.jsonl", name(id));
+            env.file(&path, meta(id, A), MINUTE)
+        };
+        let path = subagent(older);
+        assert_eq!(state(&env.json("-n"), "a"), expected, "{mapped}");
+        std::fs::remove_file(path).unwrap();
+        subagent(newer);
+        assert_eq!(state(&env.json("-n"), "a"), "active", "{mapped}");
     }
 }
 

@@ -165,6 +165,7 @@ fn as_json_it_is_one_object_with_nothing_that_a_terminal_acts_on() {
         "clock",
         "keep",
         "provider",
+        "ignore_processes",
         "max_remove",
         "format",
         "color",

@@ -38,7 +38,7 @@ fn has(env: &TestEnv, chat: &str) -> bool {
 /// A line of `[clean]`, options to run with, and what is only so with that line.
 type Effect = (&'static str, &'static str, fn(&TestEnv, &Ran) -> bool);
 
-const EFFECTS: [Effect; 23] = [
+const EFFECTS: [Effect; 24] = [
     ("dry_run = true", "", |env, _| has(env, "i")),
     ("hours = 4", "", |env, _| has(env, "i") && has(env, "k")),
     ("idle = '4h'", "", |env, _| has(env, "i") && has(env, "k")),
@@ -59,6 +59,7 @@ const EFFECTS: [Effect; 23] = [
     ("clock = 'record'", "-n", |_, ran| ran.out.contains("  clock      record: ")),
     ("keep = ['i', 'codex-cli/*']", "", |env, _| has(env, "i") && has(env, "k")),
     ("provider = ['codex']", "", |env, _| has(env, "i") && !has(env, "k")),
+    ("ignore_processes = ['vector', 'x']", "config", |_, ran| ran.out.contains("vector, x")),
     ("max_remove = 2", "", |env, ran| ran.code == 1 && has(env, "i")),
     ("format = 'json'", "-n", |_, ran| ran.out.starts_with('{')),
     ("color = 'always'", "-n", |_, ran| ran.out.contains("\x1b[")),

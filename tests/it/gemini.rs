@@ -94,16 +94,16 @@ fn a_home_of_0_61_0() {
     let subagent = ".gemini/tmp/notes/chats";
     let line = r#"{"sessionId":"5d0c1f6e-0a1b-4c2d-8e3f-00000000000a","kind":"subagent"}"#;
     let name = "5d0c1f6e-0a1b-4c2d-8e3f-00000000000a.jsonl";
-    // A subagent keeps its parent, and makes no session where the parent's own file is gone.
+    // A subagent keeps its parent, whose own file may be gone.
     env.file(&format!("{subagent}/{C}/{name}"), line, 5 * MINUTE);
     env.file(&format!("{subagent}/{D}/{name}"), line, 5 * MINUTE);
     // Beside the sessions, and all of it fresh.
-    env.file(&format!(".gemini/tmp/site/logs/session-{B}.jsonl"), header(B), MINUTE);
+    env.file(&format!(".gemini/tmp/site/logs/session-{B}.jsonl"), header(B), 4 * HOUR);
     env.file(".gemini/tmp/site/logs.json", "[]", MINUTE);
     env.file(".gemini/tmp/site/.project_root", "/home/u/site", MINUTE);
     env.file(".gemini/tmp/bin/rg", "x", MINUTE);
     env.file(".gemini/projects.json", "{}", MINUTE);
-    let rows = [(USED, "active"), (A, "active"), (B, "idle"), (C, "active"), (D, "missing")];
+    let rows = [(USED, "active"), (A, "active"), (B, "idle"), (C, "active"), (D, "active")];
     let report = env.check(MODEL, "", 0, &rows);
     names_file(&report, "2", &place("site", "2026-01-05T10-01", "bbbbbbbb", ".jsonl")[8..]);
 }
@@ -114,7 +114,7 @@ fn a_home_of_0_22_4() {
     old(&env, "2026-01-05T10-00", A, 30 * MINUTE);
     old(&env, "2026-01-05T10-01", B, 3 * HOUR);
     env.file(&format!(".gemini/tmp/{HASH}/logs.json"), format!("[\"{B}\"]"), MINUTE);
-    env.file(&format!(".gemini/tmp/{HASH}/chats/checkpoint-{B}.json"), pretty(B), MINUTE);
+    env.file(&format!(".gemini/tmp/{HASH}/chats/checkpoint-{B}.json"), pretty(B), 4 * HOUR);
     let rows = [(USED, "active"), (A, "active"), (B, "idle"), (C, "missing")];
     env.check(MODEL, "", 0, &rows);
 }
@@ -204,21 +204,56 @@ fn one_id_in_up_to_four_files_is_as_old_as_the_newest() {
 }
 
 #[test]
-fn names_that_only_look_alike_are_no_sessions() {
+fn a_file_that_names_the_session_is_judged_by_its_age_e1_e3() {
     let names = [
-        "site/chats/session-2026-01-05T10-00-aaaaaaaa.jsonl.bak",
-        "site/chats/session-2026-01-05T10-00-aaaaaaaa.txt",
-        "site/chats/session-2026-01-05T10-00-aaaaaaa.jsonl",
-        "site/chats/checkpoint-aaaaaaaa.json",
-        "site/chats/2026-01-05T10-00-aaaaaaaa.jsonl",
-        "site/chats/deeper/session-2026-01-05T10-00-aaaaaaaa.jsonl",
-        "site/session-2026-01-05T10-00-aaaaaaaa.jsonl",
-        "session-2026-01-05T10-00-aaaaaaaa.jsonl",
+        // By its header, whatever its age, for its name begins with that of the id.
+        ("site/chats/deeper/session-2026-01-05T10-00-aaaaaaaa.jsonl", "active", "idle"),
+        ("site/session-2026-01-05T10-00-aaaaaaaa.jsonl", "active", "idle"),
+        ("session-2026-01-05T10-00-aaaaaaaa.jsonl", "active", "idle"),
+        // By its header alone, which is read only while it is fresh.
+        ("site/chats/session-2026-01-05T10-00-aaaaaaa.jsonl", "active", "missing"),
+        ("site/chats/checkpoint-aaaaaaaa.json", "active", "missing"),
+        ("site/chats/2026-01-05T10-00-aaaaaaaa.jsonl", "active", "missing"),
+        // By its path as well.
+        ("site/chats/{}.txt", "active", "idle"),
+        ("site/{}/x", "active", "idle"),
+        ("site/chats/session-2026-01-05T10-00-{}.jsonl.bak", "active", "idle"),
+        ("site/chats/session-2026-01-05T10-00-aaaaaaaa.jsonl.bak", "active", "missing"),
+        ("site/chats/session-2026-01-05T10-00-aaaaaaaa.txt", "active", "missing"),
     ];
-    for name in names {
+    for (name, fresh, old) in names {
+        for (age, expected) in [(MINUTE, fresh), (DAY, old)] {
+            let env = home();
+            env.file(&format!(".gemini/tmp/{}", name.replace("{}", A)), header(A), age);
+            lines(&env, "site", "2026-01-05T10-01", B, DAY);
+            env.check(MODEL, "", 0, &[(USED, "active"), (A, expected), (B, "idle")]);
+        }
+    }
+    // What is no JSON, or names another session, names nobody here.
+    for content in [header(B), "{ not JSON".to_owned(), "[1]".to_owned(), A.to_owned()] {
         let env = home();
-        env.file(&format!(".gemini/tmp/{name}"), header(A), MINUTE);
-        env.check(MODEL, "", 0, &[(USED, "active"), (A, "missing")]);
+        env.file(".gemini/tmp/site/tool-outputs/x.txt", content, MINUTE);
+        lines(&env, "site", "2026-01-05T10-01", C, DAY);
+        env.check(MODEL, "", 0, &[(USED, "active"), (A, "missing"), (C, "idle")]);
+    }
+}
+
+#[test]
+fn the_paths_that_the_replaced_script_knew_are_sessions_e7() {
+    for id in [A, "foo_bar"] {
+        for content in [header(id), "{}\n".to_owned(), String::new()] {
+            for ending in ["json", "jsonl"] {
+                for (age, expected) in [(10, "active"), (DAY, "idle")] {
+                    let env = home();
+                    let path = format!(".gemini/tmp/x/chats/session-{id}.{ending}");
+                    env.file(&path, &content, age);
+                    lines(&env, "site", "2026-01-05T10-01", B, DAY);
+                    let rows = [(USED, "active"), (id, expected), (B, "idle")];
+                    let report = env.check(MODEL, "", 0, &rows);
+                    names_file(&report, "1", &path);
+                }
+            }
+        }
     }
 }
 

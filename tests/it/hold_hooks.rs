@@ -404,3 +404,19 @@ fn the_snippets_for_hooks_run_these_commands() {
         }
     }
 }
+
+#[test]
+fn a_cli_is_known_whatever_a_packager_calls_its_program_e4() {
+    for name in
+        ["codex-raw", ".codex-wrapped", "codex-unwrapped", "codex-x86_64-unknown-linux-musl"]
+    {
+        let (env, id) = home("codex", "codex-cli");
+        let mut running = cli(&env, name, false);
+        fire(&mut running, START, &event("codex", "PreToolUse", &id, Some(1)));
+        assert_eq!(held(&env)[0]["pids"], json!([running.id()]), "{name}");
+        assert_eq!(state(&env.json("-n"), "chat"), "in_use", "{name}");
+        drop(running.stdin.take());
+        finish(running);
+        assert_eq!(state(&env.json("-n"), "chat"), "idle", "{name}");
+    }
+}

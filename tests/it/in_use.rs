@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::env::{DAY, HOUR, Ran, TestEnv, link, row, state};
+use crate::env::{DAY, HOUR, MINUTE, Ran, TestEnv, link, row, state};
 
 /// An id that no other test's processes name: all of them run at once.
 pub fn fresh_id() -> String {
@@ -79,7 +79,12 @@ fn check(env: &TestEnv, model: &str, process: u32) {
     for line in ["-n", "clean"] {
         let report = env.json(line);
         assert_eq!(state(&report, "busy"), "in_use", "{report:#}");
-        assert_eq!(row(&report, "busy")["reason"], format!("process {process}"));
+        let reason = row(&report, "busy")["reason"].as_str().unwrap();
+        let name = fs::read_to_string(format!("/proc/{process}/comm")).unwrap();
+        // The kernel names no process but one of our own user's.
+        let named = format!("process {process} ({})", name.trim_end());
+        assert!(reason == named || process == std::process::id(), "{reason}");
+        assert!(reason.starts_with(&format!("process {process}")), "{reason}");
         assert_eq!(row(&report, "busy")["action"], "kept");
         assert_eq!(
             (&report["summary"]["in_use"], &report["summary"]["idle"]),
@@ -98,7 +103,7 @@ fn check_idle(env: &TestEnv) {
 }
 
 #[test]
-fn a_process_that_resumes_a_session_keeps_it() {
+fn a_process_that_resumes_a_session_keeps_it_e4() {
     for (provider, model) in
         [("claude", "claude-cli"), ("codex", "codex-cli"), ("gemini", "gemini-cli")]
     {
@@ -116,7 +121,7 @@ fn a_process_that_resumes_a_session_keeps_it() {
 #[test]
 fn only_the_whole_id_as_a_word_counts() {
     let (env, id) = home("claude", "claude-cli");
-    for argument in [&format!("x{id}"), &format!("{id}-1"), &id[..35], "", &id.replace('-', "")] {
+    for argument in [&format!("x{id}"), &format!("{id}1"), &id[..35], "", &id.replace('-', "")] {
         let _running = Running::with(&[argument]);
         check_idle(&env);
     }
@@ -126,15 +131,16 @@ fn only_the_whole_id_as_a_word_counts() {
         id.to_uppercase(),
         format!("/s/2026/01/05/rollout-2026-01-05T10-00-00-{id}.jsonl"),
         format!("session_{id}"),
+        format!("{id}-1"),
     ] {
         let running = Running::with(&[&argument]);
         let report = env.json("-n");
-        assert_eq!(row(&report, "busy")["reason"], format!("process {}", running.id()));
+        assert_eq!(row(&report, "busy")["reason"], format!("process {} (sh)", running.id()));
     }
 }
 
 #[test]
-fn another_run_of_ours_that_names_a_session_does_not_use_it() {
+fn another_run_of_ours_that_names_a_session_does_not_use_it_e4() {
     let (env, id) = home("claude", "claude-cli");
     let program = env.path("session-warden");
     fs::copy(fs::canonicalize("/bin/sh").unwrap(), &program).unwrap();
@@ -144,7 +150,7 @@ fn another_run_of_ours_that_names_a_session_does_not_use_it() {
 }
 
 #[test]
-fn whoever_starts_the_clean_is_not_in_its_way() {
+fn whoever_starts_the_clean_is_not_in_its_way_e4() {
     let (env, id) = home("claude", "claude-cli");
     let mut command = env.command(["-n", "--format", "json"]);
     // A shell above ours that names the session.
@@ -207,11 +213,6 @@ fn what_cannot_be_read_of_a_running_claude_keeps_the_idle_d1() {
     let running = Running::with(&[]);
     let file = env.home(&format!(".claude/sessions/{}.json", running.id()));
     let about = json!({"pid": running.id(), "sessionId": id}).to_string();
-    // In the middle of a write, or made larger than it ever is; a link that leads nowhere; a FIFO.
-    for content in [about[..20].to_owned(), String::new(), " ".repeat(2 << 20) + &about] {
-        env.file(&format!(".claude/sessions/{}.json", running.id()), content, 0);
-        check_untold(&env, "claude");
-    }
     // As much as Claude may come to write is read.
     env.file(
         &format!(".claude/sessions/{}.json", running.id()),
@@ -240,6 +241,134 @@ fn what_cannot_be_read_of_a_running_claude_keeps_the_idle_d1() {
 }
 
 #[test]
+fn a_record_that_does_not_parse_is_that_of_a_process_without_one_e4() {
+    let (env, id) = home("claude", "claude-cli");
+    let folder = fs::canonicalize(env.path("")).unwrap();
+    let mut command = Command::new("/bin/sh");
+    let running = Running::started(command.args(["-c", "sleep 60; :"]).current_dir(&folder));
+    let record = format!(".claude/sessions/{}.json", running.id());
+    let about = json!({"pid": running.id(), "sessionId": id, "status": "idle"}).to_string();
+    // In the middle of a write, or made larger than it ever is.
+    let torn = [about[..20].to_owned(), String::new(), " ".repeat(2 << 20) + &about];
+    for content in &torn {
+        env.file(&record, content, 0);
+        // It works in another folder than the session.
+        check_idle(&env);
+    }
+    // Unless what is there names the session.
+    env.file(&record, &about[..about.len() - 4], 0);
+    assert_eq!(state(&env.json("-n"), "busy"), "in_use");
+    let name = dashed(&folder);
+    let of_folder = env.home(&format!(".claude/projects/{name}"));
+    fs::rename(env.home(".claude/projects/-w"), of_folder).unwrap();
+    for content in &torn {
+        env.file(&record, content, 0);
+        let report = env.json("-n");
+        assert_eq!(state(&report, "busy"), "in_use", "{report:#}");
+    }
+    // Whole again, it says that the process is idle.
+    env.file(&record, &about, 0);
+    assert_eq!(state(&env.json("-n"), "busy"), "resident");
+    drop(running);
+    check_idle(&env);
+}
+
+/// The name of a working folder's folder of sessions.
+fn dashed(folder: &std::path::Path) -> String {
+    let dash = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    folder.to_str().unwrap().chars().map(dash).collect()
+}
+
+/// A program called `claude` that waits in `folder`, with that home and those arguments.
+fn claude_in(env: &TestEnv, folder: &std::path::Path, home: &str, arguments: &[&str]) -> Running {
+    let program = env.path("claude");
+    if !program.exists() {
+        fs::copy(fs::canonicalize("/bin/sh").unwrap(), &program).unwrap();
+    }
+    let mut command = Command::new(program);
+    command.args(["-c", "sleep 60; :", "sh"]).args(arguments);
+    Running::started(command.env_clear().env("HOME", env.path(home)).current_dir(folder))
+}
+
+#[test]
+fn a_claude_without_a_record_uses_the_sessions_of_its_folder_e4() {
+    let (env, _) = home("claude", "claude-cli");
+    let folder = fs::canonicalize(env.path("")).unwrap();
+    let of_folder = env.home(&format!(".claude/projects/{}", dashed(&folder)));
+    fs::rename(env.home(".claude/projects/-w"), &of_folder).unwrap();
+    env.file(&format!(".claude/projects/-other/{IDLE}.jsonl"), "{}", DAY);
+    fs::remove_file(of_folder.join(format!("{IDLE}.jsonl"))).unwrap();
+    let running = claude_in(&env, &folder, "home", &[]);
+    // A home whose Claude keeps no records says nothing.
+    check_idle(&env);
+    fs::create_dir_all(env.home(".claude/sessions")).unwrap();
+    check(&env, "claude-cli", running.id());
+    drop(running);
+    for other in ["--bg-spare", "daemon", "mcp"] {
+        let _spare = claude_in(&env, &folder, "home", &[other, "serve"]);
+        check_idle(&env);
+    }
+    // Of another home, or in another folder.
+    fs::create_dir_all(env.path("elsewhere/.claude")).unwrap();
+    let of_another = claude_in(&env, &folder, "elsewhere", &[]);
+    check_idle(&env);
+    drop(of_another);
+    let _elsewhere = claude_in(&env, &env.path("bridge"), "home", &[]);
+    check_idle(&env);
+}
+
+#[test]
+fn a_claude_that_is_idle_by_its_own_record_is_resident_and_kept_e4() {
+    let (env, id) = home("claude", "claude-cli");
+    // The id is among its arguments, and its record alone decides.
+    let running = Running::with(&["--resume", &id]);
+    let record = |more: Value| {
+        let mut about = json!({"pid": running.id(), "sessionId": id, "status": "idle"});
+        about.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        env.file(&format!(".claude/sessions/{}.json", running.id()), about.to_string(), 0);
+    };
+    record(json!({}));
+    for line in ["-n", "clean"] {
+        let report = env.json(line);
+        assert_eq!(state(&report, "busy"), "resident", "{report:#}");
+        assert_eq!(row(&report, "busy")["reason"], format!("process {} (sh)", running.id()));
+        assert_eq!(report["summary"]["resident"], 1);
+    }
+    assert!(env.run("-n").out.contains("  Resident (kept): 1\n"));
+    assert_eq!(env.map_now()["claude-cli"].get("idle"), None, "an idle control is removed");
+    // Anything but `idle` is work.
+    for status in [json!("busy"), json!("waiting"), json!("shell"), json!(null), json!("new")] {
+        record(json!({"status": status}));
+        assert_eq!(state(&env.json("-n"), "busy"), "in_use", "{status}");
+    }
+    // Another process that has it open works on it, whatever the record of the first says.
+    record(json!({}));
+    let other = Running::with(&[&id]);
+    assert_eq!(row(&env.json("-n"), "busy")["reason"], format!("process {} (sh)", other.id()));
+    drop(other);
+    // The record of another session says nothing of this one, which is among the arguments.
+    record(json!({"sessionId": IDLE}));
+    assert_eq!(state(&env.json("-n"), "busy"), "in_use");
+    // When the status began counts as a use.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    record(json!({"statusUpdatedAt": (now - MINUTE) * 1000}));
+    assert_eq!(state(&env.json("-n"), "busy"), "active");
+    record(json!({"statusUpdatedAt": (now - 3 * HOUR) * 1000}));
+    assert_eq!(state(&env.json("-n"), "busy"), "resident");
+}
+
+#[test]
+fn a_record_of_another_namespace_keeps_its_session_for_a_day_e4() {
+    let (env, id) = home("claude", "claude-cli");
+    let about = json!({"pid": 1, "sessionId": id, "status": "idle", "procStart": "1",
+        "pidDomain": "linux:0123:pid:[1]"});
+    for (age, expected) in [(23 * HOUR, "in_use"), (25 * HOUR, "idle")] {
+        env.file(".claude/sessions/1.json", about.to_string(), age);
+        assert_eq!(state(&env.json("-n"), "busy"), expected);
+    }
+}
+
+#[test]
 fn what_cannot_be_read_of_a_running_codex_keeps_the_idle_d1() {
     let (env, _) = home("codex", "codex-cli");
     let locks = env.home(".codex/thread-writer-locks");
@@ -258,7 +387,7 @@ fn what_cannot_be_read_of_a_running_codex_keeps_the_idle_d1() {
 #[test]
 fn a_codex_that_holds_its_lock_keeps_its_session() {
     let (env, id) = home("codex", "codex-cli");
-    let path = env.file(&format!(".codex/thread-writer-locks/{id}.lock"), "", 0);
+    let path = env.file(&format!(".codex/thread-writer-locks/{id}.lock"), "", 5 * HOUR);
     check_idle(&env);
     let lock = File::open(&path).unwrap();
     flock(&lock, FlockOperation::LockExclusive).unwrap();
@@ -269,21 +398,26 @@ fn a_codex_that_holds_its_lock_keeps_its_session() {
 }
 
 #[test]
-fn an_old_codex_that_holds_its_rollout_open_keeps_its_session() {
-    let (env, id) = home("codex", "codex-cli");
-    let rollout =
-        env.home(&format!(".codex/sessions/2026/01/05/rollout-2026-01-05T10-00-00-{id}.jsonl"));
-    let start = |name: &str| {
+fn whatever_has_a_sessions_file_open_uses_it_whatever_it_is_called_e4() {
+    let names = ["codex", "codex-raw", ".codex-wrapped", "codex-x86_64-unknown-linux-musl", "vim"];
+    for name in names {
+        let (env, id) = home("codex", "codex-cli");
+        let rollout =
+            env.home(&format!(".codex/sessions/2026/01/05/rollout-2026-01-05T10-00-00-{id}.jsonl"));
         let program = env.path(name);
-        fs::copy(fs::canonicalize("/bin/sh").unwrap(), &program).unwrap();
+        fs::copy(fs::canonicalize("/bin/sleep").unwrap(), &program).unwrap();
         let open = File::open(&rollout).unwrap();
-        Running::started(Command::new(program).args(["-c", "sleep 60; :"]).stdin(open))
-    };
-    let other = start("other");
-    check_idle(&env);
-    drop(other);
-    let codex = start("codex");
-    check(&env, "codex-cli", codex.id());
+        let running = Running::started(Command::new(program).arg("60").stdin(open));
+        check(&env, "codex-cli", running.id());
+        // A program that keeps every transcript open uses none, if its name is given.
+        let shown = fs::read_to_string(format!("/proc/{}/comm", running.id())).unwrap();
+        for ignored in [name, shown.trim_end()] {
+            env.config(&format!("[clean]\nignore_processes = [\"{ignored}\"]\n"));
+            check_idle(&env);
+        }
+        env.config("[clean]\nignore_processes = [\"other\"]\n");
+        assert_eq!(state(&env.json("-n"), "busy"), "in_use");
+    }
 }
 
 #[test]
@@ -316,4 +450,35 @@ fn as_root_on_another_users_map_that_users_processes_count_x2() {
     let report = env.json("clean --home home");
     assert_eq!(state(&report, "busy"), "in_use", "{report:#}");
     assert_eq!(env.map_now(), json!({"claude-cli": {"busy": id}}));
+}
+
+#[test]
+fn doctor_names_a_process_that_keeps_most_of_the_mappings_e4() {
+    let env = TestEnv::new();
+    let ids: Vec<String> = (0..5).map(|_| fresh_id()).collect();
+    let mut chats = serde_json::Map::new();
+    for id in &ids {
+        env.session("claude", id, DAY);
+        chats.insert(id.clone(), id.as_str().into());
+    }
+    env.map(json!({ "claude-cli": chats }).to_string());
+    let found = || -> Option<Value> {
+        let ran = env.run("doctor --format json");
+        let report: Value = serde_json::from_str(&ran.out).unwrap();
+        let checks = report["checks"].as_array().unwrap().clone();
+        checks.into_iter().find(|check| check["name"] == "processes")
+    };
+    assert_eq!(found(), None);
+    let arguments = |number: usize| ids[..number].iter().map(String::as_str).collect::<Vec<_>>();
+    let half = Running::with(&arguments(2));
+    assert_eq!(found(), None, "two of five are no more than half");
+    drop(half);
+    let most = Running::with(&arguments(3));
+    let check = found().expect("three of five are more than half");
+    let message = format!("process {} (sh) uses 3 of 5 mapped sessions", most.id());
+    assert!(check["message"].as_str().unwrap().starts_with(&message), "{check:#}");
+    assert!(check["hint"].as_str().unwrap().contains("ignore_processes"), "{check:#}");
+    assert_eq!(check["state"], "warning");
+    env.config("[clean]\nignore_processes = [\"sh\"]\n");
+    assert_eq!(found(), None);
 }

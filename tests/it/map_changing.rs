@@ -2,7 +2,7 @@
 //! somebody else wrote survives (W8, promise 4). Through the library, where that moment can be met.
 
 use rustix::process::getpid;
-use session_warden::bridge::{Access, FileMap, MapHolder, Removal, Witness};
+use session_warden::bridge::{Access, FileMap, MapHolder, Rechecked, Removal, RemovalGuard};
 use session_warden::disk::interrupt::Interrupt;
 use session_warden::domain::{Exit, Failure, SessionMap, WarningCode};
 use std::fs::{self, File};
@@ -10,7 +10,7 @@ use std::io::Write;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Two that go, at the places 0 and 2, and one that stays.
 const MAP: &str = r#"{"claude-cli": {"a": "1", "b": "2"}, "codex-cli": {"c": "3"}}"#;
@@ -20,12 +20,12 @@ const CUT: &str = r#"{"claude-cli": { "b": "2"}, "codex-cli": {}}"#;
 /// Looks again with a closure, and writes nothing down.
 struct Look<F>(F);
 
-impl<F: FnMut(&[u32]) -> Result<Vec<u32>, Failure>> Witness for Look<F> {
-    fn look_again(&mut self, going: &[u32]) -> Result<Vec<u32>, Failure> {
-        self.0(going)
+impl<F: FnMut(&[u32]) -> Result<Vec<u32>, Failure>> RemovalGuard for Look<F> {
+    fn recheck(&mut self, going: &[u32]) -> Result<Rechecked, Failure> {
+        Ok(Rechecked { still: self.0(going)?, ended: Instant::now() })
     }
 
-    fn write_down(&mut self, _: &SessionMap, _: &[u32]) -> Result<(), Failure> {
+    fn record(&mut self, _: &SessionMap, _: &[u32]) -> Result<(), Failure> {
         Ok(())
     }
 }

@@ -41,10 +41,11 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
 }
 
-const COUNTS: [&str; 11] = [
+const COUNTS: [&str; 12] = [
     "checked",
     "active",
     "in_use",
+    "resident",
     "idle",
     "missing",
     "archived",

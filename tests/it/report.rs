@@ -148,7 +148,7 @@ fn json_has_every_field_and_null_where_there_is_nothing() {
     );
     assert_eq!(
         report["summary"],
-        json!({"checked": 3, "active": 1, "in_use": 0, "idle": 1, "missing": 1, "archived": 0,
+        json!({"checked": 3, "active": 1, "in_use": 0, "resident": 0, "idle": 1, "missing": 1, "archived": 0,
                "pinned": 0, "unknown": 0, "removed": 0, "would_remove": 2, "failed": 0})
     );
     assert_eq!(report["warnings"], json!([]));

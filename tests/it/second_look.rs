@@ -5,7 +5,7 @@ use crate::env::{DAY, HOUR, MINUTE, TestEnv, set_age, set_written};
 use serde_json::json;
 use session_warden::domain::plan::Observations;
 use session_warden::domain::{Clock, SessionMap, Timestamp};
-use session_warden::provider::{Memories, Owners, observe};
+use session_warden::provider::{Base, Memories, Owners, observe};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::thread::sleep;
@@ -64,7 +64,7 @@ pub(crate) fn look(
         |_| Timestamp::from(now),
         Clock::Mtime,
         memories,
-        |provider| Ok(provider.in_home(&env.home(""))),
+        |provider| Ok(Base { folder: provider.in_home(&env.home("")), temporary: None }),
     )
     .unwrap()
 }

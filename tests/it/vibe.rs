@@ -20,8 +20,7 @@ fn sessions_lie_flat_in_one_folder() {
     let env = home();
     env.session("vibe", A, 5 * MINUTE);
     env.session("vibe", B, DAY);
-    // Not in the folder itself, so none that a resume would find.
-    env.file(&format!(".vibe/sessions/old/session-{C}.json"), "{}", MINUTE);
+    // Beside the roots, so it counts for nothing.
     env.file(&format!(".vibe/logs/session-{B}.json"), "{}", MINUTE);
     env.file(".vibe/sessions/notes.txt", "x", MINUTE);
     let rows = [(USED, "active"), (A, "active"), (B, "idle"), (C, "missing")];
@@ -29,14 +28,65 @@ fn sessions_lie_flat_in_one_folder() {
 }
 
 #[test]
-fn names_that_only_look_alike_are_no_sessions() {
-    let names =
-        ["session-{}.json.bak", "session-{}.jsonl", "session-{}", "{}.json", "xsession-{}.json"];
+fn a_name_that_carries_the_id_is_judged_by_its_age_e1() {
+    let names = [
+        "session-{}.json.bak",
+        "session-{}.jsonl",
+        "session-{}",
+        "{}.json",
+        "old/session-{}.json",
+        "xsession-{}.json",
+    ];
     for name in names {
-        let env = home();
-        env.file(&format!(".vibe/sessions/{}", name.replace("{}", A)), "{}", MINUTE);
-        env.check(MODEL, "", 0, &[(USED, "active"), (A, "missing")]);
+        for (age, expected) in [(MINUTE, "active"), (DAY, "idle")] {
+            let env = home();
+            env.file(&format!(".vibe/sessions/{}", name.replace("{}", A)), "{}", age);
+            env.session("vibe", B, DAY);
+            env.check(MODEL, "", 0, &[(USED, "active"), (A, expected), (B, "idle")]);
+        }
     }
+}
+
+/// A session as 1.3.5, 2.7.0 and 3.0.2 lay it out.
+fn layouts(id: &str) -> [(String, String); 3] {
+    let shown = &id[..8];
+    let of = |key: &str| format!("{{\"{key}\":\"{id}\"}}");
+    let session = ".vibe/logs/session";
+    [
+        (
+            format!("{session}/session_20261127_205824_{shown}.json"),
+            format!("{{\"metadata\":{},\"messages\":[]}}", of("session_id")),
+        ),
+        (format!("{session}/session_20261127_205824_{shown}/meta.json"), of("session_id")),
+        (format!("{session}/unified/{id}/meta.json"), of("session_id")),
+    ]
+}
+
+#[test]
+fn the_three_real_layouts_are_sessions_e1_e3() {
+    for layout in 0..3 {
+        for (age, expected) in [(MINUTE, "active"), (DAY, "idle")] {
+            let env = home();
+            for (id, age) in [(A, age), (B, DAY)] {
+                let (path, content) = &layouts(id)[layout];
+                env.file(path, content, age);
+            }
+            // Another session whose id begins alike.
+            let alike = A.replace("-8e3f-", "-9e3f-");
+            let (path, content) = &layouts(&alike)[layout];
+            env.file(&path.replace("205824", "205825"), content, MINUTE);
+            let rows = [(USED, "active"), (A, expected), (B, "idle"), (C, "missing")];
+            env.check(MODEL, "", 0, &rows);
+        }
+    }
+    // A use adds files to a folder that holds the start of the id alone.
+    let env = home();
+    let (path, content) = &layouts(A)[1];
+    env.file(path, content, DAY);
+    env.file(&path.replace("meta.json", "messages.jsonl"), "{}", MINUTE);
+    let (path, content) = &layouts(B)[1];
+    env.file(path, content, DAY);
+    env.check(MODEL, "", 0, &[(USED, "active"), (A, "active"), (B, "idle")]);
 }
 
 #[test]
@@ -52,7 +102,7 @@ fn ids_are_compared_without_regard_to_case_and_the_newest_file_counts() {
 }
 
 #[test]
-fn only_home_moves_the_folder() {
+fn home_and_its_own_variable_move_the_folder() {
     let env = home();
     env.session("vibe", A, DAY);
     env.file(&format!("other/.vibe/sessions/session-{A}.json"), "{}", MINUTE);
@@ -61,9 +111,9 @@ fn only_home_moves_the_folder() {
     let report = env.json("--home home/other");
     assert_eq!(state(&report, "a"), "active");
     assert_eq!(env.map_bytes(), bytes.as_bytes());
-    // vibe has no variable of its own; a guess at one must not move anything.
     let mut command = env.command(["--format", "json"]);
     let ran = Ran::of(command.env("VIBE_HOME", env.home("other/.vibe")));
-    assert_eq!(state(&ran.exits(0).report(), "a"), "idle", "{ran:?}");
+    assert_eq!(state(&ran.exits(0).report(), "a"), "active", "{ran:?}");
+    assert_eq!(state(&env.json(""), "a"), "idle");
     assert_eq!(env.map_now(), serde_json::json!({MODEL: {}}));
 }

@@ -1,7 +1,7 @@
 //! What a running bridge is asked when time runs out.
 
 use super::*;
-use crate::bridge::Address;
+use crate::bridge::{Address, Rechecked};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -52,20 +52,25 @@ fn answer(mut stream: TcpStream, seen: &Mutex<Vec<String>>) {
 struct Slow {
     at: u32,
     takes: Duration,
+    /// How long before it returns its look has ended.
+    paused: Duration,
     written: Vec<u32>,
 }
 
-impl Witness for Slow {
-    fn look_again(&mut self, going: &[u32]) -> Result<Vec<u32>, Failure> {
+impl RemovalGuard for Slow {
+    fn record(&mut self, _: &SessionMap, places: &[u32]) -> Result<(), Failure> {
+        self.written.extend(places);
+        Ok(())
+    }
+
+    fn recheck(&mut self, going: &[u32]) -> Result<Rechecked, Failure> {
         if going.contains(&self.at) {
             thread::sleep(self.takes);
         }
-        Ok(going.to_vec())
-    }
-
-    fn write_down(&mut self, _: &SessionMap, places: &[u32]) -> Result<(), Failure> {
-        self.written.extend(places);
-        Ok(())
+        Ok(Rechecked {
+            still: going.to_vec(),
+            ended: Instant::now().checked_sub(self.paused).unwrap(),
+        })
     }
 }
 
@@ -79,16 +84,17 @@ fn what_the_time_does_not_suffice_for_is_kept_b3() {
     // A second and a half for all but the last call, and less than the second look takes.
     let (bridge, calls) = bridge(FOR_THE_LAST + Duration::from_millis(1_500));
     let takes = Duration::from_millis(1_600);
-    let mut witness = Slow { at: 1, takes, written: Vec::new() };
-    let removal = bridge.remove(&[0, 1, 3], &mut witness).unwrap();
+    let paused = Duration::ZERO;
+    let mut guard = Slow { at: 1, takes, paused, written: Vec::new() };
+    let removal = bridge.remove(&[0, 1, 3], &mut guard).unwrap();
     assert_eq!((removal.removed, removal.failed), (vec![0], vec![1, 3]));
     assert_eq!(removal.changed, Vec::<u32>::new());
     let warnings: Vec<&str> = removal.warnings.iter().map(|w| w.message.as_str()).collect();
     let late = format!("the bridge at {}: 6 s were not enough; the rest is kept", bridge.url());
     assert_eq!(warnings, [late]);
     assert!(removal.warnings[0].code.is_trouble());
-    // Nothing is written down that was not asked for.
-    assert_eq!(witness.written, [0]);
+    // What was recorded and then not asked for is voided by whoever recorded it.
+    assert_eq!(guard.written, [0, 1]);
     let deletes = deletes(&calls);
     assert!(deletes.len() == 1 && deletes[0].contains("/sessions/a?model=claude-cli "));
     // The last call verifies all the same.
@@ -98,11 +104,12 @@ fn what_the_time_does_not_suffice_for_is_kept_b3() {
 #[test]
 fn without_time_nothing_is_asked_b3() {
     let (bridge, calls) = bridge(FOR_THE_LAST);
-    let mut witness = Slow { at: 9, takes: Duration::ZERO, written: Vec::new() };
-    let removal = bridge.remove(&[0, 2], &mut witness).unwrap();
+    let (takes, paused) = (Duration::ZERO, Duration::ZERO);
+    let mut guard = Slow { at: 9, takes, paused, written: Vec::new() };
+    let removal = bridge.remove(&[0, 2], &mut guard).unwrap();
     assert_eq!((removal.removed, removal.failed), (vec![], vec![0, 2]));
     assert!(removal.warnings[0].message.contains("were not enough; the rest is kept"));
-    assert!(calls.lock().unwrap().is_empty() && witness.written.is_empty());
+    assert!(calls.lock().unwrap().is_empty() && guard.written.is_empty());
 }
 
 #[test]
@@ -111,4 +118,16 @@ fn all_calls_of_a_run_have_90_seconds_b3() {
     let map = SessionMap::parse(MAP.into()).unwrap();
     let bridge = RunningBridge::new(api, map, None, false, Interrupt::default());
     assert_eq!(bridge.for_all, Duration::from_secs(90));
+}
+
+#[test]
+fn a_call_that_would_come_too_long_after_the_last_look_is_never_made_e5() {
+    let (bridge, calls) = bridge(FOR_THE_LAST + Duration::from_secs(60));
+    let (takes, paused) = (Duration::ZERO, Duration::from_millis(51));
+    let mut guard = Slow { at: 9, takes, paused, written: Vec::new() };
+    let removal = bridge.remove(&[0, 2], &mut guard).unwrap();
+    assert_eq!((removal.removed, removal.failed), (vec![], vec![0, 2]));
+    let codes: Vec<WarningCode> = removal.warnings.iter().map(|warning| warning.code).collect();
+    assert_eq!(codes, [WarningCode::TooSlow]);
+    assert!(deletes(&calls).is_empty());
 }

@@ -14,7 +14,7 @@ use crate::schedule::Method;
 use crate::schedule::others::Lines;
 
 /// What an option of the clean makes a variable of no matter.
-const MOOT: [(&str, &[&str]); 7] = [
+const MOOT: [(&str, &[&str]); 8] = [
     ("CLAUDE_SESSION_DIR", &["--session-dir", "--map"]),
     ("CLAUDE_BRIDGE_PORT", &["--bridge", "--map"]),
     ("XDG_CONFIG_HOME", &["--config"]),
@@ -22,6 +22,7 @@ const MOOT: [(&str, &[&str]); 7] = [
     ("CLAUDE_CONFIG_DIR", &["--home"]),
     ("CODEX_HOME", &["--home"]),
     ("GEMINI_CLI_HOME", &["--home"]),
+    ("VIBE_HOME", &["--home"]),
 ];
 
 /// A check for each timer or line whose environment can be told.

@@ -1,13 +1,13 @@
 //! Whose sessions are looked at, and what each CLI has of them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{Patient, count};
 use crate::config::{Home, Origin, absolute};
 use crate::domain::plan::{Observation, Observations};
 use crate::domain::{Clock, Reading, Timestamp, Warning};
 use crate::process;
-use crate::provider::{Owners, PROVIDERS, Provider, observe, unmapped};
+use crate::provider::{Base, Owners, PROVIDERS, Provider, observe, unmapped};
 use crate::report::{Check, age};
 
 /// The home, and a check for each CLI.
@@ -76,12 +76,12 @@ fn observed(patient: &Patient<'_>) -> Observations {
 fn cli(
     patient: &Patient<'_>,
     provider: &Provider,
-    base: PathBuf,
+    base: Base,
     observation: Option<&Observation>,
     warnings: &[Warning],
 ) -> Check {
-    let root = base.join(provider.sessions);
-    let how = moved_by(patient, provider, &base);
+    let root = base.folder.join(provider.roots.first().unwrap_or(&""));
+    let how = moved_by(patient, provider, &base.folder);
     let owners = Owners { us: process::user(), map: patient.owner() };
     let (all, trouble) = unmapped(provider, base, owners, Timestamp::MAX, Clock::Mtime, |_| false);
     let newest = all.iter().filter_map(|(_, activity)| activity.last_used()).max();

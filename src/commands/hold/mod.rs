@@ -17,7 +17,7 @@ pub use list::{write, write_json};
 pub use work::{Around, become_work, run};
 
 /// The programs that a hold lives as long as, unless another process is named.
-const CLIS: [&str; 3] = ["claude", "codex", "gemini"];
+const CLIS: [&str; 6] = ["claude", "codex", "gemini", "vibe", "vibe-rs", "vibe-app-server"];
 
 /// The longest id, in bytes. The CLIs' own have at most 255.
 const ID_LENGTH: usize = 1024;

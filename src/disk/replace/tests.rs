@@ -21,7 +21,8 @@ struct Folder {
 
 /// As a run does right before it compares what came out; a kill then leaves everything so.
 fn change_places(prepared: &mut Prepared<'_>) {
-    prepared.change_places(prints()).unwrap();
+    prepared.name = prepared.rename_aside(prints()).unwrap();
+    prepared.rename(RenameFlags::EXCHANGE).unwrap();
 }
 
 fn prints() -> Prints {
@@ -208,7 +209,8 @@ fn what_earlier_runs_have_left_is_not_overwritten_w8() {
     };
     let commit = || {
         let there = folder.place.read(&Interrupt::default()).unwrap().unwrap();
-        folder.prepare().commit(&there)
+        let ready = folder.prepare().ready(&there)?.expect("the temporary file is there");
+        ready.commit(&there, None).map(|ended| matches!(ended, Committed::Replaced))
     };
     let first = taken(0);
     assert!(commit().unwrap());
@@ -282,6 +284,21 @@ fn fingerprints_are_the_same_in_every_build_w7() {
         let suffix = Prints { old: print_of, new: print_of }.suffix();
         assert_eq!(suffix, format!("{print}-{print}"));
     }
+}
+
+#[test]
+fn a_map_is_not_replaced_when_it_is_too_late_and_can_be_tried_again_e5() {
+    let folder = Folder::new();
+    let there = folder.place.read(&Interrupt::default()).unwrap().unwrap();
+    let ready = folder.prepare().ready(&there).unwrap().unwrap();
+    let passed = Instant::now().checked_sub(std::time::Duration::from_millis(1)).unwrap();
+    let Committed::Late(ready) = ready.commit(&there, Some(passed)).unwrap() else {
+        panic!("it was in time")
+    };
+    assert_eq!((folder.map().as_str(), folder.count()), (OLD, 2));
+    let soon = Instant::now() + std::time::Duration::from_secs(60);
+    assert!(matches!(ready.commit(&there, Some(soon)).unwrap(), Committed::Replaced));
+    assert_eq!((folder.map().as_str(), folder.count()), (NEW, 1));
 }
 
 #[test]

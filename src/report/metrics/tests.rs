@@ -49,6 +49,7 @@ fn one_run_tells_this_to_the_letter_x7() {
         r#"session_warden_checked{profile=""} 8"#,
         r#"session_warden_active{profile=""} 3"#,
         r#"session_warden_in_use{profile=""} 0"#,
+        r#"session_warden_resident{profile=""} 0"#,
         r#"session_warden_idle{profile=""} 4"#,
         r#"session_warden_missing{profile=""} 0"#,
         r#"session_warden_archived{profile=""} 0"#,

@@ -27,7 +27,7 @@ fn a_stray_gemini_file_of_a_header_alone_is_no_use() {
         env.file(&gemini_path("w", A, "jsonl"), text, written);
         let stray = format!(".gemini/tmp/w/chats/session-2026-11-21T05-00-{}.jsonl", &A[..8]);
         env.file(&stray, gemini_header(A), MINUTE);
-        check(&env, GEMINI, "idle", if written == MINUTE { "idle by record" } else { "idle" });
+        check(&env, GEMINI, "idle", "idle by record");
     }
 }
 
@@ -135,6 +135,9 @@ fn a_subagent_alone_is_no_session() {
     let env = TestEnv::new();
     bumped(&env, BUMPS[0].0, USED, 5 * MINUTE, MINUTE);
     let path = format!(".claude/projects/-w/{B}/subagents/agent-0a1b2c3d.jsonl");
-    env.file(&path, claude_line(B, &ago(MINUTE)), MINUTE);
+    env.file(&path, claude_line(B, &ago(DAY)), DAY);
     env.check(CLAUDE, "--clock record", 0, &[(USED, "active"), (B, "missing")]);
+    // It shows that its session is in use, all the same.
+    env.file(&path, claude_line(B, &ago(MINUTE)), MINUTE);
+    env.check(CLAUDE, "--clock record", 0, &[(USED, "active"), (B, "active")]);
 }

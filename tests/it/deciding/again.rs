@@ -4,7 +4,7 @@
 use super::{A, B, GONE, USED};
 use crate::env::{DAY, MINUTE, TestEnv, set_age};
 use serde_json::{Value, json};
-use session_warden::bridge::{Access, FileMap, MapHolder, Removal, Source, Witness};
+use session_warden::bridge::{Access, FileMap, MapHolder, Removal, RemovalGuard, Source};
 use session_warden::commands::clean::{Run, run_on};
 use session_warden::config::{Environment, Layer, Place, Settings};
 use session_warden::disk::interrupt::Interrupt;
@@ -42,9 +42,9 @@ impl MapHolder for Meddler {
         self.file.warnings()
     }
 
-    fn remove(&self, going: &[u32], witness: &mut dyn Witness) -> Result<Removal, Failure> {
+    fn remove(&self, going: &[u32], guard: &mut dyn RemovalGuard) -> Result<Removal, Failure> {
         (self.meddle)();
-        self.file.remove(going, witness)
+        self.file.remove(going, guard)
     }
 }
 

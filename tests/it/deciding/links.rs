@@ -2,7 +2,7 @@
 //! session keeps whatever it could hide.
 
 use super::{A, ALL, B, GONE, USED, nothing_goes, two, warns};
-use crate::env::{DAY, MINUTE, Ran, TestEnv, link, row, state};
+use crate::env::{DAY, MINUTE, Ran, TestEnv, link, row, set_age, state};
 use rustix::fs::{CWD, FileType, Mode};
 use serde_json::json;
 use std::fs::{self, OpenOptions};
@@ -77,6 +77,23 @@ fn a_folder_right_in_the_root_may_be_a_link_d5() {
 }
 
 #[test]
+fn a_root_that_leads_nowhere_may_hold_what_another_root_does_not_d1() {
+    // As of a disk that is not mounted.
+    for (model, absent, session) in [
+        ("codex-cli", ".codex/sessions", format!(".codex/archived_sessions/rollout-x-{A}.jsonl")),
+        ("devstral-small-2", ".vibe/logs/session", format!(".vibe/sessions/session-{A}.json")),
+    ] {
+        let env = TestEnv::new();
+        env.file(&session, "{}", DAY);
+        link(Path::new("/nowhere/at/all"), &env.home(absent));
+        env.check(model, "", 3, &[(A, "unknown"), (GONE, "unknown")]);
+        fs::remove_file(env.home(absent)).unwrap();
+        let state = if model == "codex-cli" { "archived" } else { "idle" };
+        env.check(model, "", 0, &[(A, state), (GONE, "missing")]);
+    }
+}
+
+#[test]
 fn a_version_7_session_is_found_through_a_linked_year_d5() {
     let id = "019b8d99-6900-7000-8000-00000000000a";
     let env = two("codex");
@@ -90,14 +107,13 @@ fn a_version_7_session_is_found_through_a_linked_year_d5() {
 #[test]
 fn a_session_file_that_is_no_regular_file_keeps_its_session_alone_d5() {
     for (provider, model, _) in ALL {
-        for odd in ["a link", "a dangling link", "a FIFO", "a folder"] {
+        for odd in ["a link", "a dangling link", "a FIFO"] {
             let env = two(provider);
             let (path, away) = moved_away(&env, provider, B);
             match odd {
                 "a link" => link(&away, &path),
                 "a dangling link" => link(Path::new("/nowhere/at/all"), &path),
-                "a FIFO" => fifo(&path),
-                _ => fs::create_dir(&path).unwrap(),
+                _ => fifo(&path),
             }
             let map = json!({ model: { "used": USED, "a": A, "b": B, "gone": GONE } });
             env.map(map.to_string());
@@ -189,7 +205,12 @@ fn linked_subagents_keep_their_own_session_alone_d5() {
         let env = two(provider);
         env.session(provider, B, DAY);
         env.file("elsewhere/subagents/agent-1.jsonl", "{}", MINUTE);
-        link(&env.home("elsewhere"), &env.home(&below));
+        let at = env.home(&below);
+        link(&env.home("elsewhere"), &at);
+        at.ancestors()
+            .skip(1)
+            .take_while(|path| path.starts_with(env.home("")))
+            .for_each(|path| set_age(path, DAY));
         env.check(model, "", 3, &rows);
     }
 }

@@ -159,7 +159,7 @@ fn an_archive_that_cannot_be_listed_could_hold_what_is_missing_d1() {
     codex(&env, "archived_sessions", B, DAY);
     let rows = [(USED, "active"), (A, "unknown"), (B, "unknown"), (GONE, "unknown")];
     let sealed = (".codex/archived_sessions", 0o000);
-    check(&env, sealed, "codex-cli", ("not_read_whole", ""), &rows);
+    check(&env, sealed, "codex-cli", ("root_unreadable", ""), &rows);
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn an_old_side_file_that_cannot_be_read_may_be_anybodys_d1() {
     claude(&env, "-v", B, DAY);
     let sealed = ".claude/projects/-w/agent-0a1b2c3.jsonl";
     env.file(sealed, format!("{{\"sessionId\":\"{A}\"}}\n"), MINUTE);
-    let rows = [(USED, "active"), (A, "unknown"), (B, "unknown"), (GONE, "missing")];
+    let rows = [(USED, "active"), (A, "unknown"), (B, "unknown"), (GONE, "unknown")];
     check(&env, (sealed, 0o000), "claude-cli", ("file_unread", ""), &rows);
 }
 
@@ -224,7 +224,7 @@ fn subagents_that_cannot_be_listed_keep_their_own_session_alone_d1() {
         claude(&env, "-v", A, DAY);
         claude(&env, "-v", B, DAY);
         let sealed = format!(".claude/projects/-v/{A}/subagents");
-        env.file(&format!("{sealed}/agent-0a1b2c3.jsonl"), "{}", MINUTE);
+        env.file(&format!("{sealed}/agent-0a1b2c3.jsonl"), "{}", DAY);
         let rows = [(USED, "active"), (A, "unknown"), (B, "idle")];
         check(&env, (&sealed, mode), "claude-cli", ("file_unread", ""), &rows);
 
@@ -233,7 +233,7 @@ fn subagents_that_cannot_be_listed_keep_their_own_session_alone_d1() {
         env.session("gemini", A, DAY);
         env.session("gemini", B, DAY);
         let sealed = format!(".gemini/tmp/w/chats/{A}");
-        env.file(&format!("{sealed}/{GONE}.jsonl"), "{}", MINUTE);
+        env.file(&format!("{sealed}/{GONE}.jsonl"), "{}", DAY);
         check(&env, (&sealed, mode), "gemini-cli", ("file_unread", ""), &rows);
     }
 }

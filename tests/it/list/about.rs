@@ -2,7 +2,7 @@
 //! rather than what the CLI has put into the user's mouth.
 
 use super::{A, B, home, list, talk};
-use crate::env::{DAY, TestEnv, row};
+use crate::env::{DAY, MINUTE, TestEnv, row};
 use serde_json::{Value, json};
 
 /// Lists one session of that model with these lines in its file.
@@ -140,4 +140,19 @@ fn a_message_is_one_line_and_a_long_one_is_cut() {
     let message = row(&list, "api")["message"].as_str().unwrap();
     assert!(message.starts_with("one two three xxx"), "{message}");
     assert_eq!(message.chars().count(), 1000);
+}
+
+#[test]
+fn gemini_notes_the_path_of_its_project() {
+    let env = TestEnv::new();
+    let id = "0192f3a4-5b6c-7d8e-9f00-112233445566";
+    env.session("gemini", id, MINUTE);
+    env.map(format!(r#"{{"gemini-cli": {{"a": "{id}"}}}}"#));
+    let project = || {
+        let list: Value = serde_json::from_str(&env.run("list --format json").out).unwrap();
+        list["sessions"][0]["project"].clone()
+    };
+    assert_eq!(project(), "w");
+    env.file(".gemini/tmp/w/.project_root", "/home/u/site\n", MINUTE);
+    assert_eq!(project(), "/home/u/site");
 }

@@ -5,7 +5,6 @@
 )]
 
 use super::*;
-use crate::domain::IdKind;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::{Duration, SystemTime};
@@ -17,9 +16,9 @@ fn a_folder_that_has_just_gone_is_empty() {
     fs::create_dir(&path).unwrap();
     let folder = Folder::open(&path).unwrap();
     fs::remove_dir(&path).unwrap();
-    let wanted = Wanted::new(IdKind::Word, Timestamp::MAX);
-    let mut found = Findings::new(&wanted, None, None);
-    found.list(&folder, |_, entry| panic!("{entry:?} is in it"));
+    let index = SessionIndex::new(Timestamp::MAX);
+    let mut found = EvidenceCollector::new(&index, None, None);
+    found.list(&folder, &mut |_, entry| panic!("{entry:?} is in it"));
     assert_eq!((found.reading, found.warnings.len()), (Reading::Whole, 0));
 }
 
@@ -29,11 +28,12 @@ fn a_listing_that_does_not_come_to_its_end_leaves_the_tree_not_read_whole_d1_d5(
     for name in ["one", "two", "three"] {
         fs::write(temporary.path().join(name), "").unwrap();
     }
-    let wanted = Wanted::new(IdKind::Word, Timestamp::MAX);
+    let index = SessionIndex::new(Timestamp::MAX);
     for (entries_left, seen, reading) in [(3, 3, Reading::Whole), (2, 2, Reading::Partly)] {
-        let mut found = Findings { entries_left, ..Findings::new(&wanted, None, None) };
+        let mut found =
+            EvidenceCollector { entries_left, ..EvidenceCollector::new(&index, None, None) };
         let mut count = 0;
-        found.list(&Folder::open(temporary.path()).unwrap(), |_, _| {
+        found.list(&Folder::open(temporary.path()).unwrap(), &mut |_, _| {
             count += 1;
             true
         });
@@ -50,11 +50,11 @@ fn only_what_mattered_is_looked_at_again() {
     }
     symlink("one", temporary.path().join("link")).unwrap();
     let late = Timestamp::from(SystemTime::now() + Duration::from_secs(60));
-    let wanted = Wanted::new(IdKind::Word, Timestamp::MAX);
+    let index = SessionIndex::new(Timestamp::MAX);
     let list = |memory| {
         let mut names = Vec::new();
-        let mut found = Findings::new(&wanted, None, Some(memory));
-        found.list(&Folder::open(temporary.path()).unwrap(), |_, entry| {
+        let mut found = EvidenceCollector::new(&index, None, Some(memory));
+        found.list(&Folder::open(temporary.path()).unwrap(), &mut |_, entry| {
             names.push(entry.name().to_str().unwrap().to_owned());
             entry.name() == "two"
         });

@@ -1,11 +1,12 @@
-//! What a clean looks at the disk with, and who looks once more and writes down right before
-//! mappings go.
+//! What a clean looks at the disk with, and the guard that records what is about to be removed and
+//! looks once more right before it is.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use super::held::held;
-use crate::bridge::Witness;
+use crate::bridge::{MANY, Rechecked, Removal, RemovalGuard};
 use crate::config::Clean;
 use crate::domain::plan::Observations;
 use crate::domain::{
@@ -14,10 +15,13 @@ use crate::domain::{
 };
 use crate::journal::{Journal, PutBack, Removed};
 use crate::process::{self, Processes};
-use crate::provider::{InUse, Memories, Owners, Provider, in_use, observe};
+use crate::provider::{Memories, Owners, Provider, Work, observe, work};
+
+/// How old what is known of processes, locks and holds may be when a mapping is removed.
+const OLDEST_WORK: Duration = Duration::from_secs(2);
 
 /// What a run looks at the disk with.
-pub(super) struct Eyes<'a> {
+pub(super) struct Observer<'a> {
     pub(super) config: &'a Clean,
     pub(super) map: &'a SessionMap,
     pub(super) map_owner: Option<u32>,
@@ -25,8 +29,9 @@ pub(super) struct Eyes<'a> {
     pub(super) policies: &'a Policies,
 }
 
-impl Eyes<'_> {
-    /// What of those mappings is on disk. A real run has `memories` of it, for its second look.
+impl Observer<'_> {
+    /// Returns the evidence of those mappings on disk. A real run has `memories` of it, for its second
+    /// look.
     pub(super) fn look(
         &self,
         places: impl Fn(u32, &str) -> bool,
@@ -44,28 +49,34 @@ impl Eyes<'_> {
         )
     }
 
-    /// What runs now and may use a session, or hold the map: processes of our own user and of the
+    /// Returns the processes that may use a session, or hold the map: those of our own user and of the
     /// map's owner.
     pub(super) fn processes(&self) -> Processes {
         let Owners { us, map } = self.owners();
         Processes::of_users(&[us].into_iter().chain(map).collect::<Vec<u32>>())
     }
 
-    /// The mappings at these places that one of those processes uses, or that somebody holds.
-    pub(super) fn in_use(
+    /// Returns the mappings at these positions that one of those processes works on or has open, or
+    /// that are held.
+    pub(super) fn work(
         &self,
         places: impl Iterator<Item = u32> + Clone,
         processes: &Processes,
-    ) -> Result<(InUse, HashMap<u32, HeldFor>), Failure> {
+    ) -> Result<(Work, HashMap<u32, HeldFor>), Failure> {
         let base = |provider: &Provider| self.config.base(provider, self.map_owner);
-        let mut used = in_use(self.map, places.clone(), processes, base)?;
+        let ignored = &self.config.ignore_processes;
+        let mut work = work(self.map, places.clone(), processes, ignored, self.now, base)?;
         let held = held(self.config, self.map_owner, self.map, places.clone(), self.now);
-        used.kept.extend(held.by.keys().map(|place| (*place, KeepReason::Held)));
+        work.kept.extend(held.by.keys().map(|place| (*place, KeepReason::Held)));
         for place in places.filter(|_| held.is_untold) {
-            used.kept.entry(place).or_insert(KeepReason::UseUntold);
+            let kept = work.kept.entry(place).or_insert(KeepReason::InUseUnknown);
+            // An idle process is no reason to forget what may be held.
+            if matches!(kept, KeepReason::Resident(_)) {
+                *kept = KeepReason::InUseUnknown;
+            }
         }
-        used.warnings.extend(held.warnings);
-        Ok((used, held.by))
+        work.warnings.extend(held.warnings);
+        Ok((work, held.by))
     }
 
     fn owners(&self) -> Owners {
@@ -73,9 +84,9 @@ impl Eyes<'_> {
     }
 }
 
-/// Looks again at what is about to go, and writes it down.
-pub(super) struct Clerk<'a> {
-    pub(super) eyes: &'a Eyes<'a>,
+/// Records what is about to be removed, and looks at it once more.
+pub(super) struct SecondLook<'a> {
+    pub(super) observer: &'a Observer<'a>,
     pub(super) journal: &'a Journal,
     pub(super) run: &'a str,
     pub(super) map_path: Option<PathBuf>,
@@ -85,21 +96,24 @@ pub(super) struct Clerk<'a> {
     pub(super) memories: Memories,
     /// Why those are held that are.
     pub(super) held: HashMap<u32, HeldFor>,
-    /// What is not to go after all, with what was seen.
+    /// What the processes are called that mappings are kept for.
+    pub(super) processes: HashMap<u32, String>,
+    /// The mappings that are not to be removed after all, with what was seen.
     pub(super) stayed: Vec<(u32, Verdict, Activity)>,
     pub(super) warnings: Vec<Warning>,
-    /// Places in the map that was judged of what is in the journal already.
-    pub(super) written: HashSet<u32>,
+    /// For each position in the map that was judged: true if it is in the journal already. A map may
+    /// be large, and this lives while everything is looked at again.
+    pub(super) recorded: Vec<bool>,
 }
 
-impl Clerk<'_> {
-    /// Takes back what was written down of mappings that were then not removed, since somebody else
-    /// had changed them: an undo has nothing to do with them.
-    pub(super) fn take_back(&mut self, changed: &[u32]) {
-        let void = |place: &u32| {
-            let mapping = self.eyes.map.get(*place)?;
+impl SecondLook<'_> {
+    /// Voids what was recorded of mappings that were then not removed: an undo has nothing to do with
+    /// them. What a bridge was asked to remove without an answer may be gone, and is left.
+    pub(super) fn void(&mut self, removal: &Removal) {
+        let void = |place: u32| {
+            let mapping = self.observer.map.get(place)?;
             Some(PutBack {
-                time: self.eyes.now.rfc3339().unwrap_or_default(),
+                time: self.observer.now.rfc3339().unwrap_or_default(),
                 run: self.run.to_owned(),
                 map: self.map_path.as_ref().map(|path| path.to_string_lossy().into_owned()),
                 model: mapping.model.to_owned(),
@@ -109,23 +123,41 @@ impl Clerk<'_> {
                 void: true,
             })
         };
-        let written = changed.iter().filter(|place| self.written.contains(place));
-        let marks: Vec<PutBack> = written.filter_map(void).collect();
-        if let Err(failure) = self.journal.put_back(&marks) {
+        let removed: HashSet<u32> = removal.removed.iter().copied().collect();
+        let recorded = (0..).zip(&self.recorded).filter(|(_, recorded)| **recorded);
+        let kept = recorded
+            .map(|(place, _)| place)
+            .filter(|place| !removed.contains(place) && removal.unanswered != Some(*place));
+        if let Err(failure) = self.journal.put_back(kept.filter_map(void)) {
             self.warnings.push(Warning::new(WarningCode::NotWrittenDown, failure.message));
         }
     }
+
+    /// Looks for processes, locks and holds.
+    fn work(&mut self, going: &[u32]) -> Result<(Instant, Work), Failure> {
+        let began = Instant::now();
+        let processes = self.observer.processes();
+        let (work, held) = self.observer.work(going.iter().copied(), &processes)?;
+        self.held.extend(held);
+        self.processes.extend(work.names.clone());
+        Ok((began, work))
+    }
 }
 
-impl Witness for Clerk<'_> {
-    fn look_again(&mut self, going: &[u32]) -> Result<Vec<u32>, Failure> {
+impl RemovalGuard for SecondLook<'_> {
+    fn recheck(&mut self, going: &[u32]) -> Result<Rechecked, Failure> {
+        let (began, mut work) = self.work(going)?;
         let is_going = |place: u32, _: &str| going.binary_search(&place).is_ok();
-        let again = self.eyes.look(is_going, Some(&mut self.memories))?;
-        let (used, held) = self.eyes.in_use(going.iter().copied(), &self.eyes.processes())?;
-        self.held.extend(held);
+        let again = self.observer.look(is_going, Some(&mut self.memories))?;
+        let mut ended = Instant::now();
+        // A look at a very large home takes so long that a process may have come meanwhile.
+        if began.elapsed() > OLDEST_WORK {
+            (_, work) = self.work(going)?;
+        }
+
         let mut still = Vec::new();
-        for decision in again.judged(self.eyes.policies) {
-            let verdict = match used.kept.get(&decision.mapping) {
+        for decision in again.judged(self.observer.policies) {
+            let verdict = match work.kept.get(&decision.mapping) {
                 Some(why) if decision.verdict.goes() => Verdict::Keep(*why),
                 _ => decision.verdict,
             };
@@ -136,15 +168,18 @@ impl Witness for Clerk<'_> {
                 self.stayed.push((decision.mapping, verdict, seen));
             }
         }
+        if going.len() > MANY {
+            ended = Instant::now();
+        }
         if still.len() < going.len() {
             self.warnings.extend(again.warnings);
-            self.warnings.extend(used.warnings);
+            self.warnings.extend(work.warnings);
         }
-        Ok(still)
+        Ok(Rechecked { still, ended })
     }
 
-    fn write_down(&mut self, map: &SessionMap, places: &[u32]) -> Result<(), Failure> {
-        let judged = self.eyes.map;
+    fn record(&mut self, map: &SessionMap, places: &[u32]) -> Result<(), Failure> {
+        let judged = self.observer.map;
         let same = std::ptr::eq(map, judged);
         // In a newer map the places are others; what was judged is found by what it holds.
         let by_mapping: HashMap<Mapping<'_>, u32> = if same {
@@ -152,13 +187,14 @@ impl Witness for Clerk<'_> {
         } else {
             self.plan.going().filter_map(|place| Some((judged.get(place)?, place))).collect()
         };
-        let time = self.eyes.now.rfc3339().unwrap_or_default();
+        let time = self.observer.now.rfc3339().unwrap_or_default();
         let map_path = self.map_path.as_ref().map(|path| path.to_string_lossy());
-        let written = &mut self.written;
+        let recorded = &mut self.recorded;
         let entries = places.iter().filter_map(|place| {
             let mapping = map.get(*place)?;
             let first = if same { *place } else { *by_mapping.get(&mapping)? };
-            if !written.insert(first) {
+            let recorded = recorded.get_mut(first as usize)?;
+            if std::mem::replace(recorded, true) {
                 return None;
             }
             let before = place.checked_sub(1).and_then(|before| map.get(before));

@@ -1,0 +1,310 @@
+//! The evidence of use that a search collects, and the rule for every error on the way: only a
+//! file that is absent from a folder that was read completely counts as gone (D1).
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use super::listing::is_gone;
+use super::memory::Memory;
+use super::records::{self, Newest, Records};
+use super::session_index::{SessionIdx, SessionIndex};
+use crate::disk::folder::{Folder, Kind, Status};
+use crate::disk::words;
+use crate::domain::{Activity, Reading, SessionFile, Timestamp};
+use crate::domain::{Warning, WarningCode};
+
+/// How many entries of folders are read for one provider. A larger tree is not read completely (D5).
+const MOST_ENTRIES: u64 = 20_000_000;
+
+/// The evidence found so far.
+#[derive(Debug)]
+pub struct EvidenceCollector {
+    /// One for each session asked for, in the order of the index.
+    pub activities: Vec<Activity>,
+    /// How far the provider's roots were read.
+    pub reading: Reading,
+    /// What went wrong.
+    pub warnings: Vec<Warning>,
+    entries_left: u64,
+    /// What an earlier search has listed, or this one leaves to a later one.
+    pub(super) memory: Option<Memory>,
+    /// How records are read, if they count.
+    records: Option<Records>,
+    /// The files whose records were read.
+    read: HashSet<PathBuf>,
+    /// True while folders are entered whose errors keep another session alone.
+    passes_over: bool,
+    cutoff: Timestamp,
+}
+
+/// What a path that carries an id is to its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The session's own file, as its CLI names it today.
+    Own,
+    /// A file with records, such as a subagent's.
+    Transcript,
+    /// A file or folder that is known to be written without a record.
+    Plain,
+    /// A name that no version seen so far writes.
+    Unknown,
+}
+
+/// What a file shows of its last use.
+enum Clocked {
+    Used(Timestamp),
+    /// Its records were read, and none counts.
+    NoRecord,
+}
+
+impl EvidenceCollector {
+    /// Nothing found yet, in roots that are read completely until something says otherwise.
+    /// `records` says how records are read, if they count.
+    pub(super) fn new(
+        index: &SessionIndex<'_>,
+        records: Option<Records>,
+        memory: Option<Memory>,
+    ) -> Self {
+        Self {
+            memory,
+            records,
+            read: HashSet::new(),
+            passes_over: false,
+            cutoff: index.cutoff(),
+            activities: vec![Activity::default(); index.ids().len()],
+            reading: Reading::Whole,
+            warnings: Vec::new(),
+            entries_left: MOST_ENTRIES,
+        }
+    }
+
+    /// A collector for a part of the same search, that another thread may do.
+    pub(super) fn sibling(&self) -> Self {
+        Self {
+            activities: vec![Activity::default(); self.activities.len()],
+            reading: Reading::Whole,
+            warnings: Vec::new(),
+            entries_left: self.entries_left,
+            memory: None,
+            records: self.records,
+            read: HashSet::new(),
+            passes_over: self.passes_over,
+            cutoff: self.cutoff,
+        }
+    }
+
+    /// Adds all that a sibling has found.
+    pub(super) fn merge(&mut self, sibling: Self) {
+        let spent = self.entries_left.min(sibling.entries_left);
+        self.entries_left = spent;
+        if sibling.reading != Reading::Whole {
+            self.reading = sibling.reading;
+        }
+        self.warnings.extend(sibling.warnings);
+        for (activity, other) in self.activities.iter_mut().zip(sibling.activities) {
+            activity.merge(other);
+        }
+    }
+
+    /// Returns the status of `name`, whose path carries the ids of those sessions. Returns nothing
+    /// if it is gone, or must not be read: a link, a FIFO and the like may hide those sessions.
+    pub(super) fn status_of(
+        &mut self,
+        folder: &Folder,
+        name: &OsStr,
+        sessions: &[SessionIdx],
+    ) -> Option<Status> {
+        let why = match folder.status(name) {
+            Ok(status) if matches!(status.kind, Kind::File | Kind::Folder) => return Some(status),
+            Ok(_) => "not a regular file".to_owned(),
+            Err(error) if is_gone(&error) => return None,
+            Err(error) => words(&error),
+        };
+        self.add_unread(sessions, &folder.path().join(name), Timestamp::MAX, true, &why);
+        None
+    }
+
+    /// Adds the file called `name`, which shows that the session exists, and when it was used.
+    pub(super) fn add_file(
+        &mut self,
+        session: SessionIdx,
+        folder: &Folder,
+        name: &OsStr,
+        written: Timestamp,
+        part: Part,
+    ) {
+        let is_own = part == Part::Own;
+        let clocked = self.clocked(folder, name, written, part);
+        let Some(activity) = self.activities.get_mut(session.get()) else { return };
+        let path = || folder.path().join(name);
+        match clocked {
+            // A folder may hold thousands of files, and one path is shown.
+            Clocked::Used(used) if activity.has_better(is_own, used) => {
+                activity.add_write(written);
+                activity.add_use(used);
+            }
+            Clocked::Used(used) => {
+                activity.add_file(SessionFile { path: path(), written, used, is_own });
+            }
+            Clocked::NoRecord => {
+                let file = SessionFile { path: path(), written, used: written, is_own };
+                activity.add_recordless_file(file);
+            }
+        }
+    }
+
+    /// Adds the path called `name`, which shows a use and not that the session exists.
+    pub(super) fn add_use(
+        &mut self,
+        session: SessionIdx,
+        folder: &Folder,
+        name: &OsStr,
+        written: Timestamp,
+        part: Part,
+    ) {
+        let clocked = self.clocked(folder, name, written, part);
+        let Some(activity) = self.activities.get_mut(session.get()) else { return };
+        match clocked {
+            Clocked::Used(used) => activity.add_use(used),
+            Clocked::NoRecord => activity.add_recordless_use(written),
+        }
+    }
+
+    /// Adds a use at that time, if it is within the threshold: an older one beside the roots shows
+    /// nothing.
+    pub(super) fn add_recent_use(&mut self, session: SessionIdx, used: Timestamp) {
+        if used >= self.cutoff
+            && let Some(activity) = self.activities.get_mut(session.get())
+        {
+            activity.add_use(used);
+        }
+    }
+
+    /// Adds an archived copy.
+    pub(super) fn add_archived(&mut self, session: SessionIdx, path: PathBuf, written: Timestamp) {
+        if let Some(activity) = self.activities.get_mut(session.get()) {
+            activity.add_archived(SessionFile::by_mtime(path, written));
+        }
+    }
+
+    /// Returns true if nothing written at that time makes a session active.
+    pub(super) fn is_old(&self, written: Timestamp) -> bool {
+        written < self.cutoff
+    }
+
+    /// When the file called `name` was last used, by what counts. Its mtime is the bound: a file
+    /// written before the cutoff was used before it, and is not opened.
+    fn clocked(
+        &mut self,
+        folder: &Folder,
+        name: &OsStr,
+        written: Timestamp,
+        part: Part,
+    ) -> Clocked {
+        let Some(records) = self.records.filter(|_| written >= self.cutoff) else {
+            return Clocked::Used(written);
+        };
+        match part {
+            Part::Own | Part::Transcript => {}
+            Part::Plain => return Clocked::NoRecord,
+            // Nobody knows what writes it: in doubt, it is a use.
+            Part::Unknown => return Clocked::Used(written),
+        }
+
+        let newest = match folder.open_file(name) {
+            Ok(file) => records::newest(file, name, records, self.cutoff),
+            Err(error) => Newest::Unread(words(&error)),
+        };
+        match newest {
+            Newest::At(newest) => Clocked::Used(newest.min(written)),
+            Newest::NoRecord => Clocked::NoRecord,
+            Newest::Unread(why) => {
+                // A folder may be listed twice.
+                let path = folder.path().join(name);
+                if self.read.insert(path.clone()) {
+                    self.no_record_time(&path, &why);
+                }
+                Clocked::Used(written)
+            }
+        }
+    }
+
+    fn no_record_time(&mut self, path: &Path, why: &str) {
+        let message = format!("its records tell no last use, so its mtime counts: {why}");
+        self.warnings.push(Warning::at(WarningCode::NoRecordTime, path, message));
+    }
+
+    /// Ends the search: what has no record anywhere is judged by its mtime, and old files beside a
+    /// session that does not exist are forgotten.
+    pub(super) fn finish(&mut self) {
+        let mut unclear = Vec::new();
+        for activity in &mut self.activities {
+            unclear.extend(activity.settle_recordless().map(|file| file.path.clone()));
+            activity.forget_old_uses(self.cutoff);
+        }
+        for path in unclear {
+            self.no_record_time(&path, "there is none");
+        }
+    }
+
+    /// Notes that a path which may belong to any of those sessions could not be read, and was
+    /// written at `newest` at the latest.
+    pub(super) fn add_unread(
+        &mut self,
+        sessions: &[SessionIdx],
+        path: &Path,
+        newest: Timestamp,
+        may_be_own: bool,
+        why: &str,
+    ) {
+        for session in sessions {
+            if let Some(activity) = self.activities.get_mut(session.get()) {
+                activity.add_unread(newest, may_be_own);
+            }
+        }
+        let message = format!("cannot read a file of a mapped session: {why}");
+        self.warnings.push(Warning::at(WarningCode::FileUnread, path, message));
+    }
+
+    /// Notes that a file which may name any session could not be read, and was written at `newest`.
+    pub(super) fn add_unread_header(&mut self, path: &Path, newest: Timestamp, why: &str) {
+        for activity in &mut self.activities {
+            activity.add_unread(newest, false);
+        }
+        self.add_unread(&[], path, newest, false, why);
+    }
+
+    /// Counts entries that are not listed by [`Self::list`]. Returns false if there were too many.
+    pub(super) fn spend(&mut self, folder: &Folder) -> bool {
+        let enough = self.spend_one();
+        if !enough {
+            self.not_whole(folder.path(), "too many files");
+        }
+        enough
+    }
+
+    pub(super) fn spend_one(&mut self) -> bool {
+        let enough = self.entries_left > 0;
+        self.entries_left = self.entries_left.saturating_sub(1);
+        enough
+    }
+
+    /// Sets whether folders are entered whose errors keep another session alone.
+    pub(super) fn passes_over(&mut self, passes_over: bool) {
+        self.passes_over = passes_over;
+    }
+
+    /// Notes that a root could not be read completely.
+    pub fn not_whole(&mut self, path: &Path, why: &str) {
+        if self.passes_over {
+            return;
+        }
+        self.reading = Reading::Partly;
+        let message = format!("cannot list all sessions, so the idle ones are kept: {why}");
+        self.warnings.push(Warning::at(WarningCode::NotReadWhole, path, message));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,304 @@
+//! The search for evidence of use: one rule for all providers.
+//!
+//! Whatever lies below an evidence root and carries a session's id in its path belongs to that
+//! session, at any depth to 16, whether or not a CLI seen so far writes such a name. A provider adds
+//! only what is special: its roots, its own file's name, and files that name a session inside.
+//!
+//! Names are listed, and only entries that carry an id are asked for their status. A folder named by
+//! the id of a session that nobody asked for is entered in a second pass, and only if a mapping would
+//! be removed otherwise.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::by_two::by_two;
+use super::carrier::{At, Nothing, Offered, Root, RootKind, Special};
+use super::evidence::EvidenceCollector;
+use super::listing::is_gone;
+use super::memory::Entries;
+use super::own_folder::Carried;
+use super::session_index::{SessionIdx, SessionIndex, names_any_id};
+use super::{Place, Provider};
+use crate::disk::folder::{Entry, Folder, Kind, Links};
+use crate::disk::words;
+
+/// How deep below a root entries count.
+pub(super) const DEEPEST: usize = 16;
+
+/// Folders in one folder that are named by the ids of other sessions.
+struct Deferred {
+    root: usize,
+    /// The folder's path below its root.
+    parent: PathBuf,
+    depth: usize,
+    names: Entries,
+    /// True if they are named by mapped sessions that are not searched for.
+    is_of_others: bool,
+}
+
+/// A search for the sessions of one provider.
+pub(super) struct Search<'s> {
+    pub(super) provider: &'s Provider,
+    pub(super) index: &'s SessionIndex<'s>,
+    /// The mapped sessions that are not searched for: their own files name nobody else.
+    pub(super) others: &'s SessionIndex<'s>,
+    pub(super) roots: &'s [Root],
+    /// True if two threads may share the work.
+    pub(super) may_share: bool,
+}
+
+/// From how many folders on two threads share them.
+const WORTH_SHARING: usize = 64;
+
+/// A folder that carries ids, to be walked once the folder that it is in is listed.
+struct OwnFolder {
+    name: OsString,
+    carried: Vec<Carried>,
+}
+
+/// What a listing needs besides the search.
+struct Listing<'l> {
+    special: &'l mut dyn Special,
+    root: usize,
+    /// Where folders named by other ids are noted; none in the pass that enters them.
+    deferred: Option<&'l mut Vec<Deferred>>,
+}
+
+impl Search<'_> {
+    /// Searches the roots, and the files right in the provider's folder if those count.
+    pub(super) fn run(&self, place: &Place, found: &mut EvidenceCollector) {
+        let mut special = (self.provider.special)(self.index, self.others);
+        let mut deferred = Vec::new();
+        for (number, root) in self.roots.iter().enumerate() {
+            let at = At { root, folder: &root.folder, depth: 0 };
+            let deferred = Some(&mut deferred);
+            let mut listing = Listing { special: &mut *special, root: number, deferred };
+            // A side root shows uses. What cannot be read of it says nothing of any session.
+            found.passes_over(root.kind == RootKind::Side);
+            self.list(found, &at, &mut listing);
+            found.passes_over(false);
+        }
+        if self.provider.files_in_home {
+            self.list_home(place, &mut *special, found);
+        }
+
+        // What follows is needed only if a mapping would be removed.
+        if !self.index.all_active(found) {
+            self.enter_deferred(&deferred, &mut *special, found);
+        }
+        if !self.index.all_active(found) {
+            special.read_headers(self, found);
+        }
+    }
+
+    /// Lists a folder whose path carries no id.
+    fn list(&self, found: &mut EvidenceCollector, at: &At<'_>, listing: &mut Listing<'_>) {
+        let mut carried = Vec::new();
+        let mut own_folders = Vec::new();
+        let (mut unknown, mut of_others) = (Entries::default(), Entries::default());
+        found.list(at.folder, &mut |found, entry| {
+            self.carried_by(entry.name().as_bytes(), &mut carried);
+            if !carried.is_empty() {
+                let carried: Vec<Carried> = carried.iter().copied().map(Carried::by_name).collect();
+                if entry.kind() == Kind::Folder && self.can_share(at) {
+                    own_folders.push(OwnFolder { name: entry.name().to_owned(), carried });
+                } else {
+                    self.take(found, at, entry, &carried, listing.special);
+                }
+                return true;
+            }
+            match listing.special.offer(self, found, at, entry) {
+                Offered::Taken => return true,
+                Offered::Passed => return false,
+                Offered::Declined => {}
+            }
+            // What is wrong with a mapped session keeps that one alone.
+            if self.is_others(entry.name()) {
+                if entry.kind() != Kind::File && listing.deferred.is_some() {
+                    of_others.push(entry);
+                }
+                return true;
+            }
+            match found.kind(at.folder, entry) {
+                Some(Kind::Folder) => {}
+                Some(Kind::Link) if at.depth == 0 => {}
+                Some(Kind::Link) => {
+                    check_link(found, at.folder, entry.name());
+                    return true;
+                }
+                _ => return false,
+            }
+            if listing.deferred.is_some() && names_any_id(entry.name().as_bytes()) {
+                unknown.push(entry);
+                return true;
+            }
+            self.enter(found, at, entry, listing)
+        });
+        self.share(found, &own_folders, |found, own: &OwnFolder| {
+            let entry = Entry::new(&own.name, Kind::Folder);
+            self.take(found, at, &entry, &own.carried, &mut Nothing);
+        });
+
+        let Some(deferred) = &mut listing.deferred else { return };
+        for (names, is_of_others) in [(unknown, false), (of_others, true)] {
+            if !names.is_empty() {
+                let (root, parent, depth) = (listing.root, at.below_root(), at.depth);
+                deferred.push(Deferred { root, parent, depth, names, is_of_others });
+            }
+        }
+    }
+
+    /// Returns true if folders in that one may be walked apart: none of the provider's special files
+    /// is in them.
+    fn can_share(&self, at: &At<'_>) -> bool {
+        self.may_share && at.depth > 0 && !self.provider.known_side_names.is_empty()
+    }
+
+    /// Does that work for each item; two threads share very many.
+    fn share<T: Sync>(
+        &self,
+        found: &mut EvidenceCollector,
+        items: &[T],
+        work: impl Fn(&mut EvidenceCollector, &T) + Sync,
+    ) {
+        if !self.may_share || items.len() < WORTH_SHARING {
+            for item in items {
+                work(found, item);
+            }
+            return;
+        }
+        let (first, second) = items.split_at(items.len() / 2);
+        let halves = vec![(found.sibling(), first), (found.sibling(), second)];
+        let done = by_two(halves, |(mut found, items)| {
+            for item in items {
+                work(&mut found, item);
+            }
+            found
+        });
+        for sibling in done {
+            found.merge(sibling);
+        }
+    }
+
+    /// Lists the folder that `entry` is, or links to right in the root. Returns false if it is none.
+    fn enter(
+        &self,
+        found: &mut EvidenceCollector,
+        at: &At<'_>,
+        entry: &Entry<'_>,
+        listing: &mut Listing<'_>,
+    ) -> bool {
+        if at.depth + 1 >= DEEPEST {
+            found.not_whole(&at.folder.path().join(entry.name()), "too many folders deep");
+            return true;
+        }
+        let folder = if at.depth == 0 {
+            found.open_right_in_root(at.folder, entry)
+        } else {
+            found.open_deeper(at.folder, entry.name())
+        };
+        let Some(folder) = folder else { return false };
+        self.list(found, &At { folder: &folder, depth: at.depth + 1, ..*at }, listing);
+        true
+    }
+
+    /// Enters the folders that are named by the ids of other sessions.
+    fn enter_deferred(
+        &self,
+        deferred: &[Deferred],
+        special: &mut dyn Special,
+        found: &mut EvidenceCollector,
+    ) {
+        for Deferred { root: number, parent, depth, names, is_of_others } in deferred {
+            let Some(root) = self.roots.get(*number) else { continue };
+            let folder = match open_below(&root.folder, parent) {
+                Ok(folder) => folder,
+                Err(error) if is_gone(&error) => continue,
+                Err(error) => {
+                    found.not_whole(&root.folder.path().join(parent), &words(&error));
+                    continue;
+                }
+            };
+            let at = At { root, folder: &folder, depth: *depth };
+            let mut listing = Listing { special: &mut *special, root: *number, deferred: None };
+            found.passes_over(*is_of_others || root.kind == RootKind::Side);
+            if self.can_share(&at) {
+                let entries: Vec<Entry<'_>> = names.iter().collect();
+                self.share(found, &entries, |found, entry| {
+                    let (special, deferred) = (&mut Nothing, None);
+                    let mut listing = Listing { special, root: *number, deferred };
+                    self.enter(found, &at, entry, &mut listing);
+                });
+            } else {
+                for entry in names.iter() {
+                    self.enter(found, &at, &entry, &mut listing);
+                }
+            }
+            found.passes_over(false);
+        }
+    }
+
+    /// Looks at the files right in the provider's folder whose name carries an id.
+    fn list_home(&self, place: &Place, special: &mut dyn Special, found: &mut EvidenceCollector) {
+        let folder = match Folder::open(&place.base) {
+            Ok(folder) => folder,
+            Err(error) if is_gone(&error) => return,
+            Err(error) => return found.not_whole(&place.base, &words(&error)),
+        };
+        // What another user has put there is no evidence (D2).
+        if !folder.owner().is_ok_and(|owner| place.owners.include(owner)) {
+            return;
+        }
+        let root = Root { kind: RootKind::Sessions, folder };
+        let at = At { root: &root, folder: &root.folder, depth: 0 };
+        let mut carried = Vec::new();
+        found.list(at.folder, &mut |found, entry| {
+            self.carried_by(entry.name().as_bytes(), &mut carried);
+            if carried.is_empty() || found.kind(at.folder, entry) == Some(Kind::Folder) {
+                return false;
+            }
+            let carried: Vec<Carried> = carried.iter().copied().map(Carried::by_name).collect();
+            self.take(found, &at, entry, &carried, special);
+            true
+        });
+    }
+
+    /// Replaces `carried` by the sessions that a component carries.
+    pub(super) fn carried_by(&self, component: &[u8], carried: &mut Vec<SessionIdx>) {
+        carried.clear();
+        self.index.carried_by(component, carried);
+        // Only a short id can be missed by the rule for components.
+        if self.index.has_words()
+            && let Some(id) = (self.provider.own_id)(component)
+        {
+            self.index.carried_by(id, carried);
+        }
+    }
+
+    /// Returns true if `name` carries the id of a mapped session that is not searched for.
+    pub(super) fn is_others(&self, name: &OsStr) -> bool {
+        let mut carried = Vec::new();
+        self.others.carried_by(name.as_bytes(), &mut carried);
+        !carried.is_empty()
+    }
+}
+
+/// A link whose path carries no id hides nothing if it leads to a file.
+fn check_link(found: &mut EvidenceCollector, folder: &Folder, name: &OsStr) {
+    match folder.status_of_target(name) {
+        Ok(status) if status.kind != Kind::Folder => {}
+        _ => found.not_whole(&folder.path().join(name), "a link here is not followed"),
+    }
+}
+
+/// Opens the folder at that path below a root; a link is followed right in the root alone.
+pub(super) fn open_below(root: &Folder, below: &Path) -> io::Result<Folder> {
+    let mut folder = root.reopened()?;
+    for (depth, name) in below.iter().enumerate() {
+        let links = if depth == 0 { Links::Follow } else { Links::Refuse };
+        folder = folder.open_in(name, links)?;
+    }
+    Ok(folder)
+}

@@ -1,0 +1,83 @@
+//! The sessions that a Claude Code without a process record may use: those of its working folder.
+
+use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::listing::is_gone;
+use super::session_index::{SessionIdx, SessionIndex};
+use super::work::Seen;
+use crate::disk::folder::{Kind, Links};
+use crate::disk::words;
+use crate::process::Process;
+
+/// Returns true for a Claude Code process that works on no session of its folder.
+pub(super) fn has_no_session(process: &Process) -> bool {
+    const OTHER_WORK: [&[u8]; 3] = [b"--bg-spare", b"daemon", b"mcp"];
+    process.arguments.split(|byte| *byte == 0).any(|word| OTHER_WORK.contains(&word))
+}
+
+/// The longest name of a folder that Claude Code does not cut.
+const LONGEST_FOLDER: usize = 200;
+
+/// The name that Claude Code gives the folder of sessions of a working folder: every UTF-16 unit that
+/// is not an ASCII letter or digit becomes `-`. Many paths share one name, and a long one is cut and
+/// hashed, so it is only compared.
+fn folder_name(cwd: &str) -> String {
+    let to_dash = |unit: u16| match u8::try_from(unit) {
+        Ok(byte) if byte.is_ascii_alphanumeric() => char::from(byte),
+        _ => '-',
+    };
+    cwd.encode_utf16().map(to_dash).collect()
+}
+
+/// Adds the sessions that the folder of a working folder carries.
+pub(super) fn sessions_of_folder(
+    root: &Path,
+    cwd: &Path,
+    index: &SessionIndex<'_>,
+    carried: &mut Vec<SessionIdx>,
+    seen: &mut Seen,
+) {
+    let name = folder_name(&cwd.to_string_lossy());
+    let is_it = |folder: &[u8]| match name.get(..LONGEST_FOLDER) {
+        Some(start) if name.len() > LONGEST_FOLDER => folder.starts_with(start.as_bytes()),
+        _ => folder == name.as_bytes(),
+    };
+    let Some(root) = seen.open(root) else { return };
+    let mut folders = Vec::new();
+    let listed = root.list(|entry| {
+        if is_it(entry.name().as_bytes()) && entry.kind() != Kind::File {
+            folders.push(entry.name().to_owned());
+        }
+        Ok(ControlFlow::Continue(()))
+    });
+    if let Err(error) = listed {
+        seen.add_unread(root.path(), &words(&error));
+    }
+
+    for name in folders {
+        let listed = root.open_in(&name, Links::Follow).and_then(|folder| {
+            folder.list(|entry| {
+                index.carried_by(entry.name().as_bytes(), carried);
+                Ok(ControlFlow::Continue(()))
+            })
+        });
+        if let Err(error) =
+            listed.or_else(|error| if is_gone(&error) { Ok(()) } else { Err(error) })
+        {
+            seen.add_unread(&root.path().join(&name), &words(&error));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_named_by_the_utf_16_units_of_its_path_e4() {
+        assert_eq!(folder_name("/home/u/a.b_c"), "-home-u-a-b-c");
+        assert_eq!(folder_name("/é/𝄞"), "-----");
+    }
+}
