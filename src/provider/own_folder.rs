@@ -61,7 +61,8 @@ impl Search<'_> {
             self.list_carried(found, &at, carried, special);
             return;
         }
-        if kind == Some(Kind::Link) && carried.iter().all(|one| !one.by_name) {
+        let is_named = carried.iter().any(|one| one.by_name);
+        if kind == Some(Kind::Link) && (at.root.kind == RootKind::Side || !is_named) {
             Self::take_link(found, at, entry.name(), &sessions);
             return;
         }

@@ -198,6 +198,7 @@ fn what_is_wrong_with_a_side_root_says_nothing_of_a_session_e2() {
     env.session("claude", ID, DAY);
     // Claude Code makes this link, and deletes what it leads to.
     crate::env::link("/nowhere/at/all".as_ref(), &env.home(".claude/debug/latest"));
+    crate::env::link("/nowhere/at/all".as_ref(), &env.home(&format!(".claude/debug/{ID}.txt")));
     env.file(".claude/todos", "a file in the place of a folder", MINUTE);
     env.check("claude-cli", "", 0, &[(USED, "active"), (ID, "idle")]);
 }
