@@ -76,7 +76,7 @@ fn thread(name: &[u8]) -> Option<&str> {
 /// threads the newest 256. A subagent is written while its parent waits for it, and the parent's lock is
 /// held; only after both were killed does the subagent's file alone show the use.
 fn most_headers(index: &SessionIndex<'_>) -> usize {
-    const VERY_MANY: usize = 1_000;
+    const VERY_MANY: usize = 500;
     if index.ids().len() > VERY_MANY { 256 } else { usize::MAX }
 }
 

@@ -91,7 +91,7 @@ struct Chats {
 impl Chats {
     fn new(index: &SessionIndex<'_>, others: &SessionIndex<'_>) -> Self {
         /// From how many sessions on names are believed.
-        const VERY_MANY: usize = 1_000;
+        const VERY_MANY: usize = 500;
         Self {
             names: Names::new(index),
             of_others: Names::new(others),
