@@ -70,7 +70,7 @@ impl Observer<'_> {
         work.kept.extend(held.by.keys().map(|place| (*place, KeepReason::Held)));
         for place in places.filter(|_| held.is_untold) {
             let kept = work.kept.entry(place).or_insert(KeepReason::InUseUnknown);
-            // An idle process is no reason to forget what may be held.
+            // A hold that cannot be read may protect the session, so it is not only resident.
             if matches!(kept, KeepReason::Resident(_)) {
                 *kept = KeepReason::InUseUnknown;
             }

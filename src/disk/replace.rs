@@ -132,7 +132,7 @@ impl<'a> Prepared<'a> {
     /// Puts the new map in the place of `there`, if that is not later than `until`.
     ///
     /// The two files change places in one step, so that what comes out can be compared with what
-    /// was read: a map that came in between is put back, and no write is lost (W8).
+    /// was read: a map that another process wrote in between is restored, and no write is lost (W8).
     pub fn commit(
         mut self,
         there: &Snapshot,

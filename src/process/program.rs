@@ -76,7 +76,7 @@ fn is_program(name: &[u8], arguments: &[u8], is_it: impl Fn(&[u8]) -> bool) -> b
     let script = if is_called(first, &["node", "nodejs", "bun", "deno"]) {
         words.find(|word| !is_option(word) && *word != b"run")
     } else if is_called(without_version(first), &INTERPRETERS) {
-        // What a shell is told to run names it as well, but follows an option.
+        // In `sh -c COMMAND` the command names the program as well, but it follows an option.
         words.next().filter(|word| !is_option(word))
     } else {
         // `tail claude` is about a file.

@@ -1,4 +1,4 @@
-//! Whether a CLI may keep its sessions somewhere that nobody knows: its prompt history was written
+//! Whether a CLI may keep its sessions in an unknown place: its prompt history was written
 //! within the threshold, and nothing below its evidence roots was (E6).
 
 use std::fs;
@@ -45,7 +45,7 @@ pub(super) fn is_in_doubt(
     }
     let roots = place.roots.iter().filter(|root| root.kind != RootKind::Side);
     let is_written = roots.map(|root| &root.folder).any(|folder| {
-        // Where it cannot be told, the listing has said so before.
+        // A folder that cannot be read was reported by the listing.
         folder.reopened().and_then(|folder| has_recent(&folder, cutoff, 1)).unwrap_or(true)
     });
     (!is_written).then_some(history)
@@ -59,7 +59,7 @@ fn has_recent(folder: &Folder, cutoff: Timestamp, depth: usize) -> io::Result<bo
         let links = if depth == 1 { Links::Follow } else { Links::Refuse };
         if let Ok(status) = folder.status(entry.name()) {
             // A folder's mtime moves as well when old sessions are deleted.
-            // An empty file is what a start that failed leaves.
+            // A start that failed leaves an empty file.
             let is_session = status.kind == Kind::File && status.size > 0;
             found |= is_session && status.written >= cutoff;
             if status.kind == Kind::Folder || (status.kind == Kind::Link && depth == 1) {

@@ -51,7 +51,7 @@ fn own_id(name: &[u8]) -> Option<&[u8]> {
     stem(name)?.strip_prefix(b"session-")
 }
 
-/// A file's name without its ending, if that is one of Gemini's.
+/// A file's name without its ending, if Gemini CLI writes such an ending.
 fn stem(name: &[u8]) -> Option<&[u8]> {
     name.strip_suffix(b".jsonl").or_else(|| name.strip_suffix(b".json"))
 }
@@ -84,13 +84,13 @@ struct Chats {
     of_others: Names,
     torn: Vec<Candidate>,
     others: HeaderFiles,
-    /// True beside very many sessions.
+    /// True if so many sessions are mapped that names are believed.
     has_many: bool,
 }
 
 impl Chats {
     fn new(index: &SessionIndex<'_>, others: &SessionIndex<'_>) -> Self {
-        /// From how many sessions on names are believed.
+        /// Beside more mapped sessions than this, names are believed.
         const VERY_MANY: usize = 500;
         Self {
             names: Names::new(index),
@@ -117,8 +117,8 @@ impl Special for Chats {
             return Offered::Taken;
         }
 
-        // The header of a file that is named as today's version names it holds what its name ends in,
-        // so it is another session's. Beside few sessions that is confirmed.
+        // Today's version ends the name with the start of the id in the header, so a name that fits no
+        // mapped id is another session's. Beside few mapped sessions the header is read all the same.
         let is_others = || self.has_many || !self.of_others.fitting(name).is_empty();
         if is_todays(name) && entry.kind() != Kind::Folder && is_others() {
             return Offered::Passed;

@@ -40,21 +40,62 @@ pub(super) fn read(folder: &Folder, name: &OsStr, key: &'static str) -> io::Resu
 }
 
 /// The same, in an open file.
-pub fn read_from(mut file: impl Read, key: &'static str) -> io::Result<Header> {
-    let (mut start, mut length) = (vec![0; FIRST_READ], 0);
+pub fn read_from(file: impl Read, key: &'static str) -> io::Result<Header> {
+    let mut start = FileStart::new(file);
     loop {
-        let read = match file.read(&mut start[length..]) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            read => read?,
-        };
-        length += read;
-        match scan(&start[..length], key) {
-            Header::Torn if read == 0 => return Ok(Header::Torn),
-            Header::Torn if length == LAST_READ => return Ok(Header::Without),
-            Header::Torn if length == start.len() => start.resize(LAST_READ, 0),
-            Header::Torn => {}
-            header => return Ok(header),
+        let extent = start.read_more()?;
+        match (scan(start.bytes(), key), extent) {
+            (Header::Torn, Extent::Partial) => {}
+            (Header::Torn, Extent::Longest) => return Ok(Header::Without),
+            (header, _) => return Ok(header),
         }
+    }
+}
+
+/// The start of a file, as far as it was read: at most [`LAST_READ`] bytes.
+struct FileStart<R> {
+    file: R,
+    buffer: Vec<u8>,
+    length: usize,
+}
+
+/// How much of a file its start holds.
+enum Extent {
+    /// The file may go on.
+    Partial,
+    /// The whole file was read.
+    Whole,
+    /// No header is longer than this.
+    Longest,
+}
+
+impl<R: Read> FileStart<R> {
+    fn new(file: R) -> Self {
+        Self { file, buffer: vec![0; FIRST_READ], length: 0 }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.length]
+    }
+
+    fn read_more(&mut self) -> io::Result<Extent> {
+        if self.length == self.buffer.len() {
+            self.buffer.resize(LAST_READ, 0);
+        }
+
+        let read = loop {
+            match self.file.read(&mut self.buffer[self.length..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
+        self.length += read;
+
+        Ok(match (read, self.length) {
+            (0, _) => Extent::Whole,
+            (_, LAST_READ) => Extent::Longest,
+            _ => Extent::Partial,
+        })
     }
 }
 
@@ -63,36 +104,29 @@ pub fn read_from(mut file: impl Read, key: &'static str) -> io::Result<Header> {
 pub type Texts = Option<Vec<(usize, String)>>;
 
 /// Returns the texts under `paths` in the first object of an open file.
-pub fn read_texts(
-    mut file: impl Read,
-    paths: &'static [&'static [&'static str]],
-) -> io::Result<Texts> {
-    let (mut start, mut length) = (vec![0; FIRST_READ], 0);
+pub fn read_texts(file: impl Read, paths: &'static [&'static [&'static str]]) -> io::Result<Texts> {
+    let mut start = FileStart::new(file);
     loop {
-        let read = match file.read(&mut start[length..]) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            read => read?,
-        };
-        length += read;
+        let extent = start.read_more()?;
 
-        // What is no object names nobody, such as a list.
-        if start[..length].trim_ascii_start().first().is_some_and(|byte| *byte != b'{') {
+        // Anything but an object, such as a list, names no session.
+        if start.bytes().trim_ascii_start().first().is_some_and(|byte| *byte != b'{') {
             return Ok(Some(Vec::new()));
         }
 
         let mut found = Vec::new();
-        let mut json = serde_json::Deserializer::from_slice(&start[..length]);
+        let mut json = serde_json::Deserializer::from_slice(start.bytes());
         let scan = Collect { paths, above: Vec::new(), found: &mut found };
-        let whole = json.deserialize_map(scan);
-        match whole {
-            Ok(()) => return Ok(Some(found)),
-            // Once all is found, what follows is not read.
-            Err(_) if found.len() >= paths.len() => return Ok(Some(found)),
-            Err(_) if read == 0 => return Ok(None),
-            // No header is as long as that.
-            Err(_) if length == LAST_READ => return Ok(Some(found)),
-            Err(_) if length == start.len() => start.resize(LAST_READ, 0),
-            Err(_) => {}
+        let is_whole = json.deserialize_map(scan).is_ok();
+
+        // Once every text is found, the rest is not read.
+        if is_whole || found.len() >= paths.len() {
+            return Ok(Some(found));
+        }
+        match extent {
+            Extent::Partial => {}
+            Extent::Whole => return Ok(None),
+            Extent::Longest => return Ok(Some(found)),
         }
     }
 }

@@ -207,7 +207,7 @@ pub(super) fn uuids_in(name: &[u8]) -> impl Iterator<Item = u128> {
     })
 }
 
-/// Returns true if `name` holds the id of any session: a UUID, whoever's it is.
+/// Returns true if `name` holds a UUID: the id of any session, mapped or not.
 pub(super) fn names_any_id(name: &[u8]) -> bool {
     uuids_in(name).next().is_some()
 }

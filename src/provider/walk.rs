@@ -49,7 +49,7 @@ pub(super) struct Search<'s> {
     pub(super) may_share: bool,
 }
 
-/// From how many folders on two threads share them.
+/// Two threads share the listing from this many folders on.
 const WORTH_SHARING: usize = 64;
 
 /// A folder that carries ids, to be walked once the folder that it is in is listed.

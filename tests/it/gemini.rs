@@ -258,6 +258,32 @@ fn the_paths_that_the_replaced_script_knew_are_sessions_e7() {
 }
 
 #[test]
+fn beside_very_many_sessions_names_are_believed_e3() {
+    // With the three others, 500 mapped sessions and 501.
+    for (mapped, expected) in [(497, "active"), (498, "idle")] {
+        let env = home();
+        lines(&env, "p", "2026-01-05T10-00", A, DAY);
+        lines(&env, "p", "2026-01-05T10-00", B, DAY);
+        let misnamed = place("p", "2026-01-05T11-00", &shown(D), ".jsonl");
+        env.file(&misnamed, format!("{}\n", header(A)), MINUTE);
+
+        let mut chats = serde_json::Map::new();
+        for number in 0..mapped {
+            let id = format!("eeeeeeee-0a1b-4c2d-8e3f-{number:012x}");
+            chats.insert(format!("gone-{number}"), id.into());
+        }
+        for (chat, id) in [("used", USED), ("a", A), ("b", B)] {
+            chats.insert(chat.to_owned(), id.into());
+        }
+        env.map(serde_json::json!({ MODEL: chats }).to_string());
+
+        let report = env.json("-n");
+        assert_eq!(state(&report, "a"), expected, "{mapped}");
+        assert_eq!(state(&report, "b"), "idle", "{mapped}");
+    }
+}
+
+#[test]
 fn a_torn_header_keeps_every_session_it_may_be() {
     for content in ["", "{", "{\"sessionId\": \"aaaaaaaa-0a1b", "\0\0\0\0", "garbage"] {
         let env = home();

@@ -218,7 +218,7 @@ fn home_by_password_file(user: u32) -> Option<PathBuf> {
 
 #[test]
 fn without_home_the_password_file_tells_x2() {
-    // The home of whoever runs this is left alone (S5), so another user is needed.
+    // The runner's own home is left alone (S5), so another user is needed.
     if !rustix::process::geteuid().is_root() {
         return;
     }
@@ -251,7 +251,7 @@ fn a_home_that_was_named_needs_no_variable_x2() {
     let env = mapped();
     for line in ["-n --home home -v", "clean --home home"] {
         let mut command = env.command(line.split(' '));
-        // What a run remembers is not to be in the home of whoever runs this (S5).
+        // The run's state must not be written to the runner's own home (S5).
         command.env_remove("HOME").env("XDG_STATE_HOME", env.path("state"));
         let ran = bounded(&mut command);
         ran.exits(0);

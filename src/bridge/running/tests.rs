@@ -93,7 +93,7 @@ fn what_the_time_does_not_suffice_for_is_kept_b3() {
     let late = format!("the bridge at {}: 6 s were not enough; the rest is kept", bridge.url());
     assert_eq!(warnings, [late]);
     assert!(removal.warnings[0].code.is_trouble());
-    // What was recorded and then not asked for is voided by whoever recorded it.
+    // The guard voids the mapping that it recorded and the bridge was not asked to remove.
     assert_eq!(guard.written, [0, 1]);
     let deletes = deletes(&calls);
     assert!(deletes.len() == 1 && deletes[0].contains("/sessions/a?model=claude-cli "));

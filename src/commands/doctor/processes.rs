@@ -9,7 +9,7 @@ use crate::process::{self, Processes};
 use crate::provider::{PROVIDERS, Provider, work};
 use crate::report::Check;
 
-/// Fewer mapped sessions than this tell nothing of a program.
+/// With fewer mapped sessions than this, one process may well use most of them.
 const FEWEST: usize = 4;
 
 /// A warning for a process that keeps more than half of the mappings; nothing if there is none.
