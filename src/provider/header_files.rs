@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use super::carrier::{At, RootKind};
 use super::compressed::Frames;
 use super::evidence::{EvidenceCollector, Part};
-use super::header::{self, Texts};
+use super::header;
+use super::header_texts::{self, Texts};
 use super::listing::is_gone;
 use super::walk::{Search, open_below};
 use crate::disk::folder::{Folder, Kind};
@@ -181,7 +182,7 @@ fn read(
     name: &OsStr,
     paths: &'static [&'static [&'static str]],
 ) -> io::Result<Texts> {
-    header::read_texts(reader(folder.open_file(name)?, name), paths)
+    header_texts::read_texts(reader(folder.open_file(name)?, name), paths)
 }
 
 /// Adds a file, with its name and its last write, to the sessions that it names.

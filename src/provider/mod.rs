@@ -16,6 +16,7 @@ mod expiry;
 mod gemini;
 pub mod header;
 mod header_files;
+mod header_texts;
 mod lines;
 mod listing;
 mod look_into;

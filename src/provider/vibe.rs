@@ -11,8 +11,9 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::carrier::{At, Carrier, Offered, Shows, Special};
 use super::evidence::{EvidenceCollector, Part};
-use super::header::{self, Texts};
+use super::header;
 use super::header_files::{HeaderFiles, every_id};
+use super::header_texts::{self, Texts};
 use super::listing::is_gone;
 use super::session_index::{SessionIdx, SessionIndex};
 use super::walk::Search;
@@ -159,7 +160,7 @@ fn read(file: io::Result<File>) -> io::Result<Option<String>> {
     let mut result: io::Result<Texts> = Ok(None);
     header::read_all(
         vec![file],
-        |file| header::read_texts(FromStart(file, 0), PATHS),
+        |file| header_texts::read_texts(FromStart(file, 0), PATHS),
         |_, header| result = header,
     );
     Ok(result?.and_then(|texts| texts.into_iter().next()).map(|(_, id)| id))
