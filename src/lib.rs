@@ -11,7 +11,7 @@ pub mod disk;
 pub mod domain;
 pub mod holds;
 pub mod journal;
-pub mod keep;
+pub mod keepalive;
 pub mod openclaw;
 pub mod process;
 pub mod provider;

@@ -110,8 +110,8 @@ fn holds(file: &ConfigFile, profile: Option<&str>, clean: &Clean, shown: &[Shown
         assert!(address.is_loopback() || file.clean.allow_remote_bridge == Some(true));
     }
     let own = profile.and_then(|name| file.profile(name).ok());
-    let keeps = !file.clean.keep.is_empty() || own.is_some_and(|own| !own.keep.is_empty());
-    assert_eq!(keeps, !clean.keep.is_empty());
+    let keeps = !file.clean.pin.is_empty() || own.is_some_and(|own| !own.pin.is_empty());
+    assert_eq!(keeps, !clean.pin.is_empty());
     for setting in shown {
         let is_possible = match &setting.origin {
             Origin::File | Origin::Default => true,
@@ -176,7 +176,7 @@ fn layer(layer: &Layer, into: &mut String) {
     let missing = |missing| quoted(if missing == Missing::Keep { "keep" } else { "remove" });
     say("missing", layer.missing.map(missing));
     say("clock", layer.clock.map(|c| quoted(if c == Clock::Mtime { "mtime" } else { "record" })));
-    say("keep", Some(&layer.keep).filter(|keep| !keep.is_empty()).map(|keep| list(keep)));
+    say("pin", Some(&layer.pin).filter(|pin| !pin.is_empty()).map(|pin| list(pin)));
     say("provider", layer.providers.as_deref().map(list));
     say("max_remove", layer.max_remove.map(|most| most.to_string()));
     say("format", layer.format.map(|f| quoted(if f == Format::Text { "text" } else { "json" })));

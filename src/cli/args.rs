@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::doctor::{self, DoctorArgs};
 use super::hold::{self, HoldArgs};
-use super::keep::{self, KeepCommand};
+use super::keepalive::{self, KeepaliveCommand};
 use super::options::{
     AskArgs, BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, ProfileArgs, StateArgs,
 };
@@ -87,8 +87,8 @@ pub(super) enum Command {
     )]
     Hold(Box<HoldArgs>),
     /// Keep-alive: run the jobs of the configuration that are due, and show how they stand
-    #[command(max_term_width = 80, subcommand, after_help = keep::AFTER_HELP)]
-    Keep(KeepCommand),
+    #[command(max_term_width = 80, subcommand, after_help = keepalive::AFTER_HELP)]
+    Keep(KeepaliveCommand),
     /// Show the whole thing in a throwaway home, in a few seconds
     #[command(max_term_width = 80)]
     Demo,

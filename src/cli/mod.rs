@@ -4,7 +4,7 @@ mod args;
 mod clean;
 mod doctor;
 mod hold;
-mod keep;
+mod keepalive;
 mod options;
 mod schedule;
 mod serve;

@@ -61,7 +61,7 @@ pub(super) struct JudgeArgs {
 
     /// Never let go what matches: a glob over chat id, session id and model/chat (repeatable)
     #[arg(long, value_name = "PATTERN", value_parser = pattern)]
-    keep: Vec<String>,
+    pin: Vec<String>,
 
     /// Only this provider: claude, codex, gemini or vibe (repeatable)
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PROVIDERS.iter().map(|provider| provider.name)), hide_possible_values = true)]
@@ -172,7 +172,7 @@ fn bridge(text: &str) -> Result<Bridge, String> {
 
 fn pattern(text: &str) -> Result<String, String> {
     let checked = Patterns::default().add(text);
-    checked.map_err(|why| format!("{why}; a right one is --keep 'team-*'"))?;
+    checked.map_err(|why| format!("{why}; a right one is --pin 'team-*'"))?;
     Ok(text.to_owned())
 }
 
@@ -221,7 +221,7 @@ impl JudgeArgs {
             ClockArg::Mtime => Clock::Mtime,
             ClockArg::Record => Clock::Record,
         });
-        layer.keep.clone_from(&self.keep);
+        layer.pin.clone_from(&self.pin);
         layer.providers = (!self.provider.is_empty()).then(|| self.provider.clone());
     }
 }

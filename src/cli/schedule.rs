@@ -1,6 +1,6 @@
 //! The grammar of `schedule`, and what is handed on of it to a timer.
 
-use clap::{Arg, ArgMatches, Args, FromArgMatches, Subcommand};
+use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
 use std::ffi::{OsStr, OsString};
 use std::io;
 
@@ -15,7 +15,7 @@ use crate::schedule::{Method, When};
 #[derive(Debug, Subcommand)]
 pub(super) enum ScheduleCommand {
     /// Install a timer that cleans; what clean takes goes with it
-    #[command(max_term_width = 80, mut_arg("keep", or_keep_alive))]
+    #[command(max_term_width = 80)]
     Install(Box<InstallArgs>),
     /// Remove what was installed, and nothing else
     #[command(max_term_width = 80)]
@@ -24,7 +24,7 @@ pub(super) enum ScheduleCommand {
     #[command(max_term_width = 80)]
     Status(StatusArgs),
     /// Print what would be installed
-    #[command(max_term_width = 80, mut_arg("keep", or_keep_alive))]
+    #[command(max_term_width = 80)]
     Print(Box<InstallArgs>),
 }
 
@@ -50,6 +50,10 @@ pub(super) struct InstallArgs {
     #[arg(short = 'n', long)]
     dry_run: bool,
 
+    /// Install a timer for the keep-alive jobs, not for clean
+    #[arg(long)]
+    keepalive: bool,
+
     // Before what takes the values out of what was typed.
     #[command(flatten)]
     typed: Typed,
@@ -68,9 +72,9 @@ pub(super) struct UninstallArgs {
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
 
-    /// Only that of keep-alive
+    /// Only the timer of the keep-alive jobs
     #[arg(long, conflicts_with = "profile")]
-    keep: bool,
+    keepalive: bool,
 
     #[command(flatten)]
     profile: ProfileArgs,
@@ -86,14 +90,6 @@ pub(super) struct StatusArgs {
 
     #[command(flatten)]
     state: StateArgs,
-}
-
-/// Without a pattern, it is not clean's option, but asks for keep-alive.
-fn or_keep_alive(keep: Arg) -> Arg {
-    keep.num_args(0..=1).help(
-        "With PATTERN: never let go what matches, as in clean (repeatable). Without: a timer for \
-         the keep-alive jobs, and not for a clean",
-    )
 }
 
 /// Whether a pass of keep-alive takes that option as well.
@@ -121,8 +117,6 @@ fn every(text: &str) -> Result<When, String> {
 #[derive(Debug, Clone, Default)]
 struct Typed {
     options: Vec<OsString>,
-    /// Whether `--keep` was typed without a pattern.
-    is_keep_alive: bool,
 }
 
 impl Args for Typed {
@@ -137,7 +131,7 @@ impl Args for Typed {
 
 impl FromArgMatches for Typed {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let (mut typed, mut is_keep_alive) = (Vec::new(), false);
+        let mut typed = Vec::new();
         for option in RunArgs::augment_args(clap::Command::new("clean")).get_arguments() {
             let id = option.get_id().as_str();
             let was_typed =
@@ -146,10 +140,6 @@ impl FromArgMatches for Typed {
             if !option.get_action().takes_values() {
                 typed.push(format!("--{long}").into());
                 continue;
-            }
-            if id == "keep" {
-                let mut said = matches.get_occurrences::<String>(id).into_iter().flatten();
-                is_keep_alive |= said.any(|mut values| values.next().is_none());
             }
             let names = option.get_value_names().unwrap_or_default();
             let is_path = names.iter().any(|name| matches!(name.as_str(), "DIR" | "FILE"));
@@ -163,7 +153,7 @@ impl FromArgMatches for Typed {
                 typed.push(word);
             }
         }
-        Ok(Self { options: typed, is_keep_alive })
+        Ok(Self { options: typed })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -194,7 +184,7 @@ pub(super) fn run(
             let chosen = args.method.unwrap_or(Chosen::Auto);
             let profile = args.profile.profile.as_deref();
             let only = profile.map_or(Only::All, Only::Profile);
-            let only = if args.keep { Only::Keep } else { only };
+            let only = if args.keepalive { Only::Keep } else { only };
             schedule::uninstall(chosen, only, args.user.as_deref(), environment, &mut out)
         }
         ScheduleCommand::Status(args) => {
@@ -211,13 +201,13 @@ pub(super) fn run(
 
 impl InstallArgs {
     fn wish(self) -> Result<schedule::Wish, Failure> {
-        let keep = self.typed.is_keep_alive;
+        let keep = self.keepalive;
         if let Some(other) = self.typed.options.iter().find(|word| keep && !is_of_keep(word)) {
             let word = other.to_string_lossy();
             let name = word.split('=').next().unwrap_or_default();
-            let message = format!("{name} is about a clean, and --keep alone is about keep-alive");
+            let message = format!("{name} is an option of clean, which --keepalive does not run");
             return Err(Failure { exit: Exit::Usage, ..Failure::new(message) }
-                .hint("--keep PATTERN, with a pattern, is an option of a clean"));
+                .hint("leave it out, or install a timer for clean without --keepalive"));
         }
         let typed = self.typed.options.into_iter().map(|word| {
             word.into_string().map_err(|word| {

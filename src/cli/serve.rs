@@ -1,9 +1,9 @@
-//! The grammar of `keep serve`: where it listens, and what its environment alone says.
+//! The grammar of `keepalive serve`: where it listens, and what its environment alone says.
 
 use clap::Args;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
-use super::keep::CommonArgs;
+use super::keepalive::CommonArgs;
 use crate::config::Environment;
 use crate::domain::{Exit, Failure};
 

@@ -1,4 +1,4 @@
-//! `keep set-key`: asks for a key without showing it, or takes it from standard input.
+//! `keepalive set-key`: asks for a key without showing it, or takes it from standard input.
 
 use clap::Args;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -7,8 +7,8 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 use std::io::{self, IsTerminal, Read, Stdin, Write};
 
 use super::hint;
-use super::keep::CommonArgs;
-use crate::commands::keep::{Keeper, key_file, set_key};
+use super::keepalive::CommonArgs;
+use crate::commands::keepalive::{Keeper, key_file, set_key};
 use crate::disk::interrupt::Interrupt;
 use crate::disk::words;
 use crate::domain::{Exit, Failure};

@@ -69,7 +69,7 @@ pub fn run_on(
             let again = Some(&mut memories).filter(|_| !config.dry_run);
             let mut observations = observer.look(|_, model| config.asks_for(model), again)?;
             let mut plan = Plan::new(&mut observations, &policies);
-            warnings.extend(keep_matching(&config.keep, map, &mut plan));
+            warnings.extend(keep_matching(&config.pin, map, &mut plan));
             pins(config, holder.as_ref(), &plan, &policies)?.apply(map, &mut plan);
             let any_goes = plan.going().next().is_some();
             let running = if any_goes { observer.processes() } else { Processes::default() };
@@ -228,7 +228,7 @@ fn keep_matching(patterns: &Patterns, map: &SessionMap, plan: &mut Plan) -> Vec<
     }
     let unmatched = patterns.texts().enumerate().filter(|(place, _)| !matched.contains(place));
     let warning = |(_, text)| {
-        let message = format!("--keep {text:?} matches no chat and no session of this map");
+        let message = format!("--pin {text:?} matches no chat and no session of this map");
         Warning::new(WarningCode::KeepUnmatched, message)
     };
     unmatched.map(warning).collect()

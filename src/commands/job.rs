@@ -152,7 +152,7 @@ pub(super) fn check_name(profile: Option<&str>) -> Result<(), Failure> {
         return Ok(());
     }
     Err(usage(format!("{KEEP_NAME} is the timer of keep-alive, and of no profile"))
-        .hint("give the profile another name; --keep is about keep-alive"))
+        .hint("give the profile another name; --pin is about keep-alive"))
 }
 
 /// Sees to it that the user whom the system is to run it as can: they must be able to run the program,

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::job::{check_name, job, prepare};
-use super::keep_job::keep_job;
+use super::keepalive_timer::keepalive_timer;
 use super::status::all_installed;
 use crate::config::{Environment, Layer};
 use crate::disk::words;
@@ -80,7 +80,7 @@ pub fn install(
         return Err(Failure::new("only root can install units of the system")
             .hint("run it with sudo; schedule print shows what would be installed"));
     }
-    let make = if wish.keep { keep_job } else { job };
+    let make = if wish.keep { keepalive_timer } else { job };
     let job = make(wish, method, environment, sudo)?;
     if matches!(method, Method::SystemdUser | Method::SystemdSystem) {
         Systemd::check(&job)?;
@@ -201,7 +201,7 @@ fn hints(job: &Job, method: Method, environment: &Environment) -> Vec<Step> {
     }
     let shows = match method {
         _ if job.work == Work::Keep => {
-            "session-warden keep status shows how its jobs stand".to_owned()
+            "session-warden keepalive status shows how its jobs stand".to_owned()
         }
         Method::SystemdUser => "journalctl --user -t session-warden shows its reports".to_owned(),
         Method::SystemdSystem => {

@@ -89,7 +89,7 @@ fn in_words(ran: &Ran, now: Timestamp) -> String {
 
 /// The last run of what that starts, by the state folder and the profile that it hands on.
 fn last_of(one: &Installed) -> Option<Ran> {
-    // keep status tells of its own.
+    // keepalive status tells of its own.
     let handed = handed_on(one).filter(|_| !one.is_keep())?;
     let profile = handed.option("--profile");
     let is_of = |ran: &Ran| handed.has("--all-profiles") || ran.profile() == profile;

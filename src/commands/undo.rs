@@ -261,7 +261,7 @@ fn report(
         (
             "Put back",
             "\nThey are kept for one threshold from now, then judged as before.\n\
-             clean --keep PATTERN keeps some for good.",
+             clean --pin PATTERN keeps some for good.",
         )
     };
     say(out, &format!("{words}: {count} mappings{}", if count > 0 { note } else { "" }))

@@ -1,12 +1,12 @@
 //! The settings of a service that pings Claude's web page, as its users have them in the environment: with
-//! them alone, `keep serve` does what that one did.
+//! them alone, `keepalive serve` does what that one did.
 
 use std::time::Duration;
 
 use super::Environment;
 use super::environment::SESSION_KEY;
-use super::keep::{ATTEMPTS, DISABLE_AFTER};
-use crate::domain::keep::{Action, Job, Minute, Silence, WebPing, When, Zone};
+use super::keepalive::{ATTEMPTS, DISABLE_AFTER};
+use crate::domain::keepalive::{Action, Job, Minute, Silence, WebPing, When, Zone};
 use crate::domain::{Exit, Failure};
 use crate::provider::web;
 

@@ -8,7 +8,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use toml::de::DeValue;
 
-use super::keep::{Keeping, keeping};
+use super::keepalive::{Keeping, keeping};
 use super::layer::{Bridge, Color, Idle, Layer, Place};
 use super::reader::{Section, Source, Wrong, boolean, number, text, texts};
 use super::{Environment, Format, Verbosity};
@@ -236,7 +236,7 @@ fn shared(section: &mut Section<'_>, paths: &Paths<'_>) -> Result<Layer, Failure
             "record" => Ok(Clock::Record),
             _ => Err("neither mtime nor record".to_owned()),
         })?,
-        keep: section.take("keep", "keep = [\"team-*\"]", patterns)?.unwrap_or_default(),
+        pin: section.take("pin", "pin = [\"team-*\"]", patterns)?.unwrap_or_default(),
         ..Layer::default()
     })
 }

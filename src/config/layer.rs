@@ -101,7 +101,7 @@ pub struct Layer {
     /// What counts as last use.
     pub clock: Option<Clock>,
     /// What is never let go. These add up over all places.
-    pub keep: Vec<String>,
+    pub pin: Vec<String>,
     /// The only providers to judge, by name.
     pub providers: Option<Vec<String>>,
     /// The programs that never show that a session is in use.

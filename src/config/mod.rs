@@ -4,7 +4,7 @@
 mod drop_in;
 mod environment;
 mod file;
-mod keep;
+mod keepalive;
 mod layer;
 mod reader;
 mod resolve;
@@ -23,7 +23,7 @@ use crate::provider::{Base, Ignored, PROVIDERS, Provider};
 pub use drop_in::DropIn;
 pub use environment::Environment;
 pub use file::ConfigFile;
-pub use keep::Keeping;
+pub use keepalive::Keeping;
 pub use layer::{Bridge, Color, Idle, Layer, Origin, Place};
 pub use resolve::{Settings, Shown};
 
@@ -92,7 +92,7 @@ pub struct Clean {
     /// What counts as last use.
     pub clock: Clock,
     /// What is never let go.
-    pub keep: Patterns,
+    pub pin: Patterns,
     /// The only providers to judge; empty for all, and for models that none has.
     pub providers: Vec<String>,
     /// The most mappings that may go in one run.
@@ -186,7 +186,7 @@ pub fn state_dir_in(home: &Path) -> PathBuf {
 /// Where keep-alive runs the CLIs, each in a folder of its own that is called like it. Sessions that
 /// were at work in there are nobody's but its own.
 pub fn pings_in(state_dir: &Path) -> PathBuf {
-    state_dir.join("keep")
+    state_dir.join("keepalive")
 }
 
 /// Where the key to Claude's web page lies, unless a job names another file.

@@ -175,7 +175,7 @@ impl Layers<'_> {
             },
         );
         let clock = self.setting("clock", |layer| &layer.clock, Clock::Mtime, ToString::to_string);
-        let keep = self.keep()?;
+        let pin = self.pin()?;
         let providers = self.setting(
             "provider",
             |layer| &layer.providers,
@@ -237,7 +237,7 @@ impl Layers<'_> {
             state_dir,
             missing,
             clock,
-            keep,
+            pin,
             providers,
             max_remove,
             ignore_processes,

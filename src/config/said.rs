@@ -129,17 +129,17 @@ impl Layers<'_> {
     }
 
     /// Patterns add up: what is to be kept is kept, whoever said so.
-    pub(super) fn keep(&mut self) -> Result<Patterns, Failure> {
-        let said = self.said(|layer| layer.keep.clone());
+    pub(super) fn pin(&mut self) -> Result<Patterns, Failure> {
+        let said = self.said(|layer| layer.pin.clone());
         let mut patterns = Patterns::default();
-        for (keep, origin) in said.into_iter().filter(|(keep, _)| !keep.is_empty()) {
-            for pattern in &keep {
-                patterns.add(pattern).map_err(|why| usage(format!("--keep {pattern:?}: {why}")))?;
+        for (pin, origin) in said.into_iter().filter(|(pin, _)| !pin.is_empty()) {
+            for pattern in &pin {
+                patterns.add(pattern).map_err(|why| usage(format!("--pin {pattern:?}: {why}")))?;
             }
-            self.show("keep", keep.join(", "), origin);
+            self.show("pin", pin.join(", "), origin);
         }
         if patterns.is_empty() {
-            self.show("keep", "none", Origin::Default);
+            self.show("pin", "none", Origin::Default);
         }
         Ok(patterns)
     }

@@ -2,10 +2,10 @@
 
 use toml::de::DeValue;
 
-use super::keep::duration;
+use super::keepalive::duration;
 use super::reader::{Section, Wrong, boolean, text, texts};
 use crate::domain::Failure;
-use crate::domain::keep::{Agents, Touch, Which};
+use crate::domain::keepalive::{Agents, Touch, Which};
 use crate::domain::openclaw::settings::is_id;
 
 /// What the action is called.

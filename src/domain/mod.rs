@@ -8,7 +8,7 @@ pub mod clock;
 pub mod failure;
 pub mod heartbeat;
 pub mod ids;
-pub mod keep;
+pub mod keepalive;
 pub mod openclaw;
 pub mod pattern;
 pub mod plan;

@@ -139,7 +139,7 @@ fn each_verdict_has_its_state_and_its_words() {
     use KeepReason as K;
     for (verdict, state, words) in [
         (Verdict::Keep(K::PutBack), State::Pinned, "put back lately"),
-        (Verdict::Keep(K::Pinned), State::Pinned, "matches --keep"),
+        (Verdict::Keep(K::Pinned), State::Pinned, "matches --pin"),
         (Verdict::Keep(K::InUse(7)), State::InUse, "process 7"),
         (Verdict::Keep(K::InUse(0)), State::InUse, "another process"),
         (Verdict::Keep(K::Held), State::InUse, "held"),

@@ -195,7 +195,7 @@ impl fmt::Display for Verdict {
                 K::MissingKept | K::ArchivedKept => "--missing keep",
                 K::Failed(_) => "not let go",
                 K::PutBack => "put back lately",
-                K::Pinned => "matches --keep",
+                K::Pinned => "matches --pin",
                 K::InUse(_) => "in use",
                 K::Resident(_) => "resident",
                 K::ProviderInDoubt => "CLI in doubt",

@@ -12,7 +12,7 @@ use crate::disk::beside::{Beside, Content, Replaced};
 use crate::disk::interrupt::Interrupt;
 use crate::disk::words;
 use crate::domain::Timestamp;
-use crate::domain::keep::{Agents, Touch, Which};
+use crate::domain::keepalive::{Agents, Touch, Which};
 use crate::domain::openclaw::{Entry, Era, Field, Store, Touched, touch as raise};
 use crate::process;
 

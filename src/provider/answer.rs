@@ -8,7 +8,7 @@ use chrono::{Local, TimeZone};
 use super::resets::time_named;
 use super::scrub::{last_line, scrub, without_colours};
 use crate::domain::Timestamp;
-use crate::domain::keep::Cli;
+use crate::domain::keepalive::Cli;
 use crate::process::Ended;
 
 /// How a turn ended. No text in here holds anything that looks like a token.

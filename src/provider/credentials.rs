@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::token::{Presence, Token};
 use crate::domain::Timestamp;
-use crate::domain::keep::Cli;
+use crate::domain::keepalive::Cli;
 
 /// How long a login of Codex lasts after its last renewal where its token does not tell: the CLI
 /// renews one that is 8 days old.

@@ -10,7 +10,7 @@ use super::credentials::{self, Login};
 use crate::disk::folder::Folder;
 use crate::disk::words;
 use crate::domain::Timestamp;
-use crate::domain::keep::Cli;
+use crate::domain::keepalive::Cli;
 
 /// The most that is read of a credential file.
 const MOST: u64 = 1 << 20;

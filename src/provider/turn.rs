@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::domain::keep::Cli;
+use crate::domain::keepalive::Cli;
 use crate::process::{Processes, named_ancestor, running};
 
 /// How a CLI is asked for one turn.

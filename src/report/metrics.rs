@@ -88,7 +88,7 @@ const METRICS: [Metric; 17] = {
         ),
         metric(
             "session_warden_pinned",
-            "Mappings past the threshold that --keep or an undo keeps.",
+            "Mappings past the threshold that --pin or an undo keeps.",
             Count(|s| s.pinned),
         ),
         metric(

@@ -243,7 +243,7 @@ mod tests {
         Job {
             work: Work::Clean { profile: profile.map(str::to_owned) },
             binary: "/opt/my tools/session-warden".into(),
-            arguments: ["clean", "-q", "--keep=50%*"].map(str::to_owned).to_vec(),
+            arguments: ["clean", "-q", "--pin=50%*"].map(str::to_owned).to_vec(),
             variables: vec![("CLAUDE_SESSION_DIR".into(), "/srv/it's here".into())],
             when: When::Every(3600),
             user: None,
@@ -258,7 +258,7 @@ mod tests {
         assert_eq!(
             line(&job(Some("dev"))).unwrap(),
             "5 * * * * CLAUDE_SESSION_DIR='/srv/it'\\''s here' '/opt/my tools/session-warden' clean -q \
-             '--keep=50'\\%'*' # installed by session-warden schedule: session-warden-dev"
+             '--pin=50'\\%'*' # installed by session-warden schedule: session-warden-dev"
         );
         let mut never = job(None);
         never.when = When::Every(7);

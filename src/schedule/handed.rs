@@ -151,7 +151,7 @@ mod tests {
         let mut job = Job {
             work: Work::Clean { profile: None },
             binary: "/opt/my tools/session-warden".into(),
-            arguments: ["clean", "-q", "--keep=50%*", "--map=/a $b/it's"]
+            arguments: ["clean", "-q", "--pin=50%*", "--map=/a $b/it's"]
                 .map(str::to_owned)
                 .to_vec(),
             variables: vec![

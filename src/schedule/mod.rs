@@ -26,7 +26,7 @@ pub use when::When;
 pub const NAME: &str = "session-warden";
 
 /// The name of what is installed for keep-alive, and so of no profile's timer.
-pub const KEEP_NAME: &str = "session-warden-keep";
+pub const KEEP_NAME: &str = "session-warden-keepalive";
 
 /// How something is run again and again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

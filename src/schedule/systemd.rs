@@ -25,12 +25,12 @@ const SYSTEM: [&str; 3] = [
 
 /// The same for keep-alive, but for the last one, which serves both.
 const USER_KEEP: [&str; 2] = [
-    include_str!("../../packaging/systemd/user/session-warden-keep.service"),
-    include_str!("../../packaging/systemd/user/session-warden-keep.timer"),
+    include_str!("../../packaging/systemd/user/session-warden-keepalive.service"),
+    include_str!("../../packaging/systemd/user/session-warden-keepalive.timer"),
 ];
 const SYSTEM_KEEP: [&str; 2] = [
-    include_str!("../../packaging/systemd/system/session-warden-keep@.service"),
-    include_str!("../../packaging/systemd/system/session-warden-keep@.timer"),
+    include_str!("../../packaging/systemd/system/session-warden-keepalive@.service"),
+    include_str!("../../packaging/systemd/system/session-warden-keepalive@.timer"),
 ];
 
 /// The first line of every file that was installed.

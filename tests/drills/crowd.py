@@ -102,7 +102,7 @@ def a_round(home, binary, codes):
     """Its offences."""
     home.reset()
     shutil.rmtree(home.state, ignore_errors=True)
-    keeps = [[], ["--keep", "claude-cli/*"], ["--keep", "codex-cli/*"], ["--keep", "gemini-cli/*"]]
+    keeps = [[], ["--pin", "claude-cli/*"], ["--pin", "codex-cli/*"], ["--pin", "gemini-cli/*"]]
     cleans = [["clean", "--format", "json", *random.choice(keeps)] for _ in range(random.randint(2, 8))]
     undos = [["undo"] for _ in range(random.randint(0, 3))]
     ended = start_all(home, binary, cleans + undos)

@@ -29,7 +29,7 @@ trap 'exit 143' TERM
 . "$here/checks.sh"
 
 version=$(dpkg-deb --field "$package" Version)
-timer=session-warden@alice.timer keep=session-warden-keep@alice.timer
+timer=session-warden@alice.timer keep=session-warden-keepalive@alice.timer
 
 # An older package, made of this one: with a file that the new one has no more, and another version.
 make_older() {
@@ -83,7 +83,7 @@ enables_nothing() {
   units=$(awk '{ print $1, $2 }' <<<"$units")
   has "$units" '^session-warden@\.timer disabled$'
   has "$units" '^session-warden@\.service static$'
-  has "$units" '^session-warden-keep@\.timer disabled$'
+  has "$units" '^session-warden-keepalive@\.timer disabled$'
   lacks "$units" ' enabled$'
   has "$(box_as alice systemctl --user list-unit-files --no-legend 'session-warden*')" '^session-warden\.timer +disabled'
   is '' "$(box_run systemctl list-units --all --no-legend --plain 'session-warden*')" 'what runs'
@@ -102,7 +102,7 @@ has_all() {
     box_run gzip --test "/usr/share/man/man1/session-warden$command.1.gz"
   done
   box_run bash --norc -euc '. /usr/share/bash-completion/completions/session-warden && complete -p session-warden'
-  is '' "$(box_run systemd-analyze verify session-warden@alice.service "$timer" session-warden-keep@alice.service "$keep" 2>&1)" 'what systemd finds'
+  is '' "$(box_run systemd-analyze verify session-warden@alice.service "$timer" session-warden-keepalive@alice.service "$keep" 2>&1)" 'what systemd finds'
   # The example is a configuration.
   box_as alice session-warden clean --config /usr/share/doc/session-warden/examples/config.example.toml --dry-run
 }
@@ -140,13 +140,13 @@ cleans_by_the_user() {
 
 enable() {
   box_run systemctl enable --now "$timer" "$keep"
-  box_as alice systemctl --user enable --now session-warden.timer session-warden-keep.timer
+  box_as alice systemctl --user enable --now session-warden.timer session-warden-keepalive.timer
   is_on
 }
 is_on() {
   for state in enabled active; do
     for one in "$timer" "$keep"; do box_run systemctl "is-$state" "$one"; done
-    for one in session-warden.timer session-warden-keep.timer; do box_as alice systemctl --user "is-$state" "$one"; done
+    for one in session-warden.timer session-warden-keepalive.timer; do box_as alice systemctl --user "is-$state" "$one"; done
   done
 }
 
@@ -164,7 +164,7 @@ removes() {
   box_run dpkg --remove session-warden
   box_run test ! -e /usr/bin/session-warden
   for one in "$timer" "$keep"; do is inactive "$(box_run systemctl is-active "$one" || true)" "$one"; done
-  for one in session-warden.timer session-warden-keep.timer; do
+  for one in session-warden.timer session-warden-keepalive.timer; do
     is inactive "$(box_as alice systemctl --user is-active "$one" || true)" "alice's $one"
   done
   box_run test -L "/etc/systemd/system/timers.target.wants/$timer"

@@ -128,7 +128,7 @@ class Home:
             return json.load(file)
 
     def touch(self, *options):
-        return run(self.binary, "keep", "run", *options, env=self.environment)
+        return run(self.binary, "keepalive", "run", *options, env=self.environment)
 
     def writer(self, script):
         """OpenClaw itself, which counts in the store again and again."""
@@ -151,7 +151,7 @@ def contained(base, binary):
     with open(config, "w", encoding="utf-8") as file:
         file.write(said.replace("same_container = true\n", "attempts = 1\n"))
     before = home.read()
-    ran = run(*enter, binary, "keep", "run", env=home.environment)
+    ran = run(*enter, binary, "keepalive", "run", env=home.environment)
     if ran.returncode != 3 or "OpenClaw may be in another" not in ran.stdout or home.read() != before:
         yield f"within a container: {ran.returncode} {ran.stdout}{ran.stderr}"
     # The same, seen from above: what runs in there is called like OpenClaw. It ends with its input.
@@ -159,7 +159,7 @@ def contained(base, binary):
     pipe = subprocess.PIPE
     with subprocess.Popen(inside, stdin=pipe, stdout=pipe) as fake:
         fake.stdout.readline()
-        ran = run(binary, "keep", "run", "--force", env=home.environment)
+        ran = run(binary, "keepalive", "run", "--force", env=home.environment)
         fake.stdin.close()
     if ran.returncode != 3 or "OpenClaw runs in a container, as process" not in ran.stdout or home.read() != before:
         yield f"beside a container: {ran.returncode} {ran.stdout}{ran.stderr}"

@@ -29,7 +29,7 @@ GROWTH = 1024
 WARM = 100
 
 JOB = """
-[[keep]]
+[[keepalive]]
 id = "own"
 action = "command"
 command = "true"
@@ -89,7 +89,7 @@ def serving(binary: str, home: str, job: str):
     config = Path(home, ".config/session-warden/config.toml")
     config.parent.mkdir(parents=True)
     config.write_text(job)
-    command = ["faketime", "-f", f"+0 x{SPEED}", binary, "keep", "serve", "--listen", "127.0.0.1:0"]
+    command = ["faketime", "-f", f"+0 x{SPEED}", binary, "keepalive", "serve", "--listen", "127.0.0.1:0"]
     environment = {"HOME": home, "PATH": os.environ["PATH"]}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as running:
         address = running.stdout.readline().split()[-1]

@@ -478,7 +478,7 @@ schedules_for_a_user() {
   map=/tmp/claude_sessions
   lay bob "$map"
   local said
-  said=$(box_as bob session-warden schedule install --method systemd-user --on-calendar '*:*:0/3' --keep 'x*')
+  said=$(box_as bob session-warden schedule install --method systemd-user --on-calendar '*:*:0/3' --pin 'x*')
   has "$said" '^added .*/session-warden.timer$'
   has "$said" '^done .*session-warden.timer$'
   lacks "$said" 'enable-linger'
@@ -488,7 +488,7 @@ schedules_for_a_user() {
   has "$said" '^  next run +[A-Z][a-z][a-z] '
   has "$said" '^Last run of this user: .*, exit 0: '
   is '' "$(box_as bob sh -c 'systemd-analyze --user verify .config/systemd/user/session-warden* 2>&1')" verify
-  said=$(box_as bob session-warden schedule install --method systemd-user --on-calendar '*:*:0/3' --keep 'x*')
+  said=$(box_as bob session-warden schedule install --method systemd-user --on-calendar '*:*:0/3' --pin 'x*')
   lacks "$said" '^(added|replaced)'
   said=$(box_as bob session-warden schedule uninstall)
   has "$said" '^removed .*/session-warden.timer$'
@@ -559,14 +559,14 @@ schedules_in_cron() {
   is "$before" "$(box_run crontab -u bob -l)" "the crontab"
 }
 
-# keep serve as a unit of the system's. A box may mount nothing for one service alone, so its key stays where
+# keepalive serve as a unit of the system's. A box may mount nothing for one service alone, so its key stays where
 # only root reads it; what it runs sees nothing of it in any case.
 serves_as_a_service() {
   enter system
   local said service=session-warden-serve@alice.service
   box_run sh -c 'mkdir -p /etc/session-warden && umask 077 && echo sk-ant-sid01-of-a-drill >/etc/session-warden/alice.key'
   box_as alice sh -c 'mkdir -p .config/session-warden && cat >.config/session-warden/config.toml' <<'EOF'
-[[keep]]
+[[keepalive]]
 id = "own"
 action = "command"
 command = "env >$HOME/seen"
@@ -579,7 +579,7 @@ EOF
   ctl stop "$service"
   is 0 "$(ctl show --property=ExecMainStatus --value "$service")" "the exit code"
   box_run rm -rf /etc/session-warden
-  box_as alice rm .config/session-warden/config.toml seen .local/state/session-warden/keep.json
+  box_as alice rm .config/session-warden/config.toml seen .local/state/session-warden/keepalive.json
 }
 asks_status() {
   local page='import urllib.request as r; print(r.urlopen("http://127.0.0.1:3000/status", timeout=5).read().decode())'
@@ -590,11 +590,11 @@ asks_status() {
 # end by itself.
 keeps_alive() {
   enter "$1"
-  local said more=() service=session-warden-keep.service
+  local said more=() service=session-warden-keepalive.service
   if [ "$scope" = system ]; then
     # Root obeys what another user has written only where that is said.
     more=(--user alice --config /home/alice/.config/session-warden/config.toml)
-    service=session-warden-keep@alice.service
+    service=session-warden-keepalive@alice.service
   fi
   # shellcheck disable=SC2016
   box_as "$user" sh -c 'mkdir -p .config/session-warden .local/bin && rm -f kept turn &&
@@ -604,19 +604,19 @@ trap "sleep 1; echo ended >>$HOME/turn; exit 1" TERM
 echo begun >>$HOME/turn
 while :; do sleep 0.1; done
 EOF' <<'EOF'
-[[keep]]
+[[keepalive]]
 id = "own"
 action = "command"
 command = "date >>$HOME/kept"
 every = "1m"
 EOF
   # shellcheck disable=SC2016
-  local install='PATH=$HOME/.local/bin:$PATH session-warden schedule install --keep "$@"'
+  local install='PATH=$HOME/.local/bin:$PATH session-warden schedule install --keepalive "$@"'
   case $scope in
   system) said=$(box_run sh -c "$install" sh --method systemd-system "${more[@]}" --every 1m) ;;
   user) said=$(box_as bob sh -c "$install" sh --method systemd-user --every 1m) ;;
   esac
-  has "$said" '^added .*/session-warden-keep@?.timer$'
+  has "$said" '^added .*/session-warden-keepalive@?.timer$'
   # It comes once a minute at most; here it comes more often.
   # Its own drop-in, where it has one, is read before this.
   printf '%s\n' '[Timer]' 'OnCalendar=' 'OnCalendar=*:*:0/3' >"$folder/drop-in"
@@ -624,14 +624,14 @@ EOF
   ctl daemon-reload
   ctl restart "${service%.service}.timer"
   eventually 30 box_as "$user" test -s kept
-  has "$(box_as "$user" session-warden keep status)" '^  result +done$'
+  has "$(box_as "$user" session-warden keepalive status)" '^  result +done$'
   case $scope in
-  system) said=$(box_run sh -c 'cd /etc/systemd/system && systemd-analyze verify session-warden-keep*.service session-warden-keep*.timer 2>&1') ;;
-  user) said=$(box_as bob sh -c 'cd .config/systemd/user && systemd-analyze --user verify session-warden-keep*.service session-warden-keep*.timer 2>&1') ;;
+  system) said=$(box_run sh -c 'cd /etc/systemd/system && systemd-analyze verify session-warden-keepalive*.service session-warden-keepalive*.timer 2>&1') ;;
+  user) said=$(box_as bob sh -c 'cd .config/systemd/user && systemd-analyze --user verify session-warden-keepalive*.service session-warden-keepalive*.timer 2>&1') ;;
   esac
   is '' "$said" verify
   box_as "$user" sh -c 'cat >>.config/session-warden/config.toml' <<'EOF'
-[[keep]]
+[[keepalive]]
 id = "turn"
 action = "cli-ping"
 cli = "claude"
@@ -641,12 +641,12 @@ EOF
   ctl stop "${service%.service}.timer"
   ctl stop "$service"
   is 'begun ended' "$(box_as "$user" cat turn | tr '\n' ' ' | sed 's/ $//')" "what the CLI did"
-  has "$(box_as "$user" session-warden keep status)" 'stopped by a signal'
+  has "$(box_as "$user" session-warden keepalive status)" 'stopped by a signal'
   said=$(case $scope in
-    system) box_run session-warden schedule uninstall --keep ;;
-    user) box_as bob session-warden schedule uninstall --keep ;;
+    system) box_run session-warden schedule uninstall --keepalive ;;
+    user) box_as bob session-warden schedule uninstall --keepalive ;;
     esac)
-  has "$said" '^removed .*/session-warden-keep@?.timer$'
+  has "$said" '^removed .*/session-warden-keepalive@?.timer$'
   box_run rm -rf "$units/${service%.service}.timer.d"
   ctl daemon-reload
   eventually 10 is_away
@@ -683,7 +683,7 @@ for scope in system user; do
 done
 check 'system: a clean over a bridge on loopback' over_a_bridge
 check 'cron: both lines clean, and nothing is mailed' cron_is_silent
-check 'system: keep serve as a service' serves_as_a_service
+check 'system: keepalive serve as a service' serves_as_a_service
 remove_raw
 check 'schedule: a timer of a user, installed, shown and removed' schedules_for_a_user
 check 'schedule: a timer of the system, installed, shown, failing and removed' schedules_for_the_system

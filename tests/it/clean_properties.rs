@@ -181,13 +181,13 @@ fn squeezed(text: &str) -> String {
 fn check_file(rows: &Rows, is_legacy: bool) {
     let world = World::new(rows, is_legacy);
     let env = &world.env;
-    world.check(&env.json("-n --keep diary*"), "would_remove");
+    world.check(&env.json("-n --pin diary*"), "would_remove");
     assert_eq!(env.map_bytes(), world.map.as_bytes(), "a dry run changes nothing");
-    world.check(&env.json("clean --keep diary*"), "removed");
+    world.check(&env.json("clean --pin diary*"), "removed");
     assert_eq!(env.map_now(), world.left());
     // Again: there is nothing left to do, and nothing is done.
     let before = (env.map_bytes(), fs::metadata(env.map_path()).unwrap().ino());
-    let again = env.json("clean --keep diary*");
+    let again = env.json("clean --pin diary*");
     assert_eq!(again["summary"]["removed"], 0, "{again:#}");
     let after = (env.map_bytes(), fs::metadata(env.map_path()).unwrap().ino());
     assert_eq!(before, after);
@@ -196,7 +196,7 @@ fn check_file(rows: &Rows, is_legacy: bool) {
     }
     assert_eq!(squeezed(&String::from_utf8(env.map_bytes()).unwrap()), squeezed(&world.map));
     // What was put back stays for now.
-    env.json("clean --keep diary*");
+    env.json("clean --pin diary*");
     assert_eq!(squeezed(&String::from_utf8(env.map_bytes()).unwrap()), squeezed(&world.map));
     assert_eq!(env.litter(), [""; 0]);
 }
@@ -221,7 +221,7 @@ proptest! {
     fn a_bridge_is_asked_for_just_what_would_go_from_the_file_b3(rows in rows()) {
         let world = World::new(&rows, false);
         let bridge = StandIn::on(world.env.map_path());
-        let options = format!("--keep diary* --bridge {}", bridge.url());
+        let options = format!("--pin diary* --bridge {}", bridge.url());
         let dry = world.env.json(&format!("-n {options}"));
         world.check(&dry, "would_remove");
         assert_eq!(bridge.deletes(), [""; 0]);

@@ -157,8 +157,8 @@ fn an_unknown_key_is_told_with_its_line_and_the_nearest_right_one() {
         2,
         &["\"xyz\" in [clean]", "the keys there are session_dir, map, "],
     );
-    let line = "[[profile]]\nname = 'a'\n[[profile]]\nname = 'b'\nkeap = []\n";
-    refused(line, 5, &["\"keap\" in [[profile]]", "did you mean \"keep\"?"]);
+    let line = "[[profile]]\nname = 'a'\n[[profile]]\nname = 'b'\npim = []\n";
+    refused(line, 5, &["\"pim\" in [[profile]]", "did you mean \"pin\"?"]);
     // What stands in [clean] only is none of a profile's.
     for key in ["dry_run = true", "state_dir = 'x'", "metrics = 'x'", "format = 'json'"] {
         refused(&format!("[[profile]]\nname = 'a'\n{key}\n"), 3, &["in [[profile]]"]);
@@ -188,9 +188,9 @@ fn a_wrong_value_is_told_with_its_line_and_a_right_one() {
         ("allow_remote_bridge = 'yes'", "a right one is allow_remote_bridge = false"),
         ("missing = 'maybe'", "missing is neither remove nor keep; a right one is missing = "),
         ("clock = 'atime'", "clock is neither mtime nor record; a right one is clock = "),
-        ("keep = 'a'", "keep is a text, no list of texts; a right one is keep = [\"team-*\"]"),
-        ("keep = ['a', 3]", "keep is a number, no text"),
-        ("keep = ['a', '[']", "keep is wrong in \"[\": no pattern (unclosed character class"),
+        ("pin = 'a'", "pin is a text, no list of texts; a right one is pin = [\"team-*\"]"),
+        ("pin = ['a', 3]", "pin is a number, no text"),
+        ("pin = ['a', '[']", "pin is wrong in \"[\": no pattern (unclosed character class"),
         ("provider = ['gpt']", "which is none of claude, codex, gemini, vibe; a right one is"),
         ("max_remove = -1", "max_remove is not a whole number; a right one is max_remove = 100"),
         ("max_remove = 1.5", "a right one is max_remove = 100"),
@@ -204,7 +204,7 @@ fn a_wrong_value_is_told_with_its_line_and_a_right_one() {
     ] {
         refused(&format!("# first\n[clean]\n{line}\n"), 3, &[says]);
     }
-    refused("[clean]\nkeep = [\n  'a',\n  '{a',\n]\n", 4, &["keep is wrong in \"{a\""]);
+    refused("[clean]\npin = [\n  'a',\n  '{a',\n]\n", 4, &["pin is wrong in \"{a\""]);
     refused("[clean]\nidle = { claude = '2h',\n  codex = 'x' }\n", 3, &["wrong for codex"]);
     refused("[clean]\nhours = 2\nhours = 3\n", 3, &["duplicate key"]);
     refused("[clean\n", 1, &["unclosed table"]);

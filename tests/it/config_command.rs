@@ -107,9 +107,9 @@ fn it_shows_every_setting_with_its_origin_in_80_columns() {
         }
         ran.out
     };
-    let clean = "[clean]\nhours = 3\nkeep = ['a']\nmissing = 'keep'\n";
+    let clean = "[clean]\nhours = 3\npin = ['a']\nmissing = 'keep'\n";
     let out = show(
-        &format!("{clean}[[profile]]\nname = 'dev'\nclock = 'record'\nkeep = ['b']\n"),
+        &format!("{clean}[[profile]]\nname = 'dev'\nclock = 'record'\npin = ['b']\n"),
         "--profile dev",
     );
     let rows: Vec<Vec<&str>> = out
@@ -122,8 +122,8 @@ fn it_shows_every_setting_with_its_origin_in_80_columns() {
         &["map", "$CLAUDE_SESSION_DIR", "/e/session_map.json"],
         &["missing", "[clean]", "keep"],
         &["clock", "profile dev", "record"],
-        &["keep", "profile dev", "b"],
-        &["keep", "[clean]", "a"],
+        &["pin", "profile dev", "b"],
+        &["pin", "[clean]", "a"],
         &["dry_run", "default", "false"],
         &["state_dir", "default", "~/.local/state/session-warden"],
     ] {
@@ -138,7 +138,7 @@ fn it_shows_every_setting_with_its_origin_in_80_columns() {
 #[test]
 fn as_json_it_is_one_object_with_nothing_that_a_terminal_acts_on() {
     let env = TestEnv::new();
-    let text = "[clean]\nkeep = [\"\\u001b\\u202e\\u007f\"]\n[[profile]]\nname = 'dev'\n";
+    let text = "[clean]\npin = [\"\\u001b\\u202e\\u007f\"]\n[[profile]]\nname = 'dev'\n";
     let ran = config(&env, text, "--format json");
     ran.exits(0);
     assert!(ran.out.is_ascii() && !ran.out.contains(['\x1b', '\x7f']), "{ran:?}");
@@ -151,8 +151,8 @@ fn as_json_it_is_one_object_with_nothing_that_a_terminal_acts_on() {
     );
     assert_eq!(all["file"], env.home(".config/session-warden/config.toml").to_str().unwrap());
     let settings = all["settings"].as_array().unwrap();
-    let keep = settings.iter().find(|one| one["name"] == "keep").unwrap();
-    assert_eq!(*keep, json!({"name": "keep", "value": "\x1b\u{202e}\x7f", "origin": "[clean]"}));
+    let keep = settings.iter().find(|one| one["name"] == "pin").unwrap();
+    assert_eq!(*keep, json!({"name": "pin", "value": "\x1b\u{202e}\x7f", "origin": "[clean]"}));
     let names: Vec<&str> = settings.iter().map(|one| one["name"].as_str().unwrap()).collect();
     let expected = [
         "dry_run",
@@ -163,7 +163,7 @@ fn as_json_it_is_one_object_with_nothing_that_a_terminal_acts_on() {
         "bridge",
         "missing",
         "clock",
-        "keep",
+        "pin",
         "provider",
         "ignore_processes",
         "max_remove",

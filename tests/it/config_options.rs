@@ -57,7 +57,7 @@ const EFFECTS: [Effect; 24] = [
     }),
     ("missing = 'keep'", "", |env, _| has(env, "g") && !has(env, "i")),
     ("clock = 'record'", "-n", |_, ran| ran.out.contains("  clock      record: ")),
-    ("keep = ['i', 'codex-cli/*']", "", |env, _| has(env, "i") && has(env, "k")),
+    ("pin = ['i', 'codex-cli/*']", "", |env, _| has(env, "i") && has(env, "k")),
     ("provider = ['codex']", "", |env, _| has(env, "i") && !has(env, "k")),
     ("ignore_processes = ['vector', 'x']", "config", |_, ran| ran.out.contains("vector, x")),
     ("max_remove = 2", "", |env, ran| ran.code == 1 && has(env, "i")),

@@ -178,7 +178,7 @@ fn by_systemd(units: &str) -> Told {
     // That of the unit that logs failures is the last, and only the first two are ours.
     let ours = own
         .iter()
-        .rfind(|line| [" clean", " keep run"].iter().any(|own| line.contains(own)))
+        .rfind(|line| [" clean", " keepalive run"].iter().any(|own| line.contains(own)))
         .unwrap();
     let mut words = systemd_words(ours);
     for word in words.iter_mut().skip(1) {

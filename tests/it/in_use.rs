@@ -145,7 +145,7 @@ fn another_run_of_ours_that_names_a_session_does_not_use_it_e4() {
     let program = env.path("session-warden");
     fs::copy(fs::canonicalize("/bin/sh").unwrap(), &program).unwrap();
     let mut command = Command::new(&program);
-    let _ours = Running::started(command.args(["-c", "sleep 60; :", "clean", "--keep", &id]));
+    let _ours = Running::started(command.args(["-c", "sleep 60; :", "clean", "--pin", &id]));
     check_idle(&env);
 }
 

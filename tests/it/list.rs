@@ -280,7 +280,7 @@ fn only_the_states_that_are_asked_for() {
         ("--state archived", &["filed"]),
         ("--state in_use", &["busy"]),
         ("--state pinned", &[]),
-        ("--state pinned --keep tr*", &["trains"]),
+        ("--state pinned --pin tr*", &["trains"]),
         ("--state unknown", &["round-table"]),
         ("--state idle --state missing", &["menu", "trains", "old"]),
         ("--state=idle --state idle --provider gemini", &["trains"]),

@@ -61,10 +61,10 @@ fn it_is_text_without_colours_whatever_is_printed() {
 fn warnings_are_in_it() {
     for quiet in ["", "-q "] {
         let env = mapped();
-        let ran = env.run(&format!("clean {quiet}--log log --keep none-*"));
+        let ran = env.run(&format!("clean {quiet}--log log --pin none-*"));
         ran.exits(0);
         let logged = log(&env);
-        assert!(logged.contains("\nwarning: --keep \"none-*\" matches no chat"), "{logged}");
+        assert!(logged.contains("\nwarning: --pin \"none-*\" matches no chat"), "{logged}");
         // Trouble as well, and each as it is printed.
         let env = mapped();
         fs::remove_dir_all(env.home(".claude")).unwrap();

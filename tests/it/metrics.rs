@@ -72,7 +72,7 @@ fn every_count_of_the_summary_and_how_the_run_ended() {
                      "vibe-2": {"odd": "x"}});
     env.map(map.to_string());
     let before = now();
-    let report = env.json("--metrics warden.prom --keep kept --idle 90m");
+    let report = env.json("--metrics warden.prom --pin kept --idle 90m");
     let after = now();
     let summary = report["summary"].as_object().unwrap();
     assert_eq!(summary["removed"], 1);
@@ -233,7 +233,7 @@ fn nobody_and_nothing_is_named_in_them() {
     let secret = "secret-chat";
     let map =
         json!({"claude-cli": {secret: IDLE, "active": ACTIVE}, "my-model": {secret: "own-id"}});
-    for line in ["-n", "-n -v --format json", "--keep secret*", ""] {
+    for line in ["-n", "-n -v --format json", "--pin secret*", ""] {
         env.map(map.to_string());
         env.run(&format!("{line} --metrics warden.prom")).exits(0);
         let text = text(&env.path("warden.prom"));

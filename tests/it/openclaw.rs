@@ -34,7 +34,7 @@ fn now() -> u64 {
 /// A job that touches this; tests may run in a container.
 fn job(wanted: &str) -> String {
     format!(
-        "[[keep]]\nid = \"claw\"\naction = \"openclaw-touch\"\nevery = \"1h\"\nattempts = 1\n\
+        "[[keepalive]]\nid = \"claw\"\naction = \"openclaw-touch\"\nevery = \"1h\"\nattempts = 1\n\
          same_container = true\n{wanted}\n"
     )
 }
@@ -60,7 +60,7 @@ fn put(env: &TestEnv, below: &str, store: &str) -> PathBuf {
 }
 
 fn command(env: &TestEnv, line: &str) -> Command {
-    let mut command = env.command(["keep"].into_iter().chain(line.split_whitespace()));
+    let mut command = env.command(["keepalive"].into_iter().chain(line.split_whitespace()));
     command.env("TMPDIR", env.path("tmp"));
     command
 }

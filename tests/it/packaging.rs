@@ -14,11 +14,15 @@ const FAILURES: [&str; 2] = [
 const TIMERS: [&str; 2] =
     ["systemd/user/session-warden.timer", "systemd/system/session-warden@.timer"];
 /// Those of keep-alive.
-const KEEP_SERVICES: [&str; 2] =
-    ["systemd/user/session-warden-keep.service", "systemd/system/session-warden-keep@.service"];
-const KEEP_TIMERS: [&str; 2] =
-    ["systemd/user/session-warden-keep.timer", "systemd/system/session-warden-keep@.timer"];
-/// `keep serve`, which comes without a timer.
+const KEEP_SERVICES: [&str; 2] = [
+    "systemd/user/session-warden-keepalive.service",
+    "systemd/system/session-warden-keepalive@.service",
+];
+const KEEP_TIMERS: [&str; 2] = [
+    "systemd/user/session-warden-keepalive.timer",
+    "systemd/system/session-warden-keepalive@.timer",
+];
+/// `keepalive serve`, which comes without a timer.
 const SERVE: &str = "systemd/system/session-warden-serve@.service";
 const CRON: [&str; 2] = ["cron/session-warden.crontab", "cron/session-warden.cron.d"];
 const AGENT: &str = "launchd/session-warden.plist";
@@ -97,7 +101,7 @@ fn the_service_is_handed_its_key_and_started_again_where_that_may_help() {
     check(
         SERVE,
         &[
-            ("ExecStart", "/usr/local/bin/session-warden keep serve"),
+            ("ExecStart", "/usr/local/bin/session-warden keepalive serve"),
             ("User", "%i"),
             ("LoadCredential", "session-key:/etc/session-warden/%i.key"),
             ("Restart", "on-failure"),
@@ -217,8 +221,8 @@ fn a_timer_fires_once_an_hour() {
 
 #[test]
 fn a_pass_of_keep_alive_may_do_whatever_its_user_may() {
-    check(KEEP_SERVICES[0], &[("ExecStart", "%h/.local/bin/session-warden keep run -q")]);
-    let system = [("ExecStart", "/usr/local/bin/session-warden keep run -q"), ("User", "%i")];
+    check(KEEP_SERVICES[0], &[("ExecStart", "%h/.local/bin/session-warden keepalive run -q")]);
+    let system = [("ExecStart", "/usr/local/bin/session-warden keepalive run -q"), ("User", "%i")];
     check(KEEP_SERVICES[1], &system);
     for file in KEEP_SERVICES {
         check(

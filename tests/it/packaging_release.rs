@@ -44,7 +44,7 @@ fn the_version_is_the_same_everywhere() {
     let debian = text("packaging/deb/changelog");
     assert!(debian.starts_with(&format!("session-warden ({version}-1) ")), "{debian}");
     has("packaging/container/Dockerfile", &[&format!("ARG VERSION={version}")]);
-    for name in OVERLAYS.into_iter().chain(["keep"]) {
+    for name in OVERLAYS.into_iter().chain(["keepalive"]) {
         has(&overlay(name, "kustomization.yaml"), &[&format!("newTag: {version}")]);
     }
     for (file, named) in [
@@ -230,7 +230,7 @@ fn links_in_the_pages_lead_somewhere() {
 #[test]
 fn keep_alive_in_a_cluster_is_one_pod_that_is_probed_and_has_time_to_end() {
     has(
-        &overlay("keep", "deployment.yaml"),
+        &overlay("keepalive", "deployment.yaml"),
         &[
             "replicas: 1",
             "type: Recreate",
@@ -243,15 +243,15 @@ fn keep_alive_in_a_cluster_is_one_pod_that_is_probed_and_has_time_to_end() {
             "containerPort: 3000",
             "- name: SESSION_KEY",
             "key: session-key",
-            "claimName: session-warden-keep-state",
+            "claimName: session-warden-keepalive-state",
         ],
     );
     // The key is in no file here, and what shows its shape is not applied.
-    has(&overlay("keep", "secret.yaml"), &["session-key: \"\""]);
-    let listed = lines(&overlay("keep", "kustomization.yaml"));
+    has(&overlay("keepalive", "secret.yaml"), &["session-key: \"\""]);
+    let listed = lines(&overlay("keepalive", "kustomization.yaml"));
     assert!(!listed.iter().any(|line| line.contains("secret")), "{listed:?}");
     // Whatever the environment of the service may hold is in the example, and commented but for the key.
-    let example = text("packaging/container/keep.env.example");
+    let example = text("packaging/container/keepalive.env.example");
     for name in ["PROMPT_INTERVAL_MS", "PORT", "TIMEZONE", "SILENCE_START", "SILENCE_END"] {
         assert!(example.contains(&format!("\n#{name}=")), "{name}");
     }

@@ -23,7 +23,7 @@ fn each_goes_by_its_own_keys() {
         ("hours = 4", "keep"),
         ("idle = '4h'", "keep"),
         ("idle = { claude = '4h' }", "keep"),
-        ("keep = ['idle']", "keep"),
+        ("pin = ['idle']", "keep"),
         ("bridge = 'off'", "go"),
         ("clock = 'mtime'", "go"),
         ("home = '~/elsewhere'", "doubt"),
@@ -49,7 +49,7 @@ fn each_goes_by_its_own_keys() {
     }
     // Whatever is typed holds for each of them.
     let all =
-        env.run("-n --all-profiles --format json --keep idle --idle 1h --bridge off").profiles();
+        env.run("-n --all-profiles --format json --pin idle --idle 1h --bridge off").profiles();
     for one in &all["profiles"].as_array().unwrap()[..6] {
         assert_eq!((&one["exit"], &one["report"]["summary"]["pinned"]), (&json!(0), &json!(1)));
         assert_eq!(one["report"]["threshold_seconds"], HOUR);

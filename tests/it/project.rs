@@ -7,8 +7,20 @@ use crate::env::{Ran, TestEnv};
 
 /// Lowest first; each layer may import only those before it.
 const LAYERS: [&str; 14] = [
-    "domain", "disk", "process", "journal", "holds", "keep", "openclaw", "provider", "bridge",
-    "config", "schedule", "report", "commands", "cli",
+    "domain",
+    "disk",
+    "process",
+    "journal",
+    "holds",
+    "keepalive",
+    "openclaw",
+    "provider",
+    "bridge",
+    "config",
+    "schedule",
+    "report",
+    "commands",
+    "cli",
 ];
 
 fn root() -> PathBuf {

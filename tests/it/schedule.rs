@@ -2,7 +2,7 @@
 
 mod honest;
 mod install;
-mod keep;
+mod keepalive;
 mod launchd;
 mod refused;
 mod status;
@@ -146,13 +146,13 @@ fn every_option_of_clean_reaches_the_timer() {
 #[test]
 fn many_options_and_repeated_ones_all_go_with_it() {
     let desk = Desk::new();
-    let typed = ["-v", "--keep", "a", "--provider=codex", "--keep", "b", "--provider", "claude"];
+    let typed = ["-v", "--pin", "a", "--provider=codex", "--pin", "b", "--provider", "claude"];
     for method in METHODS {
         let told = told(method, &mut print(&desk, &typed));
         let mut words = arguments(&told);
         assert_eq!(words.remove(0), "clean");
         words.sort_unstable();
-        let wanted = ["--keep=a", "--keep=b", "--provider=claude", "--provider=codex", "--verbose"];
+        let wanted = ["--pin=a", "--pin=b", "--provider=claude", "--provider=codex", "--verbose"];
         assert_eq!(words, wanted, "{method}");
     }
 }
@@ -165,7 +165,7 @@ fn clean_takes_what_the_timer_is_told() {
     desk.env.map("{}");
     let told = told(
         "cron",
-        &mut print(&desk, &["--profile=dev", "--idle", "1d 12h", "--keep=-x", "--log=to o"]),
+        &mut print(&desk, &["--profile=dev", "--idle", "1d 12h", "--pin=-x", "--log=to o"]),
     );
     let ran = Ran::of(desk.command(arguments(&told)).arg("-n").current_dir("/"));
     assert_ne!(ran.code, 2, "{ran:?}");
@@ -176,7 +176,7 @@ fn clean_takes_what_the_timer_is_told() {
 fn odd_values_of_options_arrive_as_they_are() {
     let desk = Desk::new();
     for odd in ODD {
-        let keep = format!("--keep={}", odd.replace(['[', ']'], ""));
+        let keep = format!("--pin={}", odd.replace(['[', ']'], ""));
         let map = format!("--map={odd}");
         for method in METHODS {
             let told = told(method, &mut print(&desk, &[&keep, &map, "-q"]));

@@ -150,7 +150,7 @@ fn the_shell_that_cron_starts_calls_it_as_it_was_meant() {
     copy(own.as_ref(), &program);
     let odd = "a b'c\"d$HOME`id`\\\\%\\%%;#*";
     let mut command = Command::new(&program);
-    command.args(["schedule", "install", "--method=cron", "--keep", odd, "--keep=-x", "--map=a b"]);
+    command.args(["schedule", "install", "--method=cron", "--pin", odd, "--pin=-x", "--map=a b"]);
     command.env_clear().env("PATH", desk.env.path("tools")).current_dir(desk.env.path(""));
     command.env("HOME", desk.env.path("home")).env("CODEX_HOME", format!("/srv/{odd}"));
     command.env("NO_COLOR", odd).env("XDG_STATE_HOME", "/state").env("FOO", "not this");
@@ -163,7 +163,7 @@ fn the_shell_that_cron_starts_calls_it_as_it_was_meant() {
         Ran::of(&mut shell).exits(0);
         let seen = |file: &str| with_nul(&fs::read(program.with_file_name(file)).unwrap());
         let map = format!("--map={}", desk.env.path("a b").display());
-        let wanted = ["clean", "-q", &map, &format!("--keep={odd}"), "--keep=-x"];
+        let wanted = ["clean", "-q", &map, &format!("--pin={odd}"), "--pin=-x"];
         assert_eq!(seen("arguments"), wanted);
         let mut variables = seen("variables");
         // The shell's own, and cron's.
@@ -205,10 +205,10 @@ fn what_no_crontab_can_hold_is_refused() {
     let desk = Desk::new();
     fs::write(desk.tool("tab"), "# mine\n").unwrap();
     for (args, says) in [
-        (["--keep=a\nb".to_owned()], "line feed"),
+        (["--pin=a\nb".to_owned()], "line feed"),
         (["--log=a\rb".to_owned()], "line feed"),
         // Most crons cut off what is longer, without a word.
-        ([format!("--keep={}", "x".repeat(1000))], "998 bytes"),
+        ([format!("--pin={}", "x".repeat(1000))], "998 bytes"),
     ] {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         desk.schedule(INSTALL, &args).exits(2).says(&[says]);

@@ -1,4 +1,4 @@
-//! `keep serve`: passes again and again, and what it tells over HTTP meanwhile.
+//! `keepalive serve`: passes again and again, and what it tells over HTTP meanwhile.
 
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use crate::child::{bounded, finish, pid, start, wait_until};
 use crate::env::{Ran, TestEnv};
 
-const OWN: &str = "[[keep]]\nid = \"own\"\naction = \"command\"\nevery = \"30s\"\nattempts = 1\n";
+const OWN: &str =
+    "[[keepalive]]\nid = \"own\"\naction = \"command\"\nevery = \"30s\"\nattempts = 1\n";
 
 fn home(jobs: &str) -> TestEnv {
     let env = TestEnv::new();
@@ -20,7 +21,7 @@ fn home(jobs: &str) -> TestEnv {
 }
 
 fn command(env: &TestEnv, line: &str) -> Command {
-    let mut command = env.command(["keep"].into_iter().chain(line.split_whitespace()));
+    let mut command = env.command(["keepalive"].into_iter().chain(line.split_whitespace()));
     command.env("PATH", format!("{}:/usr/bin:/bin", env.path("bin").display()));
     command
 }
@@ -110,7 +111,7 @@ fn it_runs_what_is_due_and_tells_how_it_goes() {
     assert!(told["lastPromptSent"].as_str().unwrap().ends_with('Z'));
     let keep = bounded(&mut command(&env, "status --format json"));
     let jobs: Value = serde_json::from_str(&keep.out).unwrap();
-    assert_eq!(told["jobs"], jobs["jobs"], "as keep status tells them");
+    assert_eq!(told["jobs"], jobs["jobs"], "as keepalive status tells them");
     let config =
         ["promptIntervalMs", "promptIntervalHours", "timezone", "silenceStart", "silenceEnd"];
     let named: Vec<&String> = told["config"].as_object().unwrap().keys().collect();
@@ -220,7 +221,7 @@ fn one_serves_and_another_says_which() {
     let mut server = Server::start(&env);
     let process = server.child.as_ref().unwrap().id();
     let second = bounded(&mut command(&env, "serve --listen 127.0.0.1:0"));
-    second.exits(75).says(&["another keep serve runs", &format!("as process {process}")]);
+    second.exits(75).says(&["another keepalive serve runs", &format!("as process {process}")]);
     assert_eq!(second.out, "");
     // A timer's pass beside it is none of its troubles.
     let pass = bounded(&mut command(&env, "run"));
@@ -234,7 +235,7 @@ fn a_state_that_was_broken_is_told_until_somebody_has_looked() {
     let env = home(&format!("{OWN}command = \"true\"\n"));
     let state = env.home(".local/state/session-warden");
     fs::create_dir_all(&state).unwrap();
-    fs::write(state.join("keep.json"), "{").unwrap();
+    fs::write(state.join("keepalive.json"), "{").unwrap();
     let mut server = Server::start(&env);
     wait_until(|| server.json("/health").0 == 503);
     assert!(server.json("/health").1["reason"].as_str().unwrap().contains("was broken"));
@@ -257,7 +258,7 @@ fn what_makes_no_sense_is_refused() {
         .exits(1)
         .says(&[&format!("cannot listen on {address}"), "--listen"]);
     let none = TestEnv::new();
-    bounded(&mut command(&none, "serve")).exits(2).says(&["no job is configured", "[[keep]]"]);
+    bounded(&mut command(&none, "serve")).exits(2).says(&["no job is configured", "[[keepalive]]"]);
 }
 
 #[test]
@@ -286,7 +287,7 @@ fn the_environment_of_the_service_it_takes_the_place_of_is_a_job() {
     let ran = server.end(Signal::TERM);
     ran.exits(0);
     assert!(ran.err.contains("silent always") && ran.err.contains("at least 120000"), "{ran:?}");
-    let state = fs::read_to_string(env.home(".local/state/session-warden/keep.json"));
+    let state = fs::read_to_string(env.home(".local/state/session-warden/keepalive.json"));
     let all = format!("{pages:?} {ran:?} {state:?}");
     assert!(!all.contains("notforanyeyes"), "{all}");
     for (name, value) in [

@@ -130,7 +130,7 @@ fn a_chat_a_run_and_a_dry_run_can_be_asked_for() {
     assert!(dry.out.contains("b: would be put back") && dry.out.contains("Would put back: 1"));
     assert_eq!(env.map_bytes(), before);
     let back = env.run("undo --chat b");
-    assert!(back.exits(0).out.contains("clean --keep PATTERN keeps some for good"), "{back:?}");
+    assert!(back.exits(0).out.contains("clean --pin PATTERN keeps some for good"), "{back:?}");
     assert!(back.out.lines().skip(1).all(|line| line.len() <= 80), "{back:?}");
     assert_eq!(env.map_now()["claude-cli"], json!({"x": ACTIVE, "b": IDLE[1]}));
     env.run("undo --chat nobody").exits(0);

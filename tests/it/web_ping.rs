@@ -25,7 +25,7 @@ fn home(page: &Page) -> TestEnv {
 
 fn home_with(page: &Page, more: &str) -> TestEnv {
     let env = TestEnv::new();
-    let (url, job) = (page.url(), "[[keep]]\nid = \"web\"\naction = \"claude-web-ping\"\n");
+    let (url, job) = (page.url(), "[[keepalive]]\nid = \"web\"\naction = \"claude-web-ping\"\n");
     env.config(&format!("{job}base_url = \"{url}\"\nkey_file = \"~/key\"\n{more}"));
     key(&env, KEY);
     env
@@ -37,7 +37,7 @@ fn key(env: &TestEnv, key: &str) {
 }
 
 fn command(env: &TestEnv, line: &str) -> Command {
-    env.command(["keep"].into_iter().chain(line.split_whitespace()))
+    env.command(["keepalive"].into_iter().chain(line.split_whitespace()))
 }
 
 fn run(env: &TestEnv, line: &str) -> Ran {
@@ -57,7 +57,7 @@ fn state_folder(env: &TestEnv) -> PathBuf {
 
 /// What is remembered of the job.
 fn state(env: &TestEnv) -> Value {
-    let text = fs::read(state_folder(env).join("keep.json")).unwrap();
+    let text = fs::read(state_folder(env).join("keepalive.json")).unwrap();
     serde_json::from_slice::<Value>(&text).unwrap()["jobs"]["web"].clone()
 }
 

@@ -203,7 +203,7 @@ impl KeySources {
         if self.usual.symlink_metadata().is_ok() {
             return from_file(&self.usual, Guard::Private);
         }
-        Err("there is no session key: session-warden keep set-key stores one".to_owned())
+        Err("there is no session key: session-warden keepalive set-key stores one".to_owned())
     }
 }
 

@@ -11,7 +11,7 @@ use super::key::SessionKey;
 use super::reply::{Reply, read};
 use crate::domain::Timestamp;
 use crate::domain::ids::is_uuid;
-use crate::domain::keep::Conversation;
+use crate::domain::keepalive::Conversation;
 
 /// What is said.
 const PROMPT: &str = "Hi";

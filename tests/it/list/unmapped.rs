@@ -198,7 +198,7 @@ fn records_are_their_age_where_they_are_asked_for() {
 fn what_keep_alive_has_made_is_left_out() {
     let env = mixed();
     let state = env.home(".local/state/session-warden");
-    let folder = |cli: &str| state.join("keep").join(cli).to_str().unwrap().to_owned();
+    let folder = |cli: &str| state.join("keepalive").join(cli).to_str().unwrap().to_owned();
     let made = "eeeeeeee-0a1b-4c2d-8e3f-000000000005";
     for cli in ["claude", "codex"] {
         talk(&env, cli, made, &folder(cli), "Say OK", HOUR);
@@ -225,7 +225,7 @@ fn keep_alive_may_lie_behind_a_link() {
     fs::create_dir_all(real.join("keep/claude")).unwrap();
     link(&real, &env.path("state"));
     let made = "eeeeeeee-0a1b-4c2d-8e3f-000000000005";
-    for folder in ["real/keep/claude", "state/keep/claude"] {
+    for folder in ["real/keepalive/claude", "state/keepalive/claude"] {
         talk(&env, "claude", made, env.path(folder).to_str().unwrap(), "Say OK", HOUR);
         let line = format!("--unmapped --state-dir {}", env.path("state").display());
         assert_eq!(names(&list(&env, &line, 0)), [D, A, B], "{folder}");

@@ -4,7 +4,8 @@ use super::*;
 
 #[test]
 fn what_makes_no_sense_is_told_with_its_line() {
-    let job = |lines: &str| format!("[[keep]]\nid = \"a\"\naction = \"openclaw-touch\"\n{lines}");
+    let job =
+        |lines: &str| format!("[[keepalive]]\nid = \"a\"\naction = \"openclaw-touch\"\n{lines}");
     let right = "agents = \"main\"\nsessions = \"x\"\nevery = \"1h\"\n";
     for (text, line, said) in [
         (job("every = \"1h\"\n"), 1, "needs agents"),
@@ -35,7 +36,7 @@ fn what_makes_no_sense_is_told_with_its_line() {
             "a session has no expiry",
         ),
         (
-            "[[keep]]\nid = \"a\"\naction = \"cli-ping\"\ncli = \"claude\"\nagents = \"x\"\n"
+            "[[keepalive]]\nid = \"a\"\naction = \"cli-ping\"\ncli = \"claude\"\nagents = \"x\"\n"
                 .into(),
             5,
             "nothing that cli-ping",
@@ -72,7 +73,7 @@ fn the_hook_runs_what_is_due_when_a_session_or_the_gateway_begins() {
     let handler = fs::read_to_string(folder.join("handler.js")).unwrap();
     let said = handler.split("[\"").nth(1).unwrap().split("\"]").next().unwrap();
     let line = said.replace("\", \"", " ");
-    assert_eq!(line, "keep run --quiet");
+    assert_eq!(line, "keepalive run --quiet");
     // It is a command that there is.
     let env = home(&of_main(), &early(9 * HOUR));
     keep(&env, line.strip_prefix("keep ").unwrap()).exits(0);

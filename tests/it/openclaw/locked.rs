@@ -97,7 +97,7 @@ fn a_signal_ends_the_wait_and_leaves_nothing_behind() {
     let child = start(&mut command(&env, "run"));
     // It has begun once it is known to.
     wait_until(|| {
-        let state = fs::read_to_string(env.home(".local/state/session-warden/keep.json"));
+        let state = fs::read_to_string(env.home(".local/state/session-warden/keepalive.json"));
         state.is_ok_and(|state| state.contains("\"running_since\": \"2"))
     });
     let asked = Instant::now();

@@ -18,7 +18,7 @@ fn names(desk: &Desk) -> Vec<String> {
 
 #[test]
 fn what_is_installed_is_what_print_prints() {
-    for args in [vec![], vec!["--every", "15m", "--keep", "50% of 'it'", "--profile=dev"]] {
+    for args in [vec![], vec!["--every", "15m", "--pin", "50% of 'it'", "--profile=dev"]] {
         let desk = Desk::new();
         desk.profiles();
         let printed = Ran::of(print(&desk, &args).arg("--method=systemd-user"));

@@ -75,10 +75,10 @@ fn an_agent_of_somebody_else_is_not_replaced() {
 #[test]
 fn what_no_property_list_can_hold_is_refused() {
     let desk = Desk::new();
-    for keep in ["--keep=a\u{1}b", "--keep=\u{1b}m", "--log=x\u{7f}\u{2}"] {
+    for keep in ["--pin=a\u{1}b", "--pin=\u{1b}m", "--log=x\u{7f}\u{2}"] {
         desk.schedule(INSTALL, &[keep]).exits(2).says(&["control characters"]);
     }
     assert_eq!((agents(&desk), desk.changes()), (vec![], vec![]));
-    let told = told("launchd", &mut super::print(&desk, &["--keep=a\nb\r\tc"]));
-    assert!(told.words.contains(&"--keep=a\nb\r\tc".to_owned()), "{told:?}");
+    let told = told("launchd", &mut super::print(&desk, &["--pin=a\nb\r\tc"]));
+    assert!(told.words.contains(&"--pin=a\nb\r\tc".to_owned()), "{told:?}");
 }

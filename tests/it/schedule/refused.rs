@@ -22,7 +22,7 @@ fn refused(desk: &Desk, methods: &[&str], args: &[&str], says: &[&str]) {
 fn wrong_options_of_clean_install_nothing() {
     let desk = Desk::new();
     for (args, says) in [
-        (&["--keep=["][..], "--keep"),
+        (&["--pin=["][..], "--pin"),
         (&["--hours=0"], "--hours"),
         (&["--provider", "gpt"], "--provider"),
         (&["--bridge=http://192.0.2.1:1"], "--allow-remote-bridge"),

@@ -69,7 +69,7 @@ fn the_timer_of_another_user_sees_that_users_home() {
         command.env("CODEX_HOME", "/srv/codex");
         command
     };
-    let told = told("systemd-system", &mut print(&["--keep=50% of $it"]));
+    let told = told("systemd-system", &mut print(&["--pin=50% of $it"]));
     let bridge = desk.env.path("bridge");
     let wanted = [
         "CLAUDE_BRIDGE_PORT=1".to_owned(),
@@ -78,7 +78,7 @@ fn the_timer_of_another_user_sees_that_users_home() {
         format!("HOME={other}"),
     ];
     assert_eq!(told.variables, wanted);
-    assert_eq!(told.words[1..], ["clean", "--keep=50% of $it"]);
+    assert_eq!(told.words[1..], ["clean", "--pin=50% of $it"]);
     let ran = Ran::of(print(&["--log=/var/log/my warden/x"]).arg("--method=systemd-system"));
     assert!(!ran.out.contains("/mine/"), "{ran:?}");
     let home = desk.env.home("");

@@ -15,7 +15,7 @@ use crate::child::{WithMode, finish, pid, start, unprivileged, wait_until, with_
 fn bare(page: &Page) -> TestEnv {
     let env = TestEnv::new();
     let job =
-        "[[keep]]\nid = \"web\"\naction = \"claude-web-ping\"\nevery = \"1h\"\nattempts = 1\n";
+        "[[keepalive]]\nid = \"web\"\naction = \"claude-web-ping\"\nevery = \"1h\"\nattempts = 1\n";
     env.config(&format!("{job}base_url = \"{}\"\n", page.url()));
     env
 }
@@ -37,7 +37,7 @@ fn a_key_comes_from_its_file_a_credential_the_environment_or_the_usual_file_in_t
     ran.exits(3);
     assert_eq!(
         ran.out,
-        "web: refused: there is no session key: session-warden keep set-key stores one\n"
+        "web: refused: there is no session key: session-warden keepalive set-key stores one\n"
     );
     assert_eq!((run(&env, "check").code, page.calls().len()), (3, 0));
     fs::write(state_folder(&env).join("session-key"), "sk-ant-sid01-usual-file\n").unwrap();
@@ -126,7 +126,7 @@ fn a_file_of_somebody_else_is_refused() {
     std::os::unix::fs::lchown(env.home("key"), Some(12_345), None).unwrap();
     let checked = run(&env, "check");
     assert!(checked.exits(3).out.contains("it belongs to user 12345"), "{checked:?}");
-    bounded(&mut unprivileged(&env, "keep check")).exits(0);
+    bounded(&mut unprivileged(&env, "keepalive check")).exits(0);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_key_that_is_echoed_is_in_no_output_and_no_file() {
                     said += &ran.out;
                     said += &ran.err;
                 }
-                said += &fs::read_to_string(state_folder(&env).join("keep.json")).unwrap();
+                said += &fs::read_to_string(state_folder(&env).join("keepalive.json")).unwrap();
                 assert_eq!(fs::read_dir(state_folder(&env)).unwrap().count(), 2);
             }
         }
@@ -242,8 +242,9 @@ fn a_key_that_cannot_be_stored_is_told_in_a_line_and_never_shown() {
         ran.exits(2).says(&["no job \"[hidden]\""]);
     }
     // Several files, another kind of job, and a place where nothing can be written.
-    let job = "[[keep]]\naction = \"claude-web-ping\"\nevery = \"1h\"\n";
-    let own = "[[keep]]\nid = \"own\"\naction = \"command\"\ncommand = \"x\"\nevery = \"1h\"\n";
+    let job = "[[keepalive]]\naction = \"claude-web-ping\"\nevery = \"1h\"\n";
+    let own =
+        "[[keepalive]]\nid = \"own\"\naction = \"command\"\ncommand = \"x\"\nevery = \"1h\"\n";
     env.config(&format!("{job}id = \"a\"\nkey_file = \"a\"\n{job}id = \"b\"\n{own}"));
     set(&env, "", KEY).exits(2).says(&["several files: which", "ID is a or b"]);
     set(&env, "own", KEY).exits(2).says(&["job \"own\" is no claude-web-ping"]);
@@ -304,7 +305,7 @@ fn a_terminal_does_not_show_the_key_and_shows_what_is_typed_again_afterwards() {
 
 #[test]
 fn a_job_that_makes_no_sense_is_told_with_its_line() {
-    let job = "[[keep]]\nid = \"w\"\naction = \"claude-web-ping\"\n";
+    let job = "[[keepalive]]\nid = \"w\"\naction = \"claude-web-ping\"\n";
     let every = "every = \"1h\"\n";
     for (more, line, said) in [
         ("before_expiry = \"5m\"\n", 4, "goes by every or daily"),
@@ -325,7 +326,7 @@ fn a_job_that_makes_no_sense_is_told_with_its_line() {
     }
     let env = TestEnv::new();
     env.config(&format!(
-        "[[keep]]\nid = \"c\"\naction = \"command\"\ncommand = \"x\"\n{every}key_file = \"x\"\n"
+        "[[keepalive]]\nid = \"c\"\naction = \"command\"\ncommand = \"x\"\n{every}key_file = \"x\"\n"
     ));
     run(&env, "run").exits(2).says(&["config.toml:6: ", "nothing that command asks for"]);
     let env = TestEnv::new();

@@ -52,7 +52,7 @@ fn a_certificate_that_nobody_vouches_for_is_refused_before_the_key_is_sent() {
     let (port, heard) = guarded();
     let env = TestEnv::new();
     let job =
-        "[[keep]]\nid = \"web\"\naction = \"claude-web-ping\"\nevery = \"1h\"\nattempts = 1\n";
+        "[[keepalive]]\nid = \"web\"\naction = \"claude-web-ping\"\nevery = \"1h\"\nattempts = 1\n";
     env.config(&format!("{job}key_file = \"~/key\"\nbase_url = \"https://127.0.0.1:{port}\"\n"));
     key(&env, KEY);
     let ran = run(&env, "run");

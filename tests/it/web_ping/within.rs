@@ -1,10 +1,10 @@
 //! Answers that never come to an end, with limits that a test can wait for.
 
-use session_warden::commands::keep::{self, Keeper, Limits, Options};
+use session_warden::commands::keepalive::{self, Keeper, Limits, Options};
 use session_warden::disk::interrupt::Interrupt;
-use session_warden::domain::keep::{Action, Cli, Job, WebPing, When, Zone};
+use session_warden::domain::keepalive::{Action, Cli, Job, WebPing, When, Zone};
 use session_warden::domain::{Exit, Timestamp};
-use session_warden::keep::Store;
+use session_warden::keepalive::Store;
 use session_warden::openclaw::Surroundings;
 use session_warden::process::Processes;
 use session_warden::provider::web::{self, KeySources};
@@ -53,7 +53,7 @@ fn pass(env: &TestEnv, page: &Page) -> (Exit, String) {
         interrupt: &Interrupt::default(),
     };
     let mut said = Vec::new();
-    let exit = keep::run(&keeper, &Options::default(), &mut said).unwrap();
+    let exit = keepalive::run(&keeper, &Options::default(), &mut said).unwrap();
     (exit, String::from_utf8(said).unwrap())
 }
 

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 
 export default async function handler() {
   try {
-    const child = spawn("session-warden", ["keep", "run", "--quiet"], {
+    const child = spawn("session-warden", ["keepalive", "run", "--quiet"], {
       detached: true,
       stdio: "ignore",
     });

@@ -1,4 +1,4 @@
-//! `keep serve`: the same pass again and again, and a page that tells how it goes.
+//! `keepalive serve`: the same pass again and again, and a page that tells how it goes.
 
 mod board;
 mod http;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::status::rows;
 use super::{Keeper, Options, run};
-use crate::domain::keep::{Job, When, pace};
+use crate::domain::keepalive::{Job, When, pace};
 use crate::domain::{Exit, Failure};
 use board::{Board, Told};
 

@@ -1,11 +1,11 @@
-//! `schedule install --keep`: a timer for keep-alive, beside those of the cleans and apart from them.
+//! `schedule install --keepalive`: a timer for keep-alive, beside those of the cleans and apart from them.
 
 use super::METHODS;
 use crate::desk::{Desk, files, settings, told};
 use crate::env::Ran;
 use std::fs;
 
-const HOURLY: &str = "[[keep]]\nid = \"a\"\naction = \"command\"\ncommand = \"true\"\n\
+const HOURLY: &str = "[[keepalive]]\nid = \"a\"\naction = \"command\"\ncommand = \"true\"\n\
                       every = \"1h\"\n";
 
 fn with_jobs(jobs: &str) -> Desk {
@@ -19,14 +19,14 @@ fn a_timer_is_told_to_run_a_pass_and_where_the_clis_lie() {
     let desk = with_jobs(HOURLY);
     let state = desk.env.path("state");
     for method in METHODS {
-        let mut print = desk.command(["schedule", "print", "--keep"]);
+        let mut print = desk.command(["schedule", "print", "--keepalive"]);
         print.arg(format!("--state-dir={}", state.display()));
         print.env("CODEX_HOME", "/srv/codex").env("CLAUDE_SESSION_DIR", "/srv/sessions");
         // What is secret stays in the environment.
         print.env("ANTHROPIC_API_KEY", "sk-ant-secret").env("NO_COLOR", "1");
         let told = told(method, &mut print);
         let state = format!("--state-dir={}", state.display());
-        assert_eq!(told.words[1..], ["keep", "run", "-q", &*state], "{method}");
+        assert_eq!(told.words[1..], ["keepalive", "run", "-q", &*state], "{method}");
         let path = format!("PATH={}", desk.env.path("tools").display());
         assert!(told.variables.contains(&path), "{method}: {:?}", told.variables);
         assert!(told.variables.contains(&"CODEX_HOME=/srv/codex".to_owned()));
@@ -38,12 +38,12 @@ fn a_timer_is_told_to_run_a_pass_and_where_the_clis_lie() {
 
 #[test]
 fn where_openclaw_is_goes_with_it_and_no_further() {
-    let touch = "[[keep]]\nid = \"o\"\naction = \"openclaw-touch\"\nagents = \"all\"\n\
+    let touch = "[[keepalive]]\nid = \"o\"\naction = \"openclaw-touch\"\nagents = \"all\"\n\
                  active_within = \"10m\"\nevery = \"30m\"\n";
     for (jobs, count) in [(touch, 2), (HOURLY, 0)] {
         let desk = with_jobs(jobs);
         for method in METHODS {
-            let mut print = desk.command(["schedule", "print", "--keep"]);
+            let mut print = desk.command(["schedule", "print", "--keepalive"]);
             print.env("TMPDIR", "/tmp/user/7").env("OPENCLAW_STATE_DIR", "/srv/claw");
             let told = told(method, &mut print);
             let theirs = ["TMPDIR=/tmp/user/7", "OPENCLAW_STATE_DIR=/srv/claw"];
@@ -65,27 +65,29 @@ fn it_comes_as_often_as_its_jobs_need_and_at_most_once_a_minute() {
         (HOURLY.to_owned(), &["--every=30m"], "30"),
     ] {
         let desk = with_jobs(&jobs);
-        let units = desk.schedule("print --keep --method systemd-user", args);
+        let units = desk.schedule("print --keepalive --method systemd-user", args);
         units.exits(0);
         assert_eq!(settings(&units.out, "OnCalendar"), [format!("*:0/{minutes}")]);
-        let line = desk.schedule("print --keep --method cron", args);
+        let line = desk.schedule("print --keepalive --method cron", args);
         let fields = if minutes == "1" { "* * *".to_owned() } else { format!("*/{minutes} * *") };
         assert!(line.exits(0).out.starts_with(&fields), "{line:?}");
     }
     let desk = with_jobs(HOURLY);
     for method in METHODS {
-        let ran = desk.schedule("install --keep --every 30s --method", &[method]);
+        let ran = desk.schedule("install --keepalive --every 30s --method", &[method]);
         ran.exits(2).says(&["once a minute at most", "--every 1m"]);
     }
     for often in ["*:*:0/5", "*-*-* *:*:*", "*:*:00,30"] {
         let print = ["--on-calendar", often];
-        desk.schedule("print --keep --method systemd-user", &print).exits(2).says(&["a minute"]);
+        desk.schedule("print --keepalive --method systemd-user", &print)
+            .exits(2)
+            .says(&["a minute"]);
     }
     let seldom = ["--on-calendar", "*:0/2:30"];
-    desk.schedule("print --keep --method systemd-user", &seldom).exits(0);
+    desk.schedule("print --keepalive --method systemd-user", &seldom).exits(0);
     // A crontab holds no long PATH.
     let long = (0..60).map(|n| format!("/a/long/folder/{n:03}")).collect::<Vec<_>>().join(":");
-    let mut print = desk.command(["schedule", "print", "--keep", "--method=cron"]);
+    let mut print = desk.command(["schedule", "print", "--keepalive", "--method=cron"]);
     Ran::of(print.env("PATH", long)).exits(2).says(&["998 bytes", "most of it is PATH"]);
 }
 
@@ -95,22 +97,22 @@ fn what_is_not_about_keep_alive_is_refused() {
     let none = Desk::new();
     let before = files(&desk.env.home(""));
     for method in METHODS {
-        let install = format!("install --keep --method {method}");
+        let install = format!("install --keepalive --method {method}");
         for (args, says) in [
             (&["--hours=4"][..], "--hours is about a clean"),
-            (&["--keep=vip"], "--keep is about a clean"),
+            (&["--pin=vip"], "--pin is about a clean"),
             (&["--profile", "dev"], "--profile is about a clean"),
             (&["--verbose"], "--verbose is about a clean"),
             (&["--config=/nowhere.toml"], "/nowhere.toml"),
         ] {
             desk.schedule(&install, args).exits(2).says(&[says]);
         }
-        none.schedule(&install, &[]).exits(2).says(&["no job is configured", "[[keep]]"]);
+        none.schedule(&install, &[]).exits(2).says(&["no job is configured", "[[keepalive]]"]);
         // With a pattern, it is an option of clean's as ever.
-        let printed = desk.schedule("print --keep vip --method", &[method]);
+        let printed = desk.schedule("print --pin vip --method", &[method]);
         printed.exits(0);
-        assert!(printed.out.contains("clean") && printed.out.contains("--keep=vip"), "{printed:?}");
-        assert!(!printed.out.contains("session-warden-keep"), "{printed:?}");
+        assert!(printed.out.contains("clean") && printed.out.contains("--pin=vip"), "{printed:?}");
+        assert!(!printed.out.contains("session-warden-keepalive"), "{printed:?}");
     }
     assert_eq!((desk.changes(), files(&desk.env.home(""))), (vec![], before));
 }
@@ -120,10 +122,12 @@ fn a_profile_has_not_its_name() {
     let desk = with_jobs("[[profile]]\nname = \"keep\"\n");
     for method in METHODS {
         let install = desk.schedule("install --profile keep --method", &[method]);
-        install.exits(2).says(&["session-warden-keep is the timer of keep-alive", "another name"]);
+        install
+            .exits(2)
+            .says(&["session-warden-keepalive is the timer of keep-alive", "another name"]);
         desk.schedule("uninstall --profile keep --method", &[method]).exits(2);
     }
-    desk.schedule("uninstall --keep --profile dev", &[]).exits(2);
+    desk.schedule("uninstall --keepalive --profile dev", &[]).exits(2);
     assert_eq!(desk.changes(), [""; 0]);
 }
 
@@ -140,17 +144,17 @@ fn it_comes_and_goes_beside_the_cleans() {
         };
         desk.schedule("install --method", &[method]).exits(0);
         let clean = all();
-        let ran = desk.schedule("install --keep --method", &[method]);
+        let ran = desk.schedule("install --keepalive --method", &[method]);
         ran.exits(0);
-        assert!(ran.out.contains("session-warden keep status shows"), "{ran:?}");
+        assert!(ran.out.contains("session-warden keepalive status shows"), "{ran:?}");
         assert_eq!(all().len(), clean.len() + count, "{method}");
         // Again changes nothing.
-        let again = desk.schedule("install --keep --method", &[method]);
+        let again = desk.schedule("install --keepalive --method", &[method]);
         assert!(again.exits(0).out.contains("unchanged"), "{again:?}");
         // The clean's goes alone, and so does this one.
-        desk.schedule("uninstall --keep --method", &[method]).exits(0);
+        desk.schedule("uninstall --keepalive --method", &[method]).exits(0);
         assert_eq!(all(), clean, "{method}");
-        desk.schedule("install --keep --method", &[method]).exits(0);
+        desk.schedule("install --keepalive --method", &[method]).exits(0);
         desk.schedule("uninstall --method", &[method]).exits(0);
         assert_eq!(all(), [], "{method}");
     }
@@ -161,15 +165,15 @@ fn it_is_nobodys_clean() {
     let desk = with_jobs(HOURLY);
     desk.env.map("{}");
     desk.run(&["clean"]).exits(0);
-    desk.schedule("install --keep --method cron", &[]).exits(0);
+    desk.schedule("install --keepalive --method cron", &[]).exits(0);
     // A clean that ran is none of its runs.
     let status = desk.schedule("status", &[]);
-    assert!(status.exits(0).out.contains("cron: session-warden-keep, "), "{status:?}");
+    assert!(status.exits(0).out.contains("cron: session-warden-keepalive, "), "{status:?}");
     assert!(!status.out.contains("  ended  "), "{status:?}");
     // And doctor finds nothing that cleans.
     let doctor = desk.run(&["doctor"]);
     assert!(doctor.out.contains("nothing runs a clean"), "{doctor:?}");
-    assert!(!doctor.out.contains("session-warden-keep"), "{doctor:?}");
+    assert!(!doctor.out.contains("session-warden-keepalive"), "{doctor:?}");
     desk.schedule("install --method cron", &[]).exits(0);
     let doctor = desk.run(&["doctor"]);
     assert!(doctor.out.contains("nothing else runs the same"), "{doctor:?}");
@@ -178,15 +182,15 @@ fn it_is_nobodys_clean() {
 #[test]
 fn a_check_says_where_nothing_runs_the_jobs_or_too_seldom() {
     let desk = with_jobs(HOURLY);
-    let check = || desk.run(&["keep", "check"]).exits(0).err.clone();
+    let check = || desk.run(&["keepalive", "check"]).exits(0).err.clone();
     assert!(check().contains("no timer of keep-alive is installed"), "{}", check());
     for method in ["cron", "systemd-user"] {
-        desk.schedule("install --keep --method", &[method]).exits(0);
+        desk.schedule("install --keepalive --method", &[method]).exits(0);
         assert_eq!(check(), "", "{method}");
-        desk.schedule("install --keep --every 1h --method", &[method]).exits(0);
+        desk.schedule("install --keepalive --every 1h --method", &[method]).exits(0);
         let said = check();
         assert!(said.contains("comes every 1h, and these jobs need it every 10m"), "{said}");
-        desk.schedule("uninstall --keep", &[]).exits(0);
+        desk.schedule("uninstall --keepalive", &[]).exits(0);
     }
 }
 
@@ -195,16 +199,16 @@ fn the_system_runs_it_as_its_user() {
     let desk = Desk::new();
     let Some(us) = own_name() else { return };
     let config = desk.env.file("config.toml", HOURLY, 0);
-    let print = format!("print --keep --method systemd-system --user {us} --config");
+    let print = format!("print --keepalive --method systemd-system --user {us} --config");
     let ran = desk.schedule(&print, &[config.to_str().unwrap()]);
     ran.exits(0);
     assert_eq!(settings(&ran.out, "User"), ["%i", us.as_str()]);
     let path = settings(&ran.out, "Environment");
     assert!(path.iter().any(|set| set.starts_with("PATH=") && set.contains("/.local/bin:")));
-    assert!(ran.out.contains(&format!("session-warden-keep@{us}.service.d/schedule.conf")));
+    assert!(ran.out.contains(&format!("session-warden-keepalive@{us}.service.d/schedule.conf")));
     // Nothing is closed to the CLIs.
     for closed in ["ReadWritePaths", "ProtectSystem", "MemoryDenyWriteExecute", "BindPaths"] {
-        let keep = ran.out.split("session-warden-keep-failed@.service\n").next().unwrap();
+        let keep = ran.out.split("session-warden-keepalive-failed@.service\n").next().unwrap();
         assert_eq!(settings(keep, closed), [""; 0]);
     }
 }

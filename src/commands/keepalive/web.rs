@@ -6,8 +6,8 @@
 
 use super::{Keeper, action};
 use crate::domain::Timestamp;
-use crate::domain::keep::{Conversation, Job, Outcome, WebPing};
-use crate::keep::Jobs;
+use crate::domain::keepalive::{Conversation, Job, Outcome, WebPing};
+use crate::keepalive::Jobs;
 use crate::provider::web::{Reply, Site, Trouble};
 
 /// As many conversations that could not be deleted are remembered, the newest.

@@ -1,7 +1,7 @@
 //! The action `openclaw-touch`: what became of each agent's sessions, as lines and as an outcome.
 
 use super::Keeper;
-use crate::domain::keep::{Outcome, Touch, Which};
+use crate::domain::keepalive::{Outcome, Touch, Which};
 use crate::openclaw::{Agent, No, Touching, touch};
 
 /// Touches what is wanted, and says for each agent what became of it.

@@ -1,4 +1,4 @@
-//! `keep`: keep-alive. What is due is computed from what is remembered, done, and written down.
+//! `keepalive`: keep-alive. What is due is computed from what is remembered, done, and written down.
 
 mod action;
 mod pass;
@@ -13,9 +13,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::disk::interrupt::Interrupt;
-use crate::domain::keep::{Cli, Job, JobState};
+use crate::domain::keepalive::{Cli, Job, JobState};
 use crate::domain::{Exit, Failure, Timestamp};
-use crate::keep::Store;
+use crate::keepalive::Store;
 use crate::openclaw::Surroundings;
 use crate::process::Processes;
 use crate::provider::web::{self as page, KeySources};
@@ -113,7 +113,7 @@ impl Keeper<'_> {
 fn no_job(jobs: &[Job], id: &str) -> Failure {
     let names: Vec<&str> = jobs.iter().map(|job| job.id.as_str()).collect();
     let hint = if names.is_empty() {
-        "a job begins with [[keep]] in the configuration".to_owned()
+        "a job begins with [[keepalive]] in the configuration".to_owned()
     } else {
         format!("the jobs are {}", names.join(", "))
     };

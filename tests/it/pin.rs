@@ -58,29 +58,26 @@ fn left(env: &TestEnv, options: &str) -> Vec<String> {
 fn what_matches_stays_by_chat_session_or_model_and_chat() {
     let env = home();
     assert_eq!(left(&env, ""), [""; 0]);
-    assert_eq!(left(&env, "--keep team-*"), ["cl/team-g", "cl/team-i"]);
-    assert_eq!(left(&env, "--keep team-i"), ["cl/team-i"]);
-    assert_eq!(left(&env, "--keep diary"), ["cl/diary", "co/diary"]);
-    assert_eq!(left(&env, "--keep codex-cli/diary"), ["co/diary"]);
-    assert_eq!(left(&env, "--keep codex-cli/*"), ["co/diary"]);
-    assert_eq!(left(&env, "--keep 22222222-*"), ["cl/team-i"]);
-    assert_eq!(left(&env, "--keep {team-[gh],di?ry}"), ["cl/diary", "cl/team-g", "co/diary"]);
-    assert_eq!(left(&env, "--keep team-g --keep team-i"), ["cl/team-g", "cl/team-i"]);
-    assert_eq!(left(&env, "--keep=*"), ["cl/diary", "cl/team-g", "cl/team-i", "co/diary"]);
+    assert_eq!(left(&env, "--pin team-*"), ["cl/team-g", "cl/team-i"]);
+    assert_eq!(left(&env, "--pin team-i"), ["cl/team-i"]);
+    assert_eq!(left(&env, "--pin diary"), ["cl/diary", "co/diary"]);
+    assert_eq!(left(&env, "--pin codex-cli/diary"), ["co/diary"]);
+    assert_eq!(left(&env, "--pin codex-cli/*"), ["co/diary"]);
+    assert_eq!(left(&env, "--pin 22222222-*"), ["cl/team-i"]);
+    assert_eq!(left(&env, "--pin {team-[gh],di?ry}"), ["cl/diary", "cl/team-g", "co/diary"]);
+    assert_eq!(left(&env, "--pin team-g --pin team-i"), ["cl/team-g", "cl/team-i"]);
+    assert_eq!(left(&env, "--pin=*"), ["cl/diary", "cl/team-g", "cl/team-i", "co/diary"]);
 }
 
 #[test]
 fn it_is_pinned_with_a_reason_where_it_would_have_gone_missing_and_archived_too() {
     let env = home();
-    for line in ["-n --keep team-* --keep diary", "clean --keep team-* --keep diary"] {
+    for line in ["-n --pin team-* --pin diary", "clean --pin team-* --pin diary"] {
         let report = env.json(line);
         for chat in ["team-i", "team-g"] {
             let row = row(&report, chat);
             assert_eq!(row["state"], "pinned", "{row}");
-            assert_eq!(
-                (&row["action"], &row["reason"]),
-                (&json!("kept"), &json!("matches --keep"))
-            );
+            assert_eq!((&row["action"], &row["reason"]), (&json!("kept"), &json!("matches --pin")));
         }
         // What would stay anyhow says why as ever.
         assert_eq!((state(&report, "team-a"), state(&report, "team-c")), ("active", "active"));
@@ -90,11 +87,11 @@ fn it_is_pinned_with_a_reason_where_it_would_have_gone_missing_and_archived_too(
         assert_eq!(report["warnings"], json!([]));
     }
     assert_eq!(env.map_now(), map());
-    let ran = env.run("clean --keep team-*");
+    let ran = env.run("clean --pin team-*");
     assert!(ran.out.contains("  Pinned (kept): 2\n"), "{ran:?}");
     let line = ran.out.lines().find(|line| line.contains("team-i")).unwrap();
-    assert!(line.starts_with("  kept     pinned ") && line.ends_with("matches --keep"), "{line}");
-    let list = env.run("list --state pinned --keep team-*");
+    assert!(line.starts_with("  kept     pinned ") && line.ends_with("matches --pin"), "{line}");
+    let list = env.run("list --state pinned --pin team-*");
     assert!(list.out.contains("team-i") && !list.out.contains("diary"), "{list:?}");
 }
 
@@ -102,20 +99,20 @@ fn it_is_pinned_with_a_reason_where_it_would_have_gone_missing_and_archived_too(
 fn missing_ones_that_are_all_there_are_stay_unknown() {
     let env = home();
     env.map(json!({"claude-cli": {"team-g": GONE}}).to_string());
-    let report = env.run("-n --keep team-* --format json").exits(3).report();
+    let report = env.run("-n --pin team-* --format json").exits(3).report();
     assert_eq!(state(&report, "team-g"), "unknown");
-    let report = env.json("-n --keep team-* --missing remove");
+    let report = env.json("-n --pin team-* --missing remove");
     assert_eq!(state(&report, "team-g"), "pinned");
 }
 
 #[test]
 fn patterns_of_flags_profile_and_file_add_up() {
     let env = home();
-    env.config("[clean]\nkeep = ['team-i']\n[[profile]]\nname = 'p'\nkeep = ['codex-cli/diary']\n");
+    env.config("[clean]\npin = ['team-i']\n[[profile]]\nname = 'p'\npin = ['codex-cli/diary']\n");
     assert_eq!(left(&env, ""), ["cl/team-i"]);
     assert_eq!(left(&env, "--profile p"), ["cl/team-i", "co/diary"]);
-    assert_eq!(left(&env, "--keep team-g"), ["cl/team-g", "cl/team-i"]);
-    assert_eq!(left(&env, "--profile p --keep team-g"), ["cl/team-g", "cl/team-i", "co/diary"]);
+    assert_eq!(left(&env, "--pin team-g"), ["cl/team-g", "cl/team-i"]);
+    assert_eq!(left(&env, "--profile p --pin team-g"), ["cl/team-g", "cl/team-i", "co/diary"]);
     let ran = env.run("config --profile p");
     for shown in ["  [clean]", "team-i", "  profile p", "codex-cli/diary"] {
         assert!(ran.out.contains(shown), "no {shown} in {ran:?}");
@@ -126,19 +123,19 @@ fn patterns_of_flags_profile_and_file_add_up() {
 fn what_is_kept_does_not_count_to_the_limit() {
     let env = home();
     env.run("clean --max-remove 2").exits(1).says(&["4 mappings would go"]);
-    env.run("clean --max-remove 2 --keep team-*").exits(0);
+    env.run("clean --max-remove 2 --pin team-*").exits(0);
 }
 
 #[test]
 fn a_pattern_that_matches_nothing_is_warned_of_and_is_no_trouble() {
     let env = home();
-    env.config("[clean]\nkeep = ['taem-*', 'team-i', 'taem-*']\n");
-    for line in ["-n --keep Team-*", "clean --keep Team-*"] {
+    env.config("[clean]\npin = ['taem-*', 'team-i', 'taem-*']\n");
+    for line in ["-n --pin Team-*", "clean --pin Team-*"] {
         env.map(map().to_string());
         let ran = env.run(line);
         ran.exits(0);
         for text in ["\"Team-*\"", "\"taem-*\""] {
-            let warning = format!("warning: --keep {text} matches no chat and no session");
+            let warning = format!("warning: --pin {text} matches no chat and no session");
             assert_eq!(ran.err.matches(&warning).count(), 1, "{ran:?}");
         }
         assert_eq!(ran.err.lines().count(), 2, "{ran:?}");
@@ -150,11 +147,11 @@ fn a_pattern_that_matches_nothing_is_warned_of_and_is_no_trouble() {
     }
     // What matches only what stays anyhow, or another CLI's, is no typo.
     env.config("");
-    for options in ["--keep team-a", "--keep team-n", "--keep team-c --provider claude"] {
+    for options in ["--pin team-a", "--pin team-n", "--pin team-c --provider claude"] {
         let ran = env.run(&format!("-n {options}"));
         assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{options}");
     }
-    let ran = env.run("clean -q --keep nobody");
+    let ran = env.run("clean -q --pin nobody");
     assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "", ""));
 }
 
@@ -163,14 +160,14 @@ fn a_pattern_that_is_none_is_refused_with_a_right_one() {
     let env = home();
     for wrong in ["", "[", "{a", "a\\", "[z-a]"] {
         for command in ["clean", "list"] {
-            let ran = Ran::of(&mut env.command([command, "--keep", wrong]));
-            ran.exits(2).says(&["--keep", "a right one is --keep 'team-*'"]);
+            let ran = Ran::of(&mut env.command([command, "--pin", wrong]));
+            ran.exits(2).says(&["--pin", "a right one is --pin 'team-*'"]);
             assert_eq!(ran.out, "");
         }
-        env.config(&format!("\n[clean]\nkeep = ['team-*',\n  '{wrong}']\n"));
+        env.config(&format!("\n[clean]\npin = ['team-*',\n  '{wrong}']\n"));
         let ran = env.run("clean");
         ran.exits(2)
-            .says(&["config.toml:4: keep is wrong in", "a right one is keep = [\"team-*\"]"]);
+            .says(&["config.toml:4: keep is wrong in", "a right one is pin = [\"team-*\"]"]);
         env.config("");
     }
     assert_eq!(env.map_now(), map());
@@ -180,7 +177,7 @@ fn a_pattern_that_is_none_is_refused_with_a_right_one() {
 fn a_running_bridge_is_never_asked_to_let_go_of_what_is_kept() {
     let env = home();
     let bridge = StandIn::on(env.map_path());
-    let ran = env.run(&format!("clean --bridge {} --keep team-* --missing remove", bridge.url()));
+    let ran = env.run(&format!("clean --bridge {} --pin team-* --missing remove", bridge.url()));
     ran.exits(0);
     let mut gone = bridge.deletes();
     gone.sort();

@@ -8,7 +8,7 @@ use super::schedule::{Wish, usage};
 use super::status::all_installed;
 use crate::config::{Environment, state_dir_in};
 use crate::domain::Failure;
-use crate::domain::keep::{job, pace};
+use crate::domain::keepalive::{job, pace};
 use crate::openclaw;
 use crate::schedule::{Installed, Job, Method, When, Work, handed_on};
 
@@ -22,7 +22,7 @@ const SHORTEST: u64 = 60;
 ///
 /// # Errors
 /// Exit code 2 where it does not.
-pub(super) fn keep_job(
+pub(super) fn keepalive_timer(
     wish: &Wish,
     method: Method,
     environment: &Environment,
@@ -31,7 +31,7 @@ pub(super) fn keep_job(
     let (user, sees, settings) = seen(wish, method, environment, sudo)?;
     let jobs = &settings.file.keeping.jobs;
     if jobs.is_empty() {
-        let hint = "a job begins with [[keep]] in the configuration";
+        let hint = "a job begins with [[keepalive]] in the configuration";
         return Err(usage("no job is configured, so there is nothing to run").hint(hint));
     }
     let when = match &wish.when {
@@ -57,7 +57,7 @@ pub(super) fn keep_job(
             variables.push((name.to_owned(), value));
         }
     }
-    let mut arguments = vec!["keep".to_owned(), "run".to_owned(), "-q".to_owned()];
+    let mut arguments = vec!["keepalive".to_owned(), "run".to_owned(), "-q".to_owned()];
     arguments.extend(wish.arguments.iter().filter(|word| *word != "--quiet").cloned());
     Ok(Job {
         work: Work::Keep,
@@ -80,7 +80,7 @@ pub fn timer_notes(environment: &Environment, jobs: &[job::Job]) -> Vec<String> 
     let mut every: Vec<Option<u64>> =
         timers.map(|timer| handed_on(&timer).and_then(|handed| handed.every)).collect();
     let needed = pace(jobs).as_secs();
-    let again = "session-warden schedule install --keep";
+    let again = "session-warden schedule install --keepalive";
     match every.pop() {
         _ if jobs.is_empty() => Vec::new(),
         None => vec![format!("no timer of keep-alive is installed; {again} does that")],

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use super::{Keeper, touch, web};
 use crate::disk::{create, words};
 use crate::domain::Timestamp;
-use crate::domain::keep::{Action, Cli, Job, Outcome, When, retry_pause};
-use crate::keep::Jobs;
+use crate::domain::keepalive::{Action, Cli, Job, Outcome, When, retry_pause};
+use crate::keepalive::Jobs;
 use crate::process::{Ended, run_bounded};
 use crate::provider::{Answer, Expiry, credential_hash, expiry, is_at_work, judge, turn};
 

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::http::Answer;
-use crate::commands::keep::status::{Row, row_json};
+use crate::commands::keepalive::status::{Row, row_json};
 use crate::domain::Timestamp;
-use crate::domain::keep::{Job, When};
+use crate::domain::keepalive::{Job, When};
 
 /// Two passes may be missed, and an interval is taken for no shorter than this: a turn of a CLI takes a
 /// while.

@@ -1,12 +1,12 @@
-//! `keep status` and `keep check`: how jobs stand, and whether they could run. Nothing is run.
+//! `keepalive status` and `keepalive check`: how jobs stand, and whether they could run. Nothing is run.
 
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
 use super::{Keeper, action};
-use crate::domain::keep::{Action, Due, Job, JobState, When, due};
+use crate::domain::keepalive::{Action, Due, Job, JobState, When, due};
 use crate::domain::{Exit, Failure, Timestamp};
-use crate::keep::Jobs;
+use crate::keepalive::Jobs;
 use crate::report::escape::escape;
 
 /// How each job stands. A broken state is shown, and jobs may run again.
@@ -30,7 +30,7 @@ pub fn status(keeper: &Keeper<'_>, is_json: bool, out: &mut dyn Write) -> Result
     // A program that reads this sees nothing of it, nor does anybody where nothing can be written.
     if is_json || written.is_err() {
         let message = "what jobs remember was broken: no job runs";
-        let hint = "session-warden keep status without --format json lets them run again";
+        let hint = "session-warden keepalive status without --format json lets them run again";
         return Err(Failure { exit: Exit::Partly, ..Failure::new(message) }.hint(hint));
     }
     let kept = keeper.store.seen(keeper.now())?;
@@ -105,7 +105,7 @@ fn json(rows: &[Row<'_>], out: &mut dyn Write) -> io::Result<()> {
 
 fn text(rows: &[Row<'_>], out: &mut dyn Write) -> io::Result<()> {
     if rows.is_empty() {
-        return writeln!(out, "No job is configured: one begins with [[keep]]");
+        return writeln!(out, "No job is configured: one begins with [[keepalive]]");
     }
     let shown = |time: Option<Timestamp>, none: &str| {
         time.map_or_else(|| none.to_owned(), Timestamp::for_people)
@@ -167,7 +167,7 @@ pub fn check(
         lines.push(told);
     }
     if lines.is_empty() {
-        lines.push("No job is configured: one begins with [[keep]]".to_owned());
+        lines.push("No job is configured: one begins with [[keepalive]]".to_owned());
     }
     for line in lines {
         match writeln!(out, "{}", escape(&line)) {

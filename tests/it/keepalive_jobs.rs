@@ -1,4 +1,4 @@
-//! `keep`: jobs with stand-ins for the vendors' CLIs on PATH. No provider is ever asked.
+//! `keepalive`: jobs with stand-ins for the vendors' CLIs on PATH. No provider is ever asked.
 
 use serde_json::{Value, json};
 use session_warden::domain::Timestamp;
@@ -39,7 +39,7 @@ fn calls(env: &TestEnv) -> Vec<String> {
 }
 
 fn command(env: &TestEnv, line: &str) -> Command {
-    let mut command = env.command(["keep"].into_iter().chain(line.split_whitespace()));
+    let mut command = env.command(["keepalive"].into_iter().chain(line.split_whitespace()));
     command.env("PATH", format!("{}:/usr/bin:/bin", env.path("bin").display()));
     command
 }
@@ -72,14 +72,15 @@ fn login(env: &TestEnv, seconds: i64) -> PathBuf {
 }
 
 const PING: &str =
-    "[[keep]]\nid = \"p\"\naction = \"cli-ping\"\ncli = \"claude\"\nevery = \"1h\"\n";
-const OWN: &str = "[[keep]]\nid = \"own\"\naction = \"command\"\nevery = \"1h\"\nattempts = 1\n";
+    "[[keepalive]]\nid = \"p\"\naction = \"cli-ping\"\ncli = \"claude\"\nevery = \"1h\"\n";
+const OWN: &str =
+    "[[keepalive]]\nid = \"own\"\naction = \"command\"\nevery = \"1h\"\nattempts = 1\n";
 
 #[test]
 fn nothing_runs_until_somebody_has_written_a_job() {
     let env = TestEnv::new();
     cli(&env, "claude", "exit 0");
-    run(&env, "run").exits(0).says(&["no job is configured", "[[keep]]"]);
+    run(&env, "run").exits(0).says(&["no job is configured", "[[keepalive]]"]);
     let quiet = run(&env, "run -q");
     assert_eq!((quiet.code, quiet.out.as_str(), quiet.err.as_str()), (0, "", ""));
     assert!(run(&env, "status").out.contains("No job is configured"));
@@ -103,11 +104,11 @@ fn a_ping_is_one_turn_in_an_empty_folder_of_its_own_and_then_not_before_its_time
         let dry = run(&env, "run -n");
         dry.exits(0);
         assert_eq!((dry.out.as_str(), calls(&env).len()), ("p: would run\n", 0));
-        assert!(!state(&env).join("keep.json").exists(), "a dry run writes nothing");
+        assert!(!state(&env).join("keepalive.json").exists(), "a dry run writes nothing");
         let ran = run(&env, "run");
         ran.exits(0);
         assert_eq!((ran.out.as_str(), ran.err.as_str()), ("p: done\n", ""));
-        let expected = format!("{}: {words}", state(&env).join("keep").join(name).display());
+        let expected = format!("{}: {words}", state(&env).join("keepalive").join(name).display());
         assert!(calls(&env)[0].starts_with(&expected), "{:?}", calls(&env));
         // It is not due again, unless that is forced.
         let ran = run(&env, "run");
@@ -116,16 +117,36 @@ fn a_ping_is_one_turn_in_an_empty_folder_of_its_own_and_then_not_before_its_time
         run(&env, "run --force p").exits(0);
         assert_eq!(calls(&env).len(), 2);
         // What a turn leaves there is nothing that the next one goes by.
-        let found = fs::read_to_string(state(&env).join("keep/ls")).unwrap();
+        let found = fs::read_to_string(state(&env).join("keepalive/ls")).unwrap();
         assert_eq!(found.split_whitespace().collect::<Vec<_>>(), ["0", "0"]);
         let status = status(&env);
         assert_eq!((&status["id"], &status["action"]), (&json!("p"), &json!("cli-ping")));
         assert_eq!((&status["result"], &status["failures"]), (&json!("done"), &json!(0)));
         assert_eq!(status["disabled"], Value::Null);
         assert!(status["next"].as_str().unwrap() > status["last"].as_str().unwrap());
-        let mode = fs::metadata(state(&env).join("keep.json")).unwrap().permissions().mode();
+        let mode = fs::metadata(state(&env).join("keepalive.json")).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o600);
     }
+}
+
+#[test]
+fn a_state_file_of_the_command_keep_is_taken_over_once() {
+    let env = home(PING);
+    cli(&env, "claude", "");
+    run(&env, "run").exits(0);
+    let (new, former) = (state(&env).join("keepalive.json"), state(&env).join("keep.json"));
+    fs::rename(&new, &former).unwrap();
+    // A look reads it where it is, and a pass renames it.
+    let before = status(&env);
+    assert_eq!(before["result"], json!("done"));
+    assert!(former.exists() && !new.exists());
+    assert!(run(&env, "run").exits(0).out.starts_with("p: not before 20"));
+    assert!(!former.exists() && new.exists());
+    assert_eq!(status(&env)["last"], before["last"]);
+    // One that comes back later is left alone.
+    fs::write(&former, "{").unwrap();
+    assert!(run(&env, "run").exits(0).out.starts_with("p: not before 20"));
+    assert_eq!(fs::read_to_string(&former).unwrap(), "{");
 }
 
 #[test]
@@ -212,7 +233,7 @@ fn a_rate_limit_waits_until_the_time_that_it_names_and_is_no_failure() {
     assert_eq!(next.since_1970().as_secs(), at, "{status}");
 }
 
-const REFRESH: &str = "[[keep]]\nid = \"r\"\naction = \"refresh\"\ncli = \"claude\"\nbefore_expiry = \"5m\"\nattempts = 1\n";
+const REFRESH: &str = "[[keepalive]]\nid = \"r\"\naction = \"refresh\"\ncli = \"claude\"\nbefore_expiry = \"5m\"\nattempts = 1\n";
 
 #[test]
 fn a_refresh_is_the_clis_own_and_is_done_when_the_login_expires_later() {
@@ -337,7 +358,7 @@ fn what_is_done_and_expires_when_it_did_before_is_not_done_again_and_again() {
         assert_eq!(ran.out, format!("{id}: done, and expires no later than before\n"));
         // Half of the time that is left goes by first.
         let known: Value =
-            serde_json::from_slice(&fs::read(state(&env).join("keep.json")).unwrap()).unwrap();
+            serde_json::from_slice(&fs::read(state(&env).join("keepalive.json")).unwrap()).unwrap();
         let time = |name: &str| {
             let time = known["jobs"][id][name].as_str().unwrap();
             Timestamp::parse(time).unwrap()
@@ -448,7 +469,7 @@ fn a_refresh_leaves_the_login_of_each_cli_alone() {
         cli(&env, name, &format!("cp $HOME/later {}", file.display()));
         assert_eq!(run(&env, "run --force").out, "r: done\n", "{name}");
         assert_eq!(fs::read_to_string(&file).unwrap(), later);
-        let known = fs::read_to_string(state(&env).join("keep.json")).unwrap();
+        let known = fs::read_to_string(state(&env).join("keepalive.json")).unwrap();
         assert!(!known.contains(SECRET) && !known.contains("e30."), "{known}");
     }
 }

@@ -1,4 +1,4 @@
-//! The grammar of `keep`.
+//! The grammar of `keepalive`.
 
 use clap::{Args, Subcommand};
 use std::io;
@@ -9,18 +9,18 @@ use super::options::{ConfigArgs, FormatArgs, StateArgs};
 use super::serve::ServeArgs;
 use super::set_key::{self, SetKeyArgs};
 use super::{complain, hint};
-use crate::commands::keep::{self, Keeper, Limits, Log, Options, Serve};
-use crate::commands::keep_job::timer_notes;
+use crate::commands::keepalive::{self, Keeper, Limits, Log, Options, Serve};
+use crate::commands::keepalive_timer::timer_notes;
 use crate::config::{DropIn, Environment, Format, Home, Layer, Settings, key_sources, pings_in};
 use crate::disk::interrupt::Interrupt;
-use crate::domain::keep::Cli;
+use crate::domain::keepalive::Cli;
 use crate::domain::{Exit, Failure, Timestamp};
-use crate::keep::Store;
+use crate::keepalive::Store;
 use crate::openclaw::Surroundings;
 use crate::process::{self, Processes};
 use crate::provider::PROVIDERS;
 
-/// Of `keep` as a whole.
+/// Of `keepalive` as a whole.
 pub(super) const AFTER_HELP: &str = "\
 Exit codes:
   0   done
@@ -82,7 +82,7 @@ Environment:
                       ping (3600000, Europe/Amsterdam, 01:00, 07:00)";
 
 #[derive(Debug, Subcommand)]
-pub(super) enum KeepCommand {
+pub(super) enum KeepaliveCommand {
     /// Run what is due, once: for a timer
     #[command(max_term_width = 80, after_help = RUN_HELP)]
     Run(RunArgs),
@@ -161,7 +161,7 @@ pub(super) struct CommonArgs {
     state: StateArgs,
 }
 
-impl KeepCommand {
+impl KeepaliveCommand {
     /// Runs what was typed.
     ///
     /// # Errors
@@ -229,7 +229,7 @@ impl KeepCommand {
                 }
                 if keeping.jobs.is_empty() && !args.quiet {
                     complain("no job is configured");
-                    hint("a job begins with [[keep]] in the configuration");
+                    hint("a job begins with [[keepalive]] in the configuration");
                 }
                 let options = Options {
                     ids: args.id,
@@ -241,10 +241,10 @@ impl KeepCommand {
             }
             Self::Status(args) => {
                 let is_json = args.format.format() == Some(Format::Json);
-                keep::status(&keeper, is_json, &mut out)
+                keepalive::status(&keeper, is_json, &mut out)
             }
             Self::Check(_) => {
-                let exit = keep::check(&keeper, &keeping.warnings, &mut out)?;
+                let exit = keepalive::check(&keeper, &keeping.warnings, &mut out)?;
                 for note in timer_notes(environment, &keeping.jobs) {
                     hint(&note);
                 }
@@ -256,8 +256,8 @@ impl KeepCommand {
                 drop(out);
                 serve(&keeper, listen, &keeping.warnings)
             }
-            Self::Enable(args) => keep::enable(&keeper, &args.id),
-            Self::Disable(args) => keep::disable(&keeper, &args.id),
+            Self::Enable(args) => keepalive::enable(&keeper, &args.id),
+            Self::Disable(args) => keepalive::disable(&keeper, &args.id),
             Self::SetKey(args) => args.run(&keeper, &mut out),
         }
     }
@@ -271,14 +271,14 @@ fn serve(
 ) -> Result<Exit, Failure> {
     if keeper.jobs.is_empty() {
         let failure = Failure { exit: Exit::Usage, ..Failure::new("no job is configured") };
-        return Err(failure.hint("a job begins with [[keep]] in the configuration"));
+        return Err(failure.hint("a job begins with [[keepalive]] in the configuration"));
     }
     for warning in warnings {
         complain(&format!("warning: {warning}"));
     }
     let log = Log::to(io::stdout())
         .map_err(|error| Failure::new(format!("cannot serve: {}", crate::disk::words(&error))))?;
-    keep::serve(keeper, &Serve { listen }, log, &|failure| {
+    keepalive::serve(keeper, &Serve { listen }, log, &|failure| {
         complain(&failure.message);
         if let Some(text) = &failure.hint {
             hint(text);
@@ -294,10 +294,10 @@ fn run(
     out: &mut dyn io::Write,
 ) -> Result<Exit, Failure> {
     if !is_quiet {
-        return keep::run(keeper, options, out);
+        return keepalive::run(keeper, options, out);
     }
     let mut said = Vec::new();
-    let exit = keep::run(keeper, options, &mut said)?;
+    let exit = keepalive::run(keeper, options, &mut said)?;
     if exit != Exit::Done {
         // Standard output may be closed; the work is done.
         let _ = out.write_all(&said);

@@ -1,12 +1,12 @@
-//! `keep run`: one pass over the jobs. What is due is done, one job after the other, and written down
+//! `keepalive run`: one pass over the jobs. What is due is done, one job after the other, and written down
 //! before and after, so that a pass that was killed is seen by the next.
 
 use std::io::Write;
 
 use super::{Keeper, action, touch};
-use crate::domain::keep::{Action, Due, Job, JobState, Outcome, SMALLEST_GAP, due};
+use crate::domain::keepalive::{Action, Due, Job, JobState, Outcome, SMALLEST_GAP, due};
 use crate::domain::{Exit, Failure, Timestamp};
-use crate::keep::Jobs;
+use crate::keepalive::Jobs;
 use crate::report::escape::escape;
 
 /// What a pass is to do.

@@ -1,4 +1,4 @@
-//! `[[keep]]`: the jobs of keep-alive. None is there unless the user has written it.
+//! `[[keepalive]]`: the jobs of keep-alive. None is there unless the user has written it.
 
 use std::time::Duration;
 use toml::de::DeValue;
@@ -7,7 +7,9 @@ use super::file::Paths;
 use super::reader::{Section, Wrong, number, text, texts};
 use super::touch;
 use crate::domain::Failure;
-use crate::domain::keep::{Action, Cli, Job, Minute, SMALLEST_GAP, Silence, WebPing, When, Zone};
+use crate::domain::keepalive::{
+    Action, Cli, Job, Minute, SMALLEST_GAP, Silence, WebPing, When, Zone,
+};
 use crate::provider::web;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -26,13 +28,13 @@ pub struct Keeping {
     pub warnings: Vec<String>,
 }
 
-/// Reads every `[[keep]]` of that document.
+/// Reads every `[[keepalive]]` of that document.
 ///
 /// # Errors
 /// Where one makes no sense, with its line.
 pub(super) fn keeping(document: &mut Section<'_>, paths: &Paths<'_>) -> Result<Keeping, Failure> {
     let mut keeping = Keeping::default();
-    for mut section in document.sections("keep")? {
+    for mut section in document.sections("keepalive")? {
         let id = id(&mut section, &keeping.jobs)?;
         let action = action(&mut section, paths)?;
         let when = when(&mut section, &action)?;
@@ -77,7 +79,7 @@ fn usual(when: When, smallest: Duration) -> Duration {
 
 fn id(section: &mut Section<'_>, others: &[Job]) -> Result<String, Failure> {
     if !section.has("id") {
-        return Err(section.wrong("id", "a [[keep]] needs an id, as id = \"claude\""));
+        return Err(section.wrong("id", "a [[keepalive]] needs an id, as id = \"claude\""));
     }
     let id = section.take("id", "id = \"claude\"", |value| -> Result<_, String> {
         let id = text(value)?;
@@ -104,7 +106,7 @@ fn action(section: &mut Section<'_>, paths: &Paths<'_>) -> Result<Action, Failur
         ("claude-web-ping", &["base_url", "key_file"], false),
     ];
     if !section.has("action") {
-        let what = "a [[keep]] needs an action: command, cli-ping, refresh, openclaw-touch or \
+        let what = "a [[keepalive]] needs an action: command, cli-ping, refresh, openclaw-touch or \
                     claude-web-ping";
         return Err(section.wrong("action", what));
     }

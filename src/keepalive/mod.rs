@@ -14,12 +14,15 @@ use std::path::{Path, PathBuf};
 
 use crate::disk::folder::Folder;
 use crate::disk::{create, publish, words};
-use crate::domain::keep::JobState;
+use crate::domain::keepalive::JobState;
 use crate::domain::{Exit, Failure, Timestamp};
 
-const FILE: &str = "keep.json";
-const BROKEN: &str = "keep.json.broken";
-const LOCK: &str = "keep.lock";
+const FILE: &str = "keepalive.json";
+const BROKEN: &str = "keepalive.json.broken";
+/// The names that the two files had when the command was still called `keep`.
+const FORMER: [(&str, &str); 2] = [("keep.json", FILE), ("keep.json.broken", BROKEN)];
+
+const LOCK: &str = "keepalive.lock";
 const SERVING: &str = "serve.lock";
 
 /// A larger file is none of ours.
@@ -59,10 +62,37 @@ impl Store {
         let path = self.folder.join(LOCK);
         let file = self.open_lock(&path)?;
         if lock(&file, &path)? {
+            self.take_over()?;
             return Ok(Pass { file });
         }
         let message = format!("another pass holds the lock {}", path.display());
         Err(Failure { exit: Exit::Locked, ..Failure::new(message) })
+    }
+
+    /// Renames the files that still have a former name.
+    fn take_over(&self) -> Result<(), Failure> {
+        for (former, name) in FORMER {
+            let (from, to) = (self.folder.join(former), self.folder.join(name));
+            if from.symlink_metadata().is_ok() && to.symlink_metadata().is_err() {
+                rename(&from, &to).map_err(|error| failed("rename", &from, &error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the path of that file, under its former name if it has no other.
+    fn path(&self, name: &str) -> PathBuf {
+        let path = self.folder.join(name);
+        let former = FORMER.iter().find(|(_, new)| *new == name);
+        let former = former.map(|(former, _)| self.folder.join(former));
+        match former {
+            Some(former)
+                if path.symlink_metadata().is_err() && former.symlink_metadata().is_ok() =>
+            {
+                former
+            }
+            _ => path,
+        }
     }
 
     /// Whether that lock is still the one of this folder, and not of one that was removed.
@@ -99,7 +129,7 @@ impl Store {
         let mut process = String::new();
         let _ = file.read_to_string(&mut process);
         let message = format!(
-            "another keep serve runs from {}, as process {}",
+            "another keepalive serve runs from {}, as process {}",
             self.folder.display(),
             process.trim()
         );
@@ -111,14 +141,15 @@ impl Store {
     /// # Errors
     /// Where it cannot be read, or is broken, or a broken one was set aside that nobody has looked at.
     pub fn read(&self) -> Result<Jobs, Failure> {
-        let broken = self.folder.join(BROKEN);
+        let broken = self.path(BROKEN);
         if broken.symlink_metadata().is_ok() {
             return Err(unseen(&broken));
         }
-        let path = self.folder.join(FILE);
+        let path = self.path(FILE);
         if let Some(jobs) = parse(&path)? {
             return Ok(jobs);
         }
+        let broken = self.folder.join(BROKEN);
         set_aside(&path, &broken)?;
         Err(unseen(&broken))
     }
@@ -139,7 +170,7 @@ impl Store {
     /// # Errors
     /// Where it cannot be read.
     pub fn look(&self) -> Result<(Jobs, Option<PathBuf>), Failure> {
-        let (path, broken) = (self.folder.join(FILE), self.folder.join(BROKEN));
+        let (path, broken) = (self.path(FILE), self.path(BROKEN));
         let jobs = parse(&path)?;
         let aside = Some(broken).filter(|broken| broken.symlink_metadata().is_ok());
         let aside = aside.or_else(|| jobs.is_none().then_some(path));
@@ -151,7 +182,7 @@ impl Store {
     /// # Errors
     /// Where it cannot be renamed.
     pub fn seen(&self, now: Timestamp) -> Result<Option<PathBuf>, Failure> {
-        let (path, broken) = (self.folder.join(FILE), self.folder.join(BROKEN));
+        let (path, broken) = (self.path(FILE), self.path(BROKEN));
         let from = if broken.symlink_metadata().is_ok() {
             broken
         } else if parse(&path)?.is_none() {
@@ -209,15 +240,19 @@ fn parse(path: &Path) -> Result<Option<Jobs>, Failure> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a broken state is kept under another name")]
 fn set_aside(from: &Path, to: &Path) -> Result<(), Failure> {
-    fs::rename(from, to).map_err(|error| failed("set aside", from, &error))
+    rename(from, to).map_err(|error| failed("set aside", from, &error))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a state file only gets another name")]
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
 }
 
 fn unseen(broken: &Path) -> Failure {
     let path = broken.display();
     Failure::new(format!("what jobs remember was broken, and is set aside as {path}: no job runs"))
-        .hint("session-warden keep status shows it, and lets jobs run again")
+        .hint("session-warden keepalive status shows it, and lets jobs run again")
 }
 
 fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {

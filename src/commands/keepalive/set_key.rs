@@ -1,11 +1,11 @@
-//! `keep set-key`: stores the session key of Claude's web page where its jobs look for it.
+//! `keepalive set-key`: stores the session key of Claude's web page where its jobs look for it.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::no_job;
 use crate::disk::{create, publish, words};
-use crate::domain::keep::{Action, Job};
+use crate::domain::keepalive::{Action, Job};
 use crate::domain::{Exit, Failure};
 use crate::provider::web::SessionKey;
 use crate::report::escape::escape;
@@ -46,7 +46,10 @@ pub fn key_file(jobs: &[Job], id: Option<&str>, usual: &Path) -> Result<PathBuf,
             let ids = jobs.iter().filter(|job| file_of(job).is_some()).map(|job| job.id.as_str());
             let ids: Vec<&str> = ids.collect();
             Err(usage("the jobs keep their keys in several files: which is meant?".to_owned())
-                .hint(format!("session-warden keep set-key ID, where ID is {}", ids.join(" or "))))
+                .hint(format!(
+                    "session-warden keepalive set-key ID, where ID is {}",
+                    ids.join(" or ")
+                )))
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Passes that meet others, are ended or find what is broken, and configurations that make no sense.
 
 use serde_json::json;
-use session_warden::commands::keep::{self, Keeper, Limits, Options};
+use session_warden::commands::keepalive::{self, Keeper, Limits, Options};
 use session_warden::disk::interrupt::Interrupt;
-use session_warden::domain::keep::{Action, Cli, Job, When, Zone};
+use session_warden::domain::keepalive::{Action, Cli, Job, When, Zone};
 use session_warden::domain::{Exit, Timestamp};
-use session_warden::keep::Store;
+use session_warden::keepalive::Store;
 use session_warden::openclaw::Surroundings;
 use session_warden::process::Processes;
 use session_warden::provider::web::KeySources;
@@ -89,13 +89,17 @@ fn a_broken_state_is_set_aside_and_nothing_runs_until_it_was_shown() {
     fs::create_dir_all(state(&env)).unwrap();
     // One of another version is not known either.
     for text in ["{\"schema\":2,\"jobs\":{}}", "[]", "{\"schema\":1,\"jo"] {
-        fs::write(state(&env).join("keep.json"), text).unwrap();
-        run(&env, "run -n").exits(1).says(&["was broken", "keep status"]);
+        fs::write(state(&env).join("keepalive.json"), text).unwrap();
+        run(&env, "run -n").exits(1).says(&["was broken", "keepalive status"]);
     }
-    run(&env, "run -n").exits(1).says(&["was broken", "keep status"]);
-    assert!(state(&env).join("keep.json").exists(), "a dry run sets nothing aside");
+    run(&env, "run -n").exits(1).says(&["was broken", "keepalive status"]);
+    assert!(state(&env).join("keepalive.json").exists(), "a dry run sets nothing aside");
     for _ in 0..2 {
-        run(&env, "run").exits(1).says(&["was broken", "keep.json.broken", "keep status"]);
+        run(&env, "run").exits(1).says(&[
+            "was broken",
+            "keepalive.json.broken",
+            "keepalive status",
+        ]);
     }
     assert!(calls(&env).is_empty());
     let ran = run(&env, "status");
@@ -104,7 +108,9 @@ fn a_broken_state_is_set_aside_and_nothing_runs_until_it_was_shown() {
     run(&env, "status").exits(0);
     assert_eq!(run(&env, "run").out, "p: done\n");
     let kept = fs::read_dir(state(&env)).unwrap().flatten().map(|entry| entry.file_name());
-    assert!(kept.into_iter().any(|name| name.to_str().unwrap().starts_with("keep.json.broken.")));
+    assert!(
+        kept.into_iter().any(|name| name.to_str().unwrap().starts_with("keepalive.json.broken."))
+    );
 }
 
 #[test]
@@ -150,10 +156,10 @@ fn no_secret_is_in_any_output_or_state() {
 
 #[test]
 fn what_makes_no_sense_is_told_with_its_line() {
-    let job = |lines: &str| format!("[[keep]]\nid = \"a\"\n{lines}");
+    let job = |lines: &str| format!("[[keepalive]]\nid = \"a\"\n{lines}");
     let every = "action = \"cli-ping\"\ncli = \"claude\"\nevery = \"1h\"\n";
     for (text, line, said) in [
-        ("[[keep]]\naction = \"cli-ping\"\n".to_owned(), 1, "needs an id"),
+        ("[[keepalive]]\naction = \"cli-ping\"\n".to_owned(), 1, "needs an id"),
         (job(""), 1, "needs an action"),
         (job("action = \"ping\"\n"), 3, "neither command, cli-ping, refresh"),
         (job("action = \"cli-ping\"\nevery = \"1h\"\n"), 1, "needs cli"),
@@ -231,7 +237,7 @@ fn what_hangs_is_asked_to_end_and_then_made_to() {
     let keeper = Keeper {
         jobs: &[job],
         store: Store::at(&env.path("state")),
-        pings: env.path("state/keep"),
+        pings: env.path("state/keepalive"),
         base: &base,
         path: None,
         openclaw: Surroundings::default(),
@@ -242,7 +248,7 @@ fn what_hangs_is_asked_to_end_and_then_made_to() {
         interrupt: &Interrupt::default(),
     };
     let mut said = Vec::new();
-    let exit = keep::run(&keeper, &Options::default(), &mut said).unwrap();
+    let exit = keepalive::run(&keeper, &Options::default(), &mut said).unwrap();
     assert_eq!(exit, Exit::Partly);
     assert!(String::from_utf8(said).unwrap().starts_with("p: failed: it took longer than"));
     assert_eq!(fs::read_to_string(env.path("asked")).unwrap(), "asked\n");
@@ -302,7 +308,7 @@ fn a_turn_that_hangs_is_asked_to_end_and_has_failed() {
         let keeper = Keeper {
             jobs: &[job],
             store: Store::at(&env.path("state")),
-            pings: env.path("state/keep"),
+            pings: env.path("state/keepalive"),
             base: &base,
             path: Some(path.into()),
             openclaw: Surroundings::default(),
@@ -313,7 +319,7 @@ fn a_turn_that_hangs_is_asked_to_end_and_has_failed() {
             interrupt: &Interrupt::default(),
         };
         let mut said = Vec::new();
-        let exit = keep::run(&keeper, &Options::default(), &mut said).unwrap();
+        let exit = keepalive::run(&keeper, &Options::default(), &mut said).unwrap();
         let said = String::from_utf8(said).unwrap();
         assert_eq!(exit, Exit::Partly, "{said}");
         assert!(said.starts_with("p: failed: claude took longer than"), "{said}");
@@ -370,7 +376,7 @@ fn a_pass_in_which_nothing_is_due_writes_nothing() {
     use std::os::unix::fs::MetadataExt;
     let env = home(&format!("{OWN}command = \"true\"\n"));
     run(&env, "run").exits(0);
-    let file = state(&env).join("keep.json");
+    let file = state(&env).join("keepalive.json");
     let inode = || fs::metadata(&file).unwrap().ino();
     let before = inode();
     for _ in 0..3 {
@@ -383,7 +389,7 @@ fn a_pass_in_which_nothing_is_due_writes_nothing() {
 fn a_broken_state_is_shown_to_people_and_not_to_programs() {
     let env = home(PING);
     fs::create_dir_all(state(&env)).unwrap();
-    fs::write(state(&env).join("keep.json"), "{").unwrap();
+    fs::write(state(&env).join("keepalive.json"), "{").unwrap();
     run(&env, "status --format json").exits(3).says(&["was broken", "without --format json"]);
     let mut unread = command(&env, "status");
     unread.stdout(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
