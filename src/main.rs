@@ -12,12 +12,13 @@ fn now() -> Timestamp {
 }
 
 fn main() -> ExitCode {
+    let environment = Environment::read();
     let exit = match Cli::try_parse() {
-        Ok(cli) => cli::run(cli, &Environment::read(), now).unwrap_or_else(|failure| {
+        Ok(cli) => cli::run(cli, &environment, now).unwrap_or_else(|failure| {
             cli::fail(&failure);
             failure.exit
         }),
-        Err(not_a_run) => cli::no_run(&not_a_run),
+        Err(not_a_run) => cli::no_run(&not_a_run, &environment),
     };
     ExitCode::from(exit.code())
 }

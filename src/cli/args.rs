@@ -12,7 +12,7 @@ use super::options::{
 use super::schedule::ScheduleCommand;
 use super::shell::{self, CompletionsArgs, ManArgs};
 use crate::commands::list::Sort;
-use crate::config::{Layer, Place, Verbosity};
+use crate::config::{Color, Layer, Place, Verbosity};
 use crate::domain::State;
 
 const AFTER_HELP: &str = "\
@@ -253,7 +253,7 @@ pub(super) struct HistoryArgs {
 #[derive(Debug, Clone, Args)]
 pub(super) struct ShowArgs {
     /// Write an example to the configuration file, if there is none
-    #[arg(long, conflicts_with_all = ["profile", "format"])]
+    #[arg(long, conflicts_with_all = ["profile", "format", "json"])]
     pub(super) init: bool,
 
     #[command(flatten)]
@@ -278,6 +278,19 @@ fn state(text: &str) -> Result<State, String> {
 
 fn limit(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "not a whole number; a right one is --max-remove 10".to_owned())
+}
+
+impl Cli {
+    /// Returns what `--color` says, for messages.
+    pub(super) fn color(&self) -> Option<Color> {
+        match &self.command {
+            None => self.clean.run.color.choice(),
+            Some(Command::Clean(args)) => args.run.color.choice(),
+            Some(Command::List(args)) => args.color.choice(),
+            Some(Command::Doctor(args)) => args.color.choice(),
+            Some(_) => None,
+        }
+    }
 }
 
 impl CleanArgs {

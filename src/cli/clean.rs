@@ -4,14 +4,14 @@ use std::io::{self, BufWriter, Write};
 use std::time::{Duration, Instant};
 
 use super::args::CleanArgs;
-use super::{complain, one_line, warn};
+use super::{one_line, ui, warn};
 use crate::commands::clean::{self, Run};
 use crate::config::{Clean, Format, Settings, Verbosity};
 use crate::disk::create::append;
 use crate::disk::interrupt::Interrupt;
 use crate::disk::publish::update;
 use crate::disk::words;
-use crate::domain::{Exit, Failure, Timestamp};
+use crate::domain::{Exit, Failure, Timestamp, WarningCode};
 use crate::report::escape::escape;
 use crate::report::{
     Look, Measured, OfProfile, write_json, write_metrics, write_profiles, write_text,
@@ -83,10 +83,7 @@ fn all(configs: &[Clean], now: Timestamp, interrupt: &Interrupt) -> Exit {
         let name = config.profile.as_deref().unwrap_or_default();
         match &done.ran {
             Err(failure) => {
-                complain(&format!("profile {name}: {}", failure.message));
-                if let Some(hint) = &failure.hint {
-                    super::hint(hint);
-                }
+                ui::fail_of(&format!("profile {name}: "), failure);
             }
             Ok(run) if config.verbosity != Verbosity::Quiet || done.exit != Exit::Done => {
                 if config.format == Format::Text {
@@ -149,7 +146,8 @@ impl<'c> Done<'c> {
                 if let Err(failure) = run.write_down(self.config, self.exit, took)
                     && !is_quiet
                 {
-                    complain(&format!("warning: {}", failure.message));
+                    let hint = WarningCode::NotWrittenDown.hint();
+                    ui::warning(&failure.message, failure.hint.as_deref().unwrap_or(hint));
                 }
             }
             // What cannot be written down of a failed run is no news beside its failure.
@@ -183,11 +181,8 @@ impl<'c> Done<'c> {
         };
         text.push(b'\n');
         if let Err(error) = made.and_then(|()| append(path, &text)) {
-            complain(&format!(
-                "warning: cannot write the log {}: {}",
-                path.display(),
-                words(&error)
-            ));
+            let message = format!("cannot write the log {}: {}", path.display(), words(&error));
+            ui::warning(&message, "--log FILE names another file");
             if self.exit == Exit::Done {
                 self.exit = Exit::Partly;
             }
@@ -237,7 +232,8 @@ fn measure(all: &[Done<'_>], are_all: bool) -> bool {
     });
     if let Err(error) = &written {
         let path = path.display();
-        complain(&format!("warning: cannot write metrics to {path}: {}", words(error)));
+        let message = format!("cannot write metrics to {path}: {}", words(error));
+        ui::warning(&message, "--metrics FILE names another file");
     }
     written.is_ok()
 }
@@ -263,7 +259,11 @@ fn reported(written: io::Result<()>, exit: Exit) -> Exit {
     match written {
         // Whoever closed the pipe has seen enough; that is no trouble of ours.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            complain(&format!("warning: cannot write the report: {}", words(&error)));
+            let message = format!("cannot write the report: {}", words(&error));
+            ui::warning(
+                &message,
+                "the map was changed as planned; session-warden history shows how",
+            );
             Exit::Partly
         }
         _ => exit,
@@ -273,7 +273,8 @@ fn reported(written: io::Result<()>, exit: Exit) -> Exit {
 /// How a run ends that a signal has met after it changed the map.
 fn stopped_late(run: &Run, interrupt: &Interrupt, exit: Exit) -> Exit {
     if interrupt.asked() && run.has_changed_the_map() && exit != Exit::Partly {
-        complain("warning: stopped by a signal after the map was changed");
+        let message = "stopped by a signal after the map was changed";
+        ui::warning(message, WarningCode::Interrupted.hint());
         return Exit::Partly;
     }
     exit

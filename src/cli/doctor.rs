@@ -32,7 +32,7 @@ pub(super) struct DoctorArgs {
     format: FormatArgs,
 
     #[command(flatten)]
-    color: ColorArgs,
+    pub(super) color: ColorArgs,
 
     #[command(flatten)]
     profile: ProfileArgs,

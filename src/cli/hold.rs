@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::options::{ConfigArgs, FormatArgs, StateArgs};
-use super::{complain, said};
+use super::{said, ui};
 use crate::commands::hold::{self, Around, Hooked, REASON, Start};
 use crate::config::{Environment, Format, Layer, Settings};
 use crate::domain::heartbeat::BEAT_EVERY;
@@ -224,7 +224,7 @@ impl HoldArgs {
     }
 
     fn around(self, environment: &Environment, clock: fn() -> Timestamp) -> Result<Exit, Failure> {
-        let warn = |line: &str| complain(&format!("warning: {line}"));
+        let warn = |line: &str| ui::warn(line);
         let holds = match self.becomes {
             // Whoever has started us has read the configuration.
             Some(_) => self.state.named().map(Holds::at),
@@ -236,7 +236,7 @@ impl HoldArgs {
                 holds => Some(holds?),
             },
         };
-        let tell = |line: &str| complain(line);
+        let tell = |line: &str| ui::note(&format!("session-warden: {line}"));
         let around = Around {
             command: &self.work,
             subject: subject(self.session, self.chat)?,
@@ -298,7 +298,10 @@ impl ListArgs {
     fn run(self, environment: &Environment, now: Timestamp) -> Result<Exit, Failure> {
         let found = holds(&self.config, &self.state, environment)?.read(now)?;
         for (path, why) in &found.unread {
-            complain(&format!("warning: cannot read {}: {why}", path.display()));
+            ui::warning(
+                &format!("cannot read {}: {why}", path.display()),
+                "correct its permissions",
+            );
         }
         let exit = if found.unread.is_empty() { Exit::Done } else { Exit::Partly };
         let live = found.live(now);

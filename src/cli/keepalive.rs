@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::options::{ConfigArgs, FormatArgs, StateArgs};
 use super::serve::ServeArgs;
 use super::set_key::{self, SetKeyArgs};
-use super::{complain, hint};
+use super::ui;
 use crate::commands::keepalive::{self, Keeper, Limits, Log, Options, Serve};
 use crate::commands::keepalive_timer::timer_notes;
 use crate::config::{DropIn, Environment, Format, Home, Layer, Settings, key_sources, pings_in};
@@ -28,6 +28,9 @@ Exit codes:
   2   wrong usage or configuration
   3   done, but a job has failed, or something is wrong with one
   75  another pass is under way; nothing was done";
+
+/// What to do about a job whose settings make little sense.
+const JOB_HINT: &str = "session-warden keepalive check shows each job and its problems";
 
 const RUN_HELP: &str = "\
 Exit codes:
@@ -225,11 +228,11 @@ impl KeepaliveCommand {
         match self {
             Self::Run(args) => {
                 for warning in keeping.warnings.iter().filter(|_| !args.quiet) {
-                    complain(&format!("warning: {warning}"));
+                    ui::warning(warning, JOB_HINT);
                 }
                 if keeping.jobs.is_empty() && !args.quiet {
-                    complain("no job is configured");
-                    hint("a job begins with [[keepalive]] in the configuration");
+                    ui::warn("no job is configured");
+                    ui::hint("a job begins with [[keepalive]] in the configuration");
                 }
                 let options = Options {
                     ids: args.id,
@@ -246,7 +249,7 @@ impl KeepaliveCommand {
             Self::Check(_) => {
                 let exit = keepalive::check(&keeper, &keeping.warnings, &mut out)?;
                 for note in timer_notes(environment, &keeping.jobs) {
-                    hint(&note);
+                    ui::hint(&note);
                 }
                 Ok(exit)
             }
@@ -274,16 +277,11 @@ fn serve(
         return Err(failure.hint("a job begins with [[keepalive]] in the configuration"));
     }
     for warning in warnings {
-        complain(&format!("warning: {warning}"));
+        ui::warning(warning, JOB_HINT);
     }
     let log = Log::to(io::stdout())
         .map_err(|error| Failure::new(format!("cannot serve: {}", crate::disk::words(&error))))?;
-    keepalive::serve(keeper, &Serve { listen }, log, &|failure| {
-        complain(&failure.message);
-        if let Some(text) = &failure.hint {
-            hint(text);
-        }
-    })
+    keepalive::serve(keeper, &Serve { listen }, log, &ui::fail)
 }
 
 /// Runs a pass; where that is to be quiet, what it says is shown only if something went wrong.

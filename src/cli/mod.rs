@@ -10,6 +10,7 @@ mod schedule;
 mod serve;
 mod set_key;
 mod shell;
+pub(crate) mod ui;
 
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -24,11 +25,10 @@ use crate::disk::interrupt::Interrupt;
 use crate::disk::words;
 use crate::domain::{Exit, Failure, Timestamp, Warning};
 use crate::journal::Journal;
-use crate::provider::web::SessionKey;
-use crate::report::escape::escape;
 use crate::report::{Look, write_list, write_list_json};
 
 pub use args::Cli;
+pub use ui::fail;
 
 /// Runs the command that was typed; the failure is printed by [`fail`].
 ///
@@ -36,6 +36,7 @@ pub use args::Cli;
 /// Whatever keeps the command from its work.
 pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Result<Exit, Failure> {
     let now = clock();
+    ui::set_color(cli.color(), environment);
     let command = cli.command.unwrap_or(Command::Clean(cli.clean));
     let interrupt = match &command {
         // Signals are for the command that it runs, and not for us.
@@ -169,59 +170,41 @@ fn one_line(warning: &Warning) -> String {
 /// How many warnings of one kind are printed; the JSON report has them all.
 const SHOWN_OF_A_KIND: usize = 5;
 
-/// Prints warnings, each line beginning with `whose`.
+/// Prints warnings, each line beginning with `whose`; the hint follows the last one of a kind.
 fn warn(warnings: &[Warning], whose: &str) {
-    let mut kinds: BTreeMap<_, usize> = BTreeMap::new();
+    let mut kinds: BTreeMap<_, Vec<&Warning>> = BTreeMap::new();
     for warning in warnings {
-        let seen = kinds.entry(warning.code).or_default();
-        *seen += 1;
-        if *seen <= SHOWN_OF_A_KIND {
-            complain(&format!("{whose}warning: {}", one_line(warning)));
+        kinds.entry(warning.code).or_default().push(warning);
+    }
+
+    for of_a_kind in kinds.values() {
+        for warning in of_a_kind.iter().take(SHOWN_OF_A_KIND) {
+            ui::warn(&format!("{whose}{}", one_line(warning)));
+        }
+        let more = of_a_kind.len().saturating_sub(SHOWN_OF_A_KIND);
+        if more > 0 {
+            ui::warn(&format!("{whose}and {more} more like these; --json shows all"));
+        }
+        if let Some(warning) = of_a_kind.first() {
+            ui::hint(warning.code.hint());
         }
     }
-    let more: usize = kinds.values().map(|seen| seen.saturating_sub(SHOWN_OF_A_KIND)).sum();
-    if more > 0 {
-        complain(&format!("{whose}warning: and {more} more like these; --format json shows all"));
-    }
-}
-
-/// Prints why a run failed, and what to do about it.
-pub fn fail(failure: &Failure) {
-    complain(&failure.message);
-    if let Some(text) = &failure.hint {
-        hint(text);
-    }
-}
-
-fn hint(text: &str) {
-    // There is nowhere left to report to if standard error is closed.
-    let _ = writeln!(io::stderr(), "hint: {}", shown(text));
-}
-
-fn complain(message: &str) {
-    let _ = writeln!(io::stderr(), "session-warden: {}", shown(message));
-}
-
-/// As a terminal may have it, and without a key that was typed where none belongs.
-fn shown(text: &str) -> String {
-    escape(&SessionKey::hidden_in(text))
 }
 
 /// Prints help, the version, or what is wrong with what was typed.
-pub fn no_run(answer: &clap::Error) -> Exit {
+pub fn no_run(answer: &clap::Error, environment: &Environment) -> Exit {
+    ui::set_color(None, environment);
     if answer.use_stderr() {
         // What was typed is in there, and may hold anything.
         let text = answer.render().to_string();
         let text = text.strip_prefix("error: ").unwrap_or(&text);
-        // One error, one line; what it may help to know comes below.
-        let (said, more) = text.split_once("\n\n").unwrap_or((text, ""));
-        let said: Vec<&str> = said.lines().map(str::trim).collect();
-        let mut lines = vec![shown(&said.join(" "))];
-        if !more.is_empty() {
-            lines.push(String::new());
-            lines.extend(more.lines().map(shown));
+        // One error, one line; usage and tips come below.
+        let (error, more) = text.split_once("\n\n").unwrap_or((text, ""));
+        let error: Vec<&str> = error.lines().map(str::trim).collect();
+        ui::error(&error.join(" "));
+        for line in more.lines() {
+            ui::note(line);
         }
-        let _ = writeln!(io::stderr(), "session-warden: {}", lines.join("\n"));
         return Exit::Usage;
     }
     match answer.print() {

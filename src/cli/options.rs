@@ -86,9 +86,13 @@ pub(super) struct AskArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct FormatArgs {
-    /// The form of the report [default: text]
+    /// Print text or JSON [default: text]
     #[arg(long, value_name = "text|json", hide_possible_values = true)]
     format: Option<FormatArg>,
+
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -228,20 +232,26 @@ impl JudgeArgs {
 
 impl FormatArgs {
     pub(super) fn format(&self) -> Option<Format> {
-        self.format.map(|format| match format {
+        let format = self.format.map(|format| match format {
             FormatArg::Text => Format::Text,
             FormatArg::Json => Format::Json,
-        })
+        });
+        format.or_else(|| self.json.then_some(Format::Json))
     }
 }
 
 impl ColorArgs {
     pub(super) fn say(&self, layer: &mut Layer) {
-        layer.color = self.color.map(|color| match color {
+        layer.color = self.choice();
+    }
+
+    /// Returns what was typed.
+    pub(super) fn choice(&self) -> Option<Color> {
+        self.color.map(|color| match color {
             ColorArg::Auto => Color::Auto,
             ColorArg::Always => Color::Always,
             ColorArg::Never => Color::Never,
-        });
+        })
     }
 }
 

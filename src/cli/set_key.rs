@@ -6,8 +6,8 @@ use rustix::io::Errno;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io::{self, IsTerminal, Read, Stdin, Write};
 
-use super::hint;
 use super::keepalive::CommonArgs;
+use super::ui::hint;
 use crate::commands::keepalive::{Keeper, key_file, set_key};
 use crate::disk::interrupt::Interrupt;
 use crate::disk::words;

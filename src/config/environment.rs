@@ -21,7 +21,8 @@ const FOR_TIMERS: [&str; 6] = [
     "XDG_STATE_HOME",
     "NO_COLOR",
 ];
-const OF_ONE_RUN: [&str; 12] = [
+const OF_ONE_RUN: [&str; 13] = [
+    "CLICOLOR_FORCE",
     "COLUMNS",
     "PATH",
     "PORT",
@@ -76,6 +77,18 @@ impl Environment {
         all.retain(|name, _| !name.starts_with("XDG_"));
         all.insert("HOME", home.into());
         Self(all)
+    }
+
+    /// Returns true if output has colours when no option decides: never with `NO_COLOR` or on a dumb
+    /// terminal, always with `CLICOLOR_FORCE`, else on a terminal.
+    pub fn wants_color(&self, is_terminal: bool) -> bool {
+        if self.get("NO_COLOR").is_some() {
+            return false;
+        }
+        if self.get("CLICOLOR_FORCE").is_some_and(|value| value != "0") {
+            return true;
+        }
+        is_terminal && self.get("TERM").is_none_or(|term| term != "dumb")
     }
 
     /// The value of a variable that is set to something.

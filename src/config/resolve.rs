@@ -89,10 +89,15 @@ impl Settings {
 fn of_environment(environment: &Environment) -> Layer {
     // XDG: a relative path there is to be ignored.
     let state = environment.get("XDG_STATE_HOME").map(PathBuf::from);
-    let is_dumb = environment.get("TERM").is_some_and(|term| term == "dumb");
+    // What the terminal is decides only where the environment says neither.
+    let color = match (environment.wants_color(true), environment.wants_color(false)) {
+        (false, _) => Some(Color::Never),
+        (_, true) => Some(Color::Always),
+        _ => None,
+    };
     Layer {
         place: environment.get("CLAUDE_SESSION_DIR").map(|folder| Place::Folder(folder.into())),
-        color: (environment.get("NO_COLOR").is_some() || is_dumb).then_some(Color::Never),
+        color,
         state_dir: state.filter(|path| path.is_absolute()).map(|path| path.join(PROGRAM)),
         ..Layer::default()
     }

@@ -146,7 +146,8 @@ impl Layers<'_> {
 
     pub(super) fn color(&mut self, is_terminal: bool) -> bool {
         let default = (Color::Auto, Origin::Default);
-        let (said, origin) = self.pick("NO_COLOR", |layer| &layer.color).unwrap_or(default);
+        let (said, origin) =
+            self.pick("NO_COLOR or CLICOLOR_FORCE", |layer| &layer.color).unwrap_or(default);
         let (color, value) = match said {
             Color::Auto => (is_terminal, "auto"),
             Color::Always => (true, "always"),

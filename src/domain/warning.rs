@@ -58,6 +58,47 @@ pub enum WarningCode {
 }
 
 impl WarningCode {
+    /// Returns one line that says what to do about it.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::ModelNotObject => {
+                "the bridge writes an object of chats there; if another program wrote it, correct the map"
+            }
+            Self::RootAbsent => "--home DIR or the CLI's own variable names another home",
+            Self::RootUnreadable | Self::NotReadWhole => {
+                "run as the user who owns the sessions, or correct the permissions"
+            }
+            Self::RootForeign => "run as the user who owns the sessions",
+            Self::FileUnread => {
+                "correct the file's permissions; until then its CLI's idle mappings are kept"
+            }
+            Self::UseUnread => {
+                "run as the user who owns the processes; until then its CLI's idle mappings are kept"
+            }
+            Self::ProviderInDoubt => {
+                "check where the CLI keeps its sessions; --home DIR or its own variable names the place"
+            }
+            Self::TooSlow => "nothing is lost; run again when the machine is less busy",
+            Self::WrongHome => "check --home; --missing remove removes them all the same",
+            Self::NotDurable => "check the disk; a power cut may bring the old map back",
+            Self::LateWrite => "compare the file named here with the map, and restart the bridge",
+            Self::StaleFile => "compare the file named here with the map, then delete it",
+            Self::DanglingMap => "create the link's target, or name the map with --map FILE",
+            Self::KeepUnmatched => "session-warden list shows the chats and sessions of the map",
+            Self::NoRecordTime => "nothing to do: the modification time is used instead",
+            Self::NotLookedInto => "correct the file's permissions; its row has no first message",
+            Self::NotWrittenDown => "check the state folder; --state-dir DIR names another one",
+            Self::OtherBridge => {
+                "--bridge URL names this map's bridge, --bridge off edits the file"
+            }
+            Self::BridgeRuns => "stop the bridge first, or let --bridge URL ask it",
+            Self::UndoRefused => "stop the bridge, then run undo again",
+            Self::BridgeTrouble => "check the bridge; the next run tries again",
+            Self::NotAddressable => "stop the bridge and run again with --bridge off",
+            Self::Interrupted => "session-warden undo restores what was removed",
+        }
+    }
+
     /// Whether a run with this warning was not wholly done (exit code 3).
     pub fn is_trouble(self) -> bool {
         !matches!(

@@ -28,6 +28,7 @@ pub(super) const PROVIDER: Provider = Provider {
     temporary: Some(Temporary { variable: "CLAUDE_CODE_TMPDIR", folder: "claude" }),
     files_in_home: false,
     known_side_names: &["subagents", "workflows", "tool-results", "custom-title.json"],
+    resume: "claude --resume",
     ids: IdKind::Uuid,
     records: Records::Claude,
     own_id: |name| name.strip_suffix(b".jsonl"),

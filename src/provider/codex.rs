@@ -29,6 +29,7 @@ pub(super) const PROVIDER: Provider = Provider {
     temporary: None,
     files_in_home: true,
     known_side_names: &[],
+    resume: "codex resume",
     ids: IdKind::Uuid,
     records: Records::Codex,
     own_id: |_| None,

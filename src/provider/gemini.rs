@@ -34,6 +34,7 @@ pub(super) const PROVIDER: Provider = Provider {
     temporary: None,
     files_in_home: false,
     known_side_names: &[],
+    resume: "gemini --resume",
     ids: IdKind::Word,
     records: Records::Gemini,
     own_id,

@@ -78,6 +78,8 @@ pub struct Provider {
     files_in_home: bool,
     /// The names in a folder named by a session alone that are of known side files.
     known_side_names: &'static [&'static str],
+    /// The command that resumes a session, without its id.
+    resume: &'static str,
     /// The ids it writes.
     pub ids: IdKind,
     /// How its files hold records.
@@ -126,6 +128,16 @@ pub struct Base {
 }
 
 impl Provider {
+    /// Returns the shell command that resumes a session by hand.
+    pub fn resume_command(&self, session: &str) -> String {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
+        if session.chars().all(is_plain) && !session.is_empty() {
+            format!("{} {session}", self.resume)
+        } else {
+            format!("{} '{}'", self.resume, session.replace('\'', r"'\''"))
+        }
+    }
+
     /// Returns the provider's folder by its own environment variable, if that is set.
     pub fn moved_to(&self, value: impl FnOnce(&str) -> Option<OsString>) -> Option<PathBuf> {
         let (variable, suffix) = self.variable?;

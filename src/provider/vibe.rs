@@ -35,6 +35,7 @@ pub(super) const PROVIDER: Provider = Provider {
     temporary: None,
     files_in_home: false,
     known_side_names: &[],
+    resume: "vibe --resume",
     ids: IdKind::Uuid,
     records: Records::Untold,
     own_id: |name| name.strip_suffix(b".json")?.strip_prefix(b"session-"),

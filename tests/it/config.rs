@@ -83,7 +83,7 @@ fn what_cannot_be_read_ends_every_command_and_changes_nothing() {
     fs::write(env.path("large.toml"), "# é\n".repeat(1 << 19)).unwrap();
     wrong(&env, "--config large.toml", &[&(cannot("large.toml") + ": it is larger than 1 MiB")]);
     fs::write(env.path("bytes.toml"), b"[clean]\n# \xc3\xa9\n# \xff\n").unwrap();
-    let place = format!("session-warden: {}:3: not UTF-8", env.path("bytes.toml").display());
+    let place = format!("error: {}:3: not UTF-8", env.path("bytes.toml").display());
     wrong(&env, "--config bytes.toml", &[&place]);
     // Nobody ever writes into it, and it is not waited for.
     rustix::fs::mknodat(
@@ -137,7 +137,7 @@ fn refused(text: &str, line: usize, says: &[&str]) {
     let path = env.config(text);
     let ran = env.run("clean");
     ran.exits(2).says(says);
-    let start = format!("session-warden: {}:{line}: ", path.display());
+    let start = format!("error: {}:{line}: ", path.display());
     assert!(ran.err.starts_with(&start), "{text:?}: {ran:?}");
     let rest: Vec<&str> = ran.err.lines().skip(1).collect();
     assert!(rest.len() <= 1 && rest.iter().all(|line| line.starts_with("hint: ")), "{ran:?}");

@@ -194,7 +194,7 @@ fn a_shell_that_is_none_is_refused_in_a_line_that_names_the_right_ones() {
         ran.exits(2);
         assert_eq!(ran.out, "");
         let first = ran.err.lines().next().unwrap();
-        assert!(first.starts_with("session-warden: "), "{ran:?}");
+        assert!(first.starts_with("error: "), "{ran:?}");
         assert!(first.contains("bash, elvish, fish, powershell, zsh"), "{ran:?}");
     }
 }
@@ -220,7 +220,7 @@ fn closed_pipes_are_no_errors_and_full_disks_are() {
     let env = TestEnv::new();
     for (line, what) in [("completions bash", "completions"), ("man", "man page")] {
         let ran = bounded(&mut through_shell(&env, "", line, ">/dev/full"));
-        let said = format!("session-warden: cannot write the {what}: no space left on device\n");
+        let said = format!("error: cannot write the {what}: no space left on device\n");
         assert_eq!((ran.code, ran.err), (1, said));
         let ran = bounded(&mut through_shell(&env, "", line, "| true"));
         assert_eq!((ran.code, ran.err.as_str()), (0, ""));
@@ -284,7 +284,7 @@ fn folders_that_cannot_hold_pages_are_named() {
         ran.exits(1);
         assert_eq!(ran.out, "");
         let path = env.path(folder);
-        let said = format!("session-warden: cannot {what} {}", path.display());
+        let said = format!("error: cannot {what} {}", path.display());
         assert!(ran.err.starts_with(&said) && ran.err.ends_with(&format!(": {why}\n")), "{ran:?}");
         assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
     }

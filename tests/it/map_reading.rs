@@ -23,7 +23,7 @@ pub(crate) fn check_refusal(ran: &Ran, map: &Path, why: &str) {
     assert_eq!(ran.out, "", "{ran:?}");
     let mut lines = ran.err.lines();
     let first = lines.next().unwrap();
-    let start = format!("session-warden: cannot read session map {}: ", map.display());
+    let start = format!("error: cannot read session map {}: ", map.display());
     assert!(first.starts_with(&start) && first.contains(why), "no {why:?} in {ran:?}");
     assert!(lines.all(|line| line.starts_with("hint: ")), "{ran:?}");
 }

@@ -153,7 +153,7 @@ fn a_report_that_cannot_be_written_is_trouble_x4() {
         for env in [mapped(), long()] {
             let before = env.map_bytes();
             let ran = bounded(&mut through_shell(&env, "", line, ">/dev/full"));
-            ran.exits(3).says(&["session-warden: warning: cannot write the report: no space left"]);
+            ran.exits(3).says(&["warning: cannot write the report: no space left"]);
             assert!(!ran.err.contains("panicked"), "{ran:?}");
             let expected = if line == "-n" { before } else { cleaned().into_bytes() };
             assert_eq!(env.map_bytes(), expected, "the work was done before");

@@ -80,7 +80,7 @@ fn an_unknown_profile_names_the_known_ones() {
     for line in ["clean", "-n", "undo", "list", "config"] {
         let ran = env.run(&format!("{line} --profile Dev"));
         let path = env.home(".config/session-warden/config.toml");
-        let said = format!("session-warden: no profile \"Dev\" in {}\n", path.display());
+        let said = format!("error: no profile \"Dev\" in {}\n", path.display());
         ran.exits(2).says(&[&said, "hint: the profiles are prod, dev\n"]);
         assert_eq!((ran.out.as_str(), ran.err.lines().count()), ("", 2));
     }
@@ -146,8 +146,7 @@ fn a_broken_map_keeps_the_other_from_nothing() {
             write(&env, broken, "{\"claude-cli\": ");
             let line = if dry { "-n --all-profiles" } else { "clean --all-profiles" };
             let ran = env.run(line);
-            ran.exits(3)
-                .says(&[&format!("session-warden: profile {broken}: "), "session_map.json"]);
+            ran.exits(3).says(&[&format!("error: profile {broken}: "), "session_map.json"]);
             assert!(ran.out.starts_with("session-warden "), "no empty line at the top: {ran:?}");
             assert!(ran.out.contains(&format!("\n  profile    {other}\n")), "{ran:?}");
             assert!(!ran.out.contains(broken), "{ran:?}");
@@ -175,7 +174,7 @@ fn they_end_with_the_code_that_they_share_else_with_3() {
         assert_eq!(text.code, json.code);
         if matches!(text.code, 1 | 2 | 75) {
             assert_eq!((text.out.as_str(), json.out.as_str()), ("", ""), "no report, no output");
-            assert_eq!(text.err.matches("session-warden: profile ").count(), 2, "{text:?}");
+            assert_eq!(text.err.matches("error: profile ").count(), 2, "{text:?}");
         } else {
             ends(&json);
         }
@@ -192,7 +191,7 @@ fn they_end_with_the_code_that_they_share_else_with_3() {
     write(&env, "prod", fine);
     write(&env, "dev", partly);
     let ran = env.run("clean --all-profiles");
-    ran.says(&["session-warden: profile dev: warning: gemini: "]);
+    ran.says(&["warning: profile dev: gemini: "]);
     assert!(!ran.err.contains("prod"), "{ran:?}");
 }
 

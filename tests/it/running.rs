@@ -203,7 +203,7 @@ fn quiet_is_silent_unless_something_went_wrong_x6() {
     // A failure, too.
     env.map("[]");
     let ran = env.run("clean -q");
-    ran.exits(1).says(&["session-warden: cannot read session map"]);
+    ran.exits(1).says(&["error: cannot read session map"]);
     assert_eq!(ran.out, "");
 }
 

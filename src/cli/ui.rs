@@ -1,0 +1,77 @@
+//! Standard error: errors, warnings and hints, each with its colour and escaped for a terminal.
+
+use owo_colors::{OwoColorize, Style};
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::config::{Color, Environment};
+use crate::domain::Failure;
+use crate::provider::web::SessionKey;
+use crate::report::escape::escape;
+
+/// True once [`set_color`] has decided for colours.
+static IS_COLORED: AtomicBool = AtomicBool::new(false);
+
+/// Decides from `--color`, the environment and standard error whether messages have colours.
+pub(super) fn set_color(when: Option<Color>, environment: &Environment) {
+    let is_colored = match when {
+        Some(Color::Always) => true,
+        Some(Color::Never) => false,
+        None | Some(Color::Auto) => environment.wants_color(io::stderr().is_terminal()),
+    };
+    IS_COLORED.store(is_colored, Ordering::Relaxed);
+}
+
+/// Prints why a command failed, and what to do about it.
+pub fn fail(failure: &Failure) {
+    fail_of("", failure);
+}
+
+/// The same for one of several profiles or jobs, which `whose` names.
+pub(super) fn fail_of(whose: &str, failure: &Failure) {
+    error(&format!("{whose}{}", failure.message));
+    if let Some(text) = &failure.hint {
+        hint(text);
+    }
+}
+
+/// Prints an error whose hint is printed elsewhere.
+pub(super) fn error(message: &str) {
+    line("error", Style::new().red().bold(), message);
+}
+
+/// Prints a warning, and what to do about it.
+pub(crate) fn warning(message: &str, advice: &str) {
+    warn(message);
+    hint(advice);
+}
+
+/// Prints a warning whose hint is printed elsewhere.
+pub(super) fn warn(message: &str) {
+    line("warning", Style::new().yellow().bold(), message);
+}
+
+/// Prints what to do about the message before it, or what to do next.
+pub(crate) fn hint(text: &str) {
+    line("hint", Style::new().cyan().bold(), text);
+}
+
+/// Prints a line that is neither a problem nor a hint.
+pub(crate) fn note(text: &str) {
+    // There is nowhere left to report to if standard error is closed.
+    let _ = writeln!(io::stderr(), "{}", shown(text));
+}
+
+fn line(label: &str, style: Style, text: &str) {
+    let text = shown(text);
+    let _ = if IS_COLORED.load(Ordering::Relaxed) {
+        writeln!(io::stderr(), "{}{} {text}", label.style(style), ":".style(style))
+    } else {
+        writeln!(io::stderr(), "{label}: {text}")
+    };
+}
+
+/// Returns the text as a terminal may have it, without a key that was typed where none belongs.
+pub(super) fn shown(text: &str) -> String {
+    escape(&SessionKey::hidden_in(text))
+}
