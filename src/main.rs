@@ -1,7 +1,6 @@
 //! session-warden: what was typed is run, and how that ended is told by the exit code.
 
-use clap::Parser;
-use session_warden::cli::{self, Cli};
+use session_warden::cli;
 use session_warden::config::Environment;
 use session_warden::domain::Timestamp;
 use std::process::ExitCode;
@@ -13,7 +12,7 @@ fn now() -> Timestamp {
 
 fn main() -> ExitCode {
     let environment = Environment::read();
-    let exit = match Cli::try_parse() {
+    let exit = match cli::parse(std::env::args_os().collect()) {
         Ok(cli) => cli::run(cli, &environment, now).unwrap_or_else(|failure| {
             cli::fail(&failure);
             failure.exit

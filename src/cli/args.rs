@@ -7,36 +7,55 @@ use super::doctor::{self, DoctorArgs};
 use super::hold::{self, HoldArgs};
 use super::keepalive::{self, KeepaliveCommand};
 use super::options::{
-    AskArgs, BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, ProfileArgs, StateArgs,
+    AskArgs, BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, OUTPUT, ProfileArgs, REMOVE, StateArgs,
+    WHERE,
 };
 use super::schedule::ScheduleCommand;
-use super::shell::{self, CompletionsArgs, ManArgs};
+use super::shell::{self, CompletionsArgs, HelpArgs, ManArgs};
 use crate::commands::list::Sort;
 use crate::config::{Color, Layer, Place, Verbosity};
 use crate::domain::State;
 
-const AFTER_HELP: &str = "\
+const EXIT_CODES: &str = "\
 Exit codes:
   0   done, whether or not anything was removed; also when there is no map
-  1   failed; the map is as it was
+  1   failed; the map is unchanged
   2   wrong usage or configuration
-  3   done, but not wholly; see the warnings
+  3   done, but not completely; see the warnings
   75  another run holds the lock; nothing was done
 
 Environment:
-  CLAUDE_SESSION_DIR  the folder of session_map.json, as --session-dir
-  CLAUDE_BRIDGE_PORT  where --bridge auto looks for a bridge, instead of 8000
+  CLAUDE_SESSION_DIR  folder of session_map.json, as --session-dir
+  CLAUDE_BRIDGE_PORT  port where --bridge auto looks for a bridge [default: 8000]
   CLAUDE_CONFIG_DIR, CODEX_HOME, GEMINI_CLI_HOME, VIBE_HOME
-                      where the CLIs keep their sessions, as they know it
-  NO_COLOR            no colours";
+                      where the CLIs keep their sessions
+  SESSION_WARDEN_CONFIG, SESSION_WARDEN_PROFILE, SESSION_WARDEN_STATE_DIR
+                      as --config, --profile and --state-dir
+  NO_COLOR, CLICOLOR_FORCE
+                      never or always use colours";
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  session-warden -n                  Show what would be removed
+  session-warden --hours 4           Remove mappings that were idle for 4 hours
+  session-warden schedule install    Clean every hour";
+
+const CLEAN_EXAMPLES: &str = "\
+Examples:
+  session-warden clean -n                    Show what would be removed
+  session-warden clean --hours 4             Remove mappings that were idle for 4 hours
+  session-warden clean --pin 'team-*'        Keep all chats whose name begins with team-
+  session-warden clean --provider codex -v   Only Codex, with a line for each mapping
+  session-warden clean --max-remove 20       Do nothing if more than 20 would be removed";
 
 const ABOUT: &str = "\
-Lets go of idle Claude Code, Codex and Gemini CLI sessions that a chat bridge
-keeps mapped.
+Removes idle sessions of Claude Code, Codex and Gemini CLI from a chat bridge's
+session map.
 
-Reads the bridge's session_map.json, asks the disk when each session was last
-used, removes the mappings that have been idle past a threshold, and prints a
-report. Only mappings go: no session file is ever written, moved or deleted.";
+Reads the bridge's session_map.json, finds out when each session was last used,
+removes the mappings that have been idle past a threshold, and prints a report.
+No session is deleted: its CLI can still resume it, and `session-warden undo`
+restores the mapping. When in doubt, a mapping is kept.";
 
 /// What was typed.
 #[derive(Debug, Parser)]
@@ -44,10 +63,10 @@ report. Only mappings go: no session file is ever written, moved or deleted.";
     name = "session-warden",
     version,
     about = ABOUT,
-    max_term_width = 80,
+    max_term_width = 100,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
-    after_help = AFTER_HELP
+    after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}")
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -58,52 +77,64 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Let idle mappings go (the default command)
-    #[command(max_term_width = 80, after_help = AFTER_HELP)]
-    Clean(CleanArgs),
-    /// Put back what a run removed
-    #[command(max_term_width = 80)]
-    Undo(UndoArgs),
-    /// The runs there were, newest first
-    #[command(max_term_width = 80)]
-    History(HistoryArgs),
-    /// Every mapping, with what it was about; reads conversations, changes nothing
-    #[command(max_term_width = 80)]
-    List(ListArgs),
-    /// Is everything in place? A line for each check, with a hint
-    #[command(max_term_width = 80, after_help = doctor::AFTER_HELP)]
-    Doctor(DoctorArgs),
-    /// What holds now, and where each value came from
-    #[command(max_term_width = 80)]
-    Config(ShowArgs),
-    /// Run a clean again and again: by systemd, cron or launchd
-    #[command(max_term_width = 80, subcommand)]
-    Schedule(ScheduleCommand),
-    /// Protect a session while its work is in flight, however long nothing is written
+    /// Remove idle mappings (default)
     #[command(
-        max_term_width = 80,
+        max_term_width = 100,
+        after_help = format!("{CLEAN_EXAMPLES}\n\n{EXIT_CODES}")
+    )]
+    Clean(CleanArgs),
+    /// Restore mappings that a run removed
+    #[command(max_term_width = 100)]
+    Undo(UndoArgs),
+    /// List past runs, newest first
+    #[command(max_term_width = 100)]
+    History(HistoryArgs),
+    /// List mappings with their state and first message
+    #[command(max_term_width = 100)]
+    List(ListArgs),
+    /// Check the installation and print hints
+    #[command(max_term_width = 100, after_help = doctor::AFTER_HELP)]
+    Doctor(DoctorArgs),
+    /// Show effective settings and where each comes from
+    #[command(max_term_width = 100)]
+    Config(ShowArgs),
+    /// Install or remove a timer (systemd, cron, launchd)
+    #[command(max_term_width = 100, subcommand, disable_help_subcommand = true)]
+    Schedule(ScheduleCommand),
+    /// Protect a session while a command or tool runs
+    #[command(
+        max_term_width = 100,
+        disable_help_subcommand = true,
         after_help = hold::AFTER_HELP,
         override_usage = "session-warden hold <--session ID|--chat ID> [OPTIONS] -- <COMMAND>...\n       session-warden hold <start|stop|beat|list> [OPTIONS]"
     )]
     Hold(Box<HoldArgs>),
-    /// Keep-alive: run the jobs of the configuration that are due, and show how they stand
-    #[command(max_term_width = 80, subcommand, after_help = keepalive::AFTER_HELP)]
-    Keep(KeepaliveCommand),
-    /// Show the whole thing in a throwaway home, in a few seconds
-    #[command(max_term_width = 80)]
+    /// Run keep-alive jobs that are due
+    #[command(
+        max_term_width = 100,
+        subcommand,
+        disable_help_subcommand = true,
+        after_help = keepalive::AFTER_HELP
+    )]
+    Keepalive(KeepaliveCommand),
+    /// Show a clean in a temporary home, in a few seconds
+    #[command(max_term_width = 100)]
     Demo,
-    /// Print the completion script of a shell
-    #[command(max_term_width = 80, override_usage = "session-warden completions <SHELL>")]
+    /// Print a shell's completion script
+    #[command(max_term_width = 100, override_usage = "session-warden completions <SHELL>")]
     Completions(CompletionsArgs),
-    /// Print a man page, or write all of them into a folder
-    #[command(max_term_width = 80, after_help = shell::MAN_EXAMPLES)]
+    /// Print a man page, or write all of them to a folder
+    #[command(max_term_width = 100, after_help = shell::MAN_EXAMPLES)]
     Man(ManArgs),
+    /// Print help for a command
+    #[command(max_term_width = 100)]
+    Help(HelpArgs),
 }
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct CleanArgs {
-    /// Decide and report, change nothing
-    #[arg(short = 'n', long)]
+    /// Show what would be removed, change nothing
+    #[arg(short = 'n', long, help_heading = REMOVE)]
     dry_run: bool,
 
     #[command(flatten)]
@@ -116,8 +147,14 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     ask: AskArgs,
 
-    /// If more than N would go: exit 1, nothing changed (a dry run too)
-    #[arg(long, value_name = "N", value_parser = limit, allow_hyphen_values = true)]
+    /// Change nothing and exit with 1 if more than N mappings would be removed
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = limit,
+        allow_hyphen_values = true,
+        help_heading = REMOVE
+    )]
     max_remove: Option<u64>,
 
     #[command(flatten)]
@@ -127,26 +164,30 @@ pub(super) struct RunArgs {
     color: ColorArgs,
 
     /// Print nothing unless something went wrong
-    #[arg(short, long, conflicts_with = "verbose")]
+    #[arg(short, long, conflicts_with = "verbose", help_heading = OUTPUT)]
     pub(super) quiet: bool,
 
-    /// A line for every mapping, also those that stay
-    #[arg(short, long)]
+    /// Show every mapping, with the time of last use
+    #[arg(short, long, help_heading = OUTPUT)]
     pub(super) verbose: bool,
 
-    /// Also write Prometheus text to FILE, atomically
-    #[arg(long, value_name = "FILE")]
+    /// Write Prometheus metrics to FILE
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     metrics: Option<PathBuf>,
 
-    /// Also append the report to FILE as text, whatever -q says
-    #[arg(long, value_name = "FILE")]
+    /// Append the report to FILE, also with -q
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     log: Option<PathBuf>,
 
     #[command(flatten)]
     pub(super) profile: ProfileArgs,
 
-    /// Every profile of the configuration file, one after the other
-    #[arg(long, conflicts_with_all = ["profile", "session_dir", "map", "home"])]
+    /// Run with every profile of the configuration file, one after the other
+    #[arg(
+        long,
+        conflicts_with_all = ["profile", "session_dir", "map", "home"],
+        help_heading = WHERE
+    )]
     pub(super) all_profiles: bool,
 
     #[command(flatten)]

@@ -6,18 +6,22 @@ mod doctor;
 mod hold;
 mod keepalive;
 mod options;
+mod order;
 mod schedule;
 mod serve;
 mod set_key;
 mod shell;
+mod short_help;
 pub(crate) mod ui;
 
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use args::{Command, ListArgs, ShowArgs, UndoArgs};
-use clap::CommandFactory;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches};
 use options::ConfigArgs;
+use std::ffi::OsString;
 
 use crate::commands::{config, demo, history, list, undo};
 use crate::config::{Environment, Format, Layer, Settings};
@@ -29,6 +33,21 @@ use crate::report::{Look, write_list, write_list_json};
 
 pub use args::Cli;
 pub use ui::fail;
+
+/// Parses the words that were typed, of which the first is the program.
+///
+/// # Errors
+/// Help, the version, or what is wrong with them: for [`no_run`].
+pub fn parse(words: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    if order::asks_for_short_help(&words) {
+        let help = short_help::short_help(&command);
+        command = command.override_help(help);
+    }
+
+    let words = order::options_last(&command, words);
+    Cli::from_arg_matches(&command.try_get_matches_from(words)?)
+}
 
 /// Runs the command that was typed; the failure is printed by [`fail`].
 ///
@@ -52,6 +71,7 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
     match command {
         Command::Demo => demo::run(&interrupt),
         Command::Completions(args) => args.run(Cli::command(), &mut io::stdout().lock()),
+        Command::Help(args) => args.run(Cli::command()),
         Command::Man(args) => args.run(Cli::command(), &mut io::stdout().lock()),
         Command::Undo(args) => undo(&args, &settings(&args.config)?, now, &interrupt),
         Command::History(args) => {
@@ -67,7 +87,7 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
         Command::Config(args) => show(&args, &settings(&args.config)?),
         Command::Clean(args) => clean::run(&args, &settings(&args.run.config)?, now, &interrupt),
         Command::Hold(args) => args.run(environment, clock),
-        Command::Keep(command) => command.run(environment, clock, &interrupt),
+        Command::Keepalive(command) => command.run(environment, clock, &interrupt),
         Command::Schedule(command) => schedule::run(command, environment, now),
     }
 }
@@ -194,21 +214,43 @@ fn warn(warnings: &[Warning], whose: &str) {
 /// Prints help, the version, or what is wrong with what was typed.
 pub fn no_run(answer: &clap::Error, environment: &Environment) -> Exit {
     ui::set_color(None, environment);
-    if answer.use_stderr() {
-        // What was typed is in there, and may hold anything.
-        let text = answer.render().to_string();
-        let text = text.strip_prefix("error: ").unwrap_or(&text);
-        // One error, one line; usage and tips come below.
-        let (error, more) = text.split_once("\n\n").unwrap_or((text, ""));
-        let error: Vec<&str> = error.lines().map(str::trim).collect();
-        ui::error(&error.join(" "));
-        for line in more.lines() {
-            ui::note(line);
-        }
+    // A command that was typed without its subcommand: its help says what is missing.
+    if answer.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = answer.print();
         return Exit::Usage;
     }
+
+    if answer.use_stderr() {
+        wrong_usage(&answer.render().to_string());
+        return Exit::Usage;
+    }
+
     match answer.print() {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Failed,
         _ => Exit::Done,
     }
+}
+
+/// Prints clap's text about wrong usage as an error, the usage and hints. What was typed is in it, and
+/// may hold anything.
+fn wrong_usage(text: &str) {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let (error, more) = text.split_once("\n\n").unwrap_or((text, ""));
+    let error: Vec<&str> = error.lines().map(str::trim).collect();
+    ui::error(&error.join(" "));
+
+    let mut command = "session-warden".to_owned();
+    for line in more.lines().filter(|line| !line.is_empty()) {
+        if let Some(tip) = line.trim_start().strip_prefix("tip: ") {
+            ui::hint(tip);
+        } else if !line.starts_with("For more information") {
+            ui::note(line);
+        }
+        if let Some(usage) = line.strip_prefix("Usage: ") {
+            let is_name = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+            let names: Vec<&str> = usage.split(' ').take_while(is_name).collect();
+            command = names.join(" ");
+        }
+    }
+    ui::hint(&format!("'{command} --help' shows all options"));
 }

@@ -9,61 +9,71 @@ use crate::config::{Bridge, Color, Format, Idle, Layer, Place};
 use crate::domain::{Clock, IdleThreshold, Missing, Patterns};
 use crate::provider::PROVIDERS;
 
+/// The headings of the help that several groups of options share.
+pub(super) const REMOVE: &str = "What to remove";
+pub(super) const WHERE: &str = "Where";
+pub(super) const OUTPUT: &str = "Output";
+
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = REMOVE)]
 pub(super) struct ThresholdArgs {
-    /// Idle threshold in hours, fractions allowed; 1 second to 100 years [default: 2]
+    /// Idle threshold in hours, such as 2 or 0.5 [default: 2]
     #[arg(long, value_name = "H", value_parser = hours, allow_hyphen_values = true)]
     hours: Option<IdleThreshold>,
 
-    /// The same as a duration: 90m, 2h, '1d 12h'
+    /// Idle threshold as a duration, such as 90m, 2h or '1d 12h'
     #[arg(long, value_name = "DURATION", value_parser = duration, allow_hyphen_values = true, conflicts_with = "hours")]
     idle: Option<IdleThreshold>,
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = WHERE)]
 pub(super) struct PlaceArgs {
     #[arg(
         long,
         value_name = "DIR",
-        help = "The folder of session_map.json [default: $CLAUDE_SESSION_DIR, else /tmp/claude_sessions]"
+        help = "Folder of session_map.json [default: $CLAUDE_SESSION_DIR or /tmp/claude_sessions]"
     )]
     session_dir: Option<PathBuf>,
 
-    /// The map itself, wherever it is
+    /// The session map itself
     #[arg(long, value_name = "FILE", conflicts_with = "session_dir")]
     map: Option<PathBuf>,
 
-    /// Whose CLI sessions to look at; beats the CLIs' own variables [default: the user's home]
+    /// Home folder of the CLIs' user, instead of the CLIs' own variables [default: yours]
     #[arg(long, value_name = "DIR")]
     home: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Bridge")]
 pub(super) struct BridgeArgs {
-    /// Ask a running bridge to let go, instead of editing its file [default: auto; with --map, off]
+    /// Ask a running bridge instead of editing its file [default: auto; off with --map]
     #[arg(long, value_name = "URL|auto|off", value_parser = bridge)]
     bridge: Option<Bridge>,
 
-    /// Let --bridge name an address that is not loopback
+    /// Allow a bridge that runs on another machine
     #[arg(long)]
     pub(super) allow_remote_bridge: bool,
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = REMOVE)]
 pub(super) struct JudgeArgs {
-    /// Where a session's file is gone [default: remove, unless all of a CLI's mappings are missing]
+    /// What to do with mappings whose session has no file [default: remove, unless that is true of all
+    /// mappings of a CLI]
     #[arg(long, value_name = "remove|keep", hide_possible_values = true)]
     missing: Option<MissingArg>,
 
-    /// What counts as last use: the files' mtime, or the newest record in them [default: mtime]
+    /// Take the time of last use from the files' mtime or from the newest record in them [default: mtime]
     #[arg(long, value_name = "mtime|record", hide_possible_values = true)]
     clock: Option<ClockArg>,
 
-    /// Never let go what matches: a glob over chat id, session id and model/chat (repeatable)
-    #[arg(long, value_name = "PATTERN", value_parser = pattern)]
+    /// Keep mappings that match: a glob over chat, session and model/chat (repeatable)
+    #[arg(long, value_name = "PATTERN", value_parser = pattern, help_heading = "What to keep")]
     pin: Vec<String>,
 
-    /// Only this provider: claude, codex, gemini or vibe (repeatable)
+    /// Only mappings of this CLI: claude, codex, gemini or vibe (repeatable)
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PROVIDERS.iter().map(|provider| provider.name)), hide_possible_values = true)]
     provider: Vec<String>,
 }
@@ -75,16 +85,17 @@ pub(super) struct AskArgs {
     threshold: ThresholdArgs,
 
     #[command(flatten)]
+    judge: JudgeArgs,
+
+    #[command(flatten)]
     place: PlaceArgs,
 
     #[command(flatten)]
     pub(super) bridge: BridgeArgs,
-
-    #[command(flatten)]
-    judge: JudgeArgs,
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = OUTPUT)]
 pub(super) struct FormatArgs {
     /// Print text or JSON [default: text]
     #[arg(long, value_name = "text|json", hide_possible_values = true)]
@@ -96,35 +107,39 @@ pub(super) struct FormatArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = OUTPUT)]
 pub(super) struct ColorArgs {
-    /// When to use colours: auto, always or never [default: auto]
+    /// Use colours: auto, always or never [default: auto]
     #[arg(long, value_name = "WHEN", hide_possible_values = true)]
     color: Option<ColorArg>,
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = WHERE)]
 pub(super) struct ProfileArgs {
-    /// The bridge of that name in the configuration file
+    /// Use this profile of the configuration file
     #[arg(long, value_name = "NAME")]
     pub(super) profile: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = WHERE)]
 pub(super) struct ConfigArgs {
     #[arg(
         long,
         value_name = "FILE",
-        help = "The configuration file [default: $XDG_CONFIG_HOME/session-warden/config.toml, else ~/.config/session-warden/config.toml]"
+        help = "Configuration file [default: ~/.config/session-warden/config.toml]"
     )]
     pub(super) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = WHERE)]
 pub(super) struct StateArgs {
     #[arg(
         long,
         value_name = "DIR",
-        help = "The folder of what runs remember and what is held [default: $XDG_STATE_HOME/session-warden, else ~/.local/state/session-warden]"
+        help = "Folder of the journal, holds and pins [default: ~/.local/state/session-warden]"
     )]
     state_dir: Option<PathBuf>,
 }

@@ -35,6 +35,42 @@ impl CompletionsArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+pub(super) struct HelpArgs {
+    /// The command, such as `clean` or `schedule install` [default: the program itself]
+    command: Vec<String>,
+}
+
+impl HelpArgs {
+    /// Prints the help of the command that was named.
+    ///
+    /// # Errors
+    /// Exit code 2 if there is no such command.
+    pub(super) fn run(self, root: clap::Command) -> Result<Exit, Failure> {
+        let mut command = root;
+        command.build();
+        let mut path = command.get_name().to_owned();
+        for name in self.command {
+            let Some(found) = command.find_subcommand(&name) else {
+                let message = format!("{path} has no command '{name}'");
+                let failure = Failure { exit: Exit::Usage, ..Failure::new(message) };
+                return Err(failure.hint(format!("'{path} --help' lists what it has")));
+            };
+            path = format!("{path} {name}");
+            command = found.clone();
+        }
+
+        match command.print_help() {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                let why = crate::disk::words(&error);
+                Err(Failure::new(format!("cannot write the help: {why}"))
+                    .hint("check where standard output leads"))
+            }
+            _ => Ok(Exit::Done),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Args)]
 pub(super) struct ManArgs {
     /// The command whose page is printed [default: the program itself]
     command: Vec<String>,

@@ -132,7 +132,7 @@ fn help_and_version_go_to_standard_output() {
         let ran = env.run(line);
         ran.exits(0);
         assert!(ran.err.is_empty() && !ran.out.is_empty(), "{ran:?}");
-        assert!(ran.out.lines().all(|line| line.chars().count() <= 80), "{}", ran.out);
+        assert!(ran.out.lines().all(|line| line.chars().count() <= 100), "{}", ran.out);
     }
 }
 

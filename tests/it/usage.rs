@@ -112,20 +112,120 @@ fn what_is_not_known_is_refused() {
     }
 }
 
-#[test]
-fn an_option_before_a_command_is_never_ignored() {
-    for command in ["clean", "demo"] {
-        refused(["--dry-run", command], &["--dry-run", command]);
-        refused(["-n", command], &["--dry-run", command]);
-        refused(["-v", command], &["--verbose", command]);
-        refused(["--max-remove", "0", command], &["--max-remove", command]);
-        refused(["--home", "home", command], &["--home", command]);
-        refused(["--hours", "1", command], &["--hours", command]);
-        refused(["--missing", "keep", command], &["--missing", command]);
-        refused(["--provider", "codex", command], &["--provider", command]);
-        refused(["--bridge", "off", command], &[command]);
-        refused(["--format", "text", command], &[command]);
+/// The same options before and after the command have the same effect.
+#[track_caller]
+fn same(before: &str, after: &str) {
+    let (env, other) = (three_go(), three_go());
+    let (mut ran, mut expected) = (env.run(before), other.run(after));
+    for (ran, env) in [(&mut ran, &env), (&mut expected, &other)] {
+        let root = env.path("").to_string_lossy().into_owned();
+        ran.out = ran.out.replace(&root, "/");
+        ran.err = ran.err.replace(&root, "/");
     }
+    assert_eq!((ran.code, &ran.err), (expected.code, &expected.err), "{before}");
+    assert_eq!(ran.out.lines().count(), expected.out.lines().count(), "{before}");
+    assert_eq!(env.map_now(), other.map_now(), "{before}");
+}
+
+#[test]
+fn an_option_before_a_command_means_the_same_as_after_it() {
+    same("-n clean", "clean -n");
+    same("--dry-run clean -v", "clean --dry-run -v");
+    same("--max-remove 0 clean", "clean --max-remove 0");
+    same("--max-remove=0 clean", "clean --max-remove=0");
+    same("--missing keep --provider codex clean", "clean --missing keep --provider codex");
+    same("--provider claude list --provider codex", "list --provider claude --provider codex");
+    same("--home home list", "list --home home");
+    same("-vn --hours 1 clean", "clean -vn --hours 1");
+    same("--state-dir s history", "history --state-dir s");
+    same("--state-dir s keepalive status", "keepalive status --state-dir s");
+    same("keepalive --state-dir s status", "keepalive status --state-dir s");
+    same("--state-dir s hold list", "hold list --state-dir s");
+    same("-n undo", "undo -n");
+}
+
+#[test]
+fn lists_add_up_over_both_places() {
+    let env = three_go();
+    env.run("--pin i clean --pin k --bridge off").exits(0);
+    let expected = json!({"claude-cli": {"a": ACTIVE, "i": IDLE}, "codex-cli": {"k": IDLE}});
+    assert_eq!(env.map_now(), expected);
+}
+
+#[test]
+fn duplicates_and_conflicts_hold_across_both_places() {
+    refused(["--hours", "1", "clean", "--hours", "2"], &["--hours", "multiple times"]);
+    refused(["--state-dir", "a", "history", "--state-dir", "a"], &["--state-dir"]);
+    refused(["-n", "clean", "-n"], &["--dry-run", "multiple times"]);
+    refused(["--hours", "1", "clean", "--idle", "2h"], &["--hours", "--idle"]);
+    refused(["--map", "m", "list", "--session-dir", "d"], &["--map", "--session-dir"]);
+    refused(["-q", "clean", "-v"], &["--quiet", "--verbose"]);
+    refused(["--json", "clean", "--format", "text"], &["--json", "--format"]);
+}
+
+#[test]
+fn an_option_that_the_command_does_not_have_is_refused() {
+    for options in [&["-n"][..], &["--hours", "1"], &["--pin", "x"], &["-v"], &["--unmapped"]] {
+        let env = mapped();
+        let words = options.iter().copied().chain(["demo"]);
+        let ran = crate::env::Ran::of(&mut env.command(words));
+        ran.exits(2).says(&[
+            options[0],
+            "error: unexpected argument",
+            "Usage: session-warden demo",
+        ]);
+        assert_eq!(
+            ran.err.lines().last(),
+            Some("hint: 'session-warden demo --help' shows all options")
+        );
+        assert_eq!(env.map_bytes(), both().as_bytes());
+    }
+    refused(["--unmapped", "clean"], &["--unmapped"]);
+    refused(["--chat", "x", "list"], &["--chat"]);
+}
+
+#[test]
+fn a_command_without_its_subcommand_prints_its_help() {
+    let env = mapped();
+    for command in ["keepalive", "schedule"] {
+        let ran = env.run(command);
+        ran.exits(2);
+        assert_eq!(ran.out, "");
+        assert_eq!(ran.err, env.run(&format!("{command} --help")).exits(0).out);
+    }
+}
+
+#[test]
+fn help_is_a_command_too() {
+    let env = mapped();
+    for command in ["", " clean", " schedule install", " keepalive run", " help"] {
+        let ran = env.run(&format!("help{command}"));
+        ran.exits(0);
+        let words = command.trim_start();
+        assert_eq!(ran.out, env.run(format!("{words} --help").trim_start()).exits(0).out);
+        assert_eq!(ran.err, "");
+    }
+    env.run("help nope").exits(2).says(&["error: session-warden has no command 'nope'", "hint: "]);
+    env.run("help clean nope").exits(2).says(&["session-warden clean has no command 'nope'"]);
+}
+
+#[test]
+fn the_short_help_fits_a_screen_and_names_what_exists() {
+    let env = mapped();
+    let (short, long) = (env.run("-h").out, env.run("--help").out);
+    assert!(short.lines().count() <= 24, "{short}");
+    assert!(short.lines().all(|line| line.chars().count() <= 80), "{short}");
+    assert_eq!(env.run("-n -h").out, short);
+    let mut shown = 0;
+    for line in short.lines().skip_while(|line| *line != "Commands:").skip(1) {
+        let word = line.trim_start().trim_start_matches("-n, ").trim_start_matches("-h, ");
+        let Some(name) = word.split_whitespace().next().filter(|_| line.starts_with("  ")) else {
+            continue;
+        };
+        assert!(long.contains(name), "{name}");
+        shown += 1;
+    }
+    assert!(shown >= 9, "{short}");
 }
 
 #[test]
@@ -134,7 +234,7 @@ fn help_and_version_are_no_errors() {
     for line in ["--help", "-h", "clean --help", "demo --help", "--version", "-V"] {
         let ran = env.run(line);
         assert!(ran.code == 0 && ran.err.is_empty() && !ran.out.is_empty(), "{ran:?}");
-        assert!(ran.out.lines().all(|line| line.chars().count() <= 80), "{}", ran.out);
+        assert!(ran.out.lines().all(|line| line.chars().count() <= 100), "{}", ran.out);
     }
     assert_eq!(env.run("--version").out, format!("session-warden {}\n", env!("CARGO_PKG_VERSION")));
     assert_eq!(env.map_bytes(), both().as_bytes());
