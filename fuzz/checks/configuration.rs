@@ -98,7 +98,7 @@ fn is_placed(failure: &Failure, moved: &Failure, above: usize, lines: usize, pat
 /// What holds in the end is possible, and shown with where it came from.
 fn holds(file: &ConfigFile, profile: Option<&str>, clean: &Clean, shown: &[Shown]) {
     let of_clis = (0..PROVIDERS.len()).map(|place| clean.idle.of(place));
-    for threshold in of_clis.chain([clean.idle.usual]) {
+    for threshold in of_clis.chain([&clean.idle.usual]) {
         assert!(THRESHOLDS.contains(&threshold.seconds()), "{threshold}");
     }
     assert!(clean.map.is_absolute());
@@ -197,7 +197,7 @@ fn layer(layer: &Layer, into: &mut String) {
 
 fn idle(idle: &Idle) -> String {
     let mut parts: Vec<String> = Vec::new();
-    parts.extend(idle.usual.map(|usual| format!("default = \"{}s\"", usual.seconds())));
+    parts.extend(idle.usual.as_ref().map(|usual| format!("default = \"{}s\"", usual.seconds())));
     let special = |(place, threshold): &(usize, session_warden::domain::IdleThreshold)| {
         format!("{} = \"{}s\"", PROVIDERS[*place].name, threshold.seconds())
     };

@@ -64,6 +64,9 @@ fn one(config: &Clean, now: Timestamp, interrupt: &Interrupt) -> Result<Exit, Fa
     if config.verbosity != Verbosity::Quiet || exit != Exit::Done {
         exit = reported(write(run, config, &mut out()), exit);
         warn(run.warnings(), "");
+        if let Some(hint) = run.hint() {
+            ui::hint(hint);
+        }
     }
     done.exit = stopped_late(run, interrupt, exit);
     done.log();
@@ -94,6 +97,9 @@ fn all(configs: &[Clean], now: Timestamp, interrupt: &Interrupt) -> Exit {
                         reported(rest.and_then(|()| write(run, config, &mut out)), done.exit);
                 }
                 warn(run.warnings(), &format!("profile {name}: "));
+                if let Some(hint) = run.hint() {
+                    ui::hint(&format!("profile {name}: {hint}"));
+                }
                 done.exit = stopped_late(run, interrupt, done.exit);
             }
             Ok(run) => done.exit = stopped_late(run, interrupt, done.exit),
@@ -165,10 +171,11 @@ impl<'c> Done<'c> {
         let mut text = Vec::new();
         let made = match &self.ran {
             Ok(run) => {
-                let all = self.config.dry_run || self.config.verbosity == Verbosity::Verbose;
-                let made = writeln!(text, "== {time}").and_then(|()| {
-                    write_text(&run.report(), Look { color: false, all }, &mut text)
-                });
+                let times = self.config.verbosity == Verbosity::Verbose;
+                let all = self.config.dry_run || times;
+                let look = Look { all, times, ..Look::default() };
+                let made = writeln!(text, "== {time}")
+                    .and_then(|()| write_text(&run.report(), look, &mut text));
                 let warnings = run.warnings().iter().map(one_line);
                 text.extend(warnings.flat_map(|line| format!("warning: {line}\n").into_bytes()));
                 made
@@ -247,8 +254,8 @@ fn write(run: &Run, config: &Clean, out: &mut dyn Write) -> io::Result<()> {
     match config.format {
         Format::Json => write_json(&report, out)?,
         Format::Text => {
-            let all = config.dry_run || config.verbosity == Verbosity::Verbose;
-            write_text(&report, Look { color: config.color, all }, out)?;
+            let times = config.verbosity == Verbosity::Verbose;
+            write_text(&report, ui::look(config.color, config.dry_run || times, times), out)?;
         }
     }
     out.flush()

@@ -6,12 +6,12 @@ use std::io::{self, BufWriter, Write};
 use super::options::{
     BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, PlaceArgs, ProfileArgs, StateArgs,
 };
-use super::said;
+use super::{said, ui};
 use crate::commands::doctor;
 use crate::config::{Format, Layer, Settings};
 use crate::disk::interrupt::Interrupt;
 use crate::domain::{Exit, Failure, Timestamp};
-use crate::report::{Counts, Look, write_checks, write_checks_json};
+use crate::report::{Counts, write_checks, write_checks_json};
 
 pub(super) const AFTER_HELP: &str = "\
 Exit codes:
@@ -58,7 +58,7 @@ impl DoctorArgs {
         let (clean, shown) = settings.resolve(&self.layer(), self.profile.profile.as_deref())?;
         let checks = doctor::run(&clean, &shown, now, interrupt)?;
         let mut out = BufWriter::new(io::stdout().lock());
-        let look = Look { color: clean.color, all: false };
+        let look = ui::look(clean.color, false, false);
         let written = match clean.format {
             Format::Text => write_checks(&checks, look, &mut out),
             Format::Json => write_checks_json(&checks, &mut out),

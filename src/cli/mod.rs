@@ -29,7 +29,7 @@ use crate::disk::interrupt::Interrupt;
 use crate::disk::words;
 use crate::domain::{Exit, Failure, Timestamp, Warning};
 use crate::journal::Journal;
-use crate::report::{Look, write_list, write_list_json};
+use crate::report::{write_list, write_list_json};
 
 pub use args::Cli;
 pub use ui::fail;
@@ -55,7 +55,7 @@ pub fn parse(words: Vec<OsString>) -> Result<Cli, clap::Error> {
 /// Whatever keeps the command from its work.
 pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Result<Exit, Failure> {
     let now = clock();
-    ui::set_color(cli.color(), environment);
+    ui::set_up(cli.color(), environment);
     let command = cli.command.unwrap_or(Command::Clean(cli.clean));
     let interrupt = match &command {
         // Signals are for the command that it runs, and not for us.
@@ -151,7 +151,7 @@ fn list(
             let terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
             let width = columns.or_else(terminal).unwrap_or(WIDE);
             let home = environment.get("HOME").and_then(|home| home.into_string().ok());
-            let look = Look { color: clean.color, all: args.verbose };
+            let look = ui::look(clean.color, args.verbose, args.verbose);
             write_list(&all, look, width, home.as_deref(), &mut out)
         }
     };
@@ -213,7 +213,7 @@ fn warn(warnings: &[Warning], whose: &str) {
 
 /// Prints help, the version, or what is wrong with what was typed.
 pub fn no_run(answer: &clap::Error, environment: &Environment) -> Exit {
-    ui::set_color(None, environment);
+    ui::set_up(None, environment);
     // A command that was typed without its subcommand: its help says what is missing.
     if answer.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         let _ = answer.print();

@@ -206,7 +206,7 @@ impl AskArgs {
 
 impl ThresholdArgs {
     pub(super) fn say(&self, layer: &mut Layer) {
-        layer.idle = self.hours.or(self.idle).map(Idle::from);
+        layer.idle = self.hours.clone().or_else(|| self.idle.clone()).map(Idle::from);
     }
 }
 

@@ -2,23 +2,43 @@
 
 use owo_colors::{OwoColorize, Style};
 use std::io::{self, IsTerminal, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::config::{Color, Environment};
 use crate::domain::Failure;
 use crate::provider::web::SessionKey;
+use crate::report::Look;
 use crate::report::escape::escape;
 
-/// True once [`set_color`] has decided for colours.
+/// The width of a terminal that does not say.
+const WIDTH_OF_OLD: usize = 80;
+
+/// True once [`set_up`] has decided for colours.
 static IS_COLORED: AtomicBool = AtomicBool::new(false);
 
-/// Decides from `--color`, the environment and standard error whether messages have colours.
-pub(super) fn set_color(when: Option<Color>, environment: &Environment) {
+/// The width of the terminal that standard output is; 0 if it is none.
+static WIDTH: AtomicUsize = AtomicUsize::new(0);
+
+/// Returns how a report is to look: cut to the terminal and with local times if there is one.
+pub(super) fn look(color: bool, all: bool, times: bool) -> Look {
+    let width = Some(WIDTH.load(Ordering::Relaxed)).filter(|width| *width > 0);
+    Look { color, all, times, width, local: width.is_some() }
+}
+
+/// Decides from `--color`, the environment and standard error whether messages have colours, and finds
+/// the width of the terminal.
+pub(super) fn set_up(when: Option<Color>, environment: &Environment) {
     let is_colored = match when {
         Some(Color::Always) => true,
         Some(Color::Never) => false,
         None | Some(Color::Auto) => environment.wants_color(io::stderr().is_terminal()),
     };
+    if io::stdout().is_terminal() {
+        let columns = environment.get("COLUMNS").and_then(|text| text.to_str()?.parse().ok());
+        let terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+        let width = columns.or_else(terminal).unwrap_or(WIDTH_OF_OLD);
+        WIDTH.store(width, Ordering::Relaxed);
+    }
     IS_COLORED.store(is_colored, Ordering::Relaxed);
 }
 

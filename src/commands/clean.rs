@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::held::sweep;
+use super::no_map::no_map;
 use super::second_look::{Observer, SecondLook};
 use crate::bridge::{self, Access, MapHolder, Removal};
 use crate::config::{self, Clean};
@@ -33,6 +34,7 @@ pub struct Run {
     plan: Plan,
     observations: Observations,
     warnings: Vec<Warning>,
+    hint: Option<String>,
 }
 
 /// Lets idle mappings go, or in a dry run says which would go.
@@ -60,8 +62,13 @@ pub fn run_on(
     let id = run_id(now, config);
     let mut warnings = holder.warnings();
     let mut changed = false;
+    let mut hint = None;
     let (plan, observations) = match holder.map() {
-        None => (Plan::default(), Observations::default()),
+        None => {
+            let journal = config.state_dir().map(|folder| Journal::at(&folder));
+            hint = Some(no_map(config, journal.ok().as_ref())?);
+            (Plan::default(), Observations::default())
+        }
         Some(map) => {
             let observer =
                 Observer { config, map, map_owner: holder.owner(), now, policies: &policies };
@@ -91,6 +98,8 @@ pub fn run_on(
                 let holder = holder.as_ref();
                 let look = (&observer, memories);
                 changed = apply(holder, &journal, &id, look, &mut plan, &mut observations)?;
+                // Only the next run that finds no map asks for it.
+                let _ = journal.record_map(&config.map);
             }
             warnings.extend(odd_models(map, config));
             warnings.append(&mut observations.warnings);
@@ -117,6 +126,7 @@ pub fn run_on(
         plan,
         observations,
         warnings,
+        hint,
     };
     Ok(run)
 }
@@ -368,6 +378,11 @@ impl Run {
     /// The user id of the map's owner, where it has one.
     pub fn map_owner(&self) -> Option<u32> {
         self.holder.owner()
+    }
+
+    /// What to do if there is no map.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 
     /// What went wrong.

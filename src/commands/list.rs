@@ -75,7 +75,7 @@ pub fn run(
         listed: now,
         source: report.source.clone(),
         has_map: report.map.is_some(),
-        threshold: report.thresholds.usual,
+        threshold: report.thresholds.usual.clone(),
         unmapped: options.unmapped,
         sessions: all,
         warnings,

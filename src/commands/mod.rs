@@ -13,6 +13,7 @@ pub mod keepalive;
 pub mod keepalive_timer;
 pub mod list;
 pub mod man;
+mod no_map;
 mod page;
 pub mod schedule;
 mod second_look;

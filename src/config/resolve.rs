@@ -166,9 +166,9 @@ impl Layers<'_> {
         let yes_no = |value: &bool| value.to_string();
         let dry_run = self.setting("dry_run", |layer| &layer.dry_run, false, yes_no);
         let idle = self.idle();
-        let (map, is_map_named, map_is_said) = self.map()?;
+        let place = self.map()?;
         let home = self.home(environment)?;
-        let (bridge, _) = self.bridge(is_map_named, environment)?;
+        let (bridge, _) = self.bridge(place.is_named, environment)?;
         let missing = self.setting(
             "missing",
             |layer| &layer.missing,
@@ -226,16 +226,17 @@ impl Layers<'_> {
         let state_dir =
             self.path("state_dir", "XDG_STATE_HOME", |layer| &layer.state_dir, &home_state)?;
         for (option, file) in [("metrics", &metrics), ("log", &log)] {
-            if file.as_ref() == Some(&map) {
-                return Err(usage(format!("--{option} {} is the map itself", map.display())));
+            if file.as_ref() == Some(&place.map) {
+                return Err(usage(format!("--{option} {} is the map itself", place.map.display())));
             }
         }
         self.roots(&home, environment);
         Ok(Clean {
             dry_run,
             idle,
-            map,
-            map_is_said,
+            map: place.map,
+            map_is_said: place.is_said,
+            named_place: place.named_place,
             home,
             environment: environment.clone(),
             bridge,

@@ -13,6 +13,17 @@ use crate::provider::PROVIDERS;
 /// The port that a bridge listens at unless it is told otherwise.
 const BRIDGE_PORT: u16 = 8000;
 
+/// Where the map is.
+pub(super) struct MapPlace {
+    pub(super) map: PathBuf,
+    /// True if the file itself was named, not its folder.
+    pub(super) is_named: bool,
+    /// True if a flag, a profile or the file says where it is.
+    pub(super) is_said: bool,
+    /// What was named.
+    pub(super) named_place: Option<PathBuf>,
+}
+
 impl Layers<'_> {
     /// Whoever says the usual threshold says all of them; who says only some providers' own leaves
     /// the others to what is said below.
@@ -42,16 +53,21 @@ impl Layers<'_> {
     }
 
     /// Where the map is, whether the file itself was named, and whether anybody said either.
-    pub(super) fn map(&mut self) -> Result<(PathBuf, bool, bool), Failure> {
+    pub(super) fn map(&mut self) -> Result<MapPlace, Failure> {
         let default = (Place::Folder(SESSION_DIR.into()), Origin::Default);
         let said = self.pick("CLAUDE_SESSION_DIR", |layer| &layer.place).unwrap_or(default);
         let (map, is_named) = match &said.0 {
             Place::Folder(folder) => (absolute(&folder.join(MAP_NAME))?, false),
             Place::File(map) => (absolute(map)?, true),
         };
+        let named_place = match &said {
+            (_, Origin::Default) => None,
+            (Place::Folder(folder), _) => Some(absolute(folder)?),
+            (Place::File(_), _) => Some(map.clone()),
+        };
         let is_said = !matches!(said.1, Origin::Environment(_) | Origin::Default);
         self.show("map", map.to_string_lossy(), said.1);
-        Ok((map, is_named, is_said))
+        Ok(MapPlace { map, is_named, is_said, named_place })
     }
 
     pub(super) fn home(&mut self, environment: &Environment) -> Result<Home, Failure> {

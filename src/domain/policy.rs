@@ -40,7 +40,7 @@ impl Policies {
         missing: Missing,
     ) -> Self {
         let cutoffs = (0..providers).map(|provider| now.before(thresholds.of(provider)));
-        Self { cutoffs: cutoffs.collect(), usual: now.before(thresholds.usual), missing }
+        Self { cutoffs: cutoffs.collect(), usual: now.before(&thresholds.usual), missing }
     }
 
     /// The usual cutoff.

@@ -121,7 +121,7 @@ fn times_are_added_up_and_written_as_people_and_programs_expect() {
     assert_eq!(time.after(Duration::new(0, 299_999_999)).nanoseconds(), 999_999_999);
     assert_eq!(time.after(Duration::new(0, 300_000_000)), at(1_700_000_001));
     let hour = IdleThreshold::from_hours("1").unwrap();
-    assert_eq!(time.before(hour), Timestamp::new(1_699_996_400, 700_000_000));
+    assert_eq!(time.before(&hour), Timestamp::new(1_699_996_400, 700_000_000));
     assert_eq!(Timestamp::parse("2023-11-14T22:13:20.700Z"), Some(time));
     assert_eq!(Timestamp::parse("2023-11-15T00:13:20.7+02:00"), Some(time));
     assert_eq!(Timestamp::parse("yesterday"), None);
@@ -138,19 +138,19 @@ fn times_are_added_up_and_written_as_people_and_programs_expect() {
 fn each_verdict_has_its_state_and_its_words() {
     use KeepReason as K;
     for (verdict, state, words) in [
-        (Verdict::Keep(K::PutBack), State::Pinned, "put back lately"),
+        (Verdict::Keep(K::PutBack), State::Pinned, "restored recently"),
         (Verdict::Keep(K::Pinned), State::Pinned, "matches --pin"),
         (Verdict::Keep(K::InUse(7)), State::InUse, "process 7"),
         (Verdict::Keep(K::InUse(0)), State::InUse, "another process"),
         (Verdict::Keep(K::Held), State::InUse, "held"),
-        (Verdict::Keep(K::InUseUnknown), State::Unknown, "perhaps in use"),
+        (Verdict::Keep(K::InUseUnknown), State::Unknown, "may be in use"),
         (Verdict::Keep(K::Resident(4121)), State::Resident, "process 4121"),
         (Verdict::Keep(K::ProviderInDoubt), State::Unknown, "CLI in doubt"),
-        (Verdict::Keep(K::Active), State::Active, "used lately"),
+        (Verdict::Keep(K::Active), State::Active, "used recently"),
         (Verdict::Keep(K::MissingKept), State::Missing, "--missing keep"),
         (Verdict::Keep(K::ArchivedKept), State::Archived, "--missing keep"),
         (Verdict::Keep(K::WrongHome), State::Unknown, "wrong home?"),
-        (Verdict::Keep(K::Failed(RemoveReason::Idle)), State::Idle, "not let go"),
+        (Verdict::Keep(K::Failed(RemoveReason::Idle)), State::Idle, "not removed"),
         (Verdict::Remove(RemoveReason::Archived), State::Archived, "cannot be resumed"),
     ] {
         assert_eq!((verdict.state(), verdict.to_string().as_str()), (state, words));
@@ -183,9 +183,9 @@ fn exit_codes_are_those_that_others_rely_on() {
 #[test]
 fn a_provider_has_its_own_threshold_or_the_usual_one() {
     let [one, two] = ["1", "2"].map(|hours| IdleThreshold::from_hours(hours).unwrap());
-    assert_eq!(Thresholds::from(one), Thresholds { usual: one, special: Vec::new() });
-    let thresholds = Thresholds { usual: one, special: vec![(3, two)] };
-    assert_eq!([2, 3, 4].map(|provider| thresholds.of(provider)), [one, two, one]);
+    assert_eq!(Thresholds::from(one.clone()), Thresholds { usual: one.clone(), special: vec![] });
+    let thresholds = Thresholds { usual: one.clone(), special: vec![(3, two.clone())] };
+    assert_eq!([2, 3, 4].map(|provider| thresholds.of(provider).clone()), [one.clone(), two, one]);
     let mut patterns = Patterns::default();
     assert!(patterns.is_empty());
     patterns.add("a*").unwrap();

@@ -2,16 +2,29 @@
 
 use std::fmt;
 
-/// How long a session may rest before its mapping is let go, in whole seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct IdleThreshold(u64);
+/// How long a session may be idle before its mapping is removed, in whole seconds, and how it was
+/// typed.
+#[derive(Debug, Clone)]
+pub struct IdleThreshold {
+    seconds: u64,
+    typed: Option<Box<str>>,
+}
+
+/// Two that were typed in different ways are equal if they are as long.
+impl PartialEq for IdleThreshold {
+    fn eq(&self, other: &Self) -> bool {
+        self.seconds == other.seconds
+    }
+}
+
+impl Eq for IdleThreshold {}
 
 const SHORTEST: f64 = 1.0;
 const LONGEST: f64 = 100.0 * 365.25 * 86_400.0;
 
 impl IdleThreshold {
     /// Two hours.
-    pub const DEFAULT: Self = Self(7_200);
+    pub const DEFAULT: Self = Self { seconds: 7_200, typed: None };
 
     /// From a number of hours, fractions allowed, rounded to the nearest second. The error says
     /// what is wrong, for the middle of a sentence.
@@ -27,7 +40,8 @@ impl IdleThreshold {
             let why = error.to_string().replace(['\n', '\r'], " ");
             format!("not a duration ({why})")
         })?;
-        Self::from_seconds(duration.as_secs_f64())
+        let typed = Some(text.trim().into());
+        Ok(Self { typed, ..Self::from_seconds(duration.as_secs_f64())? })
     }
 
     fn from_seconds(seconds: f64) -> Result<Self, String> {
@@ -40,12 +54,12 @@ impl IdleThreshold {
             clippy::cast_sign_loss,
             reason = "checked just above to lie between 1 and about 3.2e9"
         )]
-        Ok(Self(seconds.round() as u64))
+        Ok(Self { seconds: seconds.round() as u64, typed: None })
     }
 
     /// The threshold in seconds.
-    pub fn seconds(self) -> u64 {
-        self.0
+    pub fn seconds(&self) -> u64 {
+        self.seconds
     }
 }
 
@@ -66,9 +80,9 @@ pub struct Thresholds {
 
 impl Thresholds {
     /// The one of the provider in that place of the table.
-    pub fn of(&self, provider: usize) -> IdleThreshold {
+    pub fn of(&self, provider: usize) -> &IdleThreshold {
         let mut special = self.special.iter();
-        special.find(|(of, _)| *of == provider).map_or(self.usual, |(_, threshold)| *threshold)
+        special.find(|(of, _)| *of == provider).map_or(&self.usual, |(_, threshold)| threshold)
     }
 }
 
@@ -78,11 +92,14 @@ impl From<IdleThreshold> for Thresholds {
     }
 }
 
-/// In hours, with at most four decimals: `2h`, `1.5h`.
+/// A duration as it was typed; hours with at most four decimals: `90m`, `2h`, `1.5h`.
 impl fmt::Display for IdleThreshold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(typed) = &self.typed {
+            return f.write_str(typed);
+        }
         // Ten-thousandths of an hour, rounded; integers keep long thresholds exact.
-        let parts = (self.0 * 10_000 + 1_800) / 3_600;
+        let parts = (self.seconds * 10_000 + 1_800) / 3_600;
         let decimals = format!("{:04}", parts % 10_000);
         let decimals = decimals.trim_end_matches('0');
         let dot = if decimals.is_empty() { "" } else { "." };
@@ -123,7 +140,10 @@ mod tests {
 
     #[test]
     fn durations_are_taken_or_refused() {
-        let seconds = |text| IdleThreshold::from_duration(text).map(IdleThreshold::seconds);
+        let seconds = |text| IdleThreshold::from_duration(text).map(|taken| taken.seconds());
+        let shown = |text| IdleThreshold::from_duration(text).unwrap().to_string();
+        assert_eq!((shown("90m"), shown(" 7d ")), ("90m".to_owned(), "7d".to_owned()));
+        assert_eq!(IdleThreshold::from_duration("120m"), IdleThreshold::from_hours("2"));
         assert_eq!(seconds("90m"), Ok(5_400));
         assert_eq!(seconds("2h"), Ok(7_200));
         assert_eq!(seconds("1d 12h"), Ok(129_600));

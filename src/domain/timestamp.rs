@@ -24,7 +24,7 @@ impl Timestamp {
 
     /// The time one threshold before this one.
     #[must_use]
-    pub fn before(self, threshold: IdleThreshold) -> Self {
+    pub fn before(self, threshold: &IdleThreshold) -> Self {
         let seconds = i64::try_from(threshold.seconds()).unwrap_or(i64::MAX);
         Self { seconds: self.seconds.saturating_sub(seconds), ..self }
     }

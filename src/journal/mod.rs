@@ -4,6 +4,7 @@
 //! Files only grow at their end, but for trimming, which replaces them whole. A line that a killed
 //! run has left half written is passed over.
 
+mod maps;
 mod pins;
 mod removals;
 mod runs;

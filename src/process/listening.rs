@@ -174,6 +174,12 @@ pub fn bridge_on(folder: &Path, processes: &Processes) -> Option<u32> {
     bridge.map(|process| process.id)
 }
 
+/// Returns the folders of maps that the environments of those processes name: of bridges that run.
+pub fn bridge_folders(processes: &Processes) -> Vec<PathBuf> {
+    let bridges = processes.all().iter().filter(|process| is_python(process));
+    bridges.filter_map(|process| Environ::of(process.id)?.session_dir()).collect()
+}
+
 /// Whether a Python runs it, which a script's own name may hide.
 fn is_python(process: &Process) -> bool {
     let is_one = |name: &[u8]| {

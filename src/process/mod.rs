@@ -9,7 +9,9 @@ mod running;
 
 pub use bounded::{Ended, run_bounded};
 pub use child::{Child, NotStarted, become_command, own_program};
-pub use listening::{Whose, bridge_on, folder_of_listener, may_have_folder, whose_listener};
+pub use listening::{
+    Whose, bridge_folders, bridge_on, folder_of_listener, may_have_folder, whose_listener,
+};
 pub use own::{namespace, pid_domain};
 pub use program::{is_claude, named_ancestor, running};
 pub use running::{Process, Processes, is_alive, life, lockers, started};

@@ -155,7 +155,7 @@ mod tests {
 
     fn text(checks: &[Check]) -> String {
         let mut out = Vec::new();
-        write_checks(checks, Look { color: false, all: false }, &mut out).unwrap();
+        write_checks(checks, Look::default(), &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 

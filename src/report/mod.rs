@@ -6,6 +6,7 @@ mod json;
 mod list;
 mod metrics;
 mod shorten;
+mod table;
 mod text;
 
 use serde::Serialize;
@@ -23,9 +24,9 @@ pub use json::{OfProfile, write_json, write_plain, write_profiles};
 pub use list::{List, Listed, write_list, write_list_json};
 pub use metrics::{Measured, write_metrics};
 pub use shorten::{padded, shortened};
-pub use text::{Look, write_text};
+pub use text::{Look, counted, write_text};
 
-/// A time span in at most 7 characters: `45s`, `12m`, `16.2h`, `3d 4h`, `123d`.
+/// A time span in at most 7 characters: `45s`, `12m`, `5h 2m`, `3d 4h`, `123d`.
 pub fn age(seconds: u64) -> String {
     text::age(seconds)
 }

@@ -1,103 +1,125 @@
-//! The report for people: a header, a line for each mapping that goes or needs attention, and the
-//! summary. It fits a terminal of 80 columns.
+//! The report for people: what was looked at, a table of mappings, and the summary.
 
 use owo_colors::{OwoColorize, Style};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::escape::escape;
-use super::shorten::{Shortener, padded, shortened};
+use super::table::{Table, cli};
 use super::{Report, Row};
-use crate::domain::{Action, Clock, Form, KeepReason, RemoveReason, State, Verdict};
+use crate::domain::{Action, Clock, Form, KeepReason, State, Timestamp, Verdict};
 use crate::provider::PROVIDERS;
 
-const CHAT_WIDTH: usize = 18;
-const SESSION_WIDTH: usize = 12;
-
 /// How the text is to look.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Look {
     /// With colours.
     pub color: bool,
-    /// With a line for every mapping.
+    /// With a row for every mapping.
     pub all: bool,
+    /// With every detail: the time of last use, and the folders that were read.
+    pub times: bool,
+    /// The width of the terminal in columns; nothing is cut without one.
+    pub width: Option<usize>,
+    /// With local times, not UTC.
+    pub local: bool,
 }
 
 /// Writes the report as text.
 pub fn write_text(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()> {
     header(report, look, to)?;
-    if report.map.is_some() {
-        groups(report, look, to)?;
+    if report.map.is_none() {
+        return Ok(());
     }
-    summary(report, look, to)
+
+    table(report, look, to)?;
+    rest(report, look, to)?;
+    summary(report, look, to)?;
+    ending(report, to)
 }
 
 fn header(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()> {
-    let title = format!("session-warden {}", env!("CARGO_PKG_VERSION"));
-    let note = if report.dry_run { " (dry run: nothing is changed)" } else { "" };
-    writeln!(to, "{}{note}", look.paint(&title, Style::new().bold()))?;
-    if let Some(profile) = report.profile {
-        writeln!(to, "  profile    {}", escape(profile))?;
+    if report.dry_run {
+        writeln!(to, "{}", look.paint("Dry run: nothing will be changed.", Style::new().bold()))?;
     }
     let path = report.source.map.as_ref().map(|path| escape(&path.to_string_lossy()));
-    let path = path.unwrap_or_default();
     let Some(map) = report.map else {
-        writeln!(to, "  No session map at {path}: nothing to clean.")?;
-        return writeln!(to);
+        let path = path.unwrap_or_default();
+        return writeln!(to, "No session map at {path}: nothing to clean.");
     };
-    let source = &report.source;
-    let form = if map.form() == Form::Legacy { " (legacy form)" } else { "" };
-    if source.map.is_some() {
-        writeln!(to, "  map        {path}{form}")?;
+
+    let thresholds = report.thresholds;
+    let mut line = String::new();
+    if let Some(profile) = report.profile {
+        let _ = write!(line, "{} · ", escape(profile));
     }
-    if !source.why.is_empty() {
-        let how = if source.url.is_some() { "bridge" } else { "file" };
-        writeln!(to, "  source     {how}: {}", escape(&source.why))?;
+    if let Some(path) = path.or_else(|| report.source.url.clone()) {
+        let _ = write!(line, "{path} · ");
     }
-    for (provider, root) in report.roots() {
-        let name = PROVIDERS.get(provider).map_or("", |provider| provider.name);
-        writeln!(to, "  {name:<9}  {}", escape(&root.to_string_lossy()))?;
-    }
-    let (threshold, cutoff) = (report.thresholds.usual, report.cutoff.for_people());
-    writeln!(to, "  threshold  {threshold}, idle if last used before {cutoff}")?;
-    for (provider, threshold) in &report.thresholds.special {
+    let _ = write!(line, "idle after {}", thresholds.usual);
+    for (provider, threshold) in &thresholds.special {
         let name = PROVIDERS.get(*provider).map_or("", |provider| provider.name);
-        writeln!(to, "             {threshold} for {name}")?;
+        let _ = write!(line, ", {threshold} for {name}");
     }
-    let means = match report.clock {
-        Clock::Mtime => "when a session's files were last written",
-        Clock::Record => "the newest record in a session's files",
-    };
-    writeln!(to, "  clock      {}: {means}", report.clock)?;
+    if report.clock == Clock::Record {
+        line += " by the newest record";
+    }
+    if map.form() == Form::Legacy {
+        line += " · legacy form";
+    }
+    writeln!(to, "{line}")?;
+
+    if look.times {
+        if !report.source.why.is_empty() {
+            let how = if report.source.url.is_some() { "bridge" } else { "file" };
+            writeln!(to, "  {how}: {}", escape(&report.source.why))?;
+        }
+        for (provider, root) in report.roots() {
+            let name = PROVIDERS.get(provider).map_or("", |provider| provider.name);
+            writeln!(to, "  {name}: {}", escape(&root.to_string_lossy()))?;
+        }
+        writeln!(to, "  idle if last used before {}", look.time(report.cutoff))?;
+    }
     writeln!(to)
 }
 
-fn groups(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()> {
+/// Writes a row for each mapping that is shown, in the order of the map.
+fn table(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()> {
     // A map can be large, so a row is made when its line is written.
     let is_shown = |row: &Row<'_>| look.all || needs_attention(row);
-    let shown = || report.rows().filter(is_shown);
-    let chats = Shortener::new(shown().map(|row| row.mapping.chat.0), CHAT_WIDTH);
-    let sessions = shown().filter_map(|row| Some(row.mapping.session?.0));
-    let sessions = Shortener::new(sessions, SESSION_WIDTH);
-    let places: Vec<usize> = report
-        .rows()
-        .enumerate()
-        .filter(|(_, row)| is_shown(row))
-        .map(|(place, _)| place)
-        .collect();
-    // Mappings of one model stand together in the map.
-    let model = |place: &usize| report.row(*place).map(|row| row.mapping.model);
-    for group in places.chunk_by(|a, b| model(a) == model(b)) {
-        let mut group = group.to_vec();
-        let used = |place: &usize| report.row(*place).and_then(|row| row.last_used);
-        group.sort_by_key(|place| (used(place).is_none(), used(place)));
-        let name = group.first().and_then(model).unwrap_or_default();
-        writeln!(to, "{}", look.paint(&shortened(&escape(name), 78), Style::new().bold()))?;
-        for row in group.iter().filter_map(|place| report.row(*place)) {
-            line(&row, &chats, &sessions, look, to)?;
-        }
-        writeln!(to)?;
+    if !report.rows().any(|row| is_shown(&row)) {
+        return Ok(());
     }
-    Ok(())
+
+    let table = Table::of(report, look, is_shown);
+    table.header(to)?;
+    for row in report.rows().filter(is_shown) {
+        table.row(&row, to)?;
+    }
+    writeln!(to)
+}
+
+/// Counts the mappings that have no row, for each CLI.
+fn rest(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()> {
+    if look.all {
+        return Ok(());
+    }
+    let mut counts: BTreeMap<(usize, String), (u64, u64)> = BTreeMap::new();
+    for row in report.rows() {
+        let place = PROVIDERS.iter().position(|provider| provider.model == row.mapping.model);
+        let key = (place.unwrap_or(PROVIDERS.len()), cli(&row));
+        let (chats, active) = counts.entry(key).or_default();
+        *chats += 1;
+        *active += u64::from(row.state == State::Active);
+    }
+
+    let mut is_any = false;
+    for ((_, cli), (chats, active)) in counts.iter().filter(|(_, (_, active))| *active > 0) {
+        writeln!(to, "{cli}: {}, {active} active", counted(*chats, "chat"))?;
+        is_any = true;
+    }
+    if is_any { writeln!(to) } else { Ok(()) }
 }
 
 fn needs_attention(row: &Row<'_>) -> bool {
@@ -106,80 +128,74 @@ fn needs_attention(row: &Row<'_>) -> bool {
         || row.reason == Verdict::Keep(KeepReason::UsedMeanwhile)
 }
 
-fn line<'a>(
-    row: &Row<'a>,
-    chats: &Shortener<'a>,
-    sessions: &Shortener<'a>,
-    look: Look,
-    to: &mut dyn Write,
-) -> io::Result<()> {
-    let action = match row.action {
-        Action::Kept => "kept",
-        Action::Removed => "removed",
-        Action::WouldRemove => "would go",
-        Action::Failed => "failed",
-    };
-    let state = format!("{:<8}", row.state);
-    let style = match row.action {
-        Action::Failed => Style::new().red(),
-        _ => style_of(row.state),
-    };
-    let age = row.idle_seconds.map_or_else(|| "-".to_owned(), age);
-    let chat = padded(&chats.shorten(row.mapping.chat.0), CHAT_WIDTH);
-    let session = row.mapping.session.map_or_else(|| "-".to_owned(), |id| sessions.shorten(id.0));
-    let session = padded(&session, SESSION_WIDTH);
-    let reason = match row.reason {
-        Verdict::Remove(RemoveReason::Idle | RemoveReason::Missing)
-        | Verdict::Keep(KeepReason::Active) => String::new(),
-        _ => escape(&row.why()),
-    };
-    let start = format!("  {action:<8} {}", look.paint(&state, style));
-    writeln!(to, "{}", format!("{start} {age:>7}  {chat}  {session}  {reason}").trim_end())?;
-    if let Some(told) = row.held_for() {
-        writeln!(to, "           {}", shortened(&escape(&told), 69))?;
-    }
-    Ok(())
-}
-
 fn summary(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()> {
     let summary = report.summary();
     writeln!(to, "{}", look.paint("Cleanup summary", Style::new().bold()))?;
     writeln!(to, "  Sessions checked: {}", summary.checked)?;
     writeln!(to, "  Active (kept): {}", summary.active)?;
+    let some = |to: &mut dyn Write, label: &str, count: u64| {
+        if count > 0 { writeln!(to, "  {label}: {count}") } else { Ok(()) }
+    };
+    some(to, "In use (kept)", summary.in_use)?;
+    some(to, "Pinned (kept)", summary.pinned)?;
+    some(to, "Resident (kept)", summary.resident)?;
     writeln!(to, "  Idle (>{}): {}", report.thresholds.usual, summary.idle)?;
-    writeln!(to, "  Missing files: {}", summary.missing)?;
-    for (words, count) in [
-        ("In use (kept)", summary.in_use),
-        ("Pinned (kept)", summary.pinned),
-        ("Resident (kept)", summary.resident),
-        ("Archived", summary.archived),
-    ] {
-        if count > 0 {
-            writeln!(to, "  {words}: {count}")?;
-        }
-    }
-    writeln!(to, "  Unknown (kept): {}", summary.unknown)?;
-    if summary.failed > 0 {
-        writeln!(to, "  Failed: {}", summary.failed)?;
-    }
-    let (words, count) = if report.dry_run {
+    some(to, "Missing files", summary.missing)?;
+    some(to, "Archived", summary.archived)?;
+    some(to, "Unknown (kept)", summary.unknown)?;
+    some(to, "Failed", summary.failed)?;
+    let (label, count) = if report.dry_run {
         ("Would clean up", summary.would_remove)
     } else {
         ("Cleaned up", summary.removed)
     };
-    writeln!(to, "  {words}: {count} mappings")
+    writeln!(to, "  {label}: {}", counted(count, "mapping"))
 }
 
-/// A time span in at most 7 characters: `45s`, `12m`, `16.2h`, `3d 4h`, `123d`.
+/// Writes what to do next, if anything was or would be removed.
+fn ending(report: &Report<'_>, to: &mut dyn Write) -> io::Result<()> {
+    let summary = report.summary();
+    if summary.would_remove > 0 {
+        let them = if summary.would_remove == 1 { "it" } else { "them" };
+        writeln!(
+            to,
+            "Nothing was removed. Run the same command without `--dry-run` to remove {them}."
+        )?;
+    }
+    if summary.removed > 0 {
+        let removed = |row: &Row<'_>| row.action == Action::Removed;
+        let models = report.rows().filter(removed).map(|row| row.mapping.model);
+        let of = |model| PROVIDERS.iter().find(|provider| provider.model == model);
+        let resume = models.filter_map(of).next().unwrap_or(&PROVIDERS[0]).resume_command("ID");
+        let mappings = if summary.removed == 1 { "mapping" } else { "mappings" };
+        writeln!(
+            to,
+            "No session was deleted. Resume one with its CLI, for example `{resume}`; \
+             `session-warden undo` restores the {mappings}."
+        )?;
+    }
+    Ok(())
+}
+
+/// `1 mapping`, `2 mappings`.
+pub fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A time span in at most 7 characters: `45s`, `12m`, `5h 2m`, `16h`, `3d 4h`, `123d`.
 pub(super) fn age(seconds: u64) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;
+    let two = |first: u64, unit: &str, second: u64, smaller: &str| match second {
+        0 => format!("{first}{unit}"),
+        _ => format!("{first}{unit} {second}{smaller}"),
+    };
     match seconds {
         0..MINUTE => format!("{seconds}s"),
         MINUTE..HOUR => format!("{}m", seconds / MINUTE),
-        HOUR..DAY => format!("{}.{}h", seconds / HOUR, seconds % HOUR / (HOUR / 10)),
-        _ if seconds < 100 * DAY => format!("{}d {}h", seconds / DAY, seconds % DAY / HOUR),
+        HOUR..DAY => two(seconds / HOUR, "h", seconds % HOUR / MINUTE, "m"),
+        _ if seconds < 100 * DAY => two(seconds / DAY, "d", seconds % DAY / HOUR, "h"),
         _ => format!("{}d", seconds / DAY),
     }
 }
@@ -197,6 +213,20 @@ impl Look {
     pub(super) fn paint(self, text: &str, style: Style) -> String {
         if self.color { text.style(style).to_string() } else { text.to_owned() }
     }
+
+    /// Returns the time as it is shown: local without a zone, or UTC.
+    pub fn time(self, time: Timestamp) -> String {
+        if self.local { local(time) } else { time.for_people() }
+    }
+}
+
+/// `2026-11-21 04:55:07` in the machine's time zone.
+fn local(time: Timestamp) -> String {
+    let utc = time.rfc3339().and_then(|text| chrono::DateTime::parse_from_rfc3339(&text).ok());
+    utc.map_or_else(
+        || time.for_people(),
+        |utc| utc.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M:%S").to_string(),
+    )
 }
 
 #[cfg(test)]
@@ -214,10 +244,11 @@ mod tests {
         check(59, "59s");
         check(60, "1m");
         check(3_599, "59m");
-        check(3_600, "1.0h");
-        check(58_320, "16.2h");
-        check(86_399, "23.9h");
-        check(86_400, "1d 0h");
+        check(3_600, "1h");
+        check(18_179, "5h 2m");
+        check(57_600, "16h");
+        check(86_399, "23h 59m");
+        check(86_400, "1d");
         check(273_600, "3d 4h");
         check(100 * 86_400 - 1, "99d 23h");
         check(100 * 86_400, "100d");

@@ -245,7 +245,7 @@ fn each_cli_is_judged_by_its_own_threshold_also_what_was_put_back() {
     env.config("[clean]\nidle = { claude = '2h', codex = '1s' }\n");
     let report = env.json("");
     assert_eq!((state(&report, "i"), state(&report, "k")), ("pinned", "idle"));
-    assert_eq!(row(&report, "i")["reason"], "put back lately");
+    assert_eq!(row(&report, "i")["reason"], "restored recently");
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn what_cannot_be_read_may_hold_anything() {
     for line in ["-n", "clean"] {
         let report = env.json(line);
         check(&report, ["in_use", "unknown", "active"]);
-        assert_eq!(row(&report, "idle")["reason"], "perhaps in use");
+        assert_eq!(row(&report, "idle")["reason"], "may be in use");
         assert_eq!(report["warnings"][0]["code"], "use_unread", "{report:#}");
         assert!(report["warnings"][0]["path"].as_str().unwrap().ends_with("torn.json"));
         env.run(line).exits(3).says(&["cannot tell which sessions are held", "torn.json"]);

@@ -202,7 +202,7 @@ fn check_untold(env: &TestEnv, provider: &str) {
         ran.exits(3).says(&[&format!("{provider}: cannot tell which sessions are in use")]);
         let report = ran.report();
         assert_eq!(state(&report, "busy"), "unknown", "{report:#}");
-        assert_eq!(row(&report, "busy")["reason"], "perhaps in use");
+        assert_eq!(row(&report, "busy")["reason"], "may be in use");
         assert_eq!(report["warnings"][0]["code"], "use_unread");
     }
 }

@@ -69,7 +69,7 @@ fn clean_then_undo_gives_back_the_map_and_a_clean_right_after_keeps_it() {
         assert_eq!(squeezed(&env.map_bytes()), squeezed(escaped.as_bytes()));
         let report = env.json("");
         assert_eq!(state(&report, "a"), "pinned");
-        assert_eq!(row(&report, "a")["reason"], "put back lately");
+        assert_eq!(row(&report, "a")["reason"], "restored recently");
         assert_eq!(
             report["summary"]["pinned"],
             report["summary"]["checked"].as_u64().unwrap()

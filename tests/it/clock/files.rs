@@ -40,7 +40,7 @@ fn one_of_two_files_with_a_record_of_now_is_enough() {
         let env = TestEnv::new();
         env.file(&gemini_path("w", A, "jsonl"), first, written);
         env.file(&gemini_path("w-copy", A, "jsonl"), second, 9 * MINUTE - written);
-        check(&env, GEMINI, "active", "used lately");
+        check(&env, GEMINI, "active", "used recently");
     }
     for folder in ["-w/", "-other/"] {
         let env = TestEnv::new();
@@ -48,13 +48,13 @@ fn one_of_two_files_with_a_record_of_now_is_enough() {
         let path = |folder: &str| claude_path(A).replace("-w/", folder);
         env.file(&path(folder), claude_line(A, &ago(5 * HOUR)), MINUTE);
         env.file(&path(other), claude_line(A, &ago(HOUR)), HOUR);
-        check(&env, CLAUDE, "active", "used lately");
+        check(&env, CLAUDE, "active", "used recently");
     }
     // Codex's plain file beside the compressed one.
     let env = TestEnv::new();
     env.file(&codex_path(A, "jsonl.zst"), packed(&codex_lines(A, &ago(8 * DAY))), MINUTE);
     env.file(&codex_path(A, "jsonl"), codex_lines(A, &ago(HOUR)), MINUTE);
-    check(&env, "codex-cli", "active", "used lately");
+    check(&env, "codex-cli", "active", "used recently");
     // Both bumped.
     let env = TestEnv::new();
     env.file(&gemini_path("w", A, "jsonl"), old(), MINUTE);
@@ -103,7 +103,7 @@ fn the_records_of_subagents_count_for_their_session() {
             let env = TestEnv::new();
             env.file(&own_path(model), own, own_written);
             env.file(&path, text, MINUTE);
-            check(&env, model, "active", "used lately");
+            check(&env, model, "active", "used recently");
             let report = env.json("-n --clock record");
             let idle = row(&report, "1")["idle_seconds"].as_u64().unwrap();
             assert!((20 * MINUTE..21 * MINUTE).contains(&idle), "{path}: {report:#}");
