@@ -9,6 +9,8 @@ use super::keepalive::{self, KeepaliveCommand};
 use super::options::{
     AskArgs, BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, ProfileArgs, StateArgs,
 };
+use super::pin::{self, PinArgs};
+use super::remove::{self, RemoveArgs};
 use super::schedule::ScheduleCommand;
 use super::shell::{self, CompletionsArgs, ManArgs};
 use crate::commands::list::Sort;
@@ -61,6 +63,12 @@ pub(super) enum Command {
     /// Let idle mappings go (the default command)
     #[command(max_term_width = 80, after_help = AFTER_HELP)]
     Clean(CleanArgs),
+    /// Remove these mappings now
+    #[command(max_term_width = 80, after_help = remove::AFTER_HELP)]
+    Remove(RemoveArgs),
+    /// Never remove these mappings; without an ID, list the pins
+    #[command(max_term_width = 80, after_help = pin::AFTER_HELP)]
+    Pin(PinArgs),
     /// Put back what a run removed
     #[command(max_term_width = 80)]
     Undo(UndoArgs),
@@ -287,6 +295,7 @@ impl Cli {
             None => self.clean.run.color.choice(),
             Some(Command::Clean(args)) => args.run.color.choice(),
             Some(Command::List(args)) => args.color.choice(),
+            Some(Command::Remove(args)) => args.color.choice(),
             Some(Command::Doctor(args)) => args.color.choice(),
             Some(_) => None,
         }

@@ -2,10 +2,13 @@
 
 mod args;
 mod clean;
+mod confirm;
 mod doctor;
 mod hold;
 mod keepalive;
 mod options;
+mod pin;
+mod remove;
 mod schedule;
 mod serve;
 mod set_key;
@@ -53,6 +56,11 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
         Command::Demo => demo::run(&interrupt),
         Command::Completions(args) => args.run(Cli::command(), &mut io::stdout().lock()),
         Command::Man(args) => args.run(Cli::command(), &mut io::stdout().lock()),
+        Command::Remove(args) => {
+            let settings = settings(&args.config)?;
+            args.run(&settings, clock, &interrupt)
+        }
+        Command::Pin(args) => args.run(&settings(&args.config)?, now, &interrupt),
         Command::Undo(args) => undo(&args, &settings(&args.config)?, now, &interrupt),
         Command::History(args) => {
             let journal = journal(&settings(&args.config)?, &args.layer(), None)?;

@@ -129,7 +129,7 @@ fn line<'a>(
     let session = row.mapping.session.map_or_else(|| "-".to_owned(), |id| sessions.shorten(id.0));
     let session = padded(&session, SESSION_WIDTH);
     let reason = match row.reason {
-        Verdict::Remove(RemoveReason::Idle | RemoveReason::Missing)
+        Verdict::Remove(RemoveReason::Idle | RemoveReason::Missing | RemoveReason::ByHand(_))
         | Verdict::Keep(KeepReason::Active) => String::new(),
         _ => escape(&row.why()),
     };
@@ -145,20 +145,22 @@ fn summary(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()
     let summary = report.summary();
     writeln!(to, "{}", look.paint("Cleanup summary", Style::new().bold()))?;
     writeln!(to, "  Sessions checked: {}", summary.checked)?;
-    writeln!(to, "  Active (kept): {}", summary.active)?;
+    // What was named is removed whatever its state.
+    let kept = if report.by_hand { "" } else { " (kept)" };
+    writeln!(to, "  Active{kept}: {}", summary.active)?;
     writeln!(to, "  Idle (>{}): {}", report.thresholds.usual, summary.idle)?;
     writeln!(to, "  Missing files: {}", summary.missing)?;
     for (words, count) in [
         ("In use (kept)", summary.in_use),
         ("Pinned (kept)", summary.pinned),
-        ("Resident (kept)", summary.resident),
+        (if report.by_hand { "Resident" } else { "Resident (kept)" }, summary.resident),
         ("Archived", summary.archived),
     ] {
         if count > 0 {
             writeln!(to, "  {words}: {count}")?;
         }
     }
-    writeln!(to, "  Unknown (kept): {}", summary.unknown)?;
+    writeln!(to, "  Unknown{kept}: {}", summary.unknown)?;
     if summary.failed > 0 {
         writeln!(to, "  Failed: {}", summary.failed)?;
     }
