@@ -131,6 +131,7 @@ fn all(configs: &[Clean], now: Timestamp, interrupt: &Interrupt) -> Exit {
 /// One run, done or failed.
 struct Done<'c> {
     config: &'c Clean,
+    is_by_hand: bool,
     now: Timestamp,
     started: Instant,
     /// How long it took, once it has ended.
@@ -149,7 +150,7 @@ impl<'c> Done<'c> {
         let started = Instant::now();
         let ran = clean::run_on(config, by_hand, now, interrupt);
         let exit = ran.as_ref().map_or_else(|failure| failure.exit, Run::exit);
-        Self { config, now, started, took: None, ran, exit }
+        Self { config, is_by_hand: by_hand.is_some(), now, started, took: None, ran, exit }
     }
 
     /// Writes down how it ended, last, so that this is how it did end.
@@ -167,7 +168,13 @@ impl<'c> Done<'c> {
             }
             // What cannot be written down of a failed run is no news beside its failure.
             Err(failure) => {
-                let _ = clean::write_down_failure(self.config, failure, self.now, took);
+                let _ = clean::write_down_failure(
+                    self.config,
+                    failure,
+                    self.is_by_hand,
+                    self.now,
+                    took,
+                );
             }
         }
     }

@@ -13,10 +13,10 @@ use crate::disk::interrupt::Interrupt;
 use crate::domain::{Exit, Failure, Timestamp};
 
 pub(super) const AFTER_HELP: &str = "\
-A pin is about a chat of a map, so it outlives a new session in that chat. An ID
-is a chat, a session, or a prefix that only one of them has. A chat that is
-mapped under several models needs model/chat. An ID that nothing maps yet pins
-the chat of that name: under its model for model/chat, else under any model.
+A pin is about a chat of a map, so it outlives a new session in that chat. An
+ID is a chat, a session, or a prefix that only one of them has. A chat that is
+mapped under several models needs model/chat. If nothing maps the ID yet, the
+chat of that name is pinned: model/chat under that model, else under any.
 
 Examples:
   session-warden pin website
@@ -25,8 +25,8 @@ Examples:
 
 Exit codes:
   0   done; also if no mapping has the ID yet, with a warning
-  1   failed: an ID matches more than one chat or session, or is not pinned, or
-      the pins cannot be read or written; no pin was changed
+  1   failed: an ID is ambiguous or not pinned, or the pins cannot be read or
+      written; no pin was changed
   2   wrong usage or configuration";
 
 #[derive(Debug, Clone, Args)]

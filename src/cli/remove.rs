@@ -16,10 +16,11 @@ use crate::domain::{Exit, Failure, Timestamp};
 use crate::report::Report;
 
 pub(super) const AFTER_HELP: &str = "\
-An ID is a chat, a session, or a prefix that only one of them has. An exact match
-wins. A chat that is mapped under several models needs model/chat. A session
-names every chat that maps it. Nothing is removed if one of the sessions is in
-use or pinned. The transcripts are kept, and undo restores the mappings.
+An ID is a chat, a session, or a prefix that only one of them has. An exact
+match wins. A chat that is mapped under several models needs model/chat. A
+session names every chat that maps it. Nothing is removed if one of the
+sessions is in use or pinned. No transcript is touched, and undo restores the
+mappings. On a terminal, it asks first.
 
 Examples:
   session-warden remove website
@@ -28,8 +29,8 @@ Examples:
 
 Exit codes:
   0   removed, or with --dry-run: can be removed
-  1   nothing was removed: an ID matches nothing or more than one chat or session,
-      a session is in use or pinned, or the answer was no
+  1   nothing was removed: an ID matches nothing or is ambiguous, a session is
+      in use or pinned, or the answer was no
   2   wrong usage or configuration
   3   done, but not completely; see the warnings
   75  another run holds the lock; nothing was done";

@@ -18,7 +18,7 @@ use crate::domain::{
     Verdict, Warning, WarningCode,
 };
 use crate::journal::{Journal, Ran};
-use crate::process::{self, Processes};
+use crate::process::Processes;
 use crate::provider::{Memories, PROVIDERS};
 use crate::report::Report;
 
@@ -245,22 +245,27 @@ fn apply(
     Ok(!removal.removed.is_empty())
 }
 
-/// Writes down a run that failed. A dry run is none.
+/// Writes down a run that failed. A dry run is none, and neither is one that was refused what was named
+/// before it had recorded anything.
 ///
 /// # Errors
 /// Where that cannot be done.
 pub fn write_down_failure(
     config: &Clean,
     failure: &Failure,
+    is_by_hand: bool,
     started: Timestamp,
     took: Duration,
 ) -> Result<(), Failure> {
     if config.dry_run {
         return Ok(());
     }
-    let journal = Journal::at(&config.state_dir()?);
+    let (journal, run) = (Journal::at(&config.state_dir()?), run_id(started, config));
+    if is_by_hand && !journal.removals()?.iter().any(|removed| removed.run == run) {
+        return Ok(());
+    }
     journal.ran(&Ran {
-        run: run_id(started, config),
+        run,
         started: started.rfc3339().unwrap_or_default(),
         ended: started.after(took).rfc3339().unwrap_or_default(),
         exit: failure.exit.code(),
