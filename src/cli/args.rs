@@ -10,6 +10,8 @@ use super::options::{
     AskArgs, BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, OUTPUT, ProfileArgs, REMOVE, StateArgs,
     WHERE,
 };
+use super::pin::{self, PinArgs};
+use super::remove::{self, RemoveArgs};
 use super::schedule::ScheduleCommand;
 use super::shell::{self, CompletionsArgs, HelpArgs, ManArgs};
 use crate::commands::list::Sort;
@@ -83,15 +85,21 @@ pub(super) enum Command {
         after_help = format!("{CLEAN_EXAMPLES}\n\n{EXIT_CODES}")
     )]
     Clean(CleanArgs),
+    /// List mappings with their state and first message
+    #[command(max_term_width = 100)]
+    List(ListArgs),
+    /// Remove these mappings now
+    #[command(max_term_width = 100, after_help = remove::AFTER_HELP)]
+    Remove(RemoveArgs),
+    /// Never remove these mappings; without an ID, list the pins
+    #[command(max_term_width = 100, after_help = pin::AFTER_HELP)]
+    Pin(PinArgs),
     /// Restore mappings that a run removed
     #[command(max_term_width = 100)]
     Undo(UndoArgs),
     /// List past runs, newest first
     #[command(max_term_width = 100)]
     History(HistoryArgs),
-    /// List mappings with their state and first message
-    #[command(max_term_width = 100)]
-    List(ListArgs),
     /// Check the installation and print hints
     #[command(max_term_width = 100, after_help = doctor::AFTER_HELP)]
     Doctor(DoctorArgs),
@@ -328,6 +336,7 @@ impl Cli {
             None => self.clean.run.color.choice(),
             Some(Command::Clean(args)) => args.run.color.choice(),
             Some(Command::List(args)) => args.color.choice(),
+            Some(Command::Remove(args)) => args.color.choice(),
             Some(Command::Doctor(args)) => args.color.choice(),
             Some(_) => None,
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::args::CleanArgs;
 use super::{one_line, ui, warn};
 use crate::commands::clean::{self, Run};
+use crate::commands::remove::ByHand;
 use crate::config::{Clean, Format, Settings, Verbosity};
 use crate::disk::create::append;
 use crate::disk::interrupt::Interrupt;
@@ -30,7 +31,7 @@ pub(super) fn run(
     let flags = args.layer();
     if !args.run.all_profiles {
         let (config, _) = settings.resolve(&flags, args.run.profile.profile.as_deref())?;
-        return one(&config, now, interrupt);
+        return one(&config, None, now, interrupt);
     }
     let usage = |message: String| Failure { exit: Exit::Usage, ..Failure::new(message) };
     if args.run.names_a_bridge() {
@@ -48,8 +49,17 @@ pub(super) fn run(
     Ok(all(&configs, now, interrupt))
 }
 
-fn one(config: &Clean, now: Timestamp, interrupt: &Interrupt) -> Result<Exit, Failure> {
-    let mut done = Done::of(config, now, interrupt);
+/// One run, of what a policy chooses or of what was named.
+///
+/// # Errors
+/// Whatever keeps the run from its work.
+pub(super) fn one(
+    config: &Clean,
+    by_hand: Option<&ByHand>,
+    now: Timestamp,
+    interrupt: &Interrupt,
+) -> Result<Exit, Failure> {
+    let mut done = Done::of(config, by_hand, now, interrupt);
     let run = match &done.ran {
         Ok(run) => run,
         Err(failure) => {
@@ -82,7 +92,7 @@ fn all(configs: &[Clean], now: Timestamp, interrupt: &Interrupt) -> Exit {
     let mut all: Vec<Done<'_>> = Vec::new();
     let mut has_written = false;
     for config in configs {
-        let mut done = Done::of(config, now.after(began.elapsed()), interrupt);
+        let mut done = Done::of(config, None, now.after(began.elapsed()), interrupt);
         let name = config.profile.as_deref().unwrap_or_default();
         match &done.ran {
             Err(failure) => {
@@ -127,6 +137,7 @@ fn all(configs: &[Clean], now: Timestamp, interrupt: &Interrupt) -> Exit {
 /// One run, done or failed.
 struct Done<'c> {
     config: &'c Clean,
+    is_by_hand: bool,
     now: Timestamp,
     started: Instant,
     /// How long it took, once it has ended.
@@ -136,11 +147,16 @@ struct Done<'c> {
 }
 
 impl<'c> Done<'c> {
-    fn of(config: &'c Clean, now: Timestamp, interrupt: &Interrupt) -> Self {
+    fn of(
+        config: &'c Clean,
+        by_hand: Option<&ByHand>,
+        now: Timestamp,
+        interrupt: &Interrupt,
+    ) -> Self {
         let started = Instant::now();
-        let ran = clean::run(config, now, interrupt);
+        let ran = clean::run_on(config, by_hand, now, interrupt);
         let exit = ran.as_ref().map_or_else(|failure| failure.exit, Run::exit);
-        Self { config, now, started, took: None, ran, exit }
+        Self { config, is_by_hand: by_hand.is_some(), now, started, took: None, ran, exit }
     }
 
     /// Writes down how it ended, last, so that this is how it did end.
@@ -158,7 +174,13 @@ impl<'c> Done<'c> {
             }
             // What cannot be written down of a failed run is no news beside its failure.
             Err(failure) => {
-                let _ = clean::write_down_failure(self.config, failure, self.now, took);
+                let _ = clean::write_down_failure(
+                    self.config,
+                    failure,
+                    self.is_by_hand,
+                    self.now,
+                    took,
+                );
             }
         }
     }

@@ -103,16 +103,16 @@ struct ReasonArgs {
 #[derive(Debug, Subcommand)]
 enum HoldCommand {
     /// Begin a hold; it lives as long as the CLI that started this, or as --pid
-    #[command(max_term_width = 80)]
+    #[command(max_term_width = 100)]
     Start(StartArgs),
     /// End a hold
-    #[command(max_term_width = 80)]
+    #[command(max_term_width = 100)]
     Stop(StopArgs),
     /// Say that a hold without a process goes on
-    #[command(max_term_width = 80)]
+    #[command(max_term_width = 100)]
     Beat(BeatArgs),
     /// What is held now
-    #[command(max_term_width = 80)]
+    #[command(max_term_width = 100)]
     List(ListArgs),
 }
 
@@ -237,9 +237,13 @@ impl HoldArgs {
             },
         };
         let tell = |line: &str| ui::note(&format!("session-warden: {line}"));
+        let subject = subject(self.session, self.chat)?;
+        if self.becomes.is_none() {
+            warn_unmapped(&subject, &self.config, environment);
+        }
         let around = Around {
             command: &self.work,
-            subject: subject(self.session, self.chat)?,
+            subject,
             reason: self.reason.reason,
             every: self.beat.unwrap_or(BEAT_EVERY),
             beat_command: self.beat_command,
@@ -266,6 +270,7 @@ impl StartArgs {
         } else {
             (subject(self.session, self.chat)?, self.key)
         };
+        warn_unmapped(&subject, &self.config, environment);
         let start = Start {
             key,
             subject,
@@ -336,6 +341,15 @@ fn subject(session: Option<String>, chat: Option<String>) -> Result<Subject, Fai
         let message = "there is nothing to hold: --session ID or --chat ID says what";
         Failure { exit: Exit::Usage, ..Failure::new(message) }
     })
+}
+
+/// Warns of a chat that nothing maps. It is held all the same.
+fn warn_unmapped(subject: &Subject, config: &ConfigArgs, environment: &Environment) {
+    let Subject::Chat(chat) = subject else { return };
+    let settings = Settings::read(config.config.as_deref(), environment.clone(), false).ok();
+    if let Some(warning) = settings.and_then(|settings| hold::unmapped(&settings, chat)) {
+        ui::warning(&warning.message, warning.code.hint());
+    }
 }
 
 fn holds(

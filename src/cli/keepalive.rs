@@ -87,26 +87,26 @@ Environment:
 #[derive(Debug, Subcommand)]
 pub(super) enum KeepaliveCommand {
     /// Run what is due, once: for a timer
-    #[command(max_term_width = 80, after_help = RUN_HELP)]
+    #[command(max_term_width = 100, after_help = RUN_HELP)]
     Run(RunArgs),
     /// Run what is due again and again, and tell how it goes over HTTP: for a container
-    #[command(max_term_width = 80, after_help = SERVE_HELP)]
+    #[command(max_term_width = 100, after_help = SERVE_HELP)]
     Serve(ServeArgs),
     /// How each job stands: when it ran last, how that went, and when it runs next
-    #[command(max_term_width = 80, after_help = STATUS_HELP)]
+    #[command(max_term_width = 100, after_help = STATUS_HELP)]
     Status(StatusArgs),
     /// Whether each job could run; asks nobody but the commands that tell an expiry
-    #[command(max_term_width = 80, after_help = CHECK_HELP)]
+    #[command(max_term_width = 100, after_help = CHECK_HELP)]
     Check(CheckArgs),
     /// Let a job run again that was disabled
-    #[command(max_term_width = 80, after_help = ABLE_HELP)]
+    #[command(max_term_width = 100, after_help = ABLE_HELP)]
     Enable(OneArgs),
     /// Keep a job from running
-    #[command(max_term_width = 80, after_help = ABLE_HELP)]
+    #[command(max_term_width = 100, after_help = ABLE_HELP)]
     Disable(OneArgs),
     /// Store the session key of claude-web-ping: asked for without showing it, or read from standard
     /// input
-    #[command(max_term_width = 80, after_help = set_key::AFTER_HELP)]
+    #[command(max_term_width = 100, after_help = set_key::AFTER_HELP)]
     SetKey(SetKeyArgs),
 }
 

@@ -2,11 +2,14 @@
 
 mod args;
 mod clean;
+mod confirm;
 mod doctor;
 mod hold;
 mod keepalive;
 mod options;
 mod order;
+mod pin;
+mod remove;
 mod schedule;
 mod serve;
 mod set_key;
@@ -73,6 +76,11 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
         Command::Completions(args) => args.run(Cli::command(), &mut io::stdout().lock()),
         Command::Help(args) => args.run(Cli::command()),
         Command::Man(args) => args.run(Cli::command(), &mut io::stdout().lock()),
+        Command::Remove(args) => {
+            let settings = settings(&args.config)?;
+            args.run(&settings, clock, &interrupt)
+        }
+        Command::Pin(args) => args.run(&settings(&args.config)?, now, &interrupt),
         Command::Undo(args) => undo(&args, &settings(&args.config)?, now, &interrupt),
         Command::History(args) => {
             let journal = journal(&settings(&args.config)?, &args.layer(), None)?;

@@ -15,16 +15,16 @@ use crate::schedule::{Method, When};
 #[derive(Debug, Subcommand)]
 pub(super) enum ScheduleCommand {
     /// Install a timer that cleans; what clean takes goes with it
-    #[command(max_term_width = 80)]
+    #[command(max_term_width = 100)]
     Install(Box<InstallArgs>),
     /// Remove what was installed, and nothing else
-    #[command(max_term_width = 80)]
+    #[command(max_term_width = 100)]
     Uninstall(UninstallArgs),
     /// What is installed, when it runs next, and how it ran last
-    #[command(max_term_width = 80)]
+    #[command(max_term_width = 100)]
     Status(StatusArgs),
     /// Print what would be installed
-    #[command(max_term_width = 80)]
+    #[command(max_term_width = 100)]
     Print(Box<InstallArgs>),
 }
 

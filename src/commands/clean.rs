@@ -1,22 +1,25 @@
 //! `clean`: load, observe, judge, plan, apply, report.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::held::sweep;
 use super::no_map::no_map;
+use super::pinned::{keep_matching, keep_pinned, keep_restored};
+use super::reach::{bridge_beside, keep_unreachable};
+use super::remove::{self, ByHand};
 use super::second_look::{Observer, SecondLook};
 use crate::bridge::{self, Access, MapHolder, Removal};
-use crate::config::{self, Clean};
+use crate::config::Clean;
 use crate::disk::interrupt::Interrupt;
 use crate::disk::map_file::stopped;
 use crate::domain::plan::Observations;
 use crate::domain::{
-    Clock, Exit, Failure, KeepReason, Patterns, Plan, Policies, SessionMap, State, Thresholds,
-    Timestamp, Verdict, Warning, WarningCode,
+    Clock, Exit, Failure, KeepReason, Plan, Policies, SessionMap, State, Thresholds, Timestamp,
+    Verdict, Warning, WarningCode,
 };
-use crate::journal::{Journal, Pins, Ran};
-use crate::process::{self, Processes};
+use crate::journal::{Journal, Ran};
+use crate::process::Processes;
 use crate::provider::{Memories, PROVIDERS};
 use crate::report::Report;
 
@@ -27,6 +30,7 @@ pub struct Run {
     started: Timestamp,
     cutoff: Timestamp,
     is_dry: bool,
+    is_by_hand: bool,
     changed: bool,
     thresholds: Thresholds,
     clock: Clock,
@@ -37,73 +41,62 @@ pub struct Run {
     hint: Option<String>,
 }
 
-/// Lets idle mappings go, or in a dry run says which would go.
+/// Removes idle mappings, or in a dry run shows which.
 ///
 /// # Errors
 /// Whatever keeps the run from its work; the map is then as it was.
 pub fn run(config: &Clean, now: Timestamp, interrupt: &Interrupt) -> Result<Run, Failure> {
-    let access = if config.dry_run { Access::Read } else { Access::Change };
-    let said = config.map_is_said;
-    let holder = bridge::open(&config.bridge, &config.map, said, access, interrupt)?;
-    run_on(holder, config, now, interrupt)
+    run_on(config, None, now, interrupt)
 }
 
-/// The same on a map that somebody else has opened.
+/// The same on the mappings that were named, if any were.
 ///
 /// # Errors
 /// As [`run`].
 pub fn run_on(
-    holder: Box<dyn MapHolder>,
     config: &Clean,
+    by_hand: Option<&ByHand>,
     now: Timestamp,
     interrupt: &Interrupt,
 ) -> Result<Run, Failure> {
+    let access = if config.dry_run { Access::Read } else { Access::Change };
+    let said = config.map_is_said;
+    let holder = bridge::open(&config.bridge, &config.map, said, access, interrupt)?;
     let policies = Policies::new(now, &config.idle, PROVIDERS.len(), config.missing);
     let id = run_id(now, config);
     let mut warnings = holder.warnings();
     let mut changed = false;
     let mut hint = None;
-    let (plan, observations) = match holder.map() {
-        None => {
+    let (plan, observations) = match (holder.map(), by_hand) {
+        (None, Some(_)) => return Err(remove::no_map(&config.map)),
+        (None, None) => {
             let journal = config.state_dir().map(|folder| Journal::at(&folder));
             hint = Some(no_map(config, journal.ok().as_ref())?);
             (Plan::default(), Observations::default())
         }
-        Some(map) => {
+        (Some(map), _) => {
             let observer =
                 Observer { config, map, map_owner: holder.owner(), now, policies: &policies };
             let mut memories = Memories::new(now);
-            let again = Some(&mut memories).filter(|_| !config.dry_run);
-            let mut observations = observer.look(|_, model| config.asks_for(model), again)?;
-            let mut plan = Plan::new(&mut observations, &policies);
-            warnings.extend(keep_matching(&config.pin, map, &mut plan));
-            pins(config, holder.as_ref(), &plan, &policies)?.apply(map, &mut plan);
-            let any_goes = plan.going().next().is_some();
-            let running = if any_goes { observer.processes() } else { Processes::default() };
-            let (work, held) = observer.work(plan.going(), &running)?;
-            plan.held = held;
-            plan.processes = work.names;
-            for (place, why) in work.kept {
-                plan.settle(place, Verdict::Keep(why));
-            }
-            observations.warnings.extend(work.warnings);
-            warnings.extend(keep_unreachable(holder.as_ref(), &mut plan));
-            check_limit(config.max_remove, &plan)?;
+            let mut planned = planned(&observer, holder.as_ref(), by_hand, &mut memories)?;
+            let (plan, observations) = (&mut planned.plan, &mut planned.observations);
+            warnings.append(&mut planned.warnings);
             if interrupt.asked() {
                 return Err(stopped());
             }
-            warnings.extend(bridge_beside(holder.as_ref(), &plan, &running));
+            warnings.extend(bridge_beside(holder.as_ref(), plan, &planned.running));
             if !config.dry_run {
                 let journal = Journal::at(&config.state_dir()?);
-                let holder = holder.as_ref();
-                let look = (&observer, memories);
-                changed = apply(holder, &journal, &id, look, &mut plan, &mut observations)?;
+                let look = (&observer, memories, by_hand.is_some());
+                changed = apply(holder.as_ref(), &journal, &id, look, plan, observations)?;
                 // Only the next run that finds no map asks for it.
                 let _ = journal.record_map(&config.map);
             }
-            warnings.extend(odd_models(map, config));
+            if by_hand.is_none() {
+                warnings.extend(odd_models(map, config));
+            }
             warnings.append(&mut observations.warnings);
-            (plan, observations)
+            (planned.plan, planned.observations)
         }
     };
     if !config.dry_run {
@@ -119,6 +112,7 @@ pub fn run_on(
         started: now,
         cutoff: policies.usual(),
         is_dry: config.dry_run,
+        is_by_hand: by_hand.is_some(),
         changed,
         thresholds: config.idle.clone(),
         clock: config.clock,
@@ -131,13 +125,72 @@ pub fn run_on(
     Ok(run)
 }
 
+/// What is to be done, before anything is.
+struct Planned {
+    plan: Plan,
+    observations: Observations,
+    running: Processes,
+    warnings: Vec<Warning>,
+}
+
+/// Observes and judges the mappings that the run is about, and plans what becomes of each.
+fn planned(
+    observer: &Observer<'_>,
+    holder: &dyn MapHolder,
+    by_hand: Option<&ByHand>,
+    memories: &mut Memories,
+) -> Result<Planned, Failure> {
+    let Observer { config, map, policies, .. } = *observer;
+    let named = by_hand.map(|by_hand| by_hand.places(map)).transpose()?;
+    let is_asked = |place: u32, model: &str| match &named {
+        Some(named) => named.binary_search(&place).is_ok(),
+        None => config.asks_for(model),
+    };
+    let again = Some(memories).filter(|_| !config.dry_run && named.is_none());
+    let mut observations = observer.look(is_asked, again)?;
+
+    let mut plan = match named {
+        Some(_) => remove::plan(&mut observations, policies),
+        None => Plan::new(&mut observations, policies),
+    };
+    let mut warnings = keep_matching(&config.pin, map, &mut plan);
+    keep_pinned(config, holder, map, &mut plan)?;
+    if named.is_none() {
+        keep_restored(config, holder, map, policies, &mut plan)?;
+    } else {
+        // A pattern need not match what was named.
+        warnings.clear();
+    }
+
+    let any_goes = plan.going().next().is_some();
+    let running = if any_goes { observer.processes() } else { Processes::default() };
+    let (mut work, held) = observer.work(plan.going(), &running)?;
+    plan.held = held;
+    plan.processes = std::mem::take(&mut work.names);
+    if named.is_some() {
+        warnings.extend(remove::allow_resident(&mut work, map, &mut plan));
+    }
+    for (place, why) in work.kept {
+        plan.settle(place, Verdict::Keep(why));
+    }
+    observations.warnings.extend(work.warnings);
+    let unreachable = keep_unreachable(holder, &mut plan);
+    if named.is_some() {
+        remove::refuse(&plan, map, unreachable.iter().chain(&observations.warnings))?;
+    } else {
+        check_limit(config.max_remove, &plan)?;
+    }
+    warnings.extend(unreachable);
+    Ok(Planned { plan, observations, running, warnings })
+}
+
 /// Removes what the plan removes, each mapping looked at once more right before (D6). Returns true if
 /// anything was removed.
 fn apply(
     holder: &dyn MapHolder,
     journal: &Journal,
     run: &str,
-    (observer, memories): (&Observer<'_>, Memories),
+    (observer, memories, is_by_hand): (&Observer<'_>, Memories, bool),
     plan: &mut Plan,
     observations: &mut Observations,
 ) -> Result<bool, Failure> {
@@ -160,6 +213,9 @@ fn apply(
         stayed: Vec::new(),
         warnings: Vec::new(),
         recorded: vec![false; observer.map.mappings().count()],
+        is_by_hand,
+        is_rechecked: false,
+        is_refused: false,
     };
     let removal = holder.remove(&going, &mut guard);
     match &removal {
@@ -193,25 +249,33 @@ fn apply(
     }
     observations.warnings.extend(warnings);
     observations.warnings.extend(removal.warnings);
+    if is_by_hand {
+        remove::settle_rest(plan, observer.map, &removal.removed, &observations.warnings)?;
+    }
     Ok(!removal.removed.is_empty())
 }
 
-/// Writes down a run that failed. A dry run is none.
+/// Writes down a run that failed. A dry run is none, and neither is one that was refused what was named
+/// before it had recorded anything.
 ///
 /// # Errors
 /// Where that cannot be done.
 pub fn write_down_failure(
     config: &Clean,
     failure: &Failure,
+    is_by_hand: bool,
     started: Timestamp,
     took: Duration,
 ) -> Result<(), Failure> {
     if config.dry_run {
         return Ok(());
     }
-    let journal = Journal::at(&config.state_dir()?);
+    let (journal, run) = (Journal::at(&config.state_dir()?), run_id(started, config));
+    if is_by_hand && !journal.removals()?.iter().any(|removed| removed.run == run) {
+        return Ok(());
+    }
     journal.ran(&Ran {
-        run: run_id(started, config),
+        run,
         started: started.rfc3339().unwrap_or_default(),
         ended: started.after(took).rfc3339().unwrap_or_default(),
         exit: failure.exit.code(),
@@ -219,81 +283,6 @@ pub fn write_down_failure(
         warning: Some(failure.message.clone()),
     })?;
     journal.trim(started)
-}
-
-/// Keeps what would go and matches a pattern. A pattern that matches nothing in the whole map is
-/// warned of, for it may be a typo.
-fn keep_matching(patterns: &Patterns, map: &SessionMap, plan: &mut Plan) -> Vec<Warning> {
-    if patterns.is_empty() {
-        return Vec::new();
-    }
-    let mut matched = HashSet::new();
-    for (place, mapping) in (0..).zip(map.mappings()) {
-        let matching: Vec<usize> = patterns.matching(mapping).collect();
-        let is_kept = !matching.is_empty();
-        matched.extend(matching);
-        if is_kept && plan.verdict(place).is_some_and(Verdict::goes) {
-            plan.settle(place, Verdict::Keep(KeepReason::Pinned));
-        }
-    }
-    let unmatched = patterns.texts().enumerate().filter(|(place, _)| !matched.contains(place));
-    let warning = |(_, text)| {
-        let message = format!("--pin {text:?} matches no chat and no session of this map");
-        Warning::new(WarningCode::KeepUnmatched, message)
-    };
-    unmatched.map(warning).collect()
-}
-
-/// Keeps what would go, and its holder could not let go.
-fn keep_unreachable(holder: &dyn MapHolder, plan: &mut Plan) -> Vec<Warning> {
-    let going: Vec<u32> = plan.going().collect();
-    let (kept, warnings) = holder.out_of_reach(&going);
-    for place in kept {
-        if let Some(Verdict::Remove(reason)) = plan.verdict(place) {
-            plan.settle(place, Verdict::Keep(KeepReason::Failed(reason)));
-        }
-    }
-    warnings
-}
-
-/// What an undo has put back lately, as far as anything would go. As root on another user's map,
-/// that user's undos count too.
-fn pins(
-    config: &Clean,
-    holder: &dyn MapHolder,
-    plan: &Plan,
-    policies: &Policies,
-) -> Result<Pins, Failure> {
-    let mut pins = Pins::default();
-    if plan.going().next().is_none() {
-        return Ok(pins);
-    }
-    let map = holder.real_path();
-    let cutoff = &|model: &str| {
-        let provider = PROVIDERS.iter().position(|provider| provider.model == model);
-        policies.of(provider.unwrap_or(usize::MAX)).cutoff
-    };
-    // Without a state folder nothing was ever put back; a real run fails for want of it later.
-    if let Ok(ours) = config.state_dir() {
-        pins.read(&Journal::at(&ours), map.as_deref(), cutoff)?;
-    }
-    let owner = holder.owner().filter(|owner| process::user() == 0 && *owner != 0);
-    if let Some(theirs) = owner.and_then(config::state_dir_of) {
-        pins.read(&Journal::at(&theirs), map.as_deref(), cutoff)?;
-    }
-    Ok(pins)
-}
-
-/// A process that looks like a bridge on the map whose file is edited: it will undo that.
-fn bridge_beside(holder: &dyn MapHolder, plan: &Plan, running: &Processes) -> Option<Warning> {
-    let path = holder.real_path().filter(|_| holder.source().url.is_none())?;
-    plan.going().next()?;
-    let bridge = process::bridge_on(path.parent()?, running)?;
-    let message = format!(
-        "process {bridge} looks like a bridge on this map, and will undo the edit with its next \
-         chat; name it with --bridge URL, or clean while it is stopped"
-    );
-    Some(Warning::at(WarningCode::BridgeRuns, path, message))
 }
 
 fn check_limit(limit: Option<u64>, plan: &Plan) -> Result<(), Failure> {
@@ -342,6 +331,7 @@ impl Run {
             profile: self.profile.as_deref(),
             started: self.started,
             dry_run: self.is_dry,
+            by_hand: self.is_by_hand,
             thresholds: &self.thresholds,
             clock: self.clock,
             cutoff: self.cutoff,
@@ -407,7 +397,10 @@ impl Run {
                         Verdict::Keep(K::UnknownModel | K::NoString | K::ImpossibleId)
                     )
         };
-        let in_doubt = self.plan.decisions.iter().any(|decision| doubtful(decision.verdict));
+        // Whatever was named and is kept was not done.
+        let is_left =
+            |verdict| if self.is_by_hand { !Verdict::goes(verdict) } else { doubtful(verdict) };
+        let in_doubt = self.plan.decisions.iter().any(|decision| is_left(decision.verdict));
         let trouble = || self.warnings.iter().any(|warning| warning.code.is_trouble());
         if in_doubt || trouble() { Exit::Partly } else { Exit::Done }
     }

@@ -25,8 +25,8 @@ const FILES: [(&str, &str, &str); 7] = [
         "state-dir",
         "~/.local/state/session-warden/",
         "what runs remember, where neither --state-dir nor XDG_STATE_HOME says otherwise: \
-         removals.jsonl (what went), put-back.jsonl (what undo put back) and runs.jsonl (the runs \
-         there were)",
+         removals.jsonl (what went), put-back.jsonl (what undo put back), runs.jsonl (the runs \
+         there were) and pins.json (pinned chats)",
     ),
     ("state-dir", "~/.local/state/session-warden/holds/", "what is held, a file for each hold"),
     (

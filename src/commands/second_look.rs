@@ -104,6 +104,12 @@ pub(super) struct SecondLook<'a> {
     /// For each position in the map that was judged: true if it is in the journal already. A map may
     /// be large, and this lives while everything is looked at again.
     pub(super) recorded: Vec<bool>,
+    /// True if the mappings were named: then only a session that is in use is not removed.
+    pub(super) is_by_hand: bool,
+    /// True once all of those were looked at again.
+    pub(super) is_rechecked: bool,
+    /// True once one of them is in use: then nothing more is removed.
+    pub(super) is_refused: bool,
 }
 
 impl SecondLook<'_> {
@@ -133,6 +139,32 @@ impl SecondLook<'_> {
         }
     }
 
+    /// Looks only whether the sessions of mappings that were named are in use; if one is, none is
+    /// removed. Until something is, all of them are looked at, so that a bridge, which is asked for one
+    /// after the other, is asked for all or none as far as can be.
+    fn recheck_named(&mut self, going: &[u32]) -> Result<Rechecked, Failure> {
+        let plan = self.plan;
+        let all: Vec<u32> = plan.going().collect();
+        let is_first = !std::mem::replace(&mut self.is_rechecked, true);
+        let (_, work) = self.work(if is_first { &all } else { going })?;
+        let used = work.kept.iter().filter(|(_, why)| !matches!(why, KeepReason::Resident(_)));
+        for (place, why) in used {
+            self.is_refused = true;
+            self.stayed.push((*place, Verdict::Keep(*why), self.seen(*place)));
+        }
+        if self.is_refused {
+            self.warnings.extend(work.warnings);
+        }
+        let still = if self.is_refused { Vec::new() } else { going.to_vec() };
+        Ok(Rechecked { still, ended: Instant::now() })
+    }
+
+    /// Returns what the first look has seen of that mapping's session.
+    fn seen(&self, place: u32) -> Activity {
+        let subject = self.plan.decision(place).map(|decision| decision.subject);
+        subject.and_then(|of| self.observations.activity(of)).cloned().unwrap_or_default()
+    }
+
     /// Looks for processes, locks and holds.
     fn work(&mut self, going: &[u32]) -> Result<(Instant, Work), Failure> {
         let began = Instant::now();
@@ -146,6 +178,10 @@ impl SecondLook<'_> {
 
 impl RemovalGuard for SecondLook<'_> {
     fn recheck(&mut self, going: &[u32]) -> Result<Rechecked, Failure> {
+        if self.is_by_hand {
+            return self.recheck_named(going);
+        }
+
         let (began, mut work) = self.work(going)?;
         let is_going = |place: u32, _: &str| going.binary_search(&place).is_ok();
         let again = self.observer.look(is_going, Some(&mut self.memories))?;

@@ -9,6 +9,7 @@ pub mod failure;
 pub mod heartbeat;
 pub mod ids;
 pub mod keepalive;
+pub mod naming;
 pub mod openclaw;
 pub mod pattern;
 pub mod plan;

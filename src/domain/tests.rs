@@ -140,6 +140,7 @@ fn each_verdict_has_its_state_and_its_words() {
     for (verdict, state, words) in [
         (Verdict::Keep(K::PutBack), State::Pinned, "restored recently"),
         (Verdict::Keep(K::Pinned), State::Pinned, "matches --pin"),
+        (Verdict::Keep(K::PinnedChat), State::Pinned, "pinned"),
         (Verdict::Keep(K::InUse(7)), State::InUse, "process 7"),
         (Verdict::Keep(K::InUse(0)), State::InUse, "another process"),
         (Verdict::Keep(K::Held), State::InUse, "held"),
@@ -152,6 +153,7 @@ fn each_verdict_has_its_state_and_its_words() {
         (Verdict::Keep(K::WrongHome), State::Unknown, "wrong home?"),
         (Verdict::Keep(K::Failed(RemoveReason::Idle)), State::Idle, "not removed"),
         (Verdict::Remove(RemoveReason::Archived), State::Archived, "cannot be resumed"),
+        (Verdict::Remove(RemoveReason::ByHand(State::Active)), State::Active, "removed by hand"),
     ] {
         assert_eq!((verdict.state(), verdict.to_string().as_str()), (state, words));
         assert_eq!(verdict.goes(), matches!(verdict, Verdict::Remove(_)));

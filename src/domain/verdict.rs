@@ -86,6 +86,8 @@ pub enum KeepReason {
     PutBack,
     /// A pattern says that it is never let go.
     Pinned,
+    /// Its chat was pinned with `pin`.
+    PinnedChat,
     /// The process of that id uses it; 0 where only that there is one can be told.
     InUse(u32),
     /// Somebody holds it: work is in flight. The plan tells why, and since when.
@@ -123,6 +125,8 @@ pub enum RemoveReason {
     Missing,
     /// Its session is archived and cannot be resumed.
     Archived,
+    /// It was named to be removed, whatever its state.
+    ByHand(State),
 }
 
 /// What becomes of a mapping.
@@ -149,13 +153,14 @@ impl Verdict {
                     RemoveReason::Idle | RemoveReason::IdleByRecord => State::Idle,
                     RemoveReason::Missing => State::Missing,
                     RemoveReason::Archived => State::Archived,
+                    RemoveReason::ByHand(state) => state,
                 }
             }
             Self::Keep(reason) => match reason {
                 KeepReason::Active | KeepReason::UsedMeanwhile => State::Active,
                 KeepReason::MissingKept => State::Missing,
                 KeepReason::ArchivedKept => State::Archived,
-                KeepReason::PutBack | KeepReason::Pinned => State::Pinned,
+                KeepReason::PutBack | KeepReason::Pinned | KeepReason::PinnedChat => State::Pinned,
                 KeepReason::InUse(_) | KeepReason::Held => State::InUse,
                 KeepReason::Resident(_) => State::Resident,
                 _ => State::Unknown,
@@ -180,6 +185,7 @@ impl fmt::Display for Verdict {
             Self::Remove(RemoveReason::IdleByRecord) => "idle by record",
             Self::Remove(RemoveReason::Missing) => "no session file",
             Self::Remove(RemoveReason::Archived) => "cannot be resumed",
+            Self::Remove(RemoveReason::ByHand(_)) => "removed by hand",
             Self::Keep(reason) => match reason {
                 K::UnknownModel => "unknown model",
                 K::NoString => "not a string",
@@ -196,6 +202,7 @@ impl fmt::Display for Verdict {
                 K::Failed(_) => "not removed",
                 K::PutBack => "restored recently",
                 K::Pinned => "matches --pin",
+                K::PinnedChat => "pinned",
                 K::InUse(_) => "in use",
                 K::Resident(_) => "resident",
                 K::ProviderInDoubt => "CLI in doubt",

@@ -37,6 +37,10 @@ pub enum WarningCode {
     DanglingMap,
     /// A pattern of what is to be kept matches nothing in the map.
     KeepUnmatched,
+    /// A chat was pinned or is held that no mapping has.
+    NotMapped,
+    /// The process of a session whose mapping is removed keeps running.
+    StillRunning,
     /// The records of a session tell no time, so its mtime counts.
     NoRecordTime,
     /// A session's file could not be looked into, for a list.
@@ -85,6 +89,12 @@ impl WarningCode {
             Self::StaleFile => "compare the file named here with the map, then delete it",
             Self::DanglingMap => "create the link's target, or name the map with --map FILE",
             Self::KeepUnmatched => "session-warden list shows the chats and sessions of the map",
+            Self::NotMapped => {
+                "session-warden list shows the chats of the map; a new chat has a mapping once it is answered"
+            }
+            Self::StillRunning => {
+                "no message reaches it any more; it ends with its bridge, or when you end it"
+            }
             Self::NoRecordTime => "nothing to do: the modification time is used instead",
             Self::NotLookedInto => "correct the file's permissions; its row has no first message",
             Self::NotWrittenDown => "check the state folder; --state-dir DIR names another one",
@@ -109,6 +119,8 @@ impl WarningCode {
                 | Self::NotWrittenDown
                 | Self::KeepUnmatched
                 | Self::UndoRefused
+                | Self::NotMapped
+                | Self::StillRunning
                 | Self::NoRecordTime
         )
     }

@@ -4,6 +4,7 @@
 //! Files only grow at their end, but for trimming, which replaces them whole. A line that a killed
 //! run has left half written is passed over.
 
+mod chat_pins;
 mod maps;
 mod pins;
 mod removals;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::{Failure, Timestamp};
 
+pub use chat_pins::{ChatPin, PinStore, PinnedChats};
 pub use pins::Pins;
 pub use removals::{Layout, PutBack, Removed};
 pub use runs::Ran;
@@ -37,8 +39,8 @@ impl Journal {
     }
 
     /// The files that are written to in there, whether or not they are there yet.
-    pub fn files(&self) -> [PathBuf; 4] {
-        [store::LOCK, removals::REMOVALS, removals::PUT_BACK, runs::RUNS]
+    pub fn files(&self) -> [PathBuf; 5] {
+        [store::LOCK, removals::REMOVALS, removals::PUT_BACK, runs::RUNS, chat_pins::PINS]
             .map(|name| self.folder.join(name))
     }
 

@@ -42,6 +42,8 @@ pub struct Report<'a> {
     pub started: Timestamp,
     /// Whether it only said what it would do.
     pub dry_run: bool,
+    /// Whether its mappings were named, so that none of them is kept for its state.
+    pub by_hand: bool,
     /// The thresholds it went by.
     pub thresholds: &'a Thresholds,
     /// What counted as last use.

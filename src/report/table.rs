@@ -188,9 +188,8 @@ fn style_of_action(action: Action) -> Style {
 fn reason(row: &Row<'_>) -> Option<String> {
     use crate::domain::RemoveReason as R;
     match row.reason {
-        Verdict::Remove(R::Idle | R::Missing | R::Archived) | Verdict::Keep(KeepReason::Active) => {
-            None
-        }
+        Verdict::Remove(R::Idle | R::Missing | R::Archived | R::ByHand(_))
+        | Verdict::Keep(KeepReason::Active) => None,
         _ => Some(escape(&row.held_for().unwrap_or_else(|| row.why()))),
     }
 }

@@ -132,17 +132,19 @@ fn summary(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()
     let summary = report.summary();
     writeln!(to, "{}", look.paint("Cleanup summary", Style::new().bold()))?;
     writeln!(to, "  Sessions checked: {}", summary.checked)?;
-    writeln!(to, "  Active (kept): {}", summary.active)?;
+    // What was named is removed whatever its state.
+    let kept = if report.by_hand { "" } else { " (kept)" };
+    writeln!(to, "  Active{kept}: {}", summary.active)?;
     let some = |to: &mut dyn Write, label: &str, count: u64| {
         if count > 0 { writeln!(to, "  {label}: {count}") } else { Ok(()) }
     };
     some(to, "In use (kept)", summary.in_use)?;
     some(to, "Pinned (kept)", summary.pinned)?;
-    some(to, "Resident (kept)", summary.resident)?;
+    some(to, &format!("Resident{kept}"), summary.resident)?;
     writeln!(to, "  Idle (>{}): {}", report.thresholds.usual, summary.idle)?;
     some(to, "Missing files", summary.missing)?;
     some(to, "Archived", summary.archived)?;
-    some(to, "Unknown (kept)", summary.unknown)?;
+    some(to, &format!("Unknown{kept}"), summary.unknown)?;
     some(to, "Failed", summary.failed)?;
     let (label, count) = if report.dry_run {
         ("Would clean up", summary.would_remove)

@@ -3,6 +3,7 @@
 
 mod hook;
 mod list;
+mod mapped;
 mod work;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -14,6 +15,7 @@ use crate::process;
 
 pub use hook::{Hooked, LARGEST, hooked};
 pub use list::{write, write_json};
+pub use mapped::unmapped;
 pub use work::{Around, become_work, run};
 
 /// The programs that a hold lives as long as, unless another process is named.

@@ -123,7 +123,7 @@ impl SessionMap {
     }
 
     /// Every mapping, in the map's order.
-    pub fn mappings(&self) -> impl Iterator<Item = Mapping<'_>> {
+    pub fn mappings(&self) -> impl Iterator<Item = Mapping<'_>> + Clone {
         let mut models = self.models.iter().peekable();
         self.entries.iter().zip(0..).map(move |(entry, place)| {
             while models.next_if(|model| model.end <= place).is_some() {}

@@ -1,0 +1,99 @@
+//! The grammar of `pin`.
+
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use super::options::{ConfigArgs, FormatArgs, ProfileArgs, StateArgs};
+use super::{said, warn};
+use crate::commands::pin;
+use crate::config::{Format, Layer, Place, Settings};
+use crate::disk::interrupt::Interrupt;
+use crate::domain::{Exit, Failure, Timestamp};
+
+pub(super) const AFTER_HELP: &str = "\
+A pin is about a chat of a map, so it outlives a new session in that chat. An
+ID is a chat, a session, or a prefix that only one of them has. A chat that is
+mapped under several models needs model/chat. If nothing maps the ID yet, the
+chat of that name is pinned: model/chat under that model, else under any.
+
+Examples:
+  session-warden pin website
+  session-warden pin
+  session-warden pin --remove website
+
+Exit codes:
+  0   done; also if no mapping has the ID yet, with a warning
+  1   failed: an ID is ambiguous or not pinned, or the pins cannot be read or
+      written; no pin was changed
+  2   wrong usage or configuration";
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct PinArgs {
+    /// Chats, sessions, or prefixes of them [default: list the pins]
+    #[arg(value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+    ids: Vec<String>,
+
+    /// Unpin these chats
+    #[arg(long, requires = "ids")]
+    remove: bool,
+
+    #[arg(
+        long,
+        value_name = "DIR",
+        help = "The folder of session_map.json [default: $CLAUDE_SESSION_DIR, else /tmp/claude_sessions]"
+    )]
+    session_dir: Option<PathBuf>,
+
+    /// The map itself, wherever it is
+    #[arg(long, value_name = "FILE", conflicts_with = "session_dir")]
+    map: Option<PathBuf>,
+
+    #[command(flatten)]
+    format: FormatArgs,
+
+    #[command(flatten)]
+    profile: ProfileArgs,
+
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+impl PinArgs {
+    /// Pins, unpins or lists.
+    ///
+    /// # Errors
+    /// If that cannot be done; no pin is changed then.
+    pub(super) fn run(
+        &self,
+        settings: &Settings,
+        now: Timestamp,
+        interrupt: &Interrupt,
+    ) -> Result<Exit, Failure> {
+        let folder = self.session_dir.clone().map(Place::Folder);
+        let place = folder.or_else(|| self.map.clone().map(Place::File));
+        let profile = self.profile.profile.as_deref();
+        let is_map_named = place.is_some() || profile.is_some();
+        let mut layer = Layer { place, format: self.format.format(), ..Layer::default() };
+        self.state.say(&mut layer);
+        let (config, _) = settings.resolve(&layer, profile)?;
+
+        let done = match (self.ids.is_empty(), self.remove) {
+            (true, _) => pin::list(&config, is_map_named)?,
+            (false, true) => pin::unpin(&config, &self.ids, interrupt)?,
+            (false, false) => pin::pin(&config, &self.ids, now, interrupt)?,
+        };
+        let mut out = BufWriter::new(io::stdout().lock());
+        let written = match config.format {
+            Format::Json => pin::write_json(&done, &mut out),
+            Format::Text => pin::write(&done, &mut out),
+        };
+        let exit = said(written.and_then(|()| out.flush()), "the pins")?;
+        warn(done.warnings(), "");
+        Ok(exit)
+    }
+}

@@ -1,0 +1,146 @@
+//! The grammar of `remove`, and the question that it asks.
+
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+
+use super::confirm::{can_ask, confirm};
+use super::options::{
+    BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, PlaceArgs, ProfileArgs, StateArgs,
+};
+use super::{clean, ui};
+use crate::commands::clean::run_on;
+use crate::commands::remove::ByHand;
+use crate::config::{Clean, Layer, Settings, Verbosity};
+use crate::disk::interrupt::Interrupt;
+use crate::domain::{Exit, Failure, Timestamp};
+use crate::report::Report;
+
+pub(super) const AFTER_HELP: &str = "\
+An ID is a chat, a session, or a prefix that only one of them has. An exact
+match wins. A chat that is mapped under several models needs model/chat. A
+session names every chat that maps it. Nothing is removed if one of the
+sessions is in use or pinned. No transcript is touched, and undo restores the
+mappings. On a terminal, it asks first.
+
+Examples:
+  session-warden remove website
+  session-warden remove --dry-run claude-cli/diary codex-cli/diary
+  session-warden remove --yes 3f1c9a52
+
+Exit codes:
+  0   removed, or with --dry-run: can be removed
+  1   nothing was removed: an ID matches nothing or is ambiguous, a session is
+      in use or pinned, or the answer was no
+  2   wrong usage or configuration
+  3   done, but not completely; see the warnings
+  75  another run holds the lock; nothing was done";
+
+/// How many mappings the question names.
+const NAMED: usize = 5;
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct RemoveArgs {
+    /// Chats, sessions, or prefixes of them
+    #[arg(required = true, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+    ids: Vec<String>,
+
+    /// Show what would be removed, change nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+
+    /// Do not ask for confirmation
+    #[arg(long)]
+    yes: bool,
+
+    #[command(flatten)]
+    place: PlaceArgs,
+
+    #[command(flatten)]
+    bridge: BridgeArgs,
+
+    #[command(flatten)]
+    format: FormatArgs,
+
+    #[command(flatten)]
+    pub(super) color: ColorArgs,
+
+    /// Print nothing unless something went wrong
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+
+    /// Show every detail
+    #[arg(short, long)]
+    verbose: bool,
+
+    #[command(flatten)]
+    profile: ProfileArgs,
+
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+impl RemoveArgs {
+    /// Removes what was named.
+    ///
+    /// # Errors
+    /// If nothing is removed.
+    pub(super) fn run(
+        self,
+        settings: &Settings,
+        clock: fn() -> Timestamp,
+        interrupt: &Interrupt,
+    ) -> Result<Exit, Failure> {
+        let (config, _) = settings.resolve(&self.layer(), self.profile.profile.as_deref())?;
+        // What bounds and records the runs of a timer is not about what was named.
+        let config = Clean { dry_run: self.dry_run, metrics: None, log: None, ..config };
+        let mut by_hand = ByHand::new(self.ids);
+        if !self.dry_run && !self.yes && can_ask() {
+            // Without the lock: no run has to wait for an answer.
+            let dry = Clean { dry_run: true, ..config.clone() };
+            let planned = run_on(&dry, Some(&by_hand), clock(), interrupt)?;
+            if !confirm(&question(&planned.report()), interrupt)? {
+                ui::note("Nothing was removed.");
+                return Ok(Exit::Failed);
+            }
+            by_hand.confirm(&planned.report());
+        }
+        clean::one(&config, Some(&by_hand), clock(), interrupt)
+    }
+
+    /// What the flags say.
+    fn layer(&self) -> Layer {
+        let mut layer = Layer {
+            dry_run: Some(self.dry_run),
+            format: self.format.format(),
+            verbosity: match (self.quiet, self.verbose) {
+                (true, _) => Some(Verbosity::Quiet),
+                (false, true) => Some(Verbosity::Verbose),
+                (false, false) => None,
+            },
+            ..Layer::default()
+        };
+        self.place.say(&mut layer);
+        self.bridge.say(&mut layer);
+        self.color.say(&mut layer);
+        self.state.say(&mut layer);
+        layer
+    }
+}
+
+/// `Remove 2 mappings: claude-cli/website (active), codex-cli/shop (idle)?`
+fn question(report: &Report<'_>) -> String {
+    let rows = report.rows().take(NAMED);
+    let names: Vec<String> = rows
+        .map(|row| format!("{}/{} ({})", row.mapping.model, row.mapping.chat.0, row.state))
+        .collect();
+    let count = report.rows().count();
+    let mappings = if count == 1 { "mapping" } else { "mappings" };
+    let more = match count.saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("Remove {count} {mappings}: {}{more}?", names.join(", "))
+}

@@ -1,0 +1,34 @@
+//! Whether what a run removes is removed for good: what its holder cannot be asked for, and a bridge that
+//! would undo the edit of its file.
+
+use crate::bridge::MapHolder;
+use crate::domain::{KeepReason, Plan, Verdict, Warning, WarningCode};
+use crate::process::{self, Processes};
+
+/// Keeps what would go, and its holder could not let go.
+pub(super) fn keep_unreachable(holder: &dyn MapHolder, plan: &mut Plan) -> Vec<Warning> {
+    let going: Vec<u32> = plan.going().collect();
+    let (kept, warnings) = holder.out_of_reach(&going);
+    for place in kept {
+        if let Some(Verdict::Remove(reason)) = plan.verdict(place) {
+            plan.settle(place, Verdict::Keep(KeepReason::Failed(reason)));
+        }
+    }
+    warnings
+}
+
+/// A process that looks like a bridge on the map whose file is edited: it will undo that.
+pub(super) fn bridge_beside(
+    holder: &dyn MapHolder,
+    plan: &Plan,
+    running: &Processes,
+) -> Option<Warning> {
+    let path = holder.real_path().filter(|_| holder.source().url.is_none())?;
+    plan.going().next()?;
+    let bridge = process::bridge_on(path.parent()?, running)?;
+    let message = format!(
+        "process {bridge} looks like a bridge on this map, and will undo the edit with its next \
+         chat; name it with --bridge URL, or clean while it is stopped"
+    );
+    Some(Warning::at(WarningCode::BridgeRuns, path, message))
+}
