@@ -1,5 +1,6 @@
 //! One recipe for each command.
 
+mod bounds;
 pub mod clean;
 pub mod completions;
 pub mod config;
@@ -16,7 +17,6 @@ pub mod man;
 mod page;
 pub mod pin;
 mod pinned;
-mod reach;
 pub mod remove;
 pub mod schedule;
 mod second_look;
