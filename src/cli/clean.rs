@@ -154,7 +154,7 @@ impl<'c> Done<'c> {
         interrupt: &Interrupt,
     ) -> Self {
         let started = Instant::now();
-        let ran = clean::run_on(config, by_hand, now, interrupt);
+        let ran = clean::run_of(config, by_hand, now, interrupt);
         let exit = ran.as_ref().map_or_else(|failure| failure.exit, Run::exit);
         Self { config, is_by_hand: by_hand.is_some(), now, started, took: None, ran, exit }
     }

@@ -8,7 +8,7 @@ use super::options::{
     BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, PlaceArgs, ProfileArgs, StateArgs,
 };
 use super::{clean, ui};
-use crate::commands::clean::run_on;
+use crate::commands::clean::run_of;
 use crate::commands::remove::ByHand;
 use crate::config::{Clean, Layer, Settings, Verbosity};
 use crate::disk::interrupt::Interrupt;
@@ -100,7 +100,7 @@ impl RemoveArgs {
         if !self.dry_run && !self.yes && can_ask() {
             // Without the lock: no run has to wait for an answer.
             let dry = Clean { dry_run: true, ..config.clone() };
-            let planned = run_on(&dry, Some(&by_hand), clock(), interrupt)?;
+            let planned = run_of(&dry, Some(&by_hand), clock(), interrupt)?;
             if !confirm(&question(&planned.report()), interrupt)? {
                 ui::note("Nothing was removed.");
                 return Ok(Exit::Failed);

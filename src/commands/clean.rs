@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::bounds::{bridge_beside, check_limit, keep_unreachable};
 use super::held::sweep;
 use super::no_map::no_map;
 use super::pinned::{keep_matching, keep_pinned, keep_restored};
-use super::reach::{bridge_beside, keep_unreachable};
 use super::remove::{self, ByHand};
 use super::second_look::{Observer, SecondLook};
 use crate::bridge::{self, Access, MapHolder, Removal};
@@ -46,14 +46,14 @@ pub struct Run {
 /// # Errors
 /// Whatever keeps the run from its work; the map is then as it was.
 pub fn run(config: &Clean, now: Timestamp, interrupt: &Interrupt) -> Result<Run, Failure> {
-    run_on(config, None, now, interrupt)
+    run_of(config, None, now, interrupt)
 }
 
 /// The same on the mappings that were named, if any were.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_on(
+pub fn run_of(
     config: &Clean,
     by_hand: Option<&ByHand>,
     now: Timestamp,
@@ -62,6 +62,20 @@ pub fn run_on(
     let access = if config.dry_run { Access::Read } else { Access::Change };
     let said = config.map_is_said;
     let holder = bridge::open(&config.bridge, &config.map, said, access, interrupt)?;
+    run_on(holder, config, by_hand, now, interrupt)
+}
+
+/// The same on a map that somebody else has opened.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_on(
+    holder: Box<dyn MapHolder>,
+    config: &Clean,
+    by_hand: Option<&ByHand>,
+    now: Timestamp,
+    interrupt: &Interrupt,
+) -> Result<Run, Failure> {
     let policies = Policies::new(now, &config.idle, PROVIDERS.len(), config.missing);
     let id = run_id(now, config);
     let mut warnings = holder.warnings();
@@ -283,18 +297,6 @@ pub fn write_down_failure(
         warning: Some(failure.message.clone()),
     })?;
     journal.trim(started)
-}
-
-fn check_limit(limit: Option<u64>, plan: &Plan) -> Result<(), Failure> {
-    let Some(limit) = limit else { return Ok(()) };
-    let count = plan.going().count();
-    if count as u64 <= limit {
-        return Ok(());
-    }
-    let mappings = if count == 1 { "mapping" } else { "mappings" };
-    let message = format!("{count} {mappings} would go, more than --max-remove {limit}");
-    Err(Failure::new(message)
-        .hint("nothing was changed; --dry-run without --max-remove shows them"))
 }
 
 fn odd_models(map: &SessionMap, config: &Clean) -> Vec<Warning> {

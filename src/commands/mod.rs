@@ -1,5 +1,6 @@
 //! One recipe for each command.
 
+mod bounds;
 pub mod clean;
 pub mod completions;
 pub mod config;
@@ -17,7 +18,6 @@ mod no_map;
 mod page;
 pub mod pin;
 mod pinned;
-mod reach;
 pub mod remove;
 pub mod schedule;
 mod second_look;

@@ -66,7 +66,7 @@ fn clean_by(env: &TestEnv, clock: Clock, meddle: impl Fn() + 'static) -> Run {
     let interrupt = Interrupt::default();
     let file = FileMap::open(env.map_path(), Access::Change, interrupt.clone()).unwrap();
     let holder = Meddler { file, meddle: Box::new(meddle) };
-    run_on(Box::new(holder), &config, SystemTime::now().into(), &interrupt).unwrap()
+    run_on(Box::new(holder), &config, None, SystemTime::now().into(), &interrupt).unwrap()
 }
 
 /// Asserts what the report says of that chat.

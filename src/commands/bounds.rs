@@ -1,8 +1,8 @@
-//! Whether what a run removes is removed for good: what its holder cannot be asked for, and a bridge that
-//! would undo the edit of its file.
+//! What bounds a removal: mappings that their holder cannot be asked for, a bridge that would undo the edit
+//! of its file, and `--max-remove`.
 
 use crate::bridge::MapHolder;
-use crate::domain::{KeepReason, Plan, Verdict, Warning, WarningCode};
+use crate::domain::{Failure, KeepReason, Plan, Verdict, Warning, WarningCode};
 use crate::process::{self, Processes};
 
 /// Keeps what would go, and its holder could not let go.
@@ -31,4 +31,17 @@ pub(super) fn bridge_beside(
          chat; name it with --bridge URL, or clean while it is stopped"
     );
     Some(Warning::at(WarningCode::BridgeRuns, path, message))
+}
+
+/// Refuses a run that would remove more than its limit.
+pub(super) fn check_limit(limit: Option<u64>, plan: &Plan) -> Result<(), Failure> {
+    let Some(limit) = limit else { return Ok(()) };
+    let count = plan.going().count();
+    if count as u64 <= limit {
+        return Ok(());
+    }
+    let mappings = if count == 1 { "mapping" } else { "mappings" };
+    let message = format!("{count} {mappings} would go, more than --max-remove {limit}");
+    Err(Failure::new(message)
+        .hint("nothing was changed; --dry-run without --max-remove shows them"))
 }
