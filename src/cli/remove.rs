@@ -5,7 +5,7 @@ use clap::builder::NonEmptyStringValueParser;
 
 use super::confirm::{can_ask, confirm};
 use super::options::{
-    BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, PlaceArgs, ProfileArgs, StateArgs,
+    BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, OUTPUT, PlaceArgs, ProfileArgs, StateArgs,
 };
 use super::{clean, ui};
 use crate::commands::clean::run_of;
@@ -65,11 +65,11 @@ pub(super) struct RemoveArgs {
     pub(super) color: ColorArgs,
 
     /// Print nothing unless something went wrong
-    #[arg(short, long, conflicts_with = "verbose")]
+    #[arg(short, long, conflicts_with = "verbose", help_heading = OUTPUT)]
     quiet: bool,
 
     /// Show every detail
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = OUTPUT)]
     verbose: bool,
 
     #[command(flatten)]

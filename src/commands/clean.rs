@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::bounds::{bridge_beside, check_limit, keep_unreachable};
 use super::held::sweep;
 use super::no_map::no_map;
+use super::odd_models::odd_models;
 use super::pinned::{keep_matching, keep_pinned, keep_restored};
 use super::remove::{self, ByHand};
 use super::second_look::{Observer, SecondLook};
@@ -15,8 +16,8 @@ use crate::disk::interrupt::Interrupt;
 use crate::disk::map_file::stopped;
 use crate::domain::plan::Observations;
 use crate::domain::{
-    Clock, Exit, Failure, KeepReason, Plan, Policies, SessionMap, State, Thresholds, Timestamp,
-    Verdict, Warning, WarningCode,
+    Clock, Exit, Failure, KeepReason, Plan, Policies, State, Thresholds, Timestamp, Verdict,
+    Warning, WarningCode,
 };
 use crate::journal::{Journal, Ran};
 use crate::process::Processes;
@@ -298,24 +299,6 @@ pub fn write_down_failure(
     })?;
     journal.trim(started)
 }
-
-fn odd_models(map: &SessionMap, config: &Clean) -> Vec<Warning> {
-    let warning = |message| Warning::new(WarningCode::ModelNotObject, message);
-    let mut odd = map.other_models().filter(|model| config.asks_for(model));
-    let named = odd.by_ref().take(NAMED_MODELS);
-    let mut warnings: Vec<Warning> = named
-        .map(|model| warning(format!("the value of {model:?} in the map is no object; it is kept")))
-        .collect();
-    let more = odd.count();
-    if more > 0 {
-        warnings
-            .push(warning(format!("{more} more values in the map are no objects; they are kept")));
-    }
-    warnings
-}
-
-/// How many models without mappings are named, of a map that may be full of them.
-const NAMED_MODELS: usize = 1000;
 
 /// An id that no other run has: when it started, as which process, and for which profile, since one
 /// process may run for several.

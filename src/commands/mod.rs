@@ -15,6 +15,7 @@ pub mod keepalive_timer;
 pub mod list;
 pub mod man;
 mod no_map;
+mod odd_models;
 mod page;
 pub mod pin;
 mod pinned;
