@@ -2,6 +2,7 @@
 //! links between them.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -20,7 +21,8 @@ fn read(file: &str) -> String {
 fn pages() -> BTreeMap<String, String> {
     let docs = fs::read_dir(root().join("docs")).unwrap();
     let names = docs.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let pages = names.filter(|name| name.ends_with(".md") && name != "commands.md");
+    let is_page = |name: &String| Path::new(name).extension().is_some_and(|end| end == "md");
+    let pages = names.filter(|name| is_page(name) && name != "commands.md");
     let files = pages.map(|name| format!("docs/{name}")).chain(["README.md".to_owned()]);
     files.map(|file| (file.clone(), read(&file))).collect()
 }
@@ -84,7 +86,8 @@ fn commands_page() -> String {
             1 => ("##", path.as_str()),
             _ => ("###", path.as_str()),
         };
-        page += &format!("\n{level} {title}\n\n```text\n{}\n```\n", help.out.trim_end());
+        let help = help.out.trim_end();
+        write!(page, "\n{level} {title}\n\n```text\n{help}\n```\n").unwrap();
     }
     page
 }
@@ -127,7 +130,7 @@ fn fixed(line: &str) -> Vec<String> {
         }
         word.to_owned()
     };
-    line.split_whitespace().map(word).collect()
+    line.split_whitespace().filter(|word| *word != "UTC").map(word).collect()
 }
 
 #[test]
