@@ -1,9 +1,9 @@
 #!/bin/sh
-# Installs session-warden for one user, or below a folder that is named, and takes it away again.
+# Installs session-warden for one user, or below a given folder, and uninstalls it.
 #
-# Questions come first, then the binary is built and tried, and only then something is written. From
-# there to the end of the scheduling, whatever goes wrong, a signal included, takes all of it back.
-# What it has put where is listed in PREFIX/share/session-warden/installed: --uninstall goes by that.
+# Questions come first, then the binary is built and tried, and only then files are written. From there to
+# the end of the scheduling, any failure, a signal included, reverts all of it. The installed files are
+# listed in PREFIX/share/session-warden/installed, which --uninstall uses.
 set -eu
 
 program=session-warden
@@ -14,34 +14,34 @@ list=share/$program/installed
 
 usage() {
   cat <<'END'
-Installs session-warden, and has it run by itself if you like.
+Installs session-warden, and a timer for it if you want one.
 
 usage: install.sh [OPTIONS]
 
   --binary FILE   install this binary, instead of building one with cargo
   --prefix DIR    install below DIR: DIR/bin, DIR/share [default: ~/.local]
-  --systemd       have it run by a timer of your own systemd
-  --cron          have it run by a line in your crontab
-  --no-schedule   schedule nothing; a schedule that is there stays
+  --systemd       run it by a timer of your own systemd
+  --cron          run it by a line in your crontab
+  --no-schedule   schedule nothing; an existing schedule is kept
   --yes           ask nothing, and take the default of every question
   --uninstall     remove what was installed below DIR, and the schedule
-  -h, --help      print this
+  -h, --help      print this help
 
-On a terminal, without one of the middle four, it asks how session-warden is to be
-run: 1 systemd timer, 2 cron, 3 neither. The default is what is there; with a
-schedule already in place, that one stays. Elsewhere nothing is scheduled.
+On a terminal, without --systemd, --cron, --no-schedule or --yes, it asks how to run
+session-warden: 1 systemd timer, 2 cron, 3 neither. The default is what is available;
+an existing schedule is kept by default. Without a terminal, nothing is scheduled.
 
 It looks for what session-warden replaces, claude-session-cleanup.timer and lines
-with cleanup_idle_sessions.py in your crontab, and offers to turn that off; --yes
-does, if session-warden itself is scheduled. Nothing of it is deleted.
+with cleanup_idle_sessions.py in your crontab, and offers to turn that off. With
+--yes it does so if session-warden itself is scheduled. Nothing of it is deleted.
 
 Exit codes: 0 done; 1 failed, and 2 wrong usage: nothing was changed; 3 installed,
 but what it replaces could not be turned off. If scheduling fails: its exit code,
-and what was installed is taken back.
+and the installation is reverted.
 END
 }
 
-# Nobody who reads on is no reason to stop half-way.
+# A closed pipe must not stop it half-way.
 trap : PIPE
 say() { printf '%s\n' "$*" 2>/dev/null || :; }
 did() { printf '%-10s %s\n' "$1" "$2" 2>/dev/null || :; }
@@ -55,28 +55,28 @@ die() {
   exit "$1"
 }
 has() { command -v "$1" >/dev/null 2>&1; }
-# As a shell takes it back.
+# Quoted for a shell.
 quoted() {
   printf '%s\n' "$1" | sed -e '/^[A-Za-z0-9_/.:=@,+-]*$/b' -e "s/'/'\\\\''/g" -e "s/^/'/" -e "s/\$/'/"
 }
-# Without what could make a terminal do things.
+# Without control characters.
 shown() { LC_ALL=C tr -d '\000-\010\013-\037\177'; }
 
-# ---- What is taken back, and what is removed in any case, at the end.
+# ---- What is reverted, and what is removed in any case, at the end.
 
 work=''
 bin=''
-# Whether something of this run must go if it ends now.
+# Whether this run must be reverted if it ends now.
 unfinished=no
 # Whether the binary was asked to schedule, and whether there was nothing before.
 scheduling=no
 fresh=no
 
-# beside FILE WHAT: a file in the same folder that nothing takes for the file itself.
+# beside FILE WHAT: the name of a temporary file in the same folder.
 beside() { printf '%s/.%s.%s.%s' "${1%/*}" "${1##*/}" "$2" "$$"; }
 
 # shellcheck disable=SC2317,SC2329 # finish calls it
-take_back() {
+revert() {
   if [ "$scheduling" = yes ] && [ "$fresh" = yes ]; then
     "$bin" schedule uninstall </dev/null >/dev/null 2>&1 || :
   fi
@@ -87,7 +87,7 @@ take_back() {
     fi
     saved=$(beside "$path" old)
     if [ -e "$saved" ] || [ -L "$saved" ]; then
-      mv -f -- "$saved" "$path" || complain "cannot put $path back" "it lies in $saved"
+      mv -f -- "$saved" "$path" || complain "cannot restore $path" "mv $(quoted "$saved") $(quoted "$path")"
     fi
   done <"$work/placed"
 }
@@ -98,8 +98,8 @@ finish() {
   trap '' INT TERM HUP
   [ -z "$bin" ] || rm -f -- "$(beside "$bin" new)"
   if [ "$unfinished" = yes ]; then
-    [ ! -s "$work/placed" ] || complain 'what this run has installed is taken back'
-    take_back
+    [ ! -s "$work/placed" ] || complain 'the changes of this run are reverted'
+    revert
   fi
   if [ -n "$work" ] && [ -f "$work/placed" ]; then
     while read -r how path; do
@@ -122,11 +122,11 @@ trap 'exit 143' TERM
 
 umask 022
 binary='' prefix='' prefix_given=no method='' assume=no uninstall=no
-wrong() { die 2 "$1" 'install.sh --help shows what there is'; }
+wrong() { die 2 "$1" 'install.sh --help shows the options'; }
 
 choose_method() {
   [ -z "$method" ] || [ "$method" = "$1" ] ||
-    wrong 'only one of --systemd, --cron and --no-schedule can be meant'
+    wrong '--systemd, --cron and --no-schedule exclude each other'
   method=$1
 }
 
@@ -149,7 +149,7 @@ while [ "$#" -gt 0 ]; do
       [ -n "$value" ] || wrong "$option needs a value"
       case $value in
         *'
-'*) wrong "$option cannot have a line feed in it" ;;
+'*) wrong "$option must not contain a line feed" ;;
         /*) ;;
         *) value=$PWD/$value ;;
       esac
@@ -171,11 +171,11 @@ while [ "$#" -gt 0 ]; do
   esac
 done
 if [ "$uninstall" = yes ] && [ -n "$binary$method" ]; then
-  wrong '--uninstall goes only with --prefix and --yes'
+  wrong '--uninstall can be combined with --prefix and --yes only'
 fi
 case ${HOME:-} in
   *'
-'*) die 1 'HOME has a line feed in it' 'set it to another folder' ;;
+'*) die 1 'HOME contains a line feed' 'set it to another folder' ;;
   /*) ;;
   *) die 1 'HOME is not set to an absolute path' "set it to your home: HOME=/home/you ./install.sh" ;;
 esac
@@ -184,7 +184,7 @@ am_root=no
 under_sudo=no
 if [ "$am_root" = yes ] && [ -n "${SUDO_USER:-}" ] && [ "$SUDO_USER" != root ]; then under_sudo=yes; fi
 if [ "$under_sudo" = yes ] && [ "$prefix_given" = no ]; then
-  die 2 "under sudo this would be root's, not $SUDO_USER's" \
+  die 2 "under sudo this would install for root, not for $SUDO_USER" \
     'run it without sudo; or, for all users, with --prefix /usr/local'
 fi
 [ "$prefix_given" = yes ] || prefix=$HOME/.local
@@ -207,13 +207,13 @@ timer_is_on() {
   return 1
 }
 
-# Into the file, byte for byte; 1 where there is none or it cannot be read.
+# Into the file, byte for byte; 1 if there is none or it cannot be read.
 read_crontab() {
   has crontab || return 1
   LC_ALL=C crontab -l >"$1" 2>"$work/error" </dev/null && return 0
   if ! grep -qi 'no crontab' "$work/error"; then
     complain "crontab -l failed: $(head -n 1 "$work/error" | shown)"
-    trouble=3
+    incomplete=3
   fi
   return 1
 }
@@ -221,7 +221,7 @@ read_crontab() {
 # The lines of the file that still run the old script.
 old_lines() { LC_ALL=C sed -n '/^[[:blank:]]*#/d;/cleanup_idle_sessions\.py/p' "$1"; }
 
-trouble=0
+incomplete=0
 old_found=''
 look_for_old() {
   timer_is_on --user && old_found="$old_found user-timer"
@@ -230,7 +230,7 @@ look_for_old() {
     old_found="$old_found crontab"
   fi
   [ -n "$old_found" ] || return 0
-  say "Found what $program replaces:"
+  say "Found a schedule that $program replaces:"
   for found in $old_found; do
     case $found in
       user-timer) say "  $old_timer, of your own systemd" ;;
@@ -248,7 +248,7 @@ how_to_turn_off() {
     case $found in
       user-timer) say "  systemctl --user disable --now $old_timer" ;;
       system-timer) say "  sudo systemctl disable --now $old_timer" ;;
-      crontab) say "  crontab -e, and a # before every line with $old_script" ;;
+      crontab) say "  crontab -e, and put a # before every line with $old_script" ;;
     esac
   done
 }
@@ -256,32 +256,32 @@ how_to_turn_off() {
 # turn_off_timer [--user]
 turn_off_timer() {
   if systemctl "$@" disable --now "$old_timer" </dev/null >/dev/null 2>"$work/error"; then
-    did 'turned off' "$old_timer; its files stay. On again: systemctl${1:+ $1} enable --now $old_timer"
+    did 'turned off' "$old_timer; its files are kept. Turn it on again: systemctl${1:+ $1} enable --now $old_timer"
   else
     complain "cannot turn off $old_timer: $(head -n 1 "$work/error" | shown)" \
       "systemctl${1:+ $1} disable --now $old_timer"
-    trouble=3
+    incomplete=3
   fi
 }
 
 turn_off_crontab() {
-  # Read again: our own line may have come since.
+  # Read again: our own line may be new.
   read_crontab "$work/crontab" || return 0
   LC_ALL=C sed "/^[[:blank:]]*#/b
 /cleanup_idle_sessions\.py/s/^/$marker/" "$work/crontab" >"$work/crontab.new"
   if [ -n "$(tail -c 1 "$work/crontab.new")" ]; then
     echo >>"$work/crontab.new"
-    say 'The last line of the crontab has no end, which crontab demands: it gets one.'
+    say 'The last line of the crontab has no line feed, which crontab requires: it is added.'
   fi
   count=$(old_lines "$work/crontab" | wc -l | tr -d ' ')
   if crontab - <"$work/crontab.new" 2>"$work/error" && read_crontab "$work/crontab" &&
     cmp -s "$work/crontab" "$work/crontab.new"; then
-    did 'turned off' "$count in the crontab, now behind '$marker'. On again:"
+    did 'turned off' "$count in the crontab, now behind '$marker'. Turn it on again:"
     say "  $on_again_crontab"
   else
     complain "cannot change the crontab: $(head -n 1 "$work/error" | shown)" \
-      "crontab -e, and a # before every line with $old_script"
-    trouble=3
+      "crontab -e, and put a # before every line with $old_script"
+    incomplete=3
   fi
 }
 
@@ -293,7 +293,7 @@ turn_off_old() {
         if [ "$am_root" = yes ]; then
           turn_off_timer
         else
-          say "Only root can turn the system's timer off: sudo systemctl disable --now $old_timer"
+          say "Only root can turn off the system's timer: sudo systemctl disable --now $old_timer"
         fi
         ;;
       crontab) turn_off_crontab ;;
@@ -308,12 +308,12 @@ ask() {
   printf '%s ' "$1"
   IFS= read -r answer || {
     echo
-    die 1 'no answer' 'nothing was changed; --help shows how to answer beforehand'
+    die 1 'no answer' 'nothing was changed; --help shows how to answer in advance'
   }
 }
 
-# Asks that binary what is scheduled: into `scheduled_before` the first method of what there is, and
-# into `fresh` whether there surely is nothing. Each schedule has a line with its method first.
+# Asks that binary what is scheduled: sets `scheduled_before` to the first method in use, and `fresh` to
+# yes if there is none for sure. Each schedule has a line with its method first.
 scheduled_before=''
 ask_what_is_scheduled() {
   status=$("$1" schedule status </dev/null 2>/dev/null) || return 0
@@ -322,17 +322,17 @@ ask_what_is_scheduled() {
   [ -n "$scheduled_before" ] || fresh=yes
 }
 
-# schedule WORDS...: as the binary does it, whoever reads what it says.
+# schedule WORDS...: runs the binary; a closed pipe does not stop it.
 schedule() {
   code=0
-  "$bin" schedule "$@" </dev/null >"$work/said" || code=$?
-  cat -- "$work/said" 2>/dev/null || :
+  "$bin" schedule "$@" </dev/null >"$work/output" || code=$?
+  cat -- "$work/output" 2>/dev/null || :
   return "$code"
 }
 
 detect_method() {
   if [ "$under_sudo" = yes ]; then
-    # It would run as root, which is hardly what is meant.
+    # It would run as root, which is rarely wanted.
     method=none
   elif user_manager_answers; then
     method=systemd-user
@@ -352,9 +352,9 @@ ask_method() {
   esac
   neither=neither
   if [ -n "$scheduled_before" ]; then
-    default=3 neither="neither: the schedule that is there stays, by $scheduled_before"
+    default=3 neither="neither: the existing schedule is kept, by $scheduled_before"
   fi
-  say "How is $program to be run by itself?"
+  say "How should $program run?"
   say '  1  systemd timer'
   say '  2  cron'
   say "  3  $neither"
@@ -364,18 +364,18 @@ ask_method() {
       1)
         method=systemd-user
         user_manager_answers && break
-        say 'Your own systemd does not answer here.'
+        say 'Your own systemd does not answer.'
         ;;
       2)
         method=cron
         has crontab && break
-        say 'There is no crontab command here.'
+        say 'There is no crontab command.'
         ;;
       3)
         method=none
         break
         ;;
-      *) say 'That is none of them.' ;;
+      *) say 'Please answer 1, 2 or 3.' ;;
     esac
   done
 }
@@ -387,18 +387,18 @@ ask_turn_off() {
     default=n choices=y/N
   fi
   while :; do
-    ask "Turn that off? Nothing of it is deleted. [$choices]:"
+    ask "Turn it off? Nothing is deleted. [$choices]:"
     case ${answer:-$default} in
       y | Y | yes | Yes) turn_off=yes && break ;;
       n | N | no | No) turn_off=no && break ;;
-      *) say 'Yes or no?' ;;
+      *) say 'Please answer y or n.' ;;
     esac
   done
 }
 
 # ---- Files.
 
-# Made with all above it; each one is remembered.
+# Made with its parents; each new one is remembered.
 make_folder() {
   [ ! -d "$1" ] || return 0
   [ -n "$1" ] || return 1
@@ -411,8 +411,8 @@ make_folder() {
 # is_as FILE OTHER MODE: a file of its own with the same bytes and that mode.
 is_as() { cmp -s -- "$1" "$2" && [ -n "$(find "$1" -prune -type f -perm "$3" 2>/dev/null)" ]; }
 
-# place FROM TO MODE: whole or not at all, and so that it can be taken back. FROM is moved if it lies
-# beside TO already. What was done is in `placed`.
+# place FROM TO MODE: whole or not at all, and so that it can be reverted. FROM is moved if it is beside TO
+# already. Sets `placed` to what was done.
 placed=''
 place() {
   placed=unchanged
@@ -422,7 +422,7 @@ place() {
   if [ -e "$2" ] || [ -L "$2" ]; then
     placed=replaced
     printf 'old %s\n' "$2" >>"$work/placed"
-    # By a rename, since a copy that is cut short must not be what is put back.
+    # By a rename, since an incomplete copy must not be restored.
     saving=$(beside "$2" saving)
     rm -f -- "$saving" "$saved"
     cp -P -p -- "$2" "$saving" && mv -f -- "$saving" "$saved" || return 1
@@ -437,7 +437,7 @@ place() {
   mv -f -- "$next" "$2"
 }
 
-# Whether this script ever puts a file of that name below PREFIX.
+# Whether this script installs a file of that name below PREFIX.
 is_ours() {
   case $1 in
     "bin/$program" | "$list" | "share/bash-completion/completions/$program") ;;
@@ -450,7 +450,7 @@ is_ours() {
 
 make_work() {
   work=$(mktemp -d "${TMPDIR:-/tmp}/$program-install.XXXXXX") ||
-    die 1 "cannot make a temporary folder in ${TMPDIR:-/tmp}" 'set TMPDIR to one that can be written'
+    die 1 "cannot make a temporary folder in ${TMPDIR:-/tmp}" 'set TMPDIR to a writable folder'
   : >"$work/placed"
   : >"$work/folders"
 }
@@ -461,7 +461,7 @@ uninstall() {
   if [ ! -f "$prefix/$list" ]; then
     say "Nothing below ${prefix:-/} was installed by this script."
     if [ -e "$bin" ]; then
-      say "There is $bin, which something else has put there: it is left alone."
+      say "$bin was installed by something else and is kept."
     fi
     return 0
   fi
@@ -473,27 +473,27 @@ uninstall() {
     code=0
     schedule uninstall || code=$?
     [ "$code" -eq 0 ] ||
-      die "$code" "cannot remove the schedule: exit code $code" 'nothing was removed; mend that and try again'
+      die "$code" "cannot remove the schedule: exit code $code" 'nothing was removed; fix that and try again'
   else
-    say "$bin does not run any more, so a schedule of its, if there is one, stays."
-    say '  To see: crontab -l; systemctl --user list-timers'
+    say "$bin does not run any more, so its schedule, if there is one, is kept."
+    say '  To check: crontab -l; systemctl --user list-timers'
   fi
   pages=0
   while IFS= read -r name; do
     if ! is_ours "$name" || [ "$name" = "$list" ] || { [ ! -e "$prefix/$name" ] && [ ! -L "$prefix/$name" ]; }; then
       continue
     fi
-    rm -f -- "$prefix/$name" || die 1 "cannot remove $prefix/$name" 'mend that and try again'
+    rm -f -- "$prefix/$name" || die 1 "cannot remove $prefix/$name" 'fix that and try again'
     case $name in
       share/man/*) pages=$((pages + 1)) ;;
       *) did removed "$prefix/$name" ;;
     esac
   done <"$work/list"
   [ "$pages" -eq 0 ] || did removed "man pages in $prefix/share/man/man1: $pages"
-  # Without the list nobody could go on from here: so this is not ended half-way.
+  # Without the list no later run could continue: so this is not interrupted.
   trap '' INT TERM HUP
-  rm -f -- "$prefix/$list" || die 1 "cannot remove $prefix/$list" 'mend that and try again'
-  # Only those that were made for this and are empty, the deepest first.
+  rm -f -- "$prefix/$list" || die 1 "cannot remove $prefix/$list" 'fix that and try again'
+  # Only folders that were made for this and are empty, the deepest first.
   LC_ALL=C sort -r "$work/list" | while IFS= read -r name; do
     case $name in
       ./) rmdir -- "$prefix" 2>/dev/null && did removed "$prefix" ;;
@@ -505,18 +505,18 @@ uninstall() {
 
 say_what_is_left() {
   for folder in "${XDG_CONFIG_HOME:-$HOME/.config}/$program" "${XDG_STATE_HOME:-$HOME/.local/state}/$program"; do
-    [ ! -d "$folder" ] || say "Left where it is: $folder"
+    [ ! -d "$folder" ] || say "Kept: $folder"
   done
   if has systemctl; then
     for scope in --user --system; do
       case $(systemctl "$scope" is-enabled "$old_timer" </dev/null 2>/dev/null || :) in
-        disabled) say "$old_timer is off. On again: systemctl $scope enable --now $old_timer" ;;
+        disabled) say "$old_timer is off. Turn it on again: systemctl $scope enable --now $old_timer" ;;
       esac
     done
   fi
   [ -n "$work" ] || make_work
   if read_crontab "$work/crontab" && LC_ALL=C grep -q "^$marker" "$work/crontab"; then
-    say "In the crontab, $old_script is off. On again:"
+    say "In the crontab, $old_script is off. Turn it on again:"
     say "  $on_again_crontab"
   fi
 }
@@ -524,10 +524,10 @@ say_what_is_left() {
 if [ "$uninstall" = yes ]; then
   uninstall
   say_what_is_left
-  exit "$trouble"
+  exit "$incomplete"
 fi
 
-# ---- Whether it can be done at all.
+# ---- Whether it can be installed at all.
 
 if [ -n "$binary" ]; then
   [ -f "$binary" ] || die 2 "no such file: $binary" 'leave out --binary to build one'
@@ -536,19 +536,19 @@ if [ -n "$binary" ]; then
 else
   repository=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
   [ -f "$repository/Cargo.toml" ] ||
-    die 1 "the source is not beside this script, in $repository" 'run it in a clone, or give --binary FILE'
-  has cargo || die 1 'cargo is not there, and nothing can be built without it' \
-    'install Rust (https://rustup.rs), or give --binary FILE'
+    die 1 "the source is not beside this script, in $repository" 'run it in a clone, or use --binary FILE'
+  has cargo || die 1 'cargo is not installed, which the build needs' \
+    'install Rust (https://rustup.rs), or use --binary FILE'
 fi
 for folder in "$prefix/bin" "$prefix/share/$program"; do
   above=$folder
   while [ ! -e "$above" ] && [ ! -L "$above" ] && [ -n "$above" ]; do above=${above%/*}; done
-  [ -d "${above:-/}" ] || die 1 "cannot install below $prefix: $above is not a folder" 'give another --prefix'
+  [ -d "${above:-/}" ] || die 1 "cannot install below $prefix: $above is not a folder" 'use another --prefix'
   if [ ! -w "${above:-/}" ] || [ ! -x "${above:-/}" ]; then
-    die 1 "cannot install below $prefix: ${above:-/} is not writable for you" 'give another --prefix'
+    die 1 "cannot install below $prefix: ${above:-/} is not writable" 'use another --prefix'
   fi
 done
-[ ! -d "$bin" ] || die 1 "$bin is a folder" 'move it away, or give another --prefix'
+[ ! -d "$bin" ] || die 1 "$bin is a folder" 'move it away, or use another --prefix'
 
 make_work
 had_binary=no
@@ -562,12 +562,12 @@ fi
 look_for_old
 asks=no
 if [ -t 0 ] && [ -t 1 ] && [ "$assume" = no ]; then asks=yes; fi
-told=no
+answered=no
 if [ -n "$method" ]; then
-  told=yes
+  answered=yes
 elif [ "$asks" = yes ] && [ "$under_sudo" = no ]; then
   ask_method
-  told=yes
+  answered=yes
 elif [ "$assume" = yes ] && [ -z "$scheduled_before" ]; then
   detect_method
 else
@@ -587,7 +587,7 @@ fi
 # ---- The binary, built and tried.
 
 if [ -z "$binary" ]; then
-  # Without the network, where all crates are there.
+  # Without the network if all crates are downloaded.
   offline=''
   if (cd -- "$repository" && cargo tree --locked --offline --edges normal,build) >/dev/null 2>&1 </dev/null; then
     offline=--offline
@@ -595,31 +595,31 @@ if [ -z "$binary" ]; then
   say "Building: cargo build --release --locked${offline:+ $offline}"
   (cd -- "$repository" && cargo build --release --locked ${offline:+"$offline"} \
     --message-format=json-render-diagnostics) </dev/null >"$work/built" ||
-    die 1 'the build failed; cargo says why above' 'nothing was changed; with --binary FILE none is needed'
+    die 1 'the build failed; see the output of cargo above' 'nothing was changed; --binary FILE installs without a build'
   binary=$(sed -n "s/.*\"executable\":\"\\([^\"\\\\]*\\/$program\\)\".*/\\1/p" "$work/built" | tail -n 1)
   [ -x "$binary" ] ||
-    die 1 'cargo does not say where the binary is' 'find it, and give it with --binary FILE'
+    die 1 'cargo does not report the path of the binary' 'find it, and use --binary FILE'
 fi
 
 unfinished=yes
-make_folder "$prefix/bin" || die 1 "cannot make $prefix/bin" 'give another --prefix'
-make_folder "$prefix/share/$program" || die 1 "cannot make $prefix/share/$program" 'give another --prefix'
-# Beside its place, so that it is tried where it will run, and a rename puts it there.
+make_folder "$prefix/bin" || die 1 "cannot make $prefix/bin" 'use another --prefix'
+make_folder "$prefix/share/$program" || die 1 "cannot make $prefix/share/$program" 'use another --prefix'
+# In the folder where it will run, so that it is tried there and a rename installs it.
 staged=$(beside "$bin" new)
 rm -f -- "$staged"
 { cp -- "$binary" "$staged" && chmod 0755 "$staged"; } 2>"$work/error" ||
   die 1 "cannot write $staged: $(head -n 1 "$work/error" | shown)" 'is the disk full?'
 version=$("$staged" --version </dev/null 2>"$work/error") ||
-  die 1 "$binary does not run here: $(head -n 1 "$work/error" | shown)" 'what was there is as it was'
+  die 1 "$binary does not run here: $(head -n 1 "$work/error" | shown)" 'nothing was changed'
 case $version in
   "$program "*) ;;
-  *) die 1 "$binary is not $program: it says $(printf '%s' "$version" | head -n 1 | shown)" 'give its path with --binary' ;;
+  *) die 1 "$binary is not $program: its version is $(printf '%s' "$version" | head -n 1 | shown)" 'use --binary with the right path' ;;
 esac
 if [ "$had_binary" = no ]; then
   ask_what_is_scheduled "$staged"
 fi
 
-# ---- What goes with it, first in a folder of ours.
+# ---- Completions and man pages, first in a temporary folder.
 
 tree=$work/tree
 # completion SHELL FILE
@@ -649,7 +649,7 @@ while IFS= read -r name; do
   fi
 done <"$work/names"
 
-# The list: these, and of the folders those that were made, by an earlier run too.
+# The list: these files, and the folders that were made, by an earlier run too.
 {
   printf '%s\n' "bin/$program" "$list"
   cat "$work/files"
@@ -693,35 +693,35 @@ if [ "$method" != none ]; then
   code=0
   schedule install --method "$method" || code=$?
   [ "$code" -eq 0 ] || die "$code" "scheduling failed: exit code $code" \
-    'mend what is said above; or --no-schedule installs all the same'
+    'fix the error above, or install without a schedule: --no-schedule'
 fi
 
-# From here on it is installed, and stays.
+# From here on it is installed, and is not reverted.
 unfinished=no
 
-# What an earlier version had and this one has not.
+# Files of an earlier version that this one does not have.
 while IFS= read -r name; do
   if is_ours "$name" && ! grep -qxF -- "$name" "$work/list" && [ -e "$prefix/$name" ]; then
-    rm -f -- "$prefix/$name" && did removed "$prefix/$name, which $version has no more"
+    rm -f -- "$prefix/$name" && did removed "$prefix/$name, which $version does not have"
   fi
 done <"$work/before"
 
 if [ "$method" = none ]; then
   if [ -n "$scheduled_before" ]; then
-    say "The schedule stays as it is, by $scheduled_before."
+    say "The existing schedule is kept, by $scheduled_before."
   else
     say 'Nothing is scheduled.'
     if [ "$under_sudo" = yes ]; then
-      say "  To have it run by itself, as its user and without sudo: $(quoted "$bin") schedule install"
-    elif [ "$told" = no ]; then
-      say "  To have it run by itself: $(quoted "$bin") schedule install --method systemd-user, or --method cron"
+      say "  To schedule it, as its user and without sudo: $(quoted "$bin") schedule install"
+    elif [ "$answered" = no ]; then
+      say "  To schedule it: $(quoted "$bin") schedule install --method systemd-user, or --method cron"
     fi
   fi
 fi
 if [ "$turn_off" = yes ]; then
   turn_off_old
 elif [ -n "$old_found" ]; then
-  say "What $program replaces is left on. To turn it off:"
+  say "The schedule that $program replaces is still on. To turn it off:"
   how_to_turn_off
 fi
 
@@ -732,4 +732,4 @@ case :${PATH:-}: in
     ;;
   *) say "$prefix/bin is not in your PATH. In ~/.profile: PATH=\"$prefix/bin:\$PATH\"" ;;
 esac
-exit "$trouble"
+exit "$incomplete"

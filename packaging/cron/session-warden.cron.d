@@ -1,6 +1,6 @@
-# To be installed as /etc/cron.d/session-warden, owned by root and not writable for others. There without
-# the ending: Debian's cron reads no file whose name has a dot.
+# Install as /etc/cron.d/session-warden, owned by root and not writable by others, without the extension:
+# Debian's cron ignores files with a dot in their name.
 #
-# The sixth word is who runs it. As root, it cleans the map of whoever that belongs to, and looks at the
-# sessions in that user's home. With -q, cron sends mail only where something went wrong.
+# The sixth word is the user who runs it. As root, it judges the sessions in the home of the map's owner.
+# With -q, cron sends mail only if something went wrong.
 5 * * * * root /usr/local/bin/session-warden clean -q

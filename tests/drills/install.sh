@@ -244,7 +244,7 @@ the_issue() {
   warden --uninstall
   check '--uninstall leaves state and configuration, and says where' all 'exits 0' '[ ! -e "$state/crontab" ]' \
     '[ "$(cd "$home" && find . -type f | sort | tr "\n" " ")" = "./.config/session-warden/config.toml ./.local/state/session-warden/runs.jsonl " ]' \
-    'said "Left where it is: $home/.config/session-warden"' 'said "Left where it is: $home/.local/state/session-warden"'
+    'said "Kept: $home/.config/session-warden"' 'said "Kept: $home/.local/state/session-warden"'
   rm -rf "$home/.config" "$home/.local/state"
   warden --binary "$box/session-warden-1" --no-schedule
   warden --uninstall
@@ -276,7 +276,7 @@ uninstalling() {
   cp "$box/session-warden-1" "$home/.local/bin/session-warden"
   keep
   warden --uninstall
-  check '--uninstall leaves a binary of somebody else' all 'exits 0' is_as_before 'said "something else has put there"'
+  check '--uninstall leaves a binary of somebody else' all 'exits 0' is_as_before 'said "was installed by something else"'
   fresh
   warden --binary "$box/session-warden-1" --no-schedule
   touch "$home/mine"
@@ -291,7 +291,7 @@ upgrading() {
   warden --binary "$box/session-warden-2"
   check 'an upgrade replaces all of it, and removes an old page' all 'exits 0' 'everything 2' 'version_is 2' \
     '[ ! -e "$home/.local/share/man/man1/session-warden-only-1.1" ]'
-  check 'and keeps the schedule' all '[ "$(own_lines)" = 1 ]' 'said "The schedule stays as it is, by cron."' \
+  check 'and keeps the schedule' all '[ "$(own_lines)" = 1 ]' 'said "The existing schedule is kept, by cron."' \
     'never_called "session-warden 2 schedule install --method systemd-user"'
   : >"$state/calls"
   warden --binary "$box/session-warden-1" --yes
@@ -377,7 +377,7 @@ taking_back() {
   keep
   with SCHEDULE_SAYS=42 -- --binary "$box/session-warden-1" --yes --cron
   check 'a first install whose scheduling fails leaves nothing, and that code' all 'exits 42' is_as_before home_is_empty \
-    'complained "scheduling failed: exit code 42"' 'complained "taken back"'
+    'complained "scheduling failed: exit code 42"' 'complained "reverted"'
   warden --binary "$box/session-warden-1" --yes --cron
   keep
   with SCHEDULE_SAYS=1 -- --binary "$box/session-warden-2" --cron
@@ -442,7 +442,7 @@ on_a_terminal() {
   check 'on a terminal: 2 is cron' all 'exits 0' 'said "1  systemd timer"' 'said "3  neither"' '[ "$(own_lines)" = 1 ]'
   keep
   on_terminal '\n' --binary "$box/session-warden-1"
-  check 'with a schedule, the default is to leave it' all 'exits 0' is_as_before 'said "the schedule that is there stays, by cron"'
+  check 'with a schedule, the default is to leave it' all 'exits 0' is_as_before 'said "the existing schedule is kept, by cron"'
   fresh
   on_terminal '\n' --binary "$box/session-warden-1"
   check 'the default is systemd if it answers' all 'exits 0' 'said "[1]"' '[ -e "$state/own-timer" ]'
@@ -453,7 +453,7 @@ on_a_terminal() {
   extra=(NO_MANAGER=1)
   on_terminal 'x\n1\n\n' --binary "$box/session-warden-1"
   extra=()
-  check 'what cannot be is asked again' all 'exits 0' 'said "none of them"' 'said "does not answer here"' 'said "[2]"' '[ "$(own_lines)" = 1 ]'
+  check 'what cannot be is asked again' all 'exits 0' 'said "Please answer 1, 2 or 3."' 'said "does not answer."' 'said "[2]"' '[ "$(own_lines)" = 1 ]'
   fresh
   keep
   on_terminal '\004' --binary "$box/session-warden-1"
@@ -470,9 +470,9 @@ on_a_terminal() {
   echo '@hourly python3 cleanup_idle_sessions.py' >"$state/crontab"
   cp "$state/crontab" "$box/crontab.was"
   on_terminal '3\n\n' --binary "$box/session-warden-1"
-  check 'and stays on by default, without one' all 'exits 0' 'cmp -s "$state/crontab" "$box/crontab.was"' 'said "is left on"'
+  check 'and stays on by default, without one' all 'exits 0' 'cmp -s "$state/crontab" "$box/crontab.was"' 'said "is still on"'
   on_terminal '1\nn\n' --binary "$box/session-warden-1"
-  check 'and stays on if told so' all 'exits 0' 'cmp -s "$state/crontab" "$box/crontab.was"' 'said "is left on"'
+  check 'and stays on if told so' all 'exits 0' 'cmp -s "$state/crontab" "$box/crontab.was"' 'said "is still on"'
 }
 
 refusing() {
@@ -489,9 +489,9 @@ refusing() {
   warden --prefix ''
   check '--prefix without a value' refused 2 '--prefix needs a value'
   warden --cron --systemd
-  check 'two methods' refused 2 'only one of'
+  check 'two methods' refused 2 'exclude each other'
   warden --uninstall --cron
-  check '--uninstall with a method' refused 2 '--uninstall goes only with'
+  check '--uninstall with a method' refused 2 '--uninstall can be combined with'
   warden --binary "$box/nowhere"
   check '--binary that is missing' refused 2 "no such file: $box/nowhere"
   warden --binary "$box/not-executable"
@@ -520,7 +520,7 @@ refusing() {
   fresh
   keep
   warden
-  check 'no cargo' refused 1 'cargo is not there'
+  check 'no cargo' refused 1 'cargo is not installed'
   code=0
   env -i PATH="$box/path" STATE="$state" "$shell" "$source/install.sh" --binary "$box/session-warden-1" >"$box/out" 2>"$box/err" </dev/null || code=$?
   check 'no HOME' refused 1 'HOME is not set'
@@ -529,9 +529,9 @@ refusing() {
   with TMPDIR="$box/nowhere" -- --binary "$box/session-warden-1"
   check 'no temporary folder' all 'exits 1' is_as_before 'complained "cannot make a temporary folder"'
   with FAKE_UID=0 SUDO_USER=somebody -- --binary "$box/session-warden-1"
-  check 'under sudo' refused 2 "not somebody's"
+  check 'under sudo' refused 2 "not for somebody"
   with FAKE_UID=0 SUDO_USER=somebody -- --uninstall
-  check 'under sudo, uninstalling' refused 2 "not somebody's"
+  check 'under sudo, uninstalling' refused 2 "not for somebody"
   with FAKE_UID=0 SUDO_USER=somebody -- --binary "$box/session-warden-1" --prefix "$home/for all" --yes
   check 'under sudo with --prefix it installs there, and schedules nothing for root' all 'exits 0' \
     '! grep -q "schedule install" "$state/calls"' "said \"'\$home/for all/bin/session-warden' schedule install\"" '[ -x "$home/for all/bin/session-warden" ]' '[ ! -e "$home/.local" ]'
@@ -553,7 +553,7 @@ replacing() {
     echo
   } >"$box/crontab.wanted"
   check 'every line in the crontab is commented out, all else stays byte for byte' all 'exits 0' 'cmp -s "$state/crontab" "$box/crontab.wanted"' 'said "2 in the crontab"'
-  check 'the missing end of the last line is told of' said 'has no end'
+  check 'the missing end of the last line is told of' said 'has no line feed'
   undo=$(sed -n 's/^  \(crontab -l | sed .*\)$/\1/p' "$box/out")
   keep
   warden --binary "$box/session-warden-1" --systemd --yes
@@ -574,12 +574,12 @@ replacing() {
     echo '0 * * * * cleanup_idle_sessions.py' >"$state/crontab"
     # shellcheck disable=SC2086
     warden --binary "$box/session-warden-1" $words
-    check "without --yes and a terminal it is left on, and told of: ${words:-nothing}" all 'exits 0' 'grep -q "^0 .*idle_sessions.py" "$state/crontab"' 'said "is left on"' 'said "crontab -e"'
+    check "without --yes and a terminal it is left on, and told of: ${words:-nothing}" all 'exits 0' 'grep -q "^0 .*idle_sessions.py" "$state/crontab"' 'said "is still on"' 'said "crontab -e"'
   done
   fresh
   echo '0 * * * * cleanup_idle_sessions.py' >"$state/crontab"
   warden --binary "$box/session-warden-1" --no-schedule --yes
-  check 'with --yes it is left on if nothing is scheduled' all 'exits 0' 'grep -q "^0 " "$state/crontab"' 'said "is left on"'
+  check 'with --yes it is left on if nothing is scheduled' all 'exits 0' 'grep -q "^0 " "$state/crontab"' 'said "is still on"'
   with FAIL_CRONTAB=1 -- --binary "$box/session-warden-1" --systemd --yes
   check 'a crontab that cannot be changed: 3, and installed' all 'exits 3' 'everything 1' 'grep -q "^0 " "$state/crontab"' 'complained "cannot change the crontab: spool is full"'
   with FAIL_READ=1 -- --binary "$box/session-warden-1" --systemd --yes
@@ -589,7 +589,7 @@ replacing() {
   echo enabled >"$state/user-timer"
   echo enabled >"$state/system-timer"
   warden --binary "$box/session-warden-1" --yes --systemd
-  check "a user's timer is turned off" all 'exits 0' '[ "$(cat "$state/user-timer")" = disabled ]' 'said "its files stay"' 'said "systemctl --user enable --now claude-session-cleanup.timer"'
+  check "a user's timer is turned off" all 'exits 0' '[ "$(cat "$state/user-timer")" = disabled ]' 'said "its files are kept"' 'said "systemctl --user enable --now claude-session-cleanup.timer"'
   check "the system's is not, but told of" all '[ "$(cat "$state/system-timer")" = enabled ]' 'said "sudo systemctl disable --now"'
   with FAKE_UID=0 -- --binary "$box/session-warden-1" --yes --systemd
   check "root turns the system's off" all 'exits 0' '[ "$(cat "$state/system-timer")" = disabled ]'
@@ -675,7 +675,7 @@ END
   check 'a failed build changes nothing' all 'exits 1' is_as_before 'complained "the build failed"' 'complained "it does not compile"'
   extra=()
   warden --no-schedule
-  check 'nor does one whose binary cannot be found' all 'exits 1' is_as_before 'complained "does not say where"'
+  check 'nor does one whose binary cannot be found' all 'exits 1' is_as_before 'complained "does not report the path"'
   rm "$source/Cargo.toml"
   keep
   warden

@@ -11,7 +11,7 @@ use crate::env::{Ran, TestEnv};
 const SHELLS: [&str; 5] = ["bash", "elvish", "fish", "powershell", "zsh"];
 
 /// Every command users see, with what is typed behind the program's name for it.
-fn commands() -> Vec<(String, Command)> {
+pub fn commands() -> Vec<(String, Command)> {
     fn below(path: &str, command: &Command, into: &mut Vec<(String, Command)>) {
         into.push((path.trim().to_owned(), command.clone()));
         for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
@@ -108,16 +108,6 @@ fn bash_finds_the_options_of_every_command() {
     assert!(reached.len() >= commands().len(), "{script}");
     for command in reached {
         assert!(script.contains(&format!("\n        {command})\n")), "no {command} in {script}");
-    }
-}
-
-#[test]
-fn the_readme_names_every_command() {
-    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let readme = fs::read_to_string(readme).unwrap();
-    for (path, _) in commands().iter().skip(1) {
-        let forms = [format!("session-warden {path}"), format!("`{path}`"), format!("-- {path}")];
-        assert!(forms.iter().any(|form| readme.contains(form)), "the README has no {path}");
     }
 }
 

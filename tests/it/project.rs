@@ -1,4 +1,4 @@
-//! What the project says of itself: its README against the program, its layers against its code.
+//! The project against its own rules: layers, the length of files, requirements with tests, and the demo.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -114,15 +114,6 @@ fn every_requirement_has_a_row_that_names_tests_which_are_there() {
             }
         }
     }
-}
-
-#[test]
-fn the_readme_shows_the_real_help() {
-    let help = TestEnv::new().run("--help");
-    help.exits(0);
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    assert!(readme.contains(&format!("```text\n{}```", help.out)), "the README has other help");
-    assert_eq!(TestEnv::new().run("-h").out, help.out);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-// Starts what is due, and waits for nothing: no chat is held up by it, and no error reaches one.
+// Starts the jobs that are due in the background: no chat waits for them, and no error reaches one.
 import { spawn } from "node:child_process";
 
 export default async function handler() {
@@ -10,6 +10,6 @@ export default async function handler() {
     child.on("error", () => {});
     child.unref();
   } catch {
-    // Where nothing can be started, nothing is.
+    // A program that cannot be started is ignored: a chat must not fail because of it.
   }
 }
