@@ -14,7 +14,7 @@ use crate::domain::{
     Clock, Exit, Failure, KeepReason, Patterns, Plan, Policies, SessionMap, State, Thresholds,
     Timestamp, Verdict, Warning, WarningCode,
 };
-use crate::journal::{Journal, Pins, Ran};
+use crate::journal::{Journal, Pins, Ran, run_id};
 use crate::process::{self, Processes};
 use crate::provider::{Memories, PROVIDERS};
 use crate::report::Report;
@@ -57,7 +57,7 @@ pub fn run_on(
     interrupt: &Interrupt,
 ) -> Result<Run, Failure> {
     let policies = Policies::new(now, &config.idle, PROVIDERS.len(), config.missing);
-    let id = run_id(now, config);
+    let id = run_id(now, config.profile.as_deref());
     let mut warnings = holder.warnings();
     let mut changed = false;
     let (plan, observations) = match holder.map() {
@@ -201,12 +201,13 @@ pub fn write_down_failure(
     }
     let journal = Journal::at(&config.state_dir()?);
     journal.ran(&Ran {
-        run: run_id(started, config),
+        run: run_id(started, config.profile.as_deref()),
         started: started.rfc3339().unwrap_or_default(),
         ended: started.after(took).rfc3339().unwrap_or_default(),
         exit: failure.exit.code(),
-        summary: serde_json::Map::new(),
+        map: Some(config.map.clone().into()),
         warning: Some(failure.message.clone()),
+        ..Ran::default()
     })?;
     journal.trim(started)
 }
@@ -316,14 +317,6 @@ fn odd_models(map: &SessionMap, config: &Clean) -> Vec<Warning> {
 /// How many models without mappings are named, of a map that may be full of them.
 const NAMED_MODELS: usize = 1000;
 
-/// An id that no other run has: when it started, as which process, and for which profile, since one
-/// process may run for several.
-fn run_id(now: Timestamp, config: &Clean) -> String {
-    let profile = config.profile.as_ref().map(|name| format!("-{name}")).unwrap_or_default();
-    let milliseconds = now.nanoseconds() / 1_000_000;
-    format!("{}-{milliseconds:03}-{}{profile}", now.compact(), std::process::id())
-}
-
 impl Run {
     /// What the run has to say.
     pub fn report(&self) -> Report<'_> {
@@ -357,8 +350,10 @@ impl Run {
             started: self.started.rfc3339().unwrap_or_default(),
             ended: self.started.after(took).rfc3339().unwrap_or_default(),
             exit: exit.code(),
+            map: self.holder.real_path().or(self.holder.source().map).map(Into::into),
             summary: summary.ok().and_then(|all| all.as_object().cloned()).unwrap_or_default(),
             warning: self.warnings.first().map(|warning| warning.message.clone()),
+            ..Ran::default()
         };
         let journal = Journal::at(&config.state_dir()?);
         journal.ran(&ran)?;

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::Journal;
+use super::{Journal, JournalPath};
 use crate::domain::{Failure, KeepReason, Plan, SessionMap, Timestamp, Verdict};
 
 /// Mappings that are kept since they were put back: model, chat and session.
@@ -23,11 +23,9 @@ impl Pins {
         map: Option<&Path>,
         cutoff: impl Fn(&str) -> Timestamp,
     ) -> Result<(), Failure> {
-        let map = map.map(Path::to_string_lossy);
         for put_back in journal.undone()? {
-            let is_here = put_back.map.is_none()
-                || map.is_none()
-                || put_back.map.as_deref() == map.as_deref();
+            let its_map = put_back.map.as_ref().map(JournalPath::as_path);
+            let is_here = its_map.is_none() || map.is_none() || its_map == map;
             if is_here && !put_back.void && put_back.time() >= Some(cutoff(&put_back.model)) {
                 self.0.insert((put_back.model, put_back.chat, put_back.session));
             }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
+use super::JournalPath;
 use crate::domain::{Form, Timestamp};
 
 pub(super) const REMOVALS: &str = "removals.jsonl";
@@ -46,7 +47,7 @@ pub struct Removed<'a> {
     /// When, RFC 3339.
     pub time: Cow<'a, str>,
     /// The map's path, where one is known.
-    pub map: Option<Cow<'a, str>>,
+    pub map: Option<JournalPath<'a>>,
     /// The bridge's address, where one was asked.
     pub url: Option<Cow<'a, str>>,
     /// The map's form.
@@ -72,8 +73,11 @@ pub struct PutBack {
     pub time: String,
     /// The run that had removed it.
     pub run: String,
+    /// The undo that restored it, which is a run of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<String>,
     /// The map's path.
-    pub map: Option<String>,
+    pub map: Option<JournalPath<'static>>,
     /// The bridge's key for the CLI.
     pub model: String,
     /// The chat.
@@ -88,7 +92,7 @@ pub struct PutBack {
     pub void: bool,
 }
 
-/// Whether an entry of that time is too old to be kept. What tells no time is not.
-pub(super) fn is_old(time: Option<Timestamp>, now: Timestamp) -> bool {
+/// Returns true if an entry of that time is too old to be kept. One without a time is not.
+pub fn is_old(time: Option<Timestamp>, now: Timestamp) -> bool {
     time.is_some_and(|time| time.seconds_until(now) > KEPT_SECONDS)
 }
