@@ -64,6 +64,11 @@ pub(super) enum Command {
     #[command(max_term_width = 80, after_help = AFTER_HELP)]
     Clean(CleanArgs),
     /// Restore mappings that a run removed
+    ///
+    /// Without RUN, it undoes the newest run that removed something and is not
+    /// fully restored. If newer runs removed something too, it asks first; without
+    /// a terminal, that run must be named. A newer mapping of a chat is never
+    /// changed.
     #[command(max_term_width = 80, after_help = undo::EXAMPLES, after_long_help = undo::EXAMPLES_AND_EXIT_CODES)]
     Undo(UndoArgs),
     /// List past runs, newest first

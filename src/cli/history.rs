@@ -13,22 +13,27 @@ use crate::report::{
     Look, Screen, write_history, write_history_json, write_past_run, write_past_run_json,
 };
 
-pub(super) const EXAMPLES: &str = "\
+macro_rules! examples {
+    () => {
+        "\
 Examples:
   session-warden history --limit 5     the newest five runs
   session-warden history latest        the newest run in detail
-  session-warden history 20261121T03   the run whose id begins so";
+  session-warden history 20261121T03   the run whose id begins with that"
+    };
+}
 
-pub(super) const EXAMPLES_AND_EXIT_CODES: &str = "\
-Examples:
-  session-warden history --limit 5     the newest five runs
-  session-warden history latest        the newest run in detail
-  session-warden history 20261121T03   the run whose id begins so
+pub(super) const EXAMPLES: &str = examples!();
+
+pub(super) const EXAMPLES_AND_EXIT_CODES: &str = concat!(
+    examples!(),
+    "
 
 Exit codes:
   0   done, also if there was no run yet
   1   failed: no such run, or the state folder cannot be read
-  2   wrong usage or configuration";
+  2   wrong usage or configuration"
+);
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct HistoryArgs {

@@ -14,31 +14,30 @@ use crate::domain::{Exit, Failure, Timestamp};
 use crate::journal::Journal;
 use crate::report::Look;
 
-pub(super) const EXAMPLES: &str = "\
+macro_rules! examples {
+    () => {
+        "\
 Examples:
-  session-warden undo -n                 show what the newest run's undo would restore
-  session-warden undo                    restore it
+  session-warden undo -n                 show what would be restored
+  session-warden undo                    restore what the latest run removed
   session-warden undo 20261121T03        restore what an older run removed
-  session-warden undo latest --chat ID   restore the mapping of one chat";
+  session-warden undo latest --chat ID   restore the mapping of one chat"
+    };
+}
 
-pub(super) const EXAMPLES_AND_EXIT_CODES: &str = "\
-Examples:
-  session-warden undo -n                 show what the newest run's undo would restore
-  session-warden undo                    restore it
-  session-warden undo 20261121T03        restore what an older run removed
-  session-warden undo latest --chat ID   restore the mapping of one chat
+pub(super) const EXAMPLES: &str = examples!();
 
-Without RUN, the newest run is undone that removed something and is not fully
-restored. If newer runs removed something too, undo asks first; without a
-terminal, that run must be named. Mappings that a chat has received since are
-never changed. session-warden history lists the runs.
+pub(super) const EXAMPLES_AND_EXIT_CODES: &str = concat!(
+    examples!(),
+    "
 
 Exit codes:
   0   done, also if nothing was left to restore
   1   failed, or not confirmed; the map is unchanged
   2   wrong usage or configuration
   3   done, but not completely: see the warnings
-  75  another run holds the lock; nothing was done";
+  75  another run holds the lock; nothing was done"
+);
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct UndoArgs {

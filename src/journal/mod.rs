@@ -1,5 +1,5 @@
-//! What went, what was put back, and which runs there were: JSON lines in the state folder,
-//! written down before the map changes (W10).
+//! What was removed, what was restored, and the past runs: JSON lines in the state folder, written
+//! before the map changes (W10).
 //!
 //! Files only grow at their end, but for trimming, which replaces them whole. A line that a killed
 //! run has left half written is passed over.

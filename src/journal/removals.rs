@@ -1,4 +1,4 @@
-//! What went and what was put back: one line each.
+//! What was removed and what was restored: one line each.
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -39,7 +39,7 @@ impl From<Form> for Layout {
     }
 }
 
-/// A mapping that was about to go, with all that is needed to put it back.
+/// A mapping that was about to be removed, with all that is needed to restore it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed<'a> {
     /// The run's id.
@@ -56,17 +56,17 @@ pub struct Removed<'a> {
     pub model: Cow<'a, str>,
     /// The chat.
     pub chat: Cow<'a, str>,
-    /// The chat that stood before it, if it was not the first.
+    /// The chat before it, if it was not the first.
     pub before: Option<Cow<'a, str>>,
     /// The session.
     pub session: Cow<'a, str>,
     /// When that was last used, RFC 3339.
     pub last_used: Option<Cow<'a, str>>,
-    /// Why it went.
+    /// Why it was removed.
     pub reason: Cow<'a, str>,
 }
 
-/// A mapping that was put back.
+/// A mapping that was restored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PutBack {
     /// When, RFC 3339.
@@ -84,10 +84,10 @@ pub struct PutBack {
     pub chat: String,
     /// The session.
     pub session: String,
-    /// Whether it is in the map again; before, it is only about to be.
+    /// True if it is in the map again; before, it is only about to be.
     pub done: bool,
-    /// Whether the run had not removed it after all: somebody else changed it in the moment between,
-    /// so there is nothing to put back.
+    /// True if the run did not remove it after all: another process changed it in the moment between,
+    /// so there is nothing to restore.
     #[serde(default)]
     pub void: bool,
 }
