@@ -7,9 +7,7 @@ use super::doctor::{self, DoctorArgs};
 use super::history::{self, HistoryArgs};
 use super::hold::{self, HoldArgs};
 use super::keepalive::{self, KeepaliveCommand};
-use super::options::{
-    AskArgs, ColorArgs, ConfigArgs, FormatArgs, ProfileArgs, StateArgs,
-};
+use super::options::{AskArgs, ColorArgs, ConfigArgs, FormatArgs, ProfileArgs, StateArgs};
 use super::schedule::ScheduleCommand;
 use super::shell::{self, CompletionsArgs, ManArgs};
 use super::undo::{self, UndoArgs};

@@ -139,39 +139,37 @@ impl UndoArgs {
     /// If it is not, or that cannot be asked.
     fn check_older(&self, target: &Target, interrupt: &Interrupt) -> Result<(), Failure> {
         let Some(newer) = &target.newer else { return Ok(()) };
-        let Target { run, entries, .. } = target;
-        let mappings = match entries.len() {
-            1 => "1 mapping".to_owned(),
-            count => format!("{count} mappings"),
-        };
+        let Target { run, entries, time, is_named, .. } = target;
         let named = self.same_undo(run);
-        if self.dry_run {
-            if !target.is_named {
-                ui::hint(&format!("run {newer} is newer; to restore these: {named}"));
-            }
-            return Ok(());
+        if self.dry_run && !is_named {
+            ui::hint(&format!("run {newer} is newer; to restore these: {named}"));
         }
-        if self.yes {
+        if self.dry_run || self.yes {
             return Ok(());
         }
         if can_ask() {
-            let when = target.time.map(|time| format!(" ({})", time.local())).unwrap_or_default();
-            let question =
-                format!("Run {run}{when} is not the latest. Restore the {mappings} it removed?");
+            let when = time.map(|time| format!(" ({})", time.local())).unwrap_or_default();
+            let mappings = match entries.len() {
+                1 => "the mapping that it removed".to_owned(),
+                count => format!("the {count} mappings that it removed"),
+            };
+            let question = format!("Run {run}{when} is not the latest. Restore {mappings}?");
             return if confirm(&question, interrupt)? {
                 Ok(())
             } else {
                 Err(Failure::new("not confirmed: nothing was restored")
-                    .hint("answer y or yes to restore them; --yes skips the question"))
+                    .hint("answer y or yes to restore; --yes skips the question"))
             };
         }
-        if target.is_named {
+        if *is_named {
             return Ok(());
         }
+        let of_chat = if self.chat.is_some() { " of that chat" } else { "" };
         let message = format!(
-            "nothing is left to restore of run {newer}, the latest; an older run must be named"
+            "the latest run, {newer}, has nothing{of_chat} left to restore; an older run must be named"
         );
-        Err(Failure::new(message).hint(format!("{named} restores {mappings}")))
+        let when = time.map(|time| format!(" at {}", time.for_people())).unwrap_or_default();
+        Err(Failure::new(message).hint(format!("{named} restores what that run removed{when}")))
     }
 
     /// Returns the command that does the same for the run that it names.

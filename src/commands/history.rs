@@ -6,8 +6,7 @@ use std::path::PathBuf;
 
 use crate::domain::{Failure, Timestamp};
 use crate::journal::{
-    Journal, LATEST, PutBack, Ran, Removed, Restored, RunKind, is_old, profile_of,
-    run_named,
+    Journal, LATEST, PutBack, Ran, Removed, Restored, RunKind, is_old, profile_of, run_named,
 };
 use crate::report::{PastMapping, PastRun};
 
@@ -129,7 +128,7 @@ fn removed_by(journal: &Journal, run: &str) -> Result<Vec<PastMapping>, Failure>
 fn restored_by(journal: &Journal, undo: &str) -> Result<Vec<PastMapping>, Failure> {
     let removals = journal.removals()?;
     let key = |removed: &Removed<'_>| {
-        [&removed.run, &removed.model, &removed.chat].map(|part| part.to_string())
+        [&removed.run, &removed.model, &removed.chat].map(ToString::to_string)
     };
     let removals: HashMap<[String; 3], &Removed<'_>> =
         removals.iter().map(|removed| (key(removed), removed)).collect();

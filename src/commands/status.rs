@@ -149,7 +149,12 @@ fn write_json(installed: &[Installed], last: Option<&Ran>, out: &mut dyn Write) 
             last_run: last_of(one).map(LastRun::from),
         })
         .collect();
-    let all = All { schema: 1, version: env!("CARGO_PKG_VERSION"), installed, last_run: last.cloned().map(LastRun::from) };
+    let all = All {
+        schema: 1,
+        version: env!("CARGO_PKG_VERSION"),
+        installed,
+        last_run: last.cloned().map(LastRun::from),
+    };
     serde_json::to_writer_pretty(&mut *out, &all)?;
     writeln!(out)
 }

@@ -102,6 +102,9 @@ const SHORTEST_RUN: usize = 16;
 /// The fewest columns in which a path is still worth showing beside the counts.
 const NARROWEST_MAP: usize = 20;
 
+/// The title of the last column.
+const PLACE: &str = "MAP OR PROFILE";
+
 /// Writes a line for each of the first `limit` runs, in the order they have.
 pub fn write_history(
     all: &[PastRun],
@@ -119,17 +122,19 @@ pub fn write_history(
         (None, None) => unknown(),
     };
     let width = screen.width.unwrap_or(usize::MAX);
-    let mut table = table(runs, screen, |run| escape(&run.run), place);
+    let mut table = table(runs, screen, PLACE, |run| escape(&run.run), place);
     let mut is_below = false;
     if table.width() > width {
         // Any prefix that only one run has names it.
         let prefix = distinct_prefix(all);
         let id = |run: &PastRun| escape(&run.run.chars().take(prefix).collect::<String>());
-        let rest = width.saturating_sub(table_width(runs, screen, id));
+        table = self::table(runs, screen, "", id, |_| String::new());
+        let rest = width.saturating_sub(table.width());
         is_below = rest < NARROWEST_MAP;
-        table = self::table(runs, screen, id, |run| {
-            if is_below { String::new() } else { shortened_at_start(&place(run), rest) }
-        });
+        if !is_below {
+            let place = |run: &PastRun| shortened_at_start(&place(run), rest);
+            table = self::table(runs, screen, PLACE, id, place);
+        }
     }
     table.write(screen.look, to, &|number, to| {
         let Some(run) = runs.get(number) else { return Ok(()) };
@@ -146,6 +151,7 @@ pub fn write_history(
 fn table(
     runs: &[PastRun],
     screen: Screen,
+    last_title: &'static str,
     id: impl Fn(&PastRun) -> String,
     place: impl Fn(&PastRun) -> String,
 ) -> Table<8> {
@@ -158,7 +164,7 @@ fn table(
         "RELEASED>",
         "RESTORED>",
         "EXIT>",
-        "MAP OR PROFILE",
+        last_title,
     ]);
     for run in runs {
         table.push([
@@ -173,11 +179,6 @@ fn table(
         ]);
     }
     table
-}
-
-/// Returns how wide the table is without its last column.
-fn table_width(runs: &[PastRun], screen: Screen, id: impl Fn(&PastRun) -> String) -> usize {
-    table(runs, screen, id, |_| String::new()).width() - "MAP OR PROFILE".len()
 }
 
 /// Returns how many characters of an id tell each run from all others.
@@ -220,7 +221,7 @@ pub fn write_past_run(
         ("map", run.map.as_ref().map(|map| map.to_string_lossy().into_owned())),
         ("undid run", run.undoes.clone()),
         ("checked", count(run.checked)),
-        ("removed", run.removed.filter(|_| run.command == RunKind::Clean).map(|n| n.to_string())),
+        ("removed", run.removed.filter(|_| run.command != RunKind::Undo).map(|n| n.to_string())),
         ("released", count(run.released)),
         ("restored", run.restored.filter(|_| run.command == RunKind::Undo).map(|n| n.to_string())),
         ("exit", run.exit.map(|exit| exit.to_string())),

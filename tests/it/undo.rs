@@ -127,15 +127,19 @@ fn a_chat_a_run_and_a_dry_run_can_be_asked_for() {
     let before = env.map_bytes();
     let dry = env.run("undo --dry-run --chat b");
     dry.exits(0);
-    assert!(dry.out.contains("  would restore\n") && dry.out.contains("Would restore: 1 mapping\n"));
+    assert!(
+        dry.out.contains("  would restore\n") && dry.out.contains("Would restore: 1 mapping\n")
+    );
     assert_eq!(env.map_bytes(), before);
     let back = env.run("undo --chat b");
     assert!(back.exits(0).out.contains("`session-warden pin ID` keeps it for good."), "{back:?}");
     assert!(back.out.lines().skip(1).all(|line| line.len() <= 80), "{back:?}");
     assert_eq!(env.map_now()["claude-cli"], json!({"x": ACTIVE, "b": IDLE[1]}));
     let run = journal(&env, "removals.jsonl")[0]["run"].as_str().unwrap().to_owned();
-    env.run(&format!("undo {run} --chat nobody")).exits(1).says(&["removed no mapping of that"]);
-    env.run("undo 20200101").exits(1).says(&["no run \"20200101\"", "hint: session-warden history"]);
+    env.run(&format!("undo {run} --chat nobody")).exits(1).says(&["removed no mapping of chat"]);
+    env.run("undo 20200101")
+        .exits(1)
+        .says(&["no run \"20200101\"", "hint: session-warden history"]);
     env.run(&format!("undo {run}")).exits(0);
     assert_eq!(squeezed(&env.map_bytes()), squeezed(mixed().as_bytes()));
     let again = env.run(&format!("undo {run}"));

@@ -1,15 +1,17 @@
 //! Which run `undo` restores from, when it asks, and what it prints for programs.
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use crate::child::{ACTIVE, IDLE, mapped};
+use crate::child::{ACTIVE, IDLE, finish, mapped, pid, start};
 use crate::env::{DAY, Ran, TestEnv, state};
-use crate::terminal::typed;
+use crate::terminal::{terminal, typed};
 
 const OTHER: &str = "55555555-5555-4555-8555-555555555555";
 
@@ -54,8 +56,8 @@ fn typed_twice_it_does_not_reach_an_older_run() {
             continue;
         }
         ran.exits(1).says(&[
-            &format!("nothing is left to restore of run {newer}, the latest"),
-            &format!("hint: session-warden undo {older} restores 1 mapping\n"),
+            &format!("error: the latest run, {newer}, has nothing left to restore; an older"),
+            &format!("hint: session-warden undo {older} restores what that run removed at 20"),
         ]);
         assert_eq!(ran.out, "");
     }
@@ -94,7 +96,7 @@ fn on_a_terminal_it_asks_before_it_reaches_an_older_run() {
             let ran = undo("", answer);
             ran.exits(1).says(&["error: not confirmed: nothing was restored\nhint: "]);
             assert_eq!(ran.err.matches('?').count(), 1, "one question: {ran:?}");
-            assert_eq!(ran.err.matches(" Restore the 1 mapping it removed? [y/N] ").count(), 1);
+            assert_eq!(ran.err.matches(" Restore the mapping that it removed? [y/N] ").count(), 1);
             assert!(ran.err.starts_with(&format!("Run {older} (")), "{ran:?}");
             assert_eq!((ran.out.as_str(), env.map_bytes()), ("", before.clone()));
         }
@@ -109,6 +111,25 @@ fn on_a_terminal_it_asks_before_it_reaches_an_older_run() {
         // The newest run needs no question.
         assert!(!typed(&mut env.command(["undo", &newer]), "").exits(0).err.contains("[y/N]"));
     }
+}
+
+#[test]
+fn a_signal_is_no_answer() {
+    let (env, older, _) = two_runs();
+    let before = env.map_bytes();
+    let (_user, program) = terminal();
+    let mut child = start(env.command(["undo", &older]).stdin(program));
+    let mut stderr = child.stderr.take().unwrap();
+    let (mut said, mut byte) = (Vec::new(), [0]);
+    while !said.ends_with(b"[y/N] ") && stderr.read(&mut byte).unwrap() > 0 {
+        said.push(byte[0]);
+    }
+    rustix::process::kill_process(pid(&child), Signal::INT).unwrap();
+    finish(child).exits(1);
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("stopped by a signal; nothing was changed\nhint: "), "{rest}");
+    assert_eq!(env.map_bytes(), before);
 }
 
 #[test]
@@ -149,7 +170,9 @@ fn a_chat_that_the_run_did_not_remove_is_refused() {
         &format!("hint: session-warden history {newer} lists"),
     ]);
     // An older run removed it, which must be named.
-    env.run("undo --chat idle").exits(1).says(&[&format!("session-warden undo {older} --chat idle")]);
+    env.run("undo --chat idle")
+        .exits(1)
+        .says(&[&format!("session-warden undo {older} --chat idle")]);
     assert_eq!(env.map_bytes(), before);
     env.run(&format!("undo {older} --chat idle")).exits(0);
     assert_eq!(chats(&env), ["active", "idle"]);
