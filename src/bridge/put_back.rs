@@ -42,9 +42,9 @@ impl FileMap {
     }
 }
 
-/// Why nothing can be put back where there is no map.
+/// Returns why nothing can be restored if there is no map.
 pub fn no_map() -> Failure {
-    Failure::new("there is no session map to put mappings back into")
+    Failure::new("there is no session map to restore mappings into")
         .hint("start the bridge once, so that it writes one, and stop it again")
 }
 

@@ -4,18 +4,20 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 use super::doctor::{self, DoctorArgs};
+use super::history::{self, HistoryArgs};
 use super::hold::{self, HoldArgs};
 use super::keepalive::{self, KeepaliveCommand};
 use super::options::{
-    AskArgs, BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, OUTPUT, ProfileArgs, REMOVE, StateArgs,
+    AskArgs, ColorArgs, ConfigArgs, FormatArgs, OUTPUT, ProfileArgs, REMOVE, StateArgs,
     WHERE,
 };
 use super::pin::{self, PinArgs};
 use super::remove::{self, RemoveArgs};
 use super::schedule::ScheduleCommand;
 use super::shell::{self, CompletionsArgs, HelpArgs, ManArgs};
+use super::undo::{self, UndoArgs};
 use crate::commands::list::Sort;
-use crate::config::{Color, Layer, Place, Verbosity};
+use crate::config::{Color, Layer, Verbosity};
 use crate::domain::State;
 
 const EXIT_CODES: &str = "\
@@ -95,10 +97,10 @@ pub(super) enum Command {
     #[command(max_term_width = 100, after_help = pin::AFTER_HELP)]
     Pin(PinArgs),
     /// Restore mappings that a run removed
-    #[command(max_term_width = 100)]
+    #[command(max_term_width = 100, after_help = undo::EXAMPLES_AND_EXIT_CODES)]
     Undo(UndoArgs),
     /// List past runs, newest first
-    #[command(max_term_width = 100)]
+    #[command(max_term_width = 100, after_help = history::EXAMPLES_AND_EXIT_CODES)]
     History(HistoryArgs),
     /// Check the installation and print hints
     #[command(max_term_width = 100, after_help = doctor::AFTER_HELP)]
@@ -254,52 +256,6 @@ enum SortArg {
 }
 
 #[derive(Debug, Clone, Args)]
-pub(super) struct UndoArgs {
-    /// The run [default: the newest with something left to put back]
-    pub(super) run: Option<String>,
-
-    /// Put back this chat only
-    #[arg(long, value_name = "ID")]
-    pub(super) chat: Option<String>,
-
-    /// Say what would be put back, change nothing
-    #[arg(short = 'n', long)]
-    pub(super) dry_run: bool,
-
-    #[arg(
-        long,
-        value_name = "DIR",
-        help = "The folder of session_map.json [default: where the run found it]"
-    )]
-    session_dir: Option<PathBuf>,
-
-    /// The map itself [default: where the run found it]
-    #[arg(long, value_name = "FILE", conflicts_with = "session_dir")]
-    map: Option<PathBuf>,
-
-    #[command(flatten)]
-    bridge: BridgeArgs,
-
-    #[command(flatten)]
-    pub(super) profile: ProfileArgs,
-
-    #[command(flatten)]
-    pub(super) config: ConfigArgs,
-
-    #[command(flatten)]
-    state: StateArgs,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct HistoryArgs {
-    #[command(flatten)]
-    pub(super) config: ConfigArgs,
-
-    #[command(flatten)]
-    state: StateArgs,
-}
-
-#[derive(Debug, Clone, Args)]
 pub(super) struct ShowArgs {
     /// Write an example to the configuration file, if there is none
     #[arg(long, conflicts_with_all = ["profile", "format", "json"])]
@@ -338,6 +294,8 @@ impl Cli {
             Some(Command::List(args)) => args.color.choice(),
             Some(Command::Remove(args)) => args.color.choice(),
             Some(Command::Doctor(args)) => args.color.choice(),
+            Some(Command::Undo(args)) => args.color(),
+            Some(Command::History(args)) => args.color(),
             Some(_) => None,
         }
     }
@@ -394,31 +352,5 @@ impl ListArgs {
             Some(SortArg::Model) => Sort::Model,
             Some(SortArg::Size) => Sort::Size,
         }
-    }
-}
-
-impl UndoArgs {
-    /// What the flags say. A file that is named means its bridge all the same: no edit is safe beside
-    /// one that runs.
-    pub(super) fn layer(&self) -> Layer {
-        let mut layer = Layer::default();
-        self.bridge.say(&mut layer);
-        self.state.say(&mut layer);
-        layer
-    }
-
-    /// Where the map is, if that is said.
-    pub(super) fn place(&self) -> Option<Place> {
-        let folder = self.session_dir.clone().map(Place::Folder);
-        folder.or_else(|| self.map.clone().map(Place::File))
-    }
-}
-
-impl HistoryArgs {
-    /// What the flags say.
-    pub(super) fn layer(&self) -> Layer {
-        let mut layer = Layer::default();
-        self.state.say(&mut layer);
-        layer
     }
 }

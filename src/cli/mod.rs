@@ -4,6 +4,7 @@ mod args;
 mod clean;
 mod confirm;
 mod doctor;
+mod history;
 mod hold;
 mod keepalive;
 mod options;
@@ -16,22 +17,22 @@ mod set_key;
 mod shell;
 mod short_help;
 pub(crate) mod ui;
+mod undo;
 
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-use args::{Command, ListArgs, ShowArgs, UndoArgs};
+use args::{Command, ListArgs, ShowArgs};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 use options::ConfigArgs;
 use std::ffi::OsString;
 
-use crate::commands::{config, demo, history, list, undo};
+use crate::commands::{config, demo, list};
 use crate::config::{Environment, Format, Layer, Settings};
 use crate::disk::interrupt::Interrupt;
 use crate::disk::words;
 use crate::domain::{Exit, Failure, Timestamp, Warning};
-use crate::journal::Journal;
 use crate::report::{write_list, write_list_json};
 
 pub use args::Cli;
@@ -81,11 +82,8 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
             args.run(&settings, clock, &interrupt)
         }
         Command::Pin(args) => args.run(&settings(&args.config)?, now, &interrupt),
-        Command::Undo(args) => undo(&args, &settings(&args.config)?, now, &interrupt),
-        Command::History(args) => {
-            let journal = journal(&settings(&args.config)?, &args.layer(), None)?;
-            history::run(&journal, now, &mut io::stdout().lock())
-        }
+        Command::Undo(args) => args.run(&settings(&args.config)?, now, &interrupt),
+        Command::History(args) => args.run(&settings(&args.config)?, environment, now),
         Command::List(args) => list(&args, &settings(&args.config)?, environment, now, &interrupt),
         Command::Doctor(args) => args.run(&settings(&args.config)?, now, &interrupt),
         Command::Config(args) if args.init => {
@@ -98,43 +96,6 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
         Command::Keepalive(command) => command.run(environment, clock, &interrupt),
         Command::Schedule(command) => schedule::run(command, environment, now),
     }
-}
-
-fn journal(settings: &Settings, flags: &Layer, profile: Option<&str>) -> Result<Journal, Failure> {
-    let (clean, _) = settings.resolve(flags, profile)?;
-    Ok(Journal::at(&clean.state_dir()?))
-}
-
-fn undo(
-    args: &UndoArgs,
-    settings: &Settings,
-    now: Timestamp,
-    interrupt: &Interrupt,
-) -> Result<Exit, Failure> {
-    let profile = args.profile.profile.as_deref();
-    let flags = args.layer();
-    let (clean, _) = settings.resolve(&flags, profile)?;
-    let journal = Journal::at(&clean.state_dir()?);
-    // The map that was named, or the profile's; else where the run found it.
-    let named = Layer { place: args.place(), ..flags.clone() };
-    let map = if named.place.is_some() || profile.is_some() {
-        Some(settings.resolve(&named, profile)?.0.map)
-    } else {
-        None
-    };
-    let (bridge, allow_remote_bridge) = settings.bridge_beside(&flags, profile)?;
-    let options = undo::Options {
-        run: args.run.clone(),
-        chat: args.chat.clone(),
-        map,
-        dry_run: args.dry_run,
-        bridge,
-        allow_remote_bridge,
-    };
-    let mut out = io::stdout().lock();
-    let (exit, warnings) = undo::run(&options, &journal, now, interrupt, &mut out)?;
-    warn(&warnings, "");
-    Ok(exit)
 }
 
 /// How wide a table is where nobody says how wide the terminal is.
@@ -176,6 +137,16 @@ fn show(args: &ShowArgs, settings: &Settings) -> Result<Exit, Failure> {
         Format::Json => config::write_json(&settings.file, &shown, &mut out),
     };
     said(written.and_then(|()| out.flush()), "the configuration")
+}
+
+/// Returns how wide standard output is, if that is a terminal.
+fn terminal_width(environment: &Environment) -> Option<usize> {
+    if !io::stdout().is_terminal() {
+        return None;
+    }
+    let columns = environment.get("COLUMNS").and_then(|text| text.to_str()?.parse().ok());
+    let terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    Some(columns.or_else(terminal).filter(|width| *width > 0).unwrap_or(80))
 }
 
 /// How a command ends that has nothing to do but to write that.

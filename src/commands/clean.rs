@@ -19,7 +19,7 @@ use crate::domain::{
     Clock, Exit, Failure, KeepReason, Plan, Policies, State, Thresholds, Timestamp, Verdict,
     Warning, WarningCode,
 };
-use crate::journal::{Journal, Ran};
+use crate::journal::{Journal, Ran, run_id};
 use crate::process::Processes;
 use crate::provider::{Memories, PROVIDERS};
 use crate::report::Report;
@@ -78,7 +78,7 @@ pub fn run_on(
     interrupt: &Interrupt,
 ) -> Result<Run, Failure> {
     let policies = Policies::new(now, &config.idle, PROVIDERS.len(), config.missing);
-    let id = run_id(now, config);
+    let id = run_id(now, config.profile.as_deref());
     let mut warnings = holder.warnings();
     let mut changed = false;
     let mut hint = None;
@@ -285,7 +285,8 @@ pub fn write_down_failure(
     if config.dry_run {
         return Ok(());
     }
-    let (journal, run) = (Journal::at(&config.state_dir()?), run_id(started, config));
+    let (journal, run) =
+        (Journal::at(&config.state_dir()?), run_id(started, config.profile.as_deref()));
     if is_by_hand && !journal.removals()?.iter().any(|removed| removed.run == run) {
         return Ok(());
     }
@@ -294,18 +295,11 @@ pub fn write_down_failure(
         started: started.rfc3339().unwrap_or_default(),
         ended: started.after(took).rfc3339().unwrap_or_default(),
         exit: failure.exit.code(),
-        summary: serde_json::Map::new(),
+        map: Some(config.map.clone().into()),
         warning: Some(failure.message.clone()),
+        ..Ran::default()
     })?;
     journal.trim(started)
-}
-
-/// An id that no other run has: when it started, as which process, and for which profile, since one
-/// process may run for several.
-fn run_id(now: Timestamp, config: &Clean) -> String {
-    let profile = config.profile.as_ref().map(|name| format!("-{name}")).unwrap_or_default();
-    let milliseconds = now.nanoseconds() / 1_000_000;
-    format!("{}-{milliseconds:03}-{}{profile}", now.compact(), std::process::id())
 }
 
 impl Run {
@@ -342,8 +336,10 @@ impl Run {
             started: self.started.rfc3339().unwrap_or_default(),
             ended: self.started.after(took).rfc3339().unwrap_or_default(),
             exit: exit.code(),
+            map: self.holder.real_path().or(self.holder.source().map).map(Into::into),
             summary: summary.ok().and_then(|all| all.as_object().cloned()).unwrap_or_default(),
             warning: self.warnings.first().map(|warning| warning.message.clone()),
+            ..Ran::default()
         };
         let journal = Journal::at(&config.state_dir()?);
         journal.ran(&ran)?;

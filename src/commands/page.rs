@@ -25,8 +25,8 @@ const FILES: [(&str, &str, &str); 7] = [
         "state-dir",
         "~/.local/state/session-warden/",
         "what runs remember, where neither --state-dir nor XDG_STATE_HOME says otherwise: \
-         removals.jsonl (what went), put-back.jsonl (what undo put back), runs.jsonl (the runs \
-         there were) and pins.json (pinned chats)",
+         removals.jsonl (what was removed), put-back.jsonl (what undo restored), runs.jsonl (past \
+         runs), maps.jsonl (maps that runs have found) and pins.json (pinned chats)",
     ),
     ("state-dir", "~/.local/state/session-warden/holds/", "what is held, a file for each hold"),
     (
@@ -83,7 +83,8 @@ pub(super) fn roff(command: &Command, root: &Command) -> String {
     // No hyphen is added to names of options and files, and no gaps are stretched between them.
     page.control("nh", []).control("ad", ["l"]);
 
-    let about = paragraphs(&command.get_about().map(ToString::to_string).unwrap_or_default());
+    let about = command.get_long_about().or_else(|| command.get_about());
+    let about = paragraphs(&about.map(ToString::to_string).unwrap_or_default());
     page.control("SH", ["NAME"]);
     let short = about.first().map(String::as_str).unwrap_or_default();
     page.text([roman(format!("{} - {}", name(command), in_a_line(short)))]);

@@ -121,7 +121,8 @@ impl SecondLook<'_> {
             Some(PutBack {
                 time: self.observer.now.rfc3339().unwrap_or_default(),
                 run: self.run.to_owned(),
-                map: self.map_path.as_ref().map(|path| path.to_string_lossy().into_owned()),
+                undo: None,
+                map: self.map_path.clone().map(Into::into),
                 model: mapping.model.to_owned(),
                 chat: mapping.chat.0.to_owned(),
                 session: mapping.session?.0.to_owned(),
@@ -224,7 +225,7 @@ impl RemovalGuard for SecondLook<'_> {
             self.plan.going().filter_map(|place| Some((judged.get(place)?, place))).collect()
         };
         let time = self.observer.now.rfc3339().unwrap_or_default();
-        let map_path = self.map_path.as_ref().map(|path| path.to_string_lossy());
+        let map_path = self.map_path.as_deref();
         let recorded = &mut self.recorded;
         let entries = places.iter().filter_map(|place| {
             let mapping = map.get(*place)?;
@@ -241,7 +242,7 @@ impl RemovalGuard for SecondLook<'_> {
             Some(Removed {
                 run: self.run.into(),
                 time: time.as_str().into(),
-                map: map_path.as_deref().map(Into::into),
+                map: map_path.map(Into::into),
                 url: self.url.as_deref().map(Into::into),
                 form: map.form().into(),
                 model: mapping.model.into(),

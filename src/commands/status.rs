@@ -7,7 +7,7 @@ use std::path::Path;
 use super::schedule::{home, said, systemd_of_user};
 use crate::config::Environment;
 use crate::domain::{Exit, Failure, Timestamp};
-use crate::journal::{Journal, Ran};
+use crate::journal::{Journal, Ran, RunKind};
 use crate::report::age;
 use crate::report::escape::escape;
 use crate::schedule::systemd::Systemd;
@@ -34,11 +34,12 @@ pub fn status(
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let installed = all_installed(environment, true);
-    let last = Journal::at(state).runs()?.pop();
+    let runs = Journal::at(state).runs()?;
+    let last = runs.iter().rfind(|ran| ran.command != RunKind::Undo);
     let written = if is_json {
-        write_json(&installed, last.as_ref(), out)
+        write_json(&installed, last, out)
     } else {
-        write_text(&installed, last.as_ref(), now, out)
+        write_text(&installed, last, now, out)
     };
     said(Ok(written.and_then(|()| out.flush())))
 }
@@ -92,8 +93,28 @@ fn last_of(one: &Installed) -> Option<Ran> {
     // keepalive status tells of its own.
     let handed = handed_on(one).filter(|_| !one.is_keep())?;
     let profile = handed.option("--profile");
-    let is_of = |ran: &Ran| handed.has("--all-profiles") || ran.profile() == profile;
+    let is_of = |ran: &Ran| {
+        ran.command != RunKind::Undo && (handed.has("--all-profiles") || ran.profile() == profile)
+    };
     Journal::at(&handed.state_dir()?).runs().ok()?.into_iter().rfind(is_of)
+}
+
+/// A run as JSON has it.
+#[derive(Serialize)]
+struct LastRun {
+    run: String,
+    started: String,
+    ended: String,
+    exit: u8,
+    summary: serde_json::Map<String, serde_json::Value>,
+    warning: Option<String>,
+}
+
+impl From<Ran> for LastRun {
+    fn from(ran: Ran) -> Self {
+        let Ran { run, started, ended, exit, summary, warning, .. } = ran;
+        Self { run, started, ended, exit, summary, warning }
+    }
 }
 
 fn write_json(installed: &[Installed], last: Option<&Ran>, out: &mut dyn Write) -> io::Result<()> {
@@ -106,14 +127,14 @@ fn write_json(installed: &[Installed], last: Option<&Ran>, out: &mut dyn Write) 
         active: bool,
         next: Option<&'a str>,
         last: Option<&'a str>,
-        last_run: Option<Ran>,
+        last_run: Option<LastRun>,
     }
     #[derive(Serialize)]
     struct All<'a> {
         schema: u32,
         version: &'static str,
         installed: Vec<One<'a>>,
-        last_run: Option<&'a Ran>,
+        last_run: Option<LastRun>,
     }
     let installed = installed
         .iter()
@@ -125,10 +146,15 @@ fn write_json(installed: &[Installed], last: Option<&Ran>, out: &mut dyn Write) 
             active: one.active,
             next: one.next.as_deref(),
             last: one.last.as_deref(),
-            last_run: last_of(one),
+            last_run: last_of(one).map(LastRun::from),
         })
         .collect();
-    let all = All { schema: 1, version: env!("CARGO_PKG_VERSION"), installed, last_run: last };
+    let all = All {
+        schema: 1,
+        version: env!("CARGO_PKG_VERSION"),
+        installed,
+        last_run: last.cloned().map(LastRun::from),
+    };
     serde_json::to_writer_pretty(&mut *out, &all)?;
     writeln!(out)
 }

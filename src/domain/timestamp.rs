@@ -1,6 +1,6 @@
 //! A point in time as a file system stores it, comparable and printable without ever panicking.
 
-use chrono::{DateTime, Datelike, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, Local, SecondsFormat, Utc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::IdleThreshold;
@@ -76,6 +76,14 @@ impl Timestamp {
         self.date_time().map_or_else(
             || format!("{} s since 1970", self.seconds),
             |time| time.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        )
+    }
+
+    /// For people at a terminal, in their own time zone: `2026-11-21 04:55`.
+    pub fn local(self) -> String {
+        self.date_time().map_or_else(
+            || self.for_people(),
+            |time| time.with_timezone(&Local).format("%Y-%m-%d %H:%M").to_string(),
         )
     }
 

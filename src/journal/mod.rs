@@ -1,25 +1,28 @@
-//! What went, what was put back, and which runs there were: JSON lines in the state folder,
-//! written down before the map changes (W10).
+//! What was removed, what was restored, and the past runs: JSON lines in the state folder, written
+//! before the map changes (W10).
 //!
 //! Files only grow at their end, but for trimming, which replaces them whole. A line that a killed
 //! run has left half written is passed over.
 
+mod by_run;
 mod chat_pins;
 mod maps;
+mod path;
 mod pins;
 mod removals;
 mod runs;
 mod store;
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use crate::domain::{Failure, Timestamp};
 
+pub use by_run::{Removal, Restored, RunRemovals};
 pub use chat_pins::{ChatPin, PinStore, PinnedChats};
+pub use path::JournalPath;
 pub use pins::Pins;
-pub use removals::{Layout, PutBack, Removed};
-pub use runs::Ran;
+pub use removals::{Layout, PutBack, Removed, is_old};
+pub use runs::{LATEST, Ran, RunKind, profile_of, run_id, run_named};
 
 /// The folder of everything that runs remember.
 #[derive(Debug, Clone)]
@@ -93,29 +96,6 @@ impl Journal {
     /// As for removals.
     pub fn runs(&self) -> Result<Vec<Ran>, Failure> {
         store::read(&self.folder, runs::RUNS)
-    }
-
-    /// The runs that have written down what they were about to remove, and not that they have ended:
-    /// they were killed, or still run. When each wrote that, oldest first.
-    ///
-    /// # Errors
-    /// As for removals.
-    pub fn unended(&self, now: Timestamp) -> Result<Vec<(String, Timestamp)>, Failure> {
-        let ended: HashSet<String> = self.runs()?.into_iter().map(|ran| ran.run).collect();
-        let mut seen = HashSet::new();
-        let mut unended: Vec<(String, Timestamp)> = Vec::new();
-        for removed in self.removals()? {
-            let time = Timestamp::parse(&removed.time);
-            // The newest removals are kept for ever, the ends of runs are not.
-            let Some(time) = time.filter(|time| !removals::is_old(Some(*time), now)) else {
-                continue;
-            };
-            let run = removed.run.into_owned();
-            if !ended.contains(&run) && seen.insert(run.clone()) {
-                unended.push((run, time));
-            }
-        }
-        Ok(unended)
     }
 
     /// Forgets what is too old or too much to keep.

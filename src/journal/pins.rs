@@ -1,33 +1,31 @@
-//! What an undo has put back lately, and a clean therefore keeps: or the next timer would undo the
-//! undo.
+//! What an undo has restored recently, and a clean therefore keeps: otherwise the next timer would
+//! undo the undo.
 
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::Journal;
+use super::{Journal, JournalPath};
 use crate::domain::{Failure, KeepReason, Plan, SessionMap, Timestamp, Verdict};
 
-/// Mappings that are kept since they were put back: model, chat and session.
+/// Mappings that are kept because they were restored: model, chat and session.
 #[derive(Debug, Default)]
 pub struct Pins(HashSet<(String, String, String)>);
 
 impl Pins {
-    /// Adds what that journal says was put back into the map at `map`, at the `cutoff` of its model
+    /// Adds what was restored into the map at `map` by that journal, at the `cutoff` of its model
     /// or later.
     ///
     /// # Errors
-    /// Where it cannot be read: then it is not known what must be kept.
+    /// If it cannot be read: then it is not known what must be kept.
     pub fn read(
         &mut self,
         journal: &Journal,
         map: Option<&Path>,
         cutoff: impl Fn(&str) -> Timestamp,
     ) -> Result<(), Failure> {
-        let map = map.map(Path::to_string_lossy);
         for put_back in journal.undone()? {
-            let is_here = put_back.map.is_none()
-                || map.is_none()
-                || put_back.map.as_deref() == map.as_deref();
+            let its_map = put_back.map.as_ref().map(JournalPath::as_path);
+            let is_here = its_map.is_none() || map.is_none() || its_map == map;
             if is_here && !put_back.void && put_back.time() >= Some(cutoff(&put_back.model)) {
                 self.0.insert((put_back.model, put_back.chat, put_back.session));
             }
@@ -35,7 +33,7 @@ impl Pins {
         Ok(())
     }
 
-    /// Keeps what is pinned of what would go.
+    /// Keeps what would be removed and is pinned.
     pub fn apply(&self, map: &SessionMap, plan: &mut Plan) {
         if self.0.is_empty() {
             return;

@@ -1,8 +1,9 @@
-//! What went and what was put back: one line each.
+//! What was removed and what was restored: one line each.
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
+use super::JournalPath;
 use crate::domain::{Form, Timestamp};
 
 pub(super) const REMOVALS: &str = "removals.jsonl";
@@ -38,7 +39,7 @@ impl From<Form> for Layout {
     }
 }
 
-/// A mapping that was about to go, with all that is needed to put it back.
+/// A mapping that was about to be removed, with all that is needed to restore it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed<'a> {
     /// The run's id.
@@ -46,7 +47,7 @@ pub struct Removed<'a> {
     /// When, RFC 3339.
     pub time: Cow<'a, str>,
     /// The map's path, where one is known.
-    pub map: Option<Cow<'a, str>>,
+    pub map: Option<JournalPath<'a>>,
     /// The bridge's address, where one was asked.
     pub url: Option<Cow<'a, str>>,
     /// The map's form.
@@ -55,40 +56,43 @@ pub struct Removed<'a> {
     pub model: Cow<'a, str>,
     /// The chat.
     pub chat: Cow<'a, str>,
-    /// The chat that stood before it, if it was not the first.
+    /// The chat before it, if it was not the first.
     pub before: Option<Cow<'a, str>>,
     /// The session.
     pub session: Cow<'a, str>,
     /// When that was last used, RFC 3339.
     pub last_used: Option<Cow<'a, str>>,
-    /// Why it went.
+    /// Why it was removed.
     pub reason: Cow<'a, str>,
 }
 
-/// A mapping that was put back.
+/// A mapping that was restored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PutBack {
     /// When, RFC 3339.
     pub time: String,
     /// The run that had removed it.
     pub run: String,
+    /// The undo that restored it, which is a run of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<String>,
     /// The map's path.
-    pub map: Option<String>,
+    pub map: Option<JournalPath<'static>>,
     /// The bridge's key for the CLI.
     pub model: String,
     /// The chat.
     pub chat: String,
     /// The session.
     pub session: String,
-    /// Whether it is in the map again; before, it is only about to be.
+    /// True if it is in the map again; before, it is only about to be.
     pub done: bool,
-    /// Whether the run had not removed it after all: somebody else changed it in the moment between,
-    /// so there is nothing to put back.
+    /// True if the run did not remove it after all: another process changed it in the moment between,
+    /// so there is nothing to restore.
     #[serde(default)]
     pub void: bool,
 }
 
-/// Whether an entry of that time is too old to be kept. What tells no time is not.
-pub(super) fn is_old(time: Option<Timestamp>, now: Timestamp) -> bool {
+/// Returns true if an entry of that time is too old to be kept. One without a time is not.
+pub fn is_old(time: Option<Timestamp>, now: Timestamp) -> bool {
     time.is_some_and(|time| time.seconds_until(now) > KEPT_SECONDS)
 }

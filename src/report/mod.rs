@@ -2,12 +2,15 @@
 
 mod doctor;
 pub mod escape;
+mod history;
 mod json;
 mod list;
 mod metrics;
+mod rows;
 mod shorten;
 mod table;
 mod text;
+mod undo;
 
 use serde::Serialize;
 use std::path::Path;
@@ -20,11 +23,16 @@ use crate::domain::{
 };
 
 pub use doctor::{Check, Counts, Health, write_checks, write_checks_json};
+pub use history::{
+    PastMapping, PastRun, Screen, write_history, write_history_json, write_past_run,
+    write_past_run_json,
+};
 pub use json::{OfProfile, write_json, write_plain, write_profiles};
 pub use list::{List, Listed, write_list, write_list_json};
 pub use metrics::{Measured, write_metrics};
 pub use shorten::{padded, shortened};
 pub use text::{Look, counted, write_text};
+pub use undo::{Undo, write_undo, write_undo_json};
 
 /// A time span in at most 7 characters: `45s`, `12m`, `5h 2m`, `3d 4h`, `123d`.
 pub fn age(seconds: u64) -> String {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::escape::escape;
-use super::table::{Table, cli};
+use super::rows::{Rows, cli};
 use super::{Report, Row};
 use crate::domain::{Action, Clock, Form, KeepReason, State, Timestamp, Verdict};
 use crate::provider::PROVIDERS;
@@ -92,7 +92,7 @@ fn table(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()> 
         return Ok(());
     }
 
-    let table = Table::of(report, look, is_shown);
+    let table = Rows::of(report, look, is_shown);
     table.header(to)?;
     for row in report.rows().filter(is_shown) {
         table.row(&row, to)?;

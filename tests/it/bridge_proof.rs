@@ -150,7 +150,7 @@ fn what_somebody_else_removed_in_that_moment_is_not_put_back() {
     let map = env.map(chats(&[]).to_string());
     let ran = env.run(&format!("undo --map {}", map.display()));
     ran.exits(0);
-    assert!(ran.out.contains("Nothing to put back."), "{}", ran.out);
+    assert!(ran.out.contains("Nothing to restore."), "{}", ran.out);
     assert_eq!(env.map_now(), chats(&[]));
 }
 
@@ -189,7 +189,7 @@ fn root_says_that_the_owner_does_not_know_of_its_undo() {
     chown(env.map_path(), Some(65534), None).unwrap();
     let home = env.path("home").display().to_string();
     env.run(&format!("clean --home {home}")).exits(0);
-    env.run("undo").exits(0).says(&["user 65534 does not", "Undo as that user"]);
+    env.run("undo").exits(0).says(&["those of user 65534 do not", "Undo as that user"]);
     assert_eq!(env.map_now(), chats(&["a"]));
 }
 

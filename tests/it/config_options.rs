@@ -240,7 +240,7 @@ fn each_cli_is_judged_by_its_own_threshold_also_what_was_put_back() {
     assert_eq!(state(&report, "i"), "idle");
     env.run("clean --hours 2").exits(0);
     env.run("undo").exits(0);
-    env.run("undo").exits(0);
+    env.run("undo --yes").exits(0);
     std::thread::sleep(std::time::Duration::from_millis(1_100));
     env.config("[clean]\nidle = { claude = '2h', codex = '1s' }\n");
     let report = env.json("");
@@ -310,7 +310,7 @@ fn what_runs_remember_is_looked_for_where_the_file_says() {
     env.run("clean --config mine.toml").exits(0);
     assert!(env.path("remembered/runs.jsonl").exists() && !env.home(".local").exists());
     assert!(env.run("history").out.contains("No run yet."));
-    assert!(env.run("undo").out.contains("Nothing to put back."));
+    assert!(env.run("undo").out.contains("Nothing to restore."));
     let run = env.run("history --config mine.toml").out;
     assert_eq!(run.lines().count(), 2, "{run}");
     assert!(env.run("list --config mine.toml").out.contains("claude"));

@@ -247,7 +247,7 @@ fn undo_of_one_profiles_run_leaves_the_others_map_alone() {
     env.run("clean --all-profiles").exits(0);
     env.run("undo --profile prod").exits(0);
     assert_eq!((of(&env, "prod"), of(&env, "dev")), (map(), cleaned()));
-    assert!(env.run("undo --profile prod").out.contains("Nothing to put back."));
+    assert!(env.run("undo --profile prod").out.contains("Nothing to restore."));
     let history = env.run("history");
     assert!(history.out.contains("-prod ") && history.out.contains("-dev "), "{history:?}");
     // What was put back is kept, in that map.

@@ -149,7 +149,7 @@ fn the_demo_shows_a_clean_and_removes_its_home() {
         "  Missing files: 1",
         "  Unknown (kept): 1",
         "$ session-warden undo",
-        "Put back: 4 mappings",
+        "Restored: 4 mappings",
     ] {
         assert!(ran.out.contains(shown), "no {shown:?} in {}", ran.out);
     }

@@ -7,7 +7,7 @@ use super::{Patient, count};
 use crate::config::state_dir_of;
 use crate::disk::{may_write, words};
 use crate::domain::{Exit, Failure, Timestamp};
-use crate::journal::{Journal, Ran};
+use crate::journal::{Journal, Ran, RunKind};
 use crate::process;
 use crate::report::{Check, age};
 
@@ -64,7 +64,7 @@ pub(super) fn check(
     judge(&of_profile(runs, patient.config.profile.as_deref()), patient.now, every, was_started)
 }
 
-/// All runs that have ended, oldest first; as root on another user's map, that user's too.
+/// All runs but undos that have ended, oldest first; as root on another user's map, that user's too.
 fn all(patient: &Patient<'_>, states: &[PathBuf]) -> Result<Vec<Ran>, Failure> {
     let owner = patient.owner().filter(|owner| process::user() == 0 && *owner != 0);
     let theirs = owner.and_then(state_dir_of);
@@ -79,7 +79,8 @@ fn all(patient: &Patient<'_>, states: &[PathBuf]) -> Result<Vec<Ran>, Failure> {
             let why = format!("cannot read the runs: {} is not a regular file", odd.display());
             return Err(Failure::new(why));
         }
-        all.extend(journal.runs()?);
+        // An undo is no run of a timer's.
+        all.extend(journal.runs()?.into_iter().filter(|ran| ran.command != RunKind::Undo));
     }
     all.sort_by_key(|ran| Timestamp::parse(&ran.started));
     Ok(all)
@@ -151,8 +152,8 @@ mod tests {
             started: time.clone(),
             ended: time,
             exit,
-            summary: serde_json::Map::new(),
             warning: (exit != 0).then(|| "it broke".to_owned()),
+            ..Ran::default()
         }
     }
 

@@ -1,0 +1,110 @@
+//! The grammar of `history`, and how it prints.
+
+use clap::Args;
+use std::io::{self, BufWriter, Write};
+
+use super::options::{ColorArgs, ConfigArgs, FormatArgs, StateArgs};
+use super::{said, terminal_width, ui};
+use crate::commands::history;
+use crate::config::{Color, Environment, Format, Layer, Settings};
+use crate::domain::{Exit, Failure, Timestamp};
+use crate::journal::Journal;
+use crate::report::{
+    Screen, write_history, write_history_json, write_past_run, write_past_run_json,
+};
+
+macro_rules! examples {
+    () => {
+        "\
+Examples:
+  session-warden history --limit 5     the newest five runs
+  session-warden history latest        the newest run in detail
+  session-warden history 20261121T03   the run whose id begins with that"
+    };
+}
+
+pub(super) const EXAMPLES: &str = examples!();
+
+pub(super) const EXAMPLES_AND_EXIT_CODES: &str = concat!(
+    examples!(),
+    "
+
+Exit codes:
+  0   done, also if there was no run yet
+  1   failed: no such run, or the state folder cannot be read
+  2   wrong usage or configuration"
+);
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct HistoryArgs {
+    /// Show this run in detail: a unique prefix of its id, or latest
+    run: Option<String>,
+
+    /// Show only the newest N runs
+    #[arg(long, value_name = "N", value_parser = limit, allow_hyphen_values = true, conflicts_with = "run")]
+    limit: Option<usize>,
+
+    #[command(flatten)]
+    format: FormatArgs,
+
+    #[command(flatten)]
+    color: ColorArgs,
+
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+fn limit(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| "not a whole number above 0; for example --limit 10".to_owned())
+}
+
+impl HistoryArgs {
+    /// Prints the runs, or the one that is named.
+    ///
+    /// # Errors
+    /// If there is no such run, or the journal cannot be read.
+    pub(super) fn run(
+        &self,
+        settings: &Settings,
+        environment: &Environment,
+        now: Timestamp,
+    ) -> Result<Exit, Failure> {
+        let (clean, _) = settings.resolve(&self.layer(), None)?;
+        let journal = Journal::at(&clean.state_dir()?);
+        let look = ui::look(clean.color, false, false);
+        let screen = Screen { look, width: terminal_width(environment) };
+        let mut out = BufWriter::new(io::stdout().lock());
+        let written = if let Some(typed) = &self.run {
+            let (run, mappings) = history::one(&journal, typed)?;
+            match clean.format {
+                Format::Text => write_past_run(&run, &mappings, screen, &mut out),
+                Format::Json => write_past_run_json(&run, &mappings, &mut out),
+            }
+        } else {
+            let runs = history::all(&journal, now)?;
+            let limit = self.limit.unwrap_or(usize::MAX);
+            match clean.format {
+                Format::Text => write_history(&runs, limit, screen, &mut out),
+                Format::Json => write_history_json(&runs, limit, &mut out),
+            }
+        };
+        said(written.and_then(|()| out.flush()), "the history")
+    }
+
+    /// Returns the settings that were typed.
+    fn layer(&self) -> Layer {
+        let mut layer = Layer { format: self.format.format(), ..Layer::default() };
+        self.color.say(&mut layer);
+        self.state.say(&mut layer);
+        layer
+    }
+
+    /// Returns the `--color` that was typed.
+    pub(super) fn color(&self) -> Option<Color> {
+        self.color.choice()
+    }
+}
