@@ -5,7 +5,9 @@ mod clean;
 mod doctor;
 mod hold;
 mod keepalive;
+mod list;
 mod options;
+mod profiles;
 mod schedule;
 mod serve;
 mod set_key;
@@ -15,17 +17,16 @@ pub(crate) mod ui;
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-use args::{Command, ListArgs, ShowArgs, UndoArgs};
+use args::{Command, ShowArgs, UndoArgs};
 use clap::CommandFactory;
 use options::ConfigArgs;
 
-use crate::commands::{config, demo, history, list, undo};
+use crate::commands::{config, demo, history, undo};
 use crate::config::{Environment, Format, Layer, Settings};
 use crate::disk::interrupt::Interrupt;
 use crate::disk::words;
 use crate::domain::{Exit, Failure, Timestamp, Warning};
 use crate::journal::Journal;
-use crate::report::{Look, write_list, write_list_json};
 
 pub use args::Cli;
 pub use ui::fail;
@@ -58,7 +59,9 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
             let journal = journal(&settings(&args.config)?, &args.layer(), None)?;
             history::run(&journal, now, &mut io::stdout().lock())
         }
-        Command::List(args) => list(&args, &settings(&args.config)?, environment, now, &interrupt),
+        Command::List(args) => {
+            args.run(&settings(&args.config)?, environment, now, &interrupt)
+        }
         Command::Doctor(args) => args.run(&settings(&args.config)?, now, &interrupt),
         Command::Config(args) if args.init => {
             let mut out = io::stdout().lock();
@@ -106,37 +109,6 @@ fn undo(
     let mut out = io::stdout().lock();
     let (exit, warnings) = undo::run(&options, &journal, now, interrupt, &mut out)?;
     warn(&warnings, "");
-    Ok(exit)
-}
-
-/// How wide a table is where nobody says how wide the terminal is.
-const WIDE: usize = 200;
-
-fn list(
-    args: &ListArgs,
-    settings: &Settings,
-    environment: &Environment,
-    now: Timestamp,
-    interrupt: &Interrupt,
-) -> Result<Exit, Failure> {
-    let (clean, _) = settings.resolve(&args.layer(), args.profile.profile.as_deref())?;
-    let options =
-        list::Options { states: args.state.clone(), unmapped: args.unmapped, sort: args.sort() };
-    let (all, exit) = list::run(&clean, &options, now, interrupt)?;
-    let mut out = BufWriter::new(io::stdout().lock());
-    let written = match clean.format {
-        Format::Json => write_list_json(&all, &mut out),
-        Format::Text => {
-            let columns = environment.get("COLUMNS").and_then(|text| text.to_str()?.parse().ok());
-            let terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
-            let width = columns.or_else(terminal).unwrap_or(WIDE);
-            let home = environment.get("HOME").and_then(|home| home.into_string().ok());
-            let look = Look { color: clean.color, all: args.verbose };
-            write_list(&all, look, width, home.as_deref(), &mut out)
-        }
-    };
-    said(written.and_then(|()| out.flush()), "the list")?;
-    warn(&all.warnings, "");
     Ok(exit)
 }
 

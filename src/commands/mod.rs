@@ -14,6 +14,7 @@ pub mod keepalive_timer;
 pub mod list;
 pub mod man;
 mod page;
+mod retention;
 pub mod schedule;
 mod second_look;
 pub mod status;
