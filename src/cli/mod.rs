@@ -62,7 +62,9 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
         Command::List(args) => {
             args.run(&settings(&args.config)?, environment, now, &interrupt)
         }
-        Command::Doctor(args) => args.run(&settings(&args.config)?, now, &interrupt),
+        Command::Doctor(args) => {
+            args.run(&settings(&args.config)?, environment, now, &interrupt)
+        }
         Command::Config(args) if args.init => {
             let mut out = io::stdout().lock();
             config::init(args.config.config.as_deref(), environment, &mut out)

@@ -99,15 +99,14 @@ pub fn run(
 
 /// Returns a warning if a CLI will soon delete sessions of these mappings.
 fn deleted_soon(all: &[Listed], now: Timestamp) -> Option<Warning> {
-    let due = |one: &Listed| {
-        let deletion = one.deletion.filter(|_| one.file.is_some())?;
-        retention::is_due(one.state?, deletion, now).then_some(deletion.cli)
-    };
-    let due: Vec<(&str, &'static str)> = all
+    let mut due: Vec<(Timestamp, &str, &'static str)> = all
         .iter()
-        .filter_map(|one| Some((one.chat.as_deref()?, due(one)?)))
+        .filter_map(|one| Some((one.deletion?, one.state?, one.chat.as_deref()?)))
+        .filter(|(deletion, state, _)| retention::is_due(*state, *deletion, now))
+        .map(|(deletion, _, chat)| (deletion.after, chat, deletion.cli))
         .collect();
-    retention::message(&due).map(|message| Warning::new(WarningCode::DeletedSoon, message))
+    let message = retention::message(&mut due)?;
+    Some(Warning::new(WarningCode::DeletedSoon, message))
 }
 
 fn idle(one: &Listed) -> (bool, Option<Timestamp>) {

@@ -47,20 +47,26 @@ pub(super) fn is_due(state: State, deletion: Deletion, now: Timestamp) -> bool {
     state != State::Pinned && deletion.after.earlier(SOON) < now
 }
 
-/// Returns what is to be said of mappings whose sessions are deleted soon, each with its CLI.
-pub(super) fn message(due: &[(&str, &'static str)]) -> Option<String> {
-    let (_, first) = due.first()?;
-    let cli = if due.iter().all(|(_, cli)| cli == first) { first } else { "their CLI" };
-    let named: Vec<String> =
-        due.iter().take(NAMED).map(|(chat, _)| shortened(chat, WIDEST)).collect();
+/// Returns a message about mappings whose sessions are deleted soon, each with the time, its chat and
+/// its CLI. Sorts them by time.
+pub(super) fn message(due: &mut [(Timestamp, &str, &'static str)]) -> Option<String> {
+    due.sort_unstable();
+    let (_, _, first) = due.first()?;
+    let cli = if due.iter().all(|(_, _, cli)| cli == first) { first } else { "their CLIs" };
+
+    let chats = due.iter().map(|(_, chat, _)| shortened(chat, WIDEST));
+    let named: Vec<String> = chats.take(NAMED).collect();
     let more = match due.len() - named.len() {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
     let sessions = if due.len() == 1 { "session" } else { "sessions" };
-    let names = named.join(", ");
-    let count = due.len();
-    Some(format!("{cli} will delete {count} mapped {sessions} within 3 days: {names}{more}"))
+    let (count, names) = (due.len(), named.join(", "));
+    Some(if cli.starts_with("their") {
+        format!("{count} mapped {sessions} will be deleted by {cli} within 3 days: {names}{more}")
+    } else {
+        format!("{cli} will delete {count} mapped {sessions} within 3 days: {names}{more}")
+    })
 }
 
 #[cfg(test)]
@@ -69,17 +75,24 @@ mod tests {
 
     #[test]
     fn one_message_names_the_first_chats() {
-        let due = |count: usize| -> Vec<(&str, &'static str)> {
-            ["a", "b", "c", "d", "e"][..count].iter().map(|chat| (*chat, "Claude Code")).collect()
-        };
-        let says = |due: &[(&str, &'static str)]| message(due).unwrap_or_default();
-        assert_eq!(says(&due(0)), "");
-        assert_eq!(says(&due(1)), "Claude Code will delete 1 mapped session within 3 days: a");
-        let three = "Claude Code will delete 3 mapped sessions within 3 days: a, b, c";
-        assert_eq!(says(&due(3)), three);
-        assert!(says(&due(5)).ends_with("5 mapped sessions within 3 days: a, b, c and 2 more"));
-        let mixed = [("a", "Claude Code"), ("b", "Gemini CLI")];
-        assert!(says(&mixed).starts_with("their CLI will delete 2 mapped sessions"));
+        #[track_caller]
+        fn check(due: &[(i64, &str, &'static str)], expected: Option<&str>) {
+            let mut due: Vec<(Timestamp, &str, &'static str)> = due
+                .iter()
+                .map(|(time, chat, cli)| (Timestamp::new(*time, 0), *chat, *cli))
+                .collect();
+            assert_eq!(message(&mut due).as_deref(), expected);
+        }
+        let cli = "Claude Code";
+        let all = [(5, "e", cli), (1, "a", cli), (2, "b", cli), (3, "c", cli), (4, "d", cli)];
+        check(&[], None);
+        check(&all[..1], Some("Claude Code will delete 1 mapped session within 3 days: e"));
+        check(&all[1..4], Some("Claude Code will delete 3 mapped sessions within 3 days: a, b, c"));
+        let five = "Claude Code will delete 5 mapped sessions within 3 days: a, b, c and 2 more";
+        check(&all, Some(five));
+        let mixed = [(2, "a", "Gemini CLI"), (1, "b", cli)];
+        let both = "2 mapped sessions will be deleted by their CLIs within 3 days: b, a";
+        check(&mixed, Some(both));
     }
 
     #[test]
@@ -87,7 +100,7 @@ mod tests {
         let now = Timestamp::new(1_800_000_000, 0);
         let at = |after: Timestamp| Deletion { cli: "Claude Code", after };
         assert!(!is_due(State::Idle, at(now.after(SOON)), now));
-        let almost = now.after(SOON - Duration::from_secs(1));
+        let almost = now.after(SOON.saturating_sub(Duration::from_secs(1)));
         assert!(is_due(State::Idle, at(almost), now));
         assert!(is_due(State::Active, at(Timestamp::new(0, 0)), now));
         assert!(!is_due(State::Pinned, at(almost), now));

@@ -231,8 +231,8 @@ impl<'l> Table<'l> {
             Some(width) => {
                 let rest = width.max(NARROWEST).saturating_sub(fixed);
                 if !look.all {
-                    chat = chat.min(rest * 3 / 10).max(4);
-                    project = project.min(rest * 3 / 10).max(4);
+                    chat = chat.min(rest * 28 / 100).max(4);
+                    project = project.min(rest * 24 / 100).max(4);
                 }
                 rest.saturating_sub(chat + project).max(8)
             }

@@ -33,11 +33,9 @@ pub(super) fn checks(patient: &Patient<'_>) -> Vec<Check> {
 }
 
 fn failed(name: &'static str, failure: &Failure) -> Check {
-    let check = Check::error(name, failure.message.as_str());
-    match &failure.hint {
-        Some(hint) => check.hint(hint.as_str()),
-        None => check,
-    }
+    let hint = failure.hint.as_deref();
+    let hint = hint.unwrap_or("correct it, or name another one with --map FILE or --bridge URL");
+    Check::error(name, failure.message.as_str()).hint(hint)
 }
 
 fn content(map: &SessionMap) -> String {

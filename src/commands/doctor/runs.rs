@@ -59,7 +59,11 @@ pub(super) fn check(
 ) -> Check {
     let runs = match all(patient, states) {
         Ok(runs) => runs,
-        Err(failure) => return Check::warning("runs", failure.message),
+        Err(failure) => {
+            let hint = failure.hint.as_deref();
+            let hint = hint.unwrap_or("correct the file's permissions, or move it away");
+            return Check::warning("runs", failure.message).hint(hint);
+        }
     };
     judge(&of_profile(runs, patient.config.profile.as_deref()), patient.now, every, was_started)
 }
