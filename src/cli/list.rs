@@ -9,9 +9,7 @@ use crate::commands::list::{self, Options, Sort};
 use crate::config::{Clean, Environment, Format, Layer, Settings};
 use crate::disk::interrupt::Interrupt;
 use crate::domain::{Exit, Failure, State, Timestamp};
-use crate::report::{
-    List, ListOfProfile, Look, write_list, write_list_json, write_list_profiles,
-};
+use crate::report::{List, ListOfProfile, Look, write_list, write_list_json, write_list_profiles};
 
 pub(super) const AFTER_HELP: &str = "\
 Examples:

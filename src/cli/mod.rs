@@ -59,12 +59,8 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
             let journal = journal(&settings(&args.config)?, &args.layer(), None)?;
             history::run(&journal, now, &mut io::stdout().lock())
         }
-        Command::List(args) => {
-            args.run(&settings(&args.config)?, environment, now, &interrupt)
-        }
-        Command::Doctor(args) => {
-            args.run(&settings(&args.config)?, environment, now, &interrupt)
-        }
+        Command::List(args) => args.run(&settings(&args.config)?, environment, now, &interrupt),
+        Command::Doctor(args) => args.run(&settings(&args.config)?, environment, now, &interrupt),
         Command::Config(args) if args.init => {
             let mut out = io::stdout().lock();
             config::init(args.config.config.as_deref(), environment, &mut out)

@@ -106,9 +106,10 @@ impl Found {
         }
 
         // Hints that Claude Code adds, prompts of subagents, and summaries of what came before.
-        let is_added = [record.is_meta, record.is_sidechain, record.is_compact_summary]
-            .into_iter()
-            .any(is_true);
+        let marks = [record.is_meta, record.is_sidechain, record.is_compact_summary];
+        let origin = record.origin.and_then(Part::of).and_then(|origin| origin.kind_of_origin);
+        let is_added = marks.into_iter().any(is_true)
+            || CLAUDE_ORIGINS.iter().any(|program| is(origin, program));
         if self.message.is_none() && is(record.kind, "user") && !is_added {
             let content = record.message.and_then(Part::of).and_then(|message| message.content);
             self.message = self.written(content, Some("text"));
@@ -178,6 +179,17 @@ impl Found {
     }
 }
 
+/// The origins of Claude Code's messages that its user has not written. A user's own have none, or
+/// another one.
+const CLAUDE_ORIGINS: [&str; 6] = [
+    "auto-continuation",
+    "coordinator",
+    "observer-activity",
+    "peer",
+    "plugin",
+    "task-notification",
+];
+
 /// The parts that are looked at in a record, at every depth. The rest is passed over unparsed.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -192,6 +204,10 @@ struct Part<'l> {
     is_sidechain: Option<&'l RawValue>,
     #[serde(borrow)]
     is_compact_summary: Option<&'l RawValue>,
+    #[serde(borrow)]
+    origin: Option<&'l RawValue>,
+    #[serde(borrow, rename = "kind")]
+    kind_of_origin: Option<&'l RawValue>,
     #[serde(borrow)]
     message: Option<&'l RawValue>,
     #[serde(borrow)]

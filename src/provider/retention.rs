@@ -182,7 +182,8 @@ fn without_comments(text: &str) -> String {
             plain.push(' ');
             continue;
         } else if !in_string && rest.starts_with("/*") {
-            rest = rest.get(2..).and_then(|rest| rest.split_once("*/")).map_or("", |(_, rest)| rest);
+            rest =
+                rest.get(2..).and_then(|rest| rest.split_once("*/")).map_or("", |(_, rest)| rest);
             plain.push(' ');
             continue;
         } else {
@@ -260,10 +261,7 @@ mod tests {
     #[test]
     fn settings_may_have_comments() {
         let text = "// one\n{\"a\": \"// \\\" /* no */\", /* two\n */ \"b\": 1 // three";
-        assert_eq!(
-            without_comments(text),
-            " \n{\"a\": \"// \\\" /* no */\",   \"b\": 1  "
-        );
+        assert_eq!(without_comments(text), " \n{\"a\": \"// \\\" /* no */\",   \"b\": 1  ");
         assert_eq!(without_comments("/* torn"), " ");
         assert_eq!(without_comments("\"\\"), "\"\\");
     }

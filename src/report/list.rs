@@ -114,6 +114,9 @@ impl Totals {
 /// The narrowest table that still shows something, in columns.
 const NARROWEST: usize = 60;
 
+/// How many columns chat, project and message need together to be of use.
+const ROOMY: usize = 32;
+
 /// How much of a message is shown where nothing limits the width.
 const MESSAGE: usize = 120;
 
@@ -195,6 +198,7 @@ struct Table<'l> {
     names: Shortener<'l>,
     cli: usize,
     chat: usize,
+    /// 0 if there is no room for it.
     project: usize,
     message: usize,
     /// 0 if no row has a process.
@@ -213,10 +217,8 @@ impl<'l> Table<'l> {
             if list.unmapped { "SESSION" } else { "CHAT" },
         );
         let projects = rows.iter().filter_map(|one| one.looked.project.as_deref());
-        let mut project = widest(
-            &mut projects.map(|project| escape(&below(project, home)).width()),
-            "PROJECT",
-        );
+        let mut project =
+            widest(&mut projects.map(|project| escape(&below(project, home)).width()), "PROJECT");
         let mut processes = rows.iter().filter_map(process).map(|process| process.width());
         let has_process = rows.iter().any(|one| one.process.is_some());
         let process = if has_process { widest(&mut processes, "PROCESS") } else { 0 };
@@ -224,17 +226,19 @@ impl<'l> Table<'l> {
         // State, size and idle time, and two columns between each column and the next.
         let state = if list.unmapped { 0 } else { 8 + 2 };
         let size = if list.with_sizes { 9 + 2 } else { 0 };
-        let fixed = state + size + 7 + 2 + cli + 2 + 2 + 2;
+        let fixed = state + size + 7 + 2 + cli + 2 + 2;
         let fixed = fixed + if has_process { process + 2 } else { 0 };
         let message = match width {
             None => MESSAGE,
             Some(width) => {
                 let rest = width.max(NARROWEST).saturating_sub(fixed);
                 if !look.all {
-                    chat = chat.min(rest * 28 / 100).max(4);
-                    project = project.min(rest * 24 / 100).max(4);
+                    let (of_chat, of_project) = if rest < ROOMY { (40, 0) } else { (28, 24) };
+                    chat = chat.min(rest * of_chat / 100).max(4);
+                    project = project.min(rest * of_project / 100);
                 }
-                rest.saturating_sub(chat + project).max(8)
+                let gap = if project > 0 { 2 } else { 0 };
+                rest.saturating_sub(chat + project + gap).max(8)
             }
         };
         let names = Shortener::new(rows.iter().filter_map(name), chat);
@@ -246,11 +250,11 @@ impl<'l> Table<'l> {
         let state = if self.list.unmapped { "" } else { "STATE     " };
         let size = if self.list.with_sizes { "     SIZE  " } else { "" };
         let line = format!(
-            "{state}{size}{:<7}  {:<cli$}  {}  {}  {}",
+            "{state}{size}{:<7}  {:<cli$}  {}  {}{}",
             "IDLE",
             "CLI",
             padded(&shortened(what, self.chat), self.chat),
-            padded(&shortened("PROJECT", self.project), self.project),
+            self.of_project("PROJECT"),
             self.last("FIRST MESSAGE", (self.process > 0).then_some("PROCESS")),
             cli = self.cli,
         );
@@ -275,20 +279,26 @@ impl<'l> Table<'l> {
                 _ => self.names.shorten(name),
             },
         );
-        let project = one.looked.project.as_deref().map_or_else(
-            || "-".to_owned(),
-            |project| shortened_at_start(&escape(&below(project, self.home)), self.project),
-        );
+        let project = one.looked.project.as_deref();
+        let project = project.map_or("-".to_owned(), |project| escape(&below(project, self.home)));
         let message = one.looked.message.as_deref().map_or_else(|| "-".to_owned(), escape);
         let process = process(one);
         let line = format!(
-            "{state}{size}{idle:<7}  {}  {}  {}  {}",
+            "{state}{size}{idle:<7}  {}  {}  {}{}",
             padded(&cli(one), self.cli),
             padded(&chat, self.chat),
-            padded(&project, self.project),
+            self.of_project(&project),
             self.last(&message, process.as_deref()),
         );
         writeln!(to, "{}", line.trim_end())
+    }
+
+    /// Returns the column of the project and the gap behind it, if there is room.
+    fn of_project(&self, project: &str) -> String {
+        match self.project {
+            0 => String::new(),
+            width => format!("{}  ", padded(&shortened_at_start(project, width), width)),
+        }
     }
 
     /// Returns the last columns: a message, and the process if any row has one.

@@ -61,7 +61,8 @@ pub(super) fn checks(patient: &Patient<'_>, interrupt: &Interrupt) -> Option<Che
         Kept::Always | Kept::Unknown(_) => format!("{cli} never"),
     });
     let periods: Vec<String> = periods.collect();
-    let message = format!("no mapped session is deleted within 3 days; limits: {}", periods.join(", "));
+    let message =
+        format!("no mapped session is deleted within 3 days; limits: {}", periods.join(", "));
     (!kept.is_empty()).then(|| Check::ok("retention", message))
 }
 

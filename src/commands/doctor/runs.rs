@@ -111,7 +111,7 @@ fn judge(runs: &[Ran], now: Timestamp, every: Option<u64>, was_started: bool) ->
     let Some(last) = told.last() else {
         if was_started {
             return Check::warning("runs", "a timer has started one, and none has ended")
-                .hint("journalctl shows what it said; session-warden --dry-run tries it");
+                .hint("journalctl shows its output; session-warden --dry-run tries it");
         }
         return Check::ok("runs", "none yet");
     };

@@ -39,6 +39,7 @@ fn claudes_folder_and_first_message() {
     for skipped in [
         r#"{"type":"user","isMeta":true,"message":{"content":"no"}}"#,
         r#"{"type":"user","isSidechain":true,"message":{"content":"no"}}"#,
+        r#"{"type":"user","origin":{"kind":"task-notification"},"message":{"content":"no"}}"#,
         r#"{"type":"user","isCompactSummary":true,"message":{"content":"no"}}"#,
         r#"{"type":"user","message":{"content":"[Request interrupted by user]"}}"#,
         r#"{"type":"user","message":{"content":[{"type":"text","text":"<ide_opened_file>a</ide_opened_file>"}]}}"#,
@@ -57,6 +58,8 @@ fn claudes_folder_and_first_message() {
         check(&[skipped], None, None);
         check(&[skipped, user], Some("/home/me/later"), Some("hello"));
     }
+    let typed = r#"{"type":"user","origin":{"kind":"human"},"message":{"content":"typed"}}"#;
+    check(&[typed], None, Some("typed"));
     let parts = r#"{"type":"user","isMeta":false,"isSidechain":false,"message":{"content":[{"type":"image","source":{}},{"type":"text","text":"<command-x>"},{"type":"text","text":"look"},{"type":"text","text":"here"}]}}"#;
     check(&[parts], None, Some("look"));
 }
@@ -70,7 +73,8 @@ fn codexs_folder_and_first_message() {
     check(&[meta, event], Some("/home/me"), Some("hello"));
     check(&[meta, item], Some("/home/me"), Some("sent"));
     check(&[meta, item, event], Some("/home/me"), Some("hello"));
-    let ide = r"# Context from my IDE setup:\n\n## Active file: a\n\n## My request for Codex:\nasked\n";
+    let ide =
+        r"# Context from my IDE setup:\n\n## Active file: a\n\n## My request for Codex:\nasked\n";
     check(&[meta, &event.replace("hello", ide)], Some("/home/me"), Some("asked"));
     check(&[meta, &item.replace("sent", ide)], Some("/home/me"), Some("asked"));
     check(&[&item.replace("sent", "<b> is bold")], None, Some("<b> is bold"));
@@ -109,7 +113,8 @@ fn geminis_first_message() {
 
 #[test]
 fn an_element_of_unknown_origin_is_the_message_if_nothing_follows() {
-    let element = r#"{"type":"user","cwd":"/w","message":{"content":"<my-task>\nhello\n</my-task>"}}"#;
+    let element =
+        r#"{"type":"user","cwd":"/w","message":{"content":"<my-task>\nhello\n</my-task>"}}"#;
     let user = r#"{"type":"user","message":{"content":"again"}}"#;
     let alone = Some("<my-task> hello </my-task>");
     check(Records::Claude, &[element], Some("/w"), alone);

@@ -49,8 +49,7 @@ fn every_profile_is_listed_with_its_name() {
     let env = two();
     let ran = env.run("list --all-profiles");
     assert_eq!(ran.exits(0).err, "");
-    let titles: Vec<&str> =
-        ran.out.lines().filter(|line| line.starts_with("Profile ")).collect();
+    let titles: Vec<&str> = ran.out.lines().filter(|line| line.starts_with("Profile ")).collect();
     assert_eq!(titles, ["Profile work", "Profile home"]);
     assert!(ran.out.contains("\n1 mapping: 1 idle\n\nProfile home\n"), "{}", ran.out);
     assert!(ran.out.ends_with("\n1 mapping: 1 active\n"), "{}", ran.out);

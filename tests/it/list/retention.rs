@@ -11,7 +11,8 @@ fn old() -> TestEnv {
     for (cli, id) in [("claude", A), ("codex", B), ("gemini", C)] {
         talk(&env, cli, id, "project", "hello", 28 * DAY);
     }
-    let map = json!({"claude-cli": {"menu": A}, "codex-cli": {"api": B}, "gemini-cli": {"trains": C}});
+    let map =
+        json!({"claude-cli": {"menu": A}, "codex-cli": {"api": B}, "gemini-cli": {"trains": C}});
     env.map(map.to_string());
     env
 }

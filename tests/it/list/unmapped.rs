@@ -222,7 +222,7 @@ fn what_keep_alive_has_made_is_left_out() {
 fn keep_alive_may_lie_behind_a_link() {
     let env = mixed();
     let real = env.path("real");
-    fs::create_dir_all(real.join("keep/claude")).unwrap();
+    fs::create_dir_all(real.join("keepalive/claude")).unwrap();
     link(&real, &env.path("state"));
     let made = "eeeeeeee-0a1b-4c2d-8e3f-000000000005";
     for folder in ["real/keepalive/claude", "state/keepalive/claude"] {
