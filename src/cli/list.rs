@@ -1,5 +1,6 @@
 //! The grammar of `list`, and how it ends: one list, or one for each profile.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use std::io::{self, BufWriter, IsTerminal, Write};
 
@@ -30,7 +31,8 @@ pub(super) struct ListArgs {
     #[arg(
         long,
         value_name = "STATE",
-        value_parser = state,
+        value_parser = PossibleValuesParser::new(State::ALL.map(State::name)).try_map(|name| state(&name)),
+        hide_possible_values = true,
         help = "Only mappings in this state: active, idle, missing, archived, pinned, in_use, resident or unknown (repeatable)"
     )]
     state: Vec<State>,
@@ -82,14 +84,9 @@ enum SortArg {
     Size,
 }
 
-fn state(text: &str) -> Result<State, String> {
-    State::ALL
-        .into_iter()
-        .find(|state| state.name() == text || state.to_string() == text)
-        .ok_or_else(|| {
-            let names: Vec<&str> = State::ALL.iter().map(|state| state.name()).collect();
-            format!("not a state; the states are {}", names.join(", "))
-        })
+fn state(name: &str) -> Result<State, String> {
+    let state = State::ALL.into_iter().find(|state| state.name() == name);
+    state.ok_or_else(|| "not a state".to_owned())
 }
 
 fn limit(text: &str) -> Result<usize, String> {

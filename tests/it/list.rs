@@ -270,7 +270,7 @@ fn the_order_is_by_idle_time_model_or_size() {
     assert!(text.find("trains").unwrap() < text.find("menu").unwrap(), "{text}");
     assert!(text.contains("\nSTATE          SIZE  IDLE     CLI "), "{text}");
     assert!(text.contains(" KiB  2d 0h    gemini    trains "), "{text}");
-    assert!(text.contains("\nunknown          -  -        interac…"), "{text}");
+    assert!(text.contains("\nunknown           -  -        interac…"), "{text}");
     assert!(
         text.contains("\n6 mappings, 9.") && text.contains(" KiB: 1 active, 3 idle,"),
         "{text}"
