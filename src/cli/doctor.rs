@@ -15,9 +15,6 @@ use crate::domain::{Exit, Failure, Timestamp};
 use crate::report::{Counts, Look, write_checks, write_checks_json};
 
 pub(super) const AFTER_HELP: &str = "\
-Checks the home, each CLI's sessions, the map, the bridge, the state folder,
-timers, past runs and the environment. Changes nothing.
-
 Examples:
   session-warden doctor
   session-warden doctor --profile work

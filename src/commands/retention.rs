@@ -61,11 +61,11 @@ pub(super) fn message(due: &mut [(Timestamp, &str, &'static str)]) -> Option<Str
         more => format!(" and {more} more"),
     };
     let sessions = if due.len() == 1 { "session" } else { "sessions" };
-    let (count, names) = (due.len(), named.join(", "));
+    let (count, chats) = (due.len(), named.join(", "));
     Some(if cli.starts_with("their") {
-        format!("{count} mapped {sessions} will be deleted by {cli} within 3 days: {names}{more}")
+        format!("{count} mapped {sessions} will be deleted by {cli} within 3 days: {chats}{more}")
     } else {
-        format!("{cli} will delete {count} mapped {sessions} within 3 days: {names}{more}")
+        format!("{cli} will delete {count} mapped {sessions} within 3 days: {chats}{more}")
     })
 }
 

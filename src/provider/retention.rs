@@ -138,21 +138,23 @@ fn wrong(path: &Path, key: &str, expected: &str) -> String {
 
 /// Returns the settings in a file; an empty object if there is none.
 fn read(path: &Path) -> Result<Value, String> {
-    let nothing = || Value::Object(serde_json::Map::new());
-    let text = match open(path).and_then(|file| io::read_to_string(file.take(LARGEST))) {
-        Ok(text) => text,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound) => return Ok(nothing()),
-        Err(error) => return Err(format!("cannot read {}: {}", path.display(), words(&error))),
-    };
+    match open(path).and_then(|file| io::read_to_string(file.take(LARGEST))) {
+        Ok(text) => parse(&text).map_err(|why| format!("{}: {why}", path.display())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => parse(""),
+        Err(error) => Err(format!("cannot read {}: {}", path.display(), words(&error))),
+    }
+}
 
-    let text = without_comments(&text);
+/// Returns settings; an empty object for an empty text.
+fn parse(text: &str) -> Result<Value, String> {
+    let text = without_comments(text);
     if text.trim().is_empty() {
-        return Ok(nothing());
+        return Ok(Value::Object(serde_json::Map::new()));
     }
     match serde_json::from_str(&text) {
         Ok(settings @ Value::Object(_)) => Ok(settings),
-        Ok(_) => Err(format!("{}: not a JSON object", path.display())),
-        Err(error) => Err(format!("{}: not valid JSON: {error}", path.display())),
+        Ok(_) => Err("not a JSON object".to_owned()),
+        Err(error) => Err(format!("not valid JSON: {error}")),
     }
 }
 
@@ -269,14 +271,10 @@ mod tests {
     #[test]
     fn files_that_are_none_are_unknown() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(SETTINGS);
-        assert_eq!(read(&path), Ok(json!({})));
-        for (text, why) in [("[]", "not a JSON object"), ("{", "not valid JSON")] {
-            std::fs::write(&path, text).unwrap();
-            assert!(read(&path).unwrap_err().contains(why));
-        }
-        std::fs::write(&path, " \n").unwrap();
-        assert_eq!(read(&path), Ok(json!({})));
+        assert_eq!(read(&folder.path().join(SETTINGS)), Ok(json!({})));
         assert!(read(folder.path()).unwrap_err().contains("not a regular file"));
+        assert_eq!(parse(" \n // nothing"), Ok(json!({})));
+        assert_eq!(parse("[]").unwrap_err(), "not a JSON object");
+        assert!(parse("{").unwrap_err().starts_with("not valid JSON: "));
     }
 }

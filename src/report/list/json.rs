@@ -33,7 +33,7 @@ pub fn write_list_profiles(lists: &[ListOfProfile<'_>], to: &mut dyn Write) -> i
         report: Option<All<'l>>,
     }
     #[derive(Serialize)]
-    struct Profiles<'l> {
+    struct Lists<'l> {
         schema: u32,
         version: &'static str,
         profiles: Vec<One<'l>>,
@@ -42,7 +42,7 @@ pub fn write_list_profiles(lists: &[ListOfProfile<'_>], to: &mut dyn Write) -> i
         .iter()
         .map(|of| One { profile: of.profile, exit: of.exit, report: of.list.map(All::of) })
         .collect();
-    write_plain(&Profiles { schema: SCHEMA, version: env!("CARGO_PKG_VERSION"), profiles }, to)
+    write_plain(&Lists { schema: SCHEMA, version: env!("CARGO_PKG_VERSION"), profiles }, to)
 }
 
 #[derive(Serialize)]
