@@ -1,24 +1,22 @@
 //! The command line's grammar: the commands, and what each says of a run's settings.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
 use super::doctor::{self, DoctorArgs};
 use super::history::{self, HistoryArgs};
 use super::hold::{self, HoldArgs};
 use super::keepalive::{self, KeepaliveCommand};
+use super::list::{self, ListArgs};
 use super::options::{
-    AskArgs, ColorArgs, ConfigArgs, FormatArgs, OUTPUT, ProfileArgs, REMOVE, StateArgs,
-    WHERE,
+    AskArgs, ColorArgs, ConfigArgs, FormatArgs, OUTPUT, ProfileArgs, REMOVE, StateArgs, WHERE,
 };
 use super::pin::{self, PinArgs};
 use super::remove::{self, RemoveArgs};
 use super::schedule::ScheduleCommand;
 use super::shell::{self, CompletionsArgs, HelpArgs, ManArgs};
 use super::undo::{self, UndoArgs};
-use crate::commands::list::Sort;
 use crate::config::{Color, Layer, Verbosity};
-use crate::domain::State;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -88,7 +86,7 @@ pub(super) enum Command {
     )]
     Clean(CleanArgs),
     /// List mappings with their state and first message
-    #[command(max_term_width = 100)]
+    #[command(max_term_width = 100, after_help = list::AFTER_HELP)]
     List(ListArgs),
     /// Remove these mappings now
     #[command(max_term_width = 100, after_help = remove::AFTER_HELP)]
@@ -208,54 +206,6 @@ pub(super) struct RunArgs {
 }
 
 #[derive(Debug, Clone, Args)]
-pub(super) struct ListArgs {
-    #[arg(
-        long,
-        value_name = "STATE",
-        value_parser = state,
-        help = "Only mappings in this state: active, idle, missing, archived, pinned, in_use or unknown (repeatable)"
-    )]
-    pub(super) state: Vec<State>,
-
-    /// By age, model or size [default: age, the longest unused first]
-    #[arg(long, value_name = "age|model|size", hide_possible_values = true)]
-    sort: Option<SortArg>,
-
-    /// Sessions on disk that no mapping names, with their sizes
-    #[arg(long, conflicts_with = "state")]
-    pub(super) unmapped: bool,
-
-    #[command(flatten)]
-    ask: AskArgs,
-
-    #[command(flatten)]
-    format: FormatArgs,
-
-    #[command(flatten)]
-    color: ColorArgs,
-
-    /// With session, size, times and file of each
-    #[arg(short, long)]
-    pub(super) verbose: bool,
-
-    #[command(flatten)]
-    pub(super) profile: ProfileArgs,
-
-    #[command(flatten)]
-    pub(super) config: ConfigArgs,
-
-    #[command(flatten)]
-    state_dir: StateArgs,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum SortArg {
-    Age,
-    Model,
-    Size,
-}
-
-#[derive(Debug, Clone, Args)]
 pub(super) struct ShowArgs {
     /// Write an example to the configuration file, if there is none
     #[arg(long, conflicts_with_all = ["profile", "format", "json"])]
@@ -269,16 +219,6 @@ pub(super) struct ShowArgs {
 
     #[command(flatten)]
     pub(super) config: ConfigArgs,
-}
-
-fn state(text: &str) -> Result<State, String> {
-    State::ALL
-        .into_iter()
-        .find(|state| state.name() == text || state.to_string() == text)
-        .ok_or_else(|| {
-            let names: Vec<&str> = State::ALL.iter().map(|state| state.name()).collect();
-            format!("no state; the states are {}", names.join(", "))
-        })
 }
 
 fn limit(text: &str) -> Result<u64, String> {
@@ -332,25 +272,5 @@ impl RunArgs {
     /// Whether one bridge is named on the command line.
     pub(super) fn names_a_bridge(&self) -> bool {
         self.ask.bridge.names_one()
-    }
-}
-
-impl ListArgs {
-    /// What the flags say.
-    pub(super) fn layer(&self) -> Layer {
-        let mut layer = Layer { format: self.format.format(), ..Layer::default() };
-        self.ask.say(&mut layer);
-        self.color.say(&mut layer);
-        self.state_dir.say(&mut layer);
-        layer
-    }
-
-    /// The order that was asked for.
-    pub(super) fn sort(&self) -> Sort {
-        match self.sort {
-            None | Some(SortArg::Age) => Sort::Age,
-            Some(SortArg::Model) => Sort::Model,
-            Some(SortArg::Size) => Sort::Size,
-        }
     }
 }

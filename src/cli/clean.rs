@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::time::{Duration, Instant};
 
 use super::args::CleanArgs;
-use super::{one_line, ui, warn};
+use super::{one_line, profiles, ui, warn};
 use crate::commands::clean::{self, Run};
 use crate::commands::remove::ByHand;
 use crate::config::{Clean, Format, Settings, Verbosity};
@@ -33,19 +33,7 @@ pub(super) fn run(
         let (config, _) = settings.resolve(&flags, args.run.profile.profile.as_deref())?;
         return one(&config, None, now, interrupt);
     }
-    let usage = |message: String| Failure { exit: Exit::Usage, ..Failure::new(message) };
-    if args.run.names_a_bridge() {
-        let message = "--all-profiles and one --bridge URL exclude each other".to_owned();
-        return Err(usage(message).hint("each [[profile]] names its own bridge"));
-    }
-    if settings.file.profiles.is_empty() {
-        let path = settings.file.path.as_ref().map(|path| path.display().to_string());
-        let message = format!("no profile in {}", path.unwrap_or("any configuration".to_owned()));
-        return Err(usage(message).hint("a profile begins with [[profile]] and name = \"…\""));
-    }
-    // All of them first: a mistake in one is a mistake of the configuration.
-    let of = |(name, _): &(String, _)| Ok(settings.resolve(&flags, Some(name))?.0);
-    let configs = settings.file.profiles.iter().map(of).collect::<Result<Vec<Clean>, Failure>>()?;
+    let configs = profiles::all(settings, &flags, args.run.names_a_bridge())?;
     Ok(all(&configs, now, interrupt))
 }
 
@@ -118,8 +106,7 @@ fn all(configs: &[Clean], now: Timestamp, interrupt: &Interrupt) -> Exit {
         done.finish();
         all.push(done);
     }
-    let first = all.first().map_or(Exit::Done, |done| done.exit);
-    let mut exit = if all.iter().all(|done| done.exit == first) { first } else { Exit::Partly };
+    let mut exit = profiles::exit(all.iter().map(|done| done.exit));
     let is_json = |done: &Done<'_>| done.config.format == Format::Json;
     let is_wanted = |done: &Done<'_>| done.config.verbosity != Verbosity::Quiet;
     // Without a report, standard output stays empty.

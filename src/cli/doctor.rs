@@ -14,11 +14,16 @@ use crate::domain::{Exit, Failure, Timestamp};
 use crate::report::{Counts, write_checks, write_checks_json};
 
 pub(super) const AFTER_HELP: &str = "\
+Examples:
+  session-warden doctor
+  session-warden doctor --profile work
+  session-warden doctor --json | jq '.checks[] | select(.state != \"ok\")'
+
 Exit codes:
-  0   everything is in place
-  1   an error: a clean would fail, or do nothing useful
+  0   no problem found
+  1   an error: a clean would fail or have no effect
   2   wrong usage or configuration
-  3   a warning: something is likely not as wanted";
+  3   a warning: something may not be as intended";
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct DoctorArgs {
@@ -45,10 +50,10 @@ pub(super) struct DoctorArgs {
 }
 
 impl DoctorArgs {
-    /// Looks, and tells what was found.
+    /// Checks everything and prints the results.
     ///
     /// # Errors
-    /// Where the settings make no sense, or what was found cannot be written.
+    /// If the settings make no sense, or the results cannot be written.
     pub(super) fn run(
         &self,
         settings: &Settings,
@@ -60,10 +65,10 @@ impl DoctorArgs {
         let mut out = BufWriter::new(io::stdout().lock());
         let look = ui::look(clean.color, false, false);
         let written = match clean.format {
-            Format::Text => write_checks(&checks, look, &mut out),
+            Format::Text => write_checks(&checks, look, look.width, &mut out),
             Format::Json => write_checks_json(&checks, &mut out),
         };
-        said(written.and_then(|()| out.flush()), "what was found")?;
+        said(written.and_then(|()| out.flush()), "the results")?;
         Ok(Counts::of(&checks).exit())
     }
 

@@ -4,36 +4,25 @@ use clap::Args;
 use std::io::{self, BufWriter, Write};
 
 use super::options::{ColorArgs, ConfigArgs, FormatArgs, StateArgs};
-use super::{said, terminal_width, ui};
+use super::{said, ui};
 use crate::commands::history;
-use crate::config::{Color, Environment, Format, Layer, Settings};
+use crate::config::{Color, Format, Layer, Settings};
 use crate::domain::{Exit, Failure, Timestamp};
 use crate::journal::Journal;
 use crate::report::{
     Screen, write_history, write_history_json, write_past_run, write_past_run_json,
 };
 
-macro_rules! examples {
-    () => {
-        "\
+pub(super) const EXAMPLES_AND_EXIT_CODES: &str = "\
 Examples:
   session-warden history --limit 5     the newest five runs
   session-warden history latest        the newest run in detail
-  session-warden history 20261121T03   the run whose id begins with that"
-    };
-}
-
-pub(super) const EXAMPLES: &str = examples!();
-
-pub(super) const EXAMPLES_AND_EXIT_CODES: &str = concat!(
-    examples!(),
-    "
+  session-warden history 20261121T03   the run whose id begins with that
 
 Exit codes:
   0   done, also if there was no run yet
   1   failed: no such run, or the state folder cannot be read
-  2   wrong usage or configuration"
-);
+  2   wrong usage or configuration";
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct HistoryArgs {
@@ -67,16 +56,11 @@ impl HistoryArgs {
     ///
     /// # Errors
     /// If there is no such run, or the journal cannot be read.
-    pub(super) fn run(
-        &self,
-        settings: &Settings,
-        environment: &Environment,
-        now: Timestamp,
-    ) -> Result<Exit, Failure> {
+    pub(super) fn run(&self, settings: &Settings, now: Timestamp) -> Result<Exit, Failure> {
         let (clean, _) = settings.resolve(&self.layer(), None)?;
         let journal = Journal::at(&clean.state_dir()?);
         let look = ui::look(clean.color, false, false);
-        let screen = Screen { look, width: terminal_width(environment) };
+        let screen = Screen { look, width: look.width };
         let mut out = BufWriter::new(io::stdout().lock());
         let written = if let Some(typed) = &self.run {
             let (run, mappings) = history::one(&journal, typed)?;

@@ -7,9 +7,11 @@ mod doctor;
 mod history;
 mod hold;
 mod keepalive;
+mod list;
 mod options;
 mod order;
 mod pin;
+mod profiles;
 mod remove;
 mod schedule;
 mod serve;
@@ -22,18 +24,17 @@ mod undo;
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-use args::{Command, ListArgs, ShowArgs};
+use args::{Command, ShowArgs};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 use options::ConfigArgs;
 use std::ffi::OsString;
 
-use crate::commands::{config, demo, list};
+use crate::commands::{config, demo};
 use crate::config::{Environment, Format, Layer, Settings};
 use crate::disk::interrupt::Interrupt;
 use crate::disk::words;
 use crate::domain::{Exit, Failure, Timestamp, Warning};
-use crate::report::{write_list, write_list_json};
 
 pub use args::Cli;
 pub use ui::fail;
@@ -83,8 +84,8 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
         }
         Command::Pin(args) => args.run(&settings(&args.config)?, now, &interrupt),
         Command::Undo(args) => args.run(&settings(&args.config)?, now, &interrupt),
-        Command::History(args) => args.run(&settings(&args.config)?, environment, now),
-        Command::List(args) => list(&args, &settings(&args.config)?, environment, now, &interrupt),
+        Command::History(args) => args.run(&settings(&args.config)?, now),
+        Command::List(args) => args.run(&settings(&args.config)?, environment, now, &interrupt),
         Command::Doctor(args) => args.run(&settings(&args.config)?, now, &interrupt),
         Command::Config(args) if args.init => {
             let mut out = io::stdout().lock();
@@ -98,37 +99,6 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
     }
 }
 
-/// How wide a table is where nobody says how wide the terminal is.
-const WIDE: usize = 200;
-
-fn list(
-    args: &ListArgs,
-    settings: &Settings,
-    environment: &Environment,
-    now: Timestamp,
-    interrupt: &Interrupt,
-) -> Result<Exit, Failure> {
-    let (clean, _) = settings.resolve(&args.layer(), args.profile.profile.as_deref())?;
-    let options =
-        list::Options { states: args.state.clone(), unmapped: args.unmapped, sort: args.sort() };
-    let (all, exit) = list::run(&clean, &options, now, interrupt)?;
-    let mut out = BufWriter::new(io::stdout().lock());
-    let written = match clean.format {
-        Format::Json => write_list_json(&all, &mut out),
-        Format::Text => {
-            let columns = environment.get("COLUMNS").and_then(|text| text.to_str()?.parse().ok());
-            let terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
-            let width = columns.or_else(terminal).unwrap_or(WIDE);
-            let home = environment.get("HOME").and_then(|home| home.into_string().ok());
-            let look = ui::look(clean.color, args.verbose, args.verbose);
-            write_list(&all, look, width, home.as_deref(), &mut out)
-        }
-    };
-    said(written.and_then(|()| out.flush()), "the list")?;
-    warn(&all.warnings, "");
-    Ok(exit)
-}
-
 fn show(args: &ShowArgs, settings: &Settings) -> Result<Exit, Failure> {
     let (_, shown) = settings.resolve(&Layer::default(), args.profile.profile.as_deref())?;
     let mut out = BufWriter::new(io::stdout().lock());
@@ -137,16 +107,6 @@ fn show(args: &ShowArgs, settings: &Settings) -> Result<Exit, Failure> {
         Format::Json => config::write_json(&settings.file, &shown, &mut out),
     };
     said(written.and_then(|()| out.flush()), "the configuration")
-}
-
-/// Returns how wide standard output is, if that is a terminal.
-fn terminal_width(environment: &Environment) -> Option<usize> {
-    if !io::stdout().is_terminal() {
-        return None;
-    }
-    let columns = environment.get("COLUMNS").and_then(|text| text.to_str()?.parse().ok());
-    let terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
-    Some(columns.or_else(terminal).filter(|width| *width > 0).unwrap_or(80))
 }
 
 /// How a command ends that has nothing to do but to write that.

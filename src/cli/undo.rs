@@ -13,30 +13,19 @@ use crate::disk::interrupt::Interrupt;
 use crate::domain::{Exit, Failure, Timestamp};
 use crate::journal::Journal;
 
-macro_rules! examples {
-    () => {
-        "\
+pub(super) const EXAMPLES_AND_EXIT_CODES: &str = "\
 Examples:
   session-warden undo -n                 show what would be restored
   session-warden undo                    restore what the latest run removed
   session-warden undo 20261121T03        restore what an older run removed
-  session-warden undo latest --chat ID   restore the mapping of one chat"
-    };
-}
-
-pub(super) const EXAMPLES: &str = examples!();
-
-pub(super) const EXAMPLES_AND_EXIT_CODES: &str = concat!(
-    examples!(),
-    "
+  session-warden undo latest --chat ID   restore the mapping of one chat
 
 Exit codes:
   0   done, also if nothing was left to restore
   1   failed, or not confirmed; the map is unchanged
   2   wrong usage or configuration
   3   done, but not completely: see the warnings
-  75  another run holds the lock; nothing was done"
-);
+  75  another run holds the lock; nothing was done";
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct UndoArgs {

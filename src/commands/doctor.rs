@@ -1,10 +1,11 @@
-//! `doctor`: is everything in place? A few small checks, each of which looks and changes nothing: no
-//! lock is taken, no folder made, no conversation read.
+//! `doctor`: checks the installation. Each check only reads: no lock is taken, no folder made, no
+//! conversation read.
 
 mod environment;
 mod map;
 mod place;
 mod processes;
+mod retention;
 mod runs;
 mod timers;
 
@@ -63,7 +64,7 @@ impl<'a> Patient<'a> {
 }
 
 /// Some of the checks.
-type Part = fn(&Patient<'_>) -> Vec<Check>;
+type Part = fn(&Patient<'_>, &Interrupt) -> Vec<Check>;
 
 /// Looks at everything, in the order in which it depends on each other.
 ///
@@ -77,19 +78,20 @@ pub fn run(
 ) -> Result<Vec<Check>, Failure> {
     let patient = Patient::new(config, shown, now, interrupt);
     let mut checks = Vec::new();
-    let parts: [Part; 6] = [
-        place::checks,
-        map::checks,
-        processes::checks,
-        map::bridge_checks,
-        runs::state_checks,
-        timers::checks,
+    let parts: [Part; 7] = [
+        |patient, _| place::checks(patient),
+        |patient, _| map::checks(patient),
+        |patient, _| processes::checks(patient),
+        |patient, interrupt| retention::checks(patient, interrupt).into_iter().collect(),
+        |patient, _| map::bridge_checks(patient),
+        |patient, _| runs::state_checks(patient),
+        |patient, _| timers::checks(patient),
     ];
     for part in parts {
         if interrupt.asked() {
             return Err(stopped());
         }
-        checks.extend(part(&patient));
+        checks.extend(part(&patient, interrupt));
     }
     Ok(checks)
 }

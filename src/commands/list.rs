@@ -1,44 +1,48 @@
-//! `list`: every mapping, or every session that no mapping names, with what it was about. It reads
-//! conversations, and changes nothing.
+//! `list`: mappings, or sessions without a mapping, with what was written first in each. It reads
+//! conversations and the CLIs' settings, and changes nothing.
 
 use std::collections::HashSet;
 use std::path::Path;
 
 use super::clean::{self, Run};
+use super::retention::{self, Retentions};
 use crate::config::{Clean, pings_in};
 use crate::disk::interrupt::Interrupt;
 use crate::disk::words;
 use crate::domain::{
-    Exit, Failure, IdKind, Policies, SessionMap, State, Timestamp, Warning, WarningCode,
+    Exit, Failure, IdKind, KeepReason, Policies, SessionMap, State, Timestamp, Verdict, Warning,
+    WarningCode,
 };
 use crate::process;
 use crate::provider::{Looked, Owners, PROVIDERS, Provider, look_into, unmapped};
-use crate::report::{List, Listed};
+use crate::report::{Holder, List, Listed, Row, Totals};
 
 /// What to list.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Only mappings in these states; all where there are none.
+    /// Only mappings in these states; all if there are none.
     pub states: Vec<State>,
-    /// Sessions that no mapping names, instead of mappings.
+    /// Sessions without a mapping, instead of mappings.
     pub unmapped: bool,
     /// The order.
     pub sort: Sort,
+    /// How many are shown at most.
+    pub limit: Option<usize>,
 }
 
 /// The order of a list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Sort {
-    /// The longest unused first; what tells no time last.
+    /// The longest idle first, and those without a time last.
     #[default]
-    Age,
-    /// By model, then by age.
+    Idle,
+    /// By model, then as above.
     Model,
     /// The largest first.
     Size,
 }
 
-/// Looks at every session that is asked for. The exit code is that of a dry run, or of what
+/// Looks at every session that is asked for. The exit code is that of a dry run, or 3 if a session
 /// could not be looked into.
 ///
 /// # Errors
@@ -51,45 +55,68 @@ pub fn run(
 ) -> Result<(List, Exit), Failure> {
     let dry = Clean { dry_run: true, max_remove: None, ..config.clone() };
     let run = clean::run(&dry, now, interrupt)?;
-    // What became of mappings is not asked where those are listed that have none.
+    let retentions = Retentions::read(config, run.map_owner());
+
+    // What would become of mappings does not matter for sessions without one.
     let (mut warnings, mut exit) = if options.unmapped {
         (Vec::new(), Exit::Done)
     } else {
         (run.warnings().to_vec(), run.exit())
     };
     let mut all = if options.unmapped {
-        of_disk(config, &run, now, interrupt, &mut warnings)?
+        of_disk(config, &run, &retentions, now, interrupt, &mut warnings)?
     } else {
-        of_map(&run, options, interrupt, &mut warnings)?
+        of_map(&run, options, &retentions, interrupt, &mut warnings)?
     };
     if warnings.iter().any(|warning| warning.code.is_trouble()) {
         exit = Exit::Partly;
     }
+
     match options.sort {
-        Sort::Age => all.sort_by_key(age),
-        Sort::Model => all.sort_by(|a, b| a.model.cmp(&b.model).then(age(a).cmp(&age(b)))),
+        Sort::Idle => all.sort_by_key(idle),
+        Sort::Model => all.sort_by(|a, b| a.model.cmp(&b.model).then(idle(a).cmp(&idle(b)))),
         Sort::Size => all.sort_by_key(|one| std::cmp::Reverse(one.looked.size)),
     }
+    warnings.extend(deleted_soon(&all, now));
+    let totals = Totals::of(&all);
+    all.truncate(options.limit.unwrap_or(usize::MAX));
+
     let report = run.report();
     let list = List {
         listed: now,
+        profile: config.profile.clone(),
         source: report.source.clone(),
         has_map: report.map.is_some(),
         threshold: report.thresholds.usual.clone(),
         unmapped: options.unmapped,
+        with_sizes: options.unmapped || options.sort == Sort::Size,
         sessions: all,
+        totals,
         warnings,
     };
     Ok((list, exit))
 }
 
-fn age(one: &Listed) -> (bool, Option<Timestamp>) {
+/// Returns a warning if a CLI will soon delete sessions of these mappings.
+fn deleted_soon(all: &[Listed], now: Timestamp) -> Option<Warning> {
+    let mut due: Vec<(Timestamp, &str, &'static str)> = all
+        .iter()
+        .filter_map(|one| Some((one.deletion?, one.state?, one.chat.as_deref()?)))
+        .filter(|(deletion, state, _)| retention::is_due(*state, *deletion, now))
+        .map(|(deletion, _, chat)| (deletion.after, chat, deletion.cli))
+        .collect();
+    let message = retention::message(&mut due)?;
+    Some(Warning::new(WarningCode::DeletedSoon, message))
+}
+
+fn idle(one: &Listed) -> (bool, Option<Timestamp>) {
     (one.last_used.is_none(), one.last_used)
 }
 
 fn of_map(
     run: &Run,
     options: &Options,
+    retentions: &Retentions,
     interrupt: &Interrupt,
     warnings: &mut Vec<Warning>,
 ) -> Result<Vec<Listed>, Failure> {
@@ -100,24 +127,39 @@ fn of_map(
         stop_if_asked(interrupt)?;
         let provider = of_model(row.mapping.model);
         let looked = provider.zip(row.file).map(|(provider, file)| look(provider, file, warnings));
+        let looked = looked.unwrap_or_default();
+        let session = row.mapping.session.map(|id| id.0.to_owned());
+        // Of a missing session there is nothing to resume, and an archived one cannot be.
+        let is_there = row.file.is_some() && row.state != State::Archived;
+        let resume = provider.zip(session.as_deref()).filter(|_| is_there);
         Ok(Listed {
             provider: provider.map(|provider| provider.name),
             model: row.mapping.model.to_owned(),
             chat: Some(row.mapping.chat.0.to_owned()),
-            session: row.mapping.session.map(|id| id.0.to_owned()),
+            session: session.clone(),
             state: Some(row.state),
             last_used: row.last_used,
             idle_seconds: row.idle_seconds,
             file: row.file.map(Path::to_owned),
-            looked: looked.unwrap_or_default(),
+            resume: resume.map(|(provider, session)| provider.resume_command(session)),
+            deletion: retentions.deletion(row.mapping.model, looked.written),
+            process: holder(&row),
+            looked,
         })
     })
     .collect()
 }
 
+fn holder(row: &Row<'_>) -> Option<Holder> {
+    let Verdict::Keep(reason) = row.reason else { return None };
+    let pid = KeepReason::process(reason)?;
+    Some(Holder { pid, name: row.process.map(str::to_owned) })
+}
+
 fn of_disk(
     config: &Clean,
     run: &Run,
+    retentions: &Retentions,
     now: Timestamp,
     interrupt: &Interrupt,
     warnings: &mut Vec<Warning>,
@@ -133,7 +175,7 @@ fn of_disk(
     let owner = run.map_owner();
     let owners = Owners { us: process::user(), map: owner };
     let policies = Policies::new(now, &config.idle, PROVIDERS.len(), config.missing);
-    // Nobody has asked for the sessions that keep-alive makes. Without a state folder it makes none.
+    // The sessions that keep-alive makes are of no interest. Without a state folder it makes none.
     let pings = config.state_dir().ok().map(|state| pings_in(&state));
     let mut all = Vec::new();
     let asked = PROVIDERS.iter().enumerate().filter(|(_, one)| config.asks_for(one.model));
@@ -152,16 +194,20 @@ fn of_disk(
             if pings.as_deref().is_some_and(is_below) {
                 continue;
             }
+            let looked = looked.unwrap_or_default();
             all.push(Listed {
                 provider: Some(provider.name),
                 model: provider.model.to_owned(),
                 chat: None,
+                resume: file.as_ref().map(|_| provider.resume_command(&id)),
                 session: Some(id),
                 state: None,
                 last_used,
                 idle_seconds: last_used.map(|used| used.seconds_until(now)),
                 file,
-                looked: looked.unwrap_or_default(),
+                deletion: retentions.deletion(provider.model, looked.written),
+                process: None,
+                looked,
             });
         }
     }

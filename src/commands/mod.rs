@@ -20,6 +20,7 @@ mod page;
 pub mod pin;
 mod pinned;
 pub mod remove;
+mod retention;
 pub mod schedule;
 mod second_look;
 pub mod status;

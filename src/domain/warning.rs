@@ -45,6 +45,8 @@ pub enum WarningCode {
     NoRecordTime,
     /// A session's file could not be looked into, for a list.
     NotLookedInto,
+    /// A CLI deletes mapped sessions soon, as its settings say.
+    DeletedSoon,
     /// What the run did could not be written down.
     NotWrittenDown,
     /// A bridge answers that holds another map.
@@ -97,6 +99,9 @@ impl WarningCode {
             }
             Self::NoRecordTime => "nothing to do: the modification time is used instead",
             Self::NotLookedInto => "correct the file's permissions; its row has no first message",
+            Self::DeletedSoon => {
+                "use the session, or raise cleanupPeriodDays (Claude Code) or general.sessionRetention.maxAge (Gemini CLI) in its settings.json; a pin does not prevent it"
+            }
             Self::NotWrittenDown => "check the state folder; --state-dir DIR names another one",
             Self::OtherBridge => {
                 "--bridge URL names this map's bridge, --bridge off edits the file"
@@ -116,6 +121,7 @@ impl WarningCode {
             Self::ModelNotObject
                 | Self::StaleFile
                 | Self::DanglingMap
+                | Self::DeletedSoon
                 | Self::NotWrittenDown
                 | Self::KeepUnmatched
                 | Self::UndoRefused

@@ -12,7 +12,7 @@ use super::header_files::{HeaderFiles, every_id};
 use super::session_index::names_any_id;
 use super::walk::Search;
 use super::work::Signs;
-use super::{Place, Provider, Records, Temporary};
+use super::{Place, Provider, Records, Retention, Temporary, retention};
 use crate::disk::folder::{Entry, Kind};
 use crate::domain::IdKind;
 use crate::domain::ids::is_uuid;
@@ -30,6 +30,15 @@ pub(super) const PROVIDER: Provider = Provider {
     known_side_names: &["subagents", "workflows", "tool-results", "custom-title.json"],
     resume: "claude --resume",
     ids: IdKind::Uuid,
+    retention: Some(Retention {
+        cli: "Claude Code",
+        machine: if cfg!(target_os = "macos") {
+            "/Library/Application Support/ClaudeCode/managed-settings.json"
+        } else {
+            "/etc/claude-code/managed-settings.json"
+        },
+        read: retention::of_claude,
+    }),
     records: Records::Claude,
     own_id: |name| name.strip_suffix(b".jsonl"),
     shows,

@@ -31,6 +31,7 @@ pub(super) const PROVIDER: Provider = Provider {
     known_side_names: &[],
     resume: "codex resume",
     ids: IdKind::Uuid,
+    retention: None,
     records: Records::Codex,
     own_id: |_| None,
     shows,

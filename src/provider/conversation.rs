@@ -1,8 +1,8 @@
-//! What a list shows of a session, so that its reader knows which one it is: where it was at work,
-//! and what its user said first.
+//! What a list shows of a session, so that its reader recognises it: the folder it worked in, and what
+//! its user wrote first.
 //!
-//! Both stand near the start of a file, and neither decides anything, so that only so much is read
-//! and what was not found there is left out.
+//! Both are near the start of a file, and nothing is decided by them, so only so much is read, and what
+//! is not found there is left out.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -13,8 +13,10 @@ use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 
 use super::compressed::Frames;
+use super::json_text::text;
 use super::lines;
-use super::records::{Records, text};
+use super::records::Records;
+use super::written_by_user::{Origin, origin};
 
 /// How much is read of a file of lines, of a compressed one's text, and of one JSON object.
 const OF_LINES: u64 = 1 << 20;
@@ -24,17 +26,19 @@ const OF_OBJECT: u64 = 8 << 20;
 /// How many characters of a message are kept.
 const LONGEST: usize = 1_000;
 
-/// What is said of a session.
+/// What the start of a session's file shows of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct About {
-    /// The folder it was begun in, where its records tell.
+    /// The folder it was started in, if its records name it.
     pub project: Option<String>,
     /// Its user's first message, in one line and cut to 1,000 characters.
     pub message: Option<String>,
 }
 
-/// What the start of `file`, which is called `name`, says of its session. It is an error only where
-/// nothing was found before what could not be read.
+/// Returns what the start of `file`, which is called `name`, shows of its session.
+///
+/// # Errors
+/// If nothing was found before what could not be read.
 pub fn about(file: File, name: &OsStr, records: Records) -> io::Result<About> {
     let name = name.as_bytes();
     let mut found = Found::default();
@@ -49,7 +53,7 @@ pub fn about(file: File, name: &OsStr, records: Records) -> io::Result<About> {
         let text = BufReader::with_capacity(32 << 10, file.take(OF_LINES));
         lines::forward(text, |line| found.line(line, records))
     };
-    let about = About { project: found.project, message: found.message.or(found.second_best) };
+    let about = found.about();
     match read {
         Err(error) if about == About::default() => Err(error),
         _ => Ok(about),
@@ -69,12 +73,14 @@ fn one_object(file: File, found: &mut Found) -> io::Result<()> {
 struct Found {
     project: Option<String>,
     message: Option<String>,
-    /// What is the message where nothing better follows.
-    second_best: Option<String>,
+    /// The message if no better one follows: the same as the model got it.
+    sent: Option<String>,
+    /// The message if there is no other: a program may have written it.
+    doubtful: Option<String>,
 }
 
 impl Found {
-    /// Takes in a line, and breaks off where no other is needed.
+    /// Takes in a line, and breaks off once no other is needed.
     fn line(&mut self, line: &[u8], records: Records) -> ControlFlow<()> {
         if let Some(record) = Part::parse(line) {
             match records {
@@ -84,7 +90,8 @@ impl Found {
                 Records::Untold => {}
             }
         }
-        // Gemini's records do not tell the folder.
+
+        // Gemini's records do not name the folder.
         let has_project = self.project.is_some() || records == Records::Gemini;
         if has_project && self.message.is_some() {
             ControlFlow::Break(())
@@ -97,11 +104,15 @@ impl Found {
         if self.project.is_none() {
             self.project = record.cwd.and_then(path);
         }
-        // What is not from the user: hints that Claude Code adds, and what it tells a subagent.
-        let is_added = is_true(record.is_meta) || is_true(record.is_sidechain);
+
+        // Hints that Claude Code adds, prompts of subagents, and summaries of what came before.
+        let marks = [record.is_meta, record.is_sidechain, record.is_compact_summary];
+        let origin = record.origin.and_then(Part::of).and_then(|origin| origin.kind_of_origin);
+        let is_added = marks.into_iter().any(is_true)
+            || CLAUDE_ORIGINS.iter().any(|program| is(origin, program));
         if self.message.is_none() && is(record.kind, "user") && !is_added {
             let content = record.message.and_then(Part::of).and_then(|message| message.content);
-            self.message = said(content, Some("text"), &CLAUDE_ADDS);
+            self.message = self.written(content, Some("text"));
         }
     }
 
@@ -110,34 +121,74 @@ impl Found {
         if self.project.is_none() && is(record.kind, "session_meta") {
             self.project = payload.cwd.and_then(path);
         }
+
         if self.message.is_none()
             && is(record.kind, "event_msg")
             && is(payload.kind, "user_message")
         {
-            self.message = said(payload.message, None, &[]);
+            self.message = self.written(payload.message, None);
         }
-        // The same stands in what went to the model, among what Codex itself tells it.
-        if self.second_best.is_none()
+
+        // The same is in what went to the model, among what Codex itself adds.
+        if self.sent.is_none()
             && is(record.kind, "response_item")
             && is(payload.kind, "message")
             && is(payload.role, "user")
         {
-            self.second_best = said(payload.content, Some("input_text"), &CODEX_ADDS);
+            self.sent = self.written(payload.content, Some("input_text"));
         }
     }
 
     fn gemini(&mut self, record: &Part<'_>) {
         if self.message.is_none() && is(record.kind, "user") {
-            self.message = said(record.content, None, &[]);
+            // What was shown of it is closer to what was typed than what went to the model.
+            let shown = self.written(record.display_content, None);
+            self.message = shown.or_else(|| self.written(record.content, None));
         }
+    }
+
+    /// Returns the first that the user wrote of `content`: a text, or a list of parts of that kind.
+    fn written(&mut self, content: Option<&RawValue>, kind: Option<&str>) -> Option<String> {
+        let content = content?;
+        if let Some(text) = text(content) {
+            return self.of_user(&text);
+        }
+
+        let parts: Vec<&RawValue> = serde_json::from_str(content.get()).ok()?;
+        parts.into_iter().filter_map(Part::of).find_map(|part| {
+            let fits = kind.is_none_or(|kind| is(part.kind, kind));
+            let text = part.text.filter(|_| fits).and_then(text)?;
+            self.of_user(&text)
+        })
+    }
+
+    /// Returns what the user wrote of a text, in one line.
+    fn of_user(&mut self, text: &str) -> Option<String> {
+        match origin(text) {
+            Origin::User(text) => one_line(text),
+            Origin::Doubtful(text) => {
+                self.doubtful = self.doubtful.take().or_else(|| one_line(text));
+                None
+            }
+            Origin::Program => None,
+        }
+    }
+
+    fn about(self) -> About {
+        About { project: self.project, message: self.message.or(self.sent).or(self.doubtful) }
     }
 }
 
-/// How texts begin that Claude Code writes in the user's name: slash commands and their output.
-const CLAUDE_ADDS: [&str; 3] = ["<command-", "<local-command", "Caveat:"];
-
-/// How texts begin that Codex writes in the user's name: the environment, and instructions.
-const CODEX_ADDS: [&str; 2] = ["<", "# AGENTS.md"];
+/// The origins of Claude Code's messages that its user has not written. A user's own have none, or
+/// another one.
+const CLAUDE_ORIGINS: [&str; 6] = [
+    "auto-continuation",
+    "coordinator",
+    "observer-activity",
+    "peer",
+    "plugin",
+    "task-notification",
+];
 
 /// The parts that are looked at in a record, at every depth. The rest is passed over unparsed.
 #[derive(Deserialize)]
@@ -152,6 +203,12 @@ struct Part<'l> {
     #[serde(borrow)]
     is_sidechain: Option<&'l RawValue>,
     #[serde(borrow)]
+    is_compact_summary: Option<&'l RawValue>,
+    #[serde(borrow)]
+    origin: Option<&'l RawValue>,
+    #[serde(borrow, rename = "kind")]
+    kind_of_origin: Option<&'l RawValue>,
+    #[serde(borrow)]
     message: Option<&'l RawValue>,
     #[serde(borrow)]
     payload: Option<&'l RawValue>,
@@ -159,6 +216,8 @@ struct Part<'l> {
     role: Option<&'l RawValue>,
     #[serde(borrow)]
     content: Option<&'l RawValue>,
+    #[serde(borrow)]
+    display_content: Option<&'l RawValue>,
     #[serde(borrow)]
     text: Option<&'l RawValue>,
 }
@@ -186,24 +245,6 @@ fn is_true(value: Option<&RawValue>) -> bool {
 
 fn path(value: &RawValue) -> Option<String> {
     text(value).filter(|path| !path.is_empty())
-}
-
-/// The first thing that `content` says: a text, or a list of parts that are of `kind`. What begins
-/// like one of `added` was not said by the user.
-fn said(content: Option<&RawValue>, kind: Option<&str>, added: &[&str]) -> Option<String> {
-    let content = content?;
-    let from_user = |text: String| {
-        let start = text.trim_start();
-        if added.iter().any(|added| start.starts_with(added)) { None } else { one_line(start) }
-    };
-    if let Some(text) = text(content) {
-        return from_user(text);
-    }
-    let parts: Vec<&RawValue> = serde_json::from_str(content.get()).ok()?;
-    parts.into_iter().filter_map(Part::of).find_map(|part| {
-        let fits = kind.is_none_or(|kind| is(part.kind, kind));
-        part.text.filter(|_| fits).and_then(text).and_then(from_user)
-    })
 }
 
 /// The start of a text, in which any white space and control characters are one space. Nothing

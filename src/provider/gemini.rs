@@ -17,7 +17,7 @@ use super::listing::is_gone;
 use super::session_index::{SessionIdx, SessionIndex};
 use super::walk::{Search, open_below};
 use super::work::Signs;
-use super::{Place, Provider, Records};
+use super::{Place, Provider, Records, Retention, retention};
 use crate::disk::folder::{Entry, Folder, Kind};
 use crate::disk::words;
 use crate::domain::ids::is_uuid;
@@ -36,6 +36,15 @@ pub(super) const PROVIDER: Provider = Provider {
     known_side_names: &[],
     resume: "gemini --resume",
     ids: IdKind::Word,
+    retention: Some(Retention {
+        cli: "Gemini CLI",
+        machine: if cfg!(target_os = "macos") {
+            "/Library/Application Support/GeminiCli/settings.json"
+        } else {
+            "/etc/gemini-cli/settings.json"
+        },
+        read: retention::of_gemini,
+    }),
     records: Records::Gemini,
     own_id,
     shows,

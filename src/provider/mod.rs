@@ -17,6 +17,7 @@ mod gemini;
 pub mod header;
 mod header_files;
 mod header_texts;
+mod json_text;
 mod lines;
 mod listing;
 mod look_into;
@@ -26,6 +27,7 @@ mod own_folder;
 mod process_records;
 pub mod records;
 mod resets;
+mod retention;
 mod scrub;
 mod session_index;
 mod token;
@@ -35,6 +37,7 @@ mod walk;
 pub mod web;
 mod work;
 mod working_folder;
+mod written_by_user;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -50,6 +53,7 @@ pub use look_into::{Looked, look_into};
 use memory::Memory;
 pub use observe::{Memories, Owners, observe, unmapped};
 use records::Records;
+pub use retention::{Kept, Retention};
 pub use session_index::{SessionIdx, SessionIndex};
 pub use turn::{is_at_work, turn};
 use work::Signs;
@@ -82,6 +86,8 @@ pub struct Provider {
     resume: &'static str,
     /// The ids it writes.
     pub ids: IdKind,
+    /// How long it keeps them, if it deletes any by itself.
+    pub retention: Option<Retention>,
     /// How its files hold records.
     records: Records,
     /// The part of a session's own file's name that may be its whole id.

@@ -14,6 +14,7 @@ use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 
 use super::compressed::Frames;
+use super::json_text::text;
 use super::lines::{self, LONGEST};
 use crate::disk::words;
 use crate::domain::Timestamp;
@@ -192,11 +193,6 @@ impl<'l> Record<'l> {
             Records::Untold => false,
         }
     }
-}
-
-/// The text that a value is, if it is one.
-pub(super) fn text(value: &RawValue) -> Option<String> {
-    serde_json::from_str(value.get()).ok()
 }
 
 #[cfg(test)]

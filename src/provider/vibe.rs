@@ -37,6 +37,7 @@ pub(super) const PROVIDER: Provider = Provider {
     known_side_names: &[],
     resume: "vibe --resume",
     ids: IdKind::Uuid,
+    retention: None,
     records: Records::Untold,
     own_id: |name| name.strip_suffix(b".json")?.strip_prefix(b"session-"),
     shows,

@@ -1,11 +1,13 @@
-//! What a checkup has found: a line for each check, as text or as JSON.
+//! The results of `doctor`, as text or as JSON.
 
 use owo_colors::Style;
 use serde::Serialize;
+use std::cmp::Reverse;
 use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
 use super::escape::escape;
+use super::shorten::shortened;
 use super::text::Look;
 use crate::domain::Exit;
 
@@ -77,6 +79,13 @@ impl Counts {
         }
     }
 
+    /// Returns them in words, problems first.
+    fn for_people(self) -> String {
+        let Self { ok, warnings, errors } = self;
+        let many = |count: usize| if count == 1 { "" } else { "s" };
+        format!("{errors} error{}, {warnings} warning{}, {ok} ok", many(errors), many(warnings))
+    }
+
     /// How the process ends.
     pub fn exit(self) -> Exit {
         match (self.errors, self.warnings) {
@@ -87,50 +96,71 @@ impl Counts {
     }
 }
 
-/// How wide the text is, unless a word is wider.
-const WIDTH: usize = 80;
+/// The narrowest text, in columns.
+const NARROWEST: usize = 60;
 
-/// The widest state, and what stands before each further line.
+/// The widest state.
 const STATE_WIDTH: usize = 7;
 
-/// Writes a line for each check, or more where it is long, and one that counts them.
-pub fn write_checks(checks: &[Check], look: Look, to: &mut dyn Write) -> io::Result<()> {
+/// Writes the checks, errors first and those that found nothing wrong last, and a line that counts
+/// them. At most `width` columns are used: problems and their hints are wrapped, the rest is cut.
+pub fn write_checks(
+    checks: &[Check],
+    look: Look,
+    width: Option<usize>,
+    to: &mut dyn Write,
+) -> io::Result<()> {
+    let width = width.map_or(usize::MAX, |width| width.max(NARROWEST));
     let names = checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
     let indent = STATE_WIDTH + 2 + names + 2;
-    for check in checks {
+
+    let mut sorted: Vec<&Check> = checks.iter().collect();
+    sorted.sort_by_key(|check| Reverse(check.state));
+    for check in sorted {
         let (state, style) = match check.state {
             Health::Ok => ("ok", Style::new().green()),
-            Health::Warning => ("warning", Style::new().yellow()),
+            Health::Warning => ("warning", Style::new().yellow().bold()),
             Health::Error => ("error", Style::new().red().bold()),
         };
         let state = look.paint(&format!("{state:<STATE_WIDTH$}"), style);
         write!(to, "{state}  {:<names$}  ", check.name)?;
-        wrapped(&escape(&check.message), indent, to)?;
+
+        let message = escape(&check.message);
+        if check.state == Health::Ok {
+            writeln!(to, "{}", cut(&message, width - indent))?;
+        } else {
+            wrapped(&message, indent, width, to)?;
+        }
         if let Some(hint) = &check.hint {
-            write!(to, "{:indent$}", "")?;
-            wrapped(&format!("hint: {}", escape(hint)), indent, to)?;
+            write!(to, "{:indent$}{} ", "", look.paint("hint:", Style::new().cyan().bold()))?;
+            wrapped(&escape(hint), indent + "hint: ".len(), width, to)?;
         }
     }
-    let Counts { ok, warnings, errors } = Counts::of(checks);
-    let many = |count: usize| if count == 1 { "" } else { "s" };
-    writeln!(to, "{ok} ok, {warnings} warning{}, {errors} error{}", many(warnings), many(errors))
+
+    let counts = Counts::of(checks);
+    let gap = if checks.is_empty() { "" } else { "\n" };
+    writeln!(to, "{gap}{}", counts.for_people())
+}
+
+fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width { text.to_owned() } else { shortened(text, width) }
 }
 
 /// Writes the words, on as many lines as they need, each but the first behind `indent` columns.
-fn wrapped(text: &str, indent: usize, to: &mut dyn Write) -> io::Result<()> {
+fn wrapped(text: &str, indent: usize, width: usize, to: &mut dyn Write) -> io::Result<()> {
     let mut column = indent;
     for (place, word) in text.split(' ').enumerate() {
-        let width = word.width();
+        let length = word.width();
         if place == 0 {
             write!(to, "{word}")?;
-        } else if column + 1 + width > WIDTH {
+        } else if column + 1 + length > width {
             write!(to, "\n{:indent$}{word}", "")?;
             column = indent;
         } else {
             write!(to, " {word}")?;
             column += 1;
         }
-        column += width;
+        column += length;
     }
     writeln!(to)
 }
@@ -153,33 +183,65 @@ pub fn write_checks_json(checks: &[Check], to: &mut dyn Write) -> io::Result<()>
 mod tests {
     use super::*;
 
-    fn text(checks: &[Check]) -> String {
+    fn text(checks: &[Check], width: Option<usize>) -> String {
         let mut out = Vec::new();
-        write_checks(checks, Look::default(), &mut out).unwrap();
+        write_checks(checks, Look::default(), width, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
+    fn all() -> [Check; 4] {
+        let words = "word ".repeat(20);
+        let words = words.trim_end();
+        [
+            Check::ok("map", format!("/a: 12 mappings, {words}")),
+            Check::warning("environment", words).hint(format!("do\x1b[31m this, {words}")),
+            Check::error("state", "x").hint("y"),
+            Check::ok("tmp", "z"),
+        ]
+    }
+
     #[test]
-    fn checks_are_aligned_wrapped_and_escaped_x3() {
-        let checks = [
-            Check::ok("map", "/a: 12 mappings, today's form"),
-            Check::warning("environment", "word ".repeat(20).trim_end()).hint("do\x1b[31m this"),
-            Check::error("state", "x"),
-        ];
+    fn problems_come_first_and_are_wrapped_and_escaped_x3() {
         assert_eq!(
-            text(&checks),
+            text(&all(), Some(80)),
             "\
-ok       map          /a: 12 mappings, today's form
+error    state        x
+                      hint: y
 warning  environment  word word word word word word word word word word word
                       word word word word word word word word word
-                      hint: do\\u{1b}[31m this
-error    state        x
-1 ok, 1 warning, 1 error
+                      hint: do\\u{1b}[31m this, word word word word word word
+                            word word word word word word word word word word
+                            word word word word
+ok       map          /a: 12 mappings, word word word word word word word word …
+ok       tmp          z
+
+1 error, 1 warning, 2 ok
 "
         );
-        assert_eq!(Counts::of(&checks).exit(), Exit::Failed);
-        assert_eq!(Counts::of(&checks[..2]).exit(), Exit::Partly);
-        assert_eq!(Counts::of(&checks[..1]).exit(), Exit::Done);
-        assert_eq!(text(&[]), "0 ok, 0 warnings, 0 errors\n");
+        assert_eq!(text(&[], Some(80)), "0 errors, 0 warnings, 0 ok\n");
+    }
+
+    #[test]
+    fn nothing_is_cut_or_wrapped_without_a_width() {
+        let text = text(&all(), None);
+        assert_eq!(text.lines().count(), 8, "{text}");
+        assert!(!text.contains('…'));
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        for width in [0, 60, 61, 79, 140, 500] {
+            for line in text(&all(), Some(width)).lines() {
+                assert!(line.width() <= width.max(NARROWEST), "{width}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_worst_check_is_the_exit_code() {
+        let all = all();
+        assert_eq!(Counts::of(&all).exit(), Exit::Failed);
+        assert_eq!(Counts::of(&all[..2]).exit(), Exit::Partly);
+        assert_eq!(Counts::of(&all[..1]).exit(), Exit::Done);
     }
 }

@@ -14,7 +14,7 @@ use super::{Report, Row};
 use crate::domain::Timestamp;
 
 /// The version of the report's form.
-const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 1;
 
 /// How many bytes are written at once.
 const AT_ONCE: usize = 64 << 10;

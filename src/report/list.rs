@@ -1,8 +1,10 @@
-//! The list of mappings, or of sessions that no mapping names: a table as wide as the terminal, or
-//! JSON.
+//! The list of mappings, or of sessions without a mapping: a table as wide as the terminal, and the
+//! totals. `json` writes the same for programs.
+
+mod json;
+mod size;
 
 use owo_colors::Style;
-use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use unicode_width::UnicodeWidthStr;
@@ -14,168 +16,309 @@ use crate::bridge::Source;
 use crate::domain::{IdleThreshold, State, Timestamp, Warning};
 use crate::provider::Looked;
 
+pub use json::{ListOfProfile, write_list_json, write_list_profiles};
+use size::size;
+
 /// Everything that a list shows.
 #[derive(Debug)]
 pub struct List {
     /// When it was made.
     pub listed: Timestamp,
+    /// The profile it is of, if one was named.
+    pub profile: Option<String>,
     /// Who held the map.
     pub source: Source,
-    /// Whether there is a map.
+    /// True if there is a map.
     pub has_map: bool,
-    /// The threshold that tells idle from active.
+    /// The threshold between active and idle.
     pub threshold: IdleThreshold,
-    /// Whether these are sessions that no mapping names.
+    /// True if these are sessions without a mapping.
     pub unmapped: bool,
-    /// The sessions, in their order.
+    /// True if sizes are of interest.
+    pub with_sizes: bool,
+    /// The sessions that are shown, in their order.
     pub sessions: Vec<Listed>,
+    /// The counts of all, shown or not.
+    pub totals: Totals,
     /// What went wrong.
     pub warnings: Vec<Warning>,
 }
 
-/// One mapping, or one session that no mapping names.
+/// One mapping, or one session without a mapping.
 #[derive(Debug)]
 pub struct Listed {
-    /// The CLI's short name, where one is known.
+    /// The CLI's short name, if one is known.
     pub provider: Option<&'static str>,
     /// The bridge's model key.
     pub model: String,
-    /// The chat, of a mapping.
+    /// The chat of a mapping.
     pub chat: Option<String>,
-    /// The session, where it is a text.
+    /// The session, if it is a text.
     pub session: Option<String>,
-    /// The state, of a mapping.
+    /// The state of a mapping.
     pub state: Option<State>,
     /// When it was last used, by the clock that counts.
     pub last_used: Option<Timestamp>,
-    /// Whole seconds from then.
+    /// Whole seconds since then.
     pub idle_seconds: Option<u64>,
     /// The file that shows it exists.
     pub file: Option<PathBuf>,
-    /// What that holds.
+    /// What is in that file.
     pub looked: Looked,
+    /// The shell command that resumes it, if there is something to resume.
+    pub resume: Option<String>,
+    /// When its CLI deletes it, if that is known.
+    pub deletion: Option<Deletion>,
+    /// The process that its mapping is kept for.
+    pub process: Option<Holder>,
 }
 
-/// The narrowest table that still tells something, in columns.
+/// When a CLI deletes a session by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deletion {
+    /// The CLI, as its vendor writes it.
+    pub cli: &'static str,
+    /// The first start of the CLI after this time deletes it.
+    pub after: Timestamp,
+}
+
+/// A process that a mapping is kept for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Its id.
+    pub pid: u32,
+    /// Its name, if that is known.
+    pub name: Option<String>,
+}
+
+/// How many are listed, in all and by state, and how large they are together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Totals {
+    count: usize,
+    bytes: u64,
+    states: Vec<(State, usize)>,
+}
+
+impl Totals {
+    /// Counts them.
+    pub fn of(sessions: &[Listed]) -> Self {
+        let count = |state| sessions.iter().filter(|one| one.state == Some(state)).count();
+        Self {
+            count: sessions.len(),
+            bytes: sessions.iter().map(|one| one.looked.size).sum(),
+            states: State::ALL.into_iter().map(|state| (state, count(state))).collect(),
+        }
+    }
+}
+
+/// The narrowest table that still shows something, in columns.
 const NARROWEST: usize = 60;
 
-/// Writes the list as a table of at most `width` columns; with every detail, several lines each.
-/// Paths below `home` begin with `~`.
+/// How many columns chat, project and message need together to be of use.
+const ROOMY: usize = 32;
+
+/// How much of a message is shown where nothing limits the width.
+const MESSAGE: usize = 120;
+
+/// Writes the list as a table of at most `width` columns, and with every detail on lines of its own.
+/// Without a width, and with every detail, no id is cut. Paths below `home` begin with `~`.
 pub fn write_list(
     list: &List,
     look: Look,
-    width: usize,
+    width: Option<usize>,
     home: Option<&str>,
     to: &mut dyn Write,
 ) -> io::Result<()> {
     header(list, look, to)?;
-    if list.sessions.is_empty() {
-        return Ok(());
-    }
-    let columns = Columns::of(list, width.max(NARROWEST), home);
-    let (what, size) = (if list.unmapped { "SESSION" } else { "CHAT" }, columns.chat);
-    let first = if list.unmapped { format!("{:>9}", "SIZE") } else { format!("{:<8}", "STATE") };
-    let line = format!(
-        "{first}  {:>7}  {:<8}  {what:<size$}  {:<project$}  {}",
-        "AGE",
-        "CLI",
-        "PROJECT",
-        shortened("FIRST MESSAGE", columns.message),
-        project = columns.project,
-    );
-    writeln!(to, "{}", look.paint(&line, Style::new().bold()))?;
-    let names = Shortener::new(list.sessions.iter().filter_map(name), columns.chat);
-    for one in &list.sessions {
-        row(one, &columns, &names, look, home, to)?;
-        if look.all {
-            details(one, to)?;
+    if !list.sessions.is_empty() {
+        let table = Table::new(list, look, width, home);
+        table.title(to)?;
+        for one in &list.sessions {
+            table.row(one, to)?;
+            if look.all {
+                details(one, to)?;
+            }
         }
+        writeln!(to)?;
     }
-    Ok(())
+    totals(list, to)
+}
+
+fn header(list: &List, look: Look, to: &mut dyn Write) -> io::Result<()> {
+    if let Some(profile) = &list.profile {
+        let title = format!("Profile {}", escape(profile));
+        writeln!(to, "{}", look.paint(&title, Style::new().bold()))?;
+    }
+    let source = match (&list.source.url, &list.source.map) {
+        (Some(url), _) => format!("bridge at {}", escape(url)),
+        (None, Some(map)) => escape(&map.to_string_lossy()),
+        (None, None) => "no map".to_owned(),
+    };
+    match (list.has_map, list.unmapped) {
+        (_, true) => writeln!(to, "{source} · sessions without a mapping")?,
+        (true, false) => writeln!(to, "{source} · idle after {}", list.threshold)?,
+        (false, false) => writeln!(to, "{source} · there is no map")?,
+    }
+    writeln!(to)
+}
+
+fn totals(list: &List, to: &mut dyn Write) -> io::Result<()> {
+    let Totals { count, bytes, states } = &list.totals;
+    let s = if *count == 1 { "" } else { "s" };
+    if list.unmapped {
+        write!(to, "{count} session{s} without a mapping")?;
+    } else {
+        write!(to, "{count} mapping{s}")?;
+    }
+    if list.with_sizes && *count > 0 {
+        write!(to, ", {}", size(*bytes))?;
+    }
+    let states = states.iter().filter(|(_, count)| *count > 0);
+    let states: Vec<String> = states.map(|(state, count)| format!("{count} {state}")).collect();
+    if !states.is_empty() {
+        write!(to, ": {}", states.join(", "))?;
+    }
+    writeln!(to)?;
+
+    match count - list.sessions.len() {
+        0 => Ok(()),
+        more => writeln!(to, "{more} more not shown because of --limit {}", list.sessions.len()),
+    }
 }
 
 fn name(one: &Listed) -> Option<&str> {
     one.chat.as_deref().or(one.session.as_deref())
 }
 
-/// How wide the columns are that share what the others leave.
-struct Columns {
+/// The rows of a list, each column as wide as all of them need or may have.
+struct Table<'l> {
+    list: &'l List,
+    look: Look,
+    home: Option<&'l str>,
+    names: Shortener<'l>,
+    cli: usize,
     chat: usize,
+    /// 0 if there is no room for it.
     project: usize,
     message: usize,
+    /// 0 if no row has a process.
+    process: usize,
 }
 
-impl Columns {
-    fn of(list: &List, width: usize, home: Option<&str>) -> Self {
-        // State or size, age and CLI, and two columns between each and the next.
-        let fixed = if list.unmapped { 9 } else { 8 } + 2 + 7 + 2 + 8 + 2;
-        let rest = width.saturating_sub(fixed + 4);
+impl<'l> Table<'l> {
+    fn new(list: &'l List, look: Look, width: Option<usize>, home: Option<&'l str>) -> Self {
+        let rows = &list.sessions;
         let widest = |texts: &mut dyn Iterator<Item = usize>, title: &str| {
             texts.max().unwrap_or(0).max(title.len())
         };
-        let mut names = list.sessions.iter().filter_map(name).map(|name| escape(name).width());
-        let projects = list.sessions.iter().filter_map(|one| one.looked.project.as_deref());
-        let mut projects = projects.map(|project| escape(&below(project, home)).width());
-        let chat = widest(&mut names, "SESSION").min(rest * 3 / 10);
-        let project = widest(&mut projects, "PROJECT").min(rest * 3 / 10);
-        Self { chat, project, message: rest - chat - project }
+        let cli = widest(&mut rows.iter().map(|one| cli(one).width()), "CLI");
+        let mut chat = widest(
+            &mut rows.iter().filter_map(name).map(|name| escape(name).width()),
+            if list.unmapped { "SESSION" } else { "CHAT" },
+        );
+        let projects = rows.iter().filter_map(|one| one.looked.project.as_deref());
+        let mut project =
+            widest(&mut projects.map(|project| escape(&below(project, home)).width()), "PROJECT");
+        let mut processes = rows.iter().filter_map(process).map(|process| process.width());
+        let has_process = rows.iter().any(|one| one.process.is_some());
+        let process = if has_process { widest(&mut processes, "PROCESS") } else { 0 };
+
+        // State, size and idle time, and two columns between each column and the next.
+        let state = if list.unmapped { 0 } else { 8 + 2 };
+        let size = if list.with_sizes { 9 + 2 } else { 0 };
+        let fixed = state + size + 7 + 2 + cli + 2 + 2;
+        let fixed = fixed + if has_process { process + 2 } else { 0 };
+        let message = match width {
+            None => MESSAGE,
+            Some(width) => {
+                let rest = width.max(NARROWEST).saturating_sub(fixed);
+                if !look.all {
+                    let (of_chat, of_project) = if rest < ROOMY { (40, 0) } else { (28, 24) };
+                    chat = chat.min(rest * of_chat / 100).max(4);
+                    project = project.min(rest * of_project / 100);
+                }
+                let gap = if project > 0 { 2 } else { 0 };
+                rest.saturating_sub(chat + project + gap).max(8)
+            }
+        };
+        let names = Shortener::new(rows.iter().filter_map(name), chat);
+        Self { list, look, home, names, cli, chat, project, message, process }
+    }
+
+    fn title(&self, to: &mut dyn Write) -> io::Result<()> {
+        let what = if self.list.unmapped { "SESSION" } else { "CHAT" };
+        let state = if self.list.unmapped { "" } else { "STATE     " };
+        let size = if self.list.with_sizes { "     SIZE  " } else { "" };
+        let line = format!(
+            "{state}{size}{:<7}  {:<cli$}  {}  {}{}",
+            "IDLE",
+            "CLI",
+            padded(&shortened(what, self.chat), self.chat),
+            self.of_project("PROJECT"),
+            self.last("FIRST MESSAGE", (self.process > 0).then_some("PROCESS")),
+            cli = self.cli,
+        );
+        writeln!(to, "{}", self.look.paint(line.trim_end(), Style::new().bold()))
+    }
+
+    fn row(&self, one: &'l Listed, to: &mut dyn Write) -> io::Result<()> {
+        let state = one.state.map_or_else(String::new, |state| {
+            format!("{}  ", self.look.paint(&format!("{state:<8}"), style_of(state)))
+        });
+        let size = if self.list.with_sizes {
+            let size = one.looked.written.map_or_else(|| "-".to_owned(), |_| size(one.looked.size));
+            format!("{size:>9}  ")
+        } else {
+            String::new()
+        };
+        let idle = one.idle_seconds.map_or_else(|| "-".to_owned(), age);
+        let chat = name(one).map_or_else(
+            || "-".to_owned(),
+            |name| match escape(name) {
+                whole if whole.width() <= self.chat => whole,
+                _ => self.names.shorten(name),
+            },
+        );
+        let project = one.looked.project.as_deref();
+        let project = project.map_or("-".to_owned(), |project| escape(&below(project, self.home)));
+        let message = one.looked.message.as_deref().map_or_else(|| "-".to_owned(), escape);
+        let process = process(one);
+        let line = format!(
+            "{state}{size}{idle:<7}  {}  {}  {}{}",
+            padded(&cli(one), self.cli),
+            padded(&chat, self.chat),
+            self.of_project(&project),
+            self.last(&message, process.as_deref()),
+        );
+        writeln!(to, "{}", line.trim_end())
+    }
+
+    /// Returns the column of the project and the gap behind it, if there is room.
+    fn of_project(&self, project: &str) -> String {
+        match self.project {
+            0 => String::new(),
+            width => format!("{}  ", padded(&shortened_at_start(project, width), width)),
+        }
+    }
+
+    /// Returns the last columns: a message, and the process if any row has one.
+    fn last(&self, message: &str, process: Option<&str>) -> String {
+        let message = shortened(message, self.message);
+        match process {
+            Some(process) => format!("{}  {process}", padded(&message, self.message)),
+            None => message,
+        }
     }
 }
 
-fn header(list: &List, look: Look, to: &mut dyn Write) -> io::Result<()> {
-    let count = list.sessions.len();
-    let bytes: u64 = list.sessions.iter().map(|one| one.looked.size).sum();
-    let what = match (list.unmapped, count) {
-        (false, 1) => "mapping",
-        (false, _) => "mappings",
-        (true, 1) => "session that no mapping names",
-        (true, _) => "sessions that no mapping names",
-    };
-    let title = format!("session-warden {}", env!("CARGO_PKG_VERSION"));
-    let sizes = if count > 0 { format!(", {}", size(bytes)) } else { String::new() };
-    writeln!(to, "{}: {count} {what}{sizes}", look.paint(&title, Style::new().bold()))?;
-    if let Some(map) = &list.source.map {
-        let note = if list.has_map { "" } else { " (there is none)" };
-        writeln!(to, "  map        {}{note}", escape(&map.to_string_lossy()))?;
-    }
-    if list.source.url.is_some() {
-        writeln!(to, "  source     bridge: {}", escape(&list.source.why))?;
-    }
-    writeln!(to, "  This reads conversations, and changes nothing.\n")
+fn cli(one: &Listed) -> String {
+    shortened(&escape(one.provider.unwrap_or(&one.model)), 8)
 }
 
-fn row<'a>(
-    one: &'a Listed,
-    columns: &Columns,
-    names: &Shortener<'a>,
-    look: Look,
-    home: Option<&str>,
-    to: &mut dyn Write,
-) -> io::Result<()> {
-    let first = match one.state {
-        Some(state) => look.paint(&format!("{state:<8}"), style_of(state)),
-        None => format!("{:>9}", size(one.looked.size)),
-    };
-    let age = one.idle_seconds.map_or_else(|| "-".to_owned(), age);
-    let cli = padded(&shortened(&escape(one.provider.unwrap_or(&one.model)), 8), 8);
-    let chat = name(one).map_or_else(
-        || "-".to_owned(),
-        |name| match escape(name) {
-            whole if whole.width() <= columns.chat => whole,
-            _ => names.shorten(name),
-        },
-    );
-    let project = one.looked.project.as_deref().map_or_else(
-        || "-".to_owned(),
-        |project| shortened_at_start(&escape(&below(project, home)), columns.project),
-    );
-    let message = one
-        .looked
-        .message
-        .as_deref()
-        .map_or_else(|| "-".to_owned(), |message| shortened(&escape(message), columns.message));
-    let (chat, project) = (padded(&chat, columns.chat), padded(&project, columns.project));
-    writeln!(to, "{}", format!("{first}  {age:>7}  {cli}  {chat}  {project}  {message}").trim_end())
+fn process(one: &Listed) -> Option<String> {
+    let holder = one.process.as_ref()?;
+    let name = holder.name.as_deref().map(|name| format!(" {}", shortened(&escape(name), 16)));
+    Some(format!("{}{}", holder.pid, name.unwrap_or_default()))
 }
 
 fn details(one: &Listed, to: &mut dyn Write) -> io::Result<()> {
@@ -183,12 +326,22 @@ fn details(one: &Listed, to: &mut dyn Write) -> io::Result<()> {
     if let Some(session) = &one.session {
         writeln!(to, "{indent}session  {}  {}", escape(session), escape(&one.model))?;
     }
-    let Some(file) = &one.file else { return Ok(()) };
-    let time = |time: Option<Timestamp>| time.map_or_else(|| "-".to_owned(), Timestamp::for_people);
-    writeln!(to, "{indent}size     {}", size(one.looked.size))?;
-    writeln!(to, "{indent}mtime    {}", time(one.looked.written))?;
-    writeln!(to, "{indent}record   {}", time(one.looked.record))?;
-    writeln!(to, "{indent}file     {}", escape(&file.to_string_lossy()))
+    if let Some(resume) = &one.resume {
+        writeln!(to, "{indent}resume   {}", escape(resume))?;
+    }
+    if let Some(file) = &one.file {
+        let time =
+            |time: Option<Timestamp>| time.map_or_else(|| "-".to_owned(), Timestamp::for_people);
+        writeln!(to, "{indent}size     {}", size(one.looked.size))?;
+        writeln!(to, "{indent}mtime    {}", time(one.looked.written))?;
+        writeln!(to, "{indent}record   {}", time(one.looked.record))?;
+        writeln!(to, "{indent}file     {}", escape(&file.to_string_lossy()))?;
+    }
+    let Some(Deletion { cli, after }) = one.deletion else { return Ok(()) };
+    let Some(date) = after.rfc3339().and_then(|time| time.get(..10).map(str::to_owned)) else {
+        return Ok(());
+    };
+    writeln!(to, "{indent}deleted by {cli} after {date}")
 }
 
 /// A path with `~` for the home it is in.
@@ -200,108 +353,9 @@ fn below(path: &str, home: Option<&str>) -> String {
     }
 }
 
-/// A size in at most 9 columns: `873 B`, `1.2 KiB`, `1023 MiB`.
-fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    // Tenths of the unit, so that no float is needed.
-    let mut tenths = u128::from(bytes) * 10 / 1024;
-    let mut unit = 0;
-    while tenths >= 10_240 && unit + 1 < UNITS.len() {
-        tenths /= 1024;
-        unit += 1;
-    }
-    if tenths < 1000 {
-        format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
-    } else {
-        format!("{} {}", tenths / 10, UNITS[unit])
-    }
-}
-
-/// Writes the list as one line of JSON. Its form is in `docs/list.schema.json`.
-pub fn write_list_json(list: &List, to: &mut dyn Write) -> io::Result<()> {
-    super::json::write_plain(&All::of(list), to)
-}
-
-#[derive(Serialize)]
-struct All<'l> {
-    schema: u32,
-    version: &'static str,
-    listed_at: Option<String>,
-    threshold_seconds: u64,
-    source: super::json::Source,
-    unmapped: bool,
-    sessions: Vec<One<'l>>,
-    warnings: &'l [Warning],
-}
-
-#[derive(Serialize)]
-struct One<'l> {
-    model: &'l str,
-    chat_id: Option<&'l str>,
-    session_id: Option<&'l str>,
-    state: Option<State>,
-    last_used: Option<String>,
-    idle_seconds: Option<u64>,
-    project: Option<&'l str>,
-    message: Option<&'l str>,
-    file: Option<String>,
-    size_bytes: Option<u64>,
-    mtime: Option<String>,
-    record: Option<String>,
-}
-
-impl<'l> All<'l> {
-    fn of(list: &'l List) -> Self {
-        let time = |time: Option<Timestamp>| time.and_then(Timestamp::rfc3339);
-        let one = |one: &'l Listed| One {
-            model: &one.model,
-            chat_id: one.chat.as_deref(),
-            session_id: one.session.as_deref(),
-            state: one.state,
-            last_used: time(one.last_used),
-            idle_seconds: one.idle_seconds,
-            project: one.looked.project.as_deref(),
-            message: one.looked.message.as_deref(),
-            file: one.file.as_ref().map(|file| file.to_string_lossy().into_owned()),
-            size_bytes: one.looked.written.map(|_| one.looked.size),
-            mtime: time(one.looked.written),
-            record: time(one.looked.record),
-        };
-        Self {
-            schema: 1,
-            version: env!("CARGO_PKG_VERSION"),
-            listed_at: time(Some(list.listed)),
-            threshold_seconds: list.threshold.seconds(),
-            source: super::json::Source::of(&list.source),
-            unmapped: list.unmapped,
-            sessions: list.sessions.iter().map(one).collect(),
-            warnings: &list.warnings,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_short() {
-        for (bytes, shown) in [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1.0 KiB"),
-            (1_258_291, "1.1 MiB"),
-            (102_400, "100 KiB"),
-            (1_073_741_823, "1023 MiB"),
-            (u64::MAX, "16383 PiB"),
-        ] {
-            assert_eq!(size(bytes), shown);
-            assert!(size(bytes).len() <= 9, "{shown}");
-        }
-    }
+    use super::below;
 
     #[test]
     fn homes_are_shown_as_such() {

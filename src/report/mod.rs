@@ -28,7 +28,10 @@ pub use history::{
     write_past_run_json,
 };
 pub use json::{OfProfile, write_json, write_plain, write_profiles};
-pub use list::{List, Listed, write_list, write_list_json};
+pub use list::{
+    Deletion, Holder, List, ListOfProfile, Listed, Totals, write_list, write_list_json,
+    write_list_profiles,
+};
 pub use metrics::{Measured, write_metrics};
 pub use shorten::{padded, shortened};
 pub use text::{Look, counted, write_text};

@@ -1,8 +1,11 @@
-//! `list`: every mapping with what it was about. Its parts look at what it says of a conversation,
-//! at its widths, and at sessions that no mapping names.
+//! `list`: every mapping with its first message. Its parts look at conversations, widths, limits,
+//! profiles, deletion by the CLIs, and sessions without a mapping.
 
 mod about;
 mod harmless;
+mod limit;
+mod profiles;
+mod retention;
 mod unmapped;
 mod width;
 
@@ -62,7 +65,7 @@ fn home() -> TestEnv {
     let in_home = env.home("src/website").to_str().unwrap().to_owned();
     talk(&env, "claude", A, &in_home, "Why does the menu flicker?", 3 * DAY + 4 * HOUR);
     talk(&env, "codex", B, "/srv/api", "Add a health check\n\nto the API", 10 * MINUTE);
-    talk(&env, "gemini", C, "holiday", "Which trains go to Narvik?", 5 * HOUR);
+    talk(&env, "gemini", C, "holiday", "Which trains go to Narvik?", 2 * DAY);
     env.map(
         json!({
             "claude-cli": {"menu": A, "old": GONE},
@@ -115,36 +118,29 @@ fn codes(list: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn every_mapping_with_its_state_age_project_and_first_message() {
+fn every_mapping_with_its_state_idle_time_project_and_first_message() {
     let env = home();
     let ran = at(&env, 100, "");
     assert_eq!(ran.exits(0).err, "");
-    let bytes: u64 = list(&env, "", 0)["sessions"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter_map(|row| row["size_bytes"].as_u64())
-        .sum();
     let expected = format!(
-        "session-warden {}: 5 mappings, {bytes} B
-  map        {}
-  This reads conversations, and changes nothing.
+        "{} · idle after 2h
 
-STATE         AGE  CLI       CHAT         PROJECT        FIRST MESSAGE
-idle        3d 4h  claude    menu         ~/src/website  Why does the menu flicker?
-idle         5.0h  gemini    trains       holiday        Which trains go to Narvik?
-active        10m  codex     api          /srv/api       Add a health check to the API
-missing         -  claude    old          -              -
-unknown         -  interac…  round-table  -              -
+STATE     IDLE     CLI       CHAT         PROJECT        FIRST MESSAGE
+idle      3d 4h    claude    menu         ~/src/website  Why does the menu flicker?
+idle      2d 0h    gemini    trains       holiday        Which trains go to Narvik?
+active    10m      codex     api          /srv/api       Add a health check to the API
+missing   -        claude    old          -              -
+unknown   -        interac…  round-table  -              -
+
+5 mappings: 1 active, 2 idle, 1 missing, 1 unknown
 ",
-        env!("CARGO_PKG_VERSION"),
         env.map_path().display(),
     );
     assert_eq!(ran.out, expected);
 }
 
 #[test]
-fn verbose_adds_the_session_its_file_its_size_and_both_clocks() {
+fn verbose_adds_the_session_its_command_its_file_its_size_and_its_times() {
     let env = home();
     let list = list(&env, "", 0);
     let row = row(&list, "menu");
@@ -152,15 +148,18 @@ fn verbose_adds_the_session_its_file_its_size_and_both_clocks() {
     let expected = format!(
         "Why does the menu flicker?
           session  {A}  claude-cli
+          resume   claude --resume {A}
           size     {} B
           mtime    {}
           record   {}
           file     {}
+          deleted by Claude Code after {}
 idle",
         row["size_bytes"],
         second(&row["mtime"]),
         second(&row["record"]),
         env.home(&format!(".claude/projects/-w/{A}.jsonl")).display(),
+        &row["deleted_after"].as_str().unwrap()[..10],
     );
     for option in ["-v", "--verbose"] {
         let ran = at(&env, 100, option);
@@ -208,10 +207,19 @@ fn json_has_every_field_and_null_where_there_is_nothing() {
             "size_bytes",
             "mtime",
             "record",
+            "resume",
+            "deleted_after",
+            "process",
         ] {
             assert_eq!(row[absent], Value::Null, "{absent} of {chat}");
         }
     }
+    assert_eq!(told("resume"), format!("claude --resume {A}"));
+    assert_eq!(told("process"), Value::Null);
+    let summary = json!({"total": 5, "shown": 5, "size_bytes": list["summary"]["size_bytes"],
+        "active": 1, "idle": 2, "missing": 1, "in_use": 0, "pinned": 0, "resident": 0,
+        "archived": 0, "unknown": 1});
+    assert_eq!(list["summary"], summary);
     // The same, whatever is typed for people.
     let verbose = env.run("list -v --color always --format json");
     assert_eq!(listed(&verbose)["sessions"][0]["chat_id"], "menu");
@@ -235,10 +243,10 @@ fn the_record_stands_beside_the_mtime_and_counts_where_it_is_asked_for() {
 }
 
 #[test]
-fn the_order_is_by_age_model_or_size() {
+fn the_order_is_by_idle_time_model_or_size() {
     let env = home();
     // The largest is neither the oldest nor of the first model.
-    talk(&env, "gemini", C, "holiday", &"x".repeat(9000), 5 * HOUR);
+    talk(&env, "gemini", C, "holiday", &"x".repeat(9000), 2 * DAY);
     talk(&env, "claude", D, "/srv", "hi", 4 * DAY);
     let mut map = env.map_now();
     map["claude-cli"] = json!({"old": GONE, "menu": A, "oldest": D});
@@ -246,7 +254,8 @@ fn the_order_is_by_age_model_or_size() {
     let age = ["oldest", "menu", "trains", "api", "old", "round-table"];
     let model = ["oldest", "menu", "old", "api", "trains", "round-table"];
     assert_eq!(names(&list(&env, "", 0)), age);
-    assert_eq!(names(&list(&env, "--sort age", 0)), age);
+    assert_eq!(names(&list(&env, "--sort idle", 0)), age);
+    assert_eq!(names(&list(&env, "--sort age", 0)), age, "its former name");
     assert_eq!(names(&list(&env, "--sort model", 0)), model);
     let by_size = list(&env, "--sort size", 0);
     let sizes: Vec<u64> = by_size["sessions"]
@@ -259,7 +268,14 @@ fn the_order_is_by_age_model_or_size() {
     assert_eq!(names(&by_size)[0], "trains");
     let text = at(&env, 100, "--sort size").out;
     assert!(text.find("trains").unwrap() < text.find("menu").unwrap(), "{text}");
-    env.run("list --sort colour").exits(2).says(&["colour", "age", "model", "size"]);
+    assert!(text.contains("\nSTATE          SIZE  IDLE     CLI "), "{text}");
+    assert!(text.contains(" KiB  2d 0h    gemini    trains "), "{text}");
+    assert!(text.contains("\nunknown           -  -        interac…"), "{text}");
+    assert!(
+        text.contains("\n6 mappings, 9.") && text.contains(" KiB: 1 active, 3 idle,"),
+        "{text}"
+    );
+    env.run("list --sort colour").exits(2).says(&["colour", "idle", "model", "size"]);
 }
 
 #[test]
@@ -284,7 +300,7 @@ fn only_the_states_that_are_asked_for() {
         ("--state unknown", &["round-table"]),
         ("--state idle --state missing", &["menu", "trains", "old"]),
         ("--state=idle --state idle --provider gemini", &["trains"]),
-        ("--state idle --hours 10", &["menu"]),
+        ("--state idle --hours 60", &["menu"]),
     ] {
         let list = list(&env, line, 0);
         assert_eq!(names(&list), expected, "{line}");
@@ -292,7 +308,7 @@ fn only_the_states_that_are_asked_for() {
         assert!(list["sessions"].as_array().unwrap().iter().all(asked), "{line}: {list:#}");
     }
     let none = at(&env, 80, "--state pinned");
-    assert!(none.exits(0).out.contains(": 0 mappings\n"), "{}", none.out);
+    assert!(none.exits(0).out.ends_with("\n\n0 mappings\n"), "{}", none.out);
     for line in ["--state sleepy", "--state", "--state idle --unmapped", "--max-remove 1", "-q"] {
         let ran = at(&env, 80, line);
         assert_eq!(ran.exits(2).out, "", "{line}");
@@ -306,10 +322,7 @@ fn what_cannot_be_listed_is_said_and_told_by_the_code() {
     fs::remove_file(env.map_path()).unwrap();
     let none = at(&env, 80, "");
     assert_eq!(none.exits(0).err, "");
-    assert!(
-        none.out.contains(": 0 mappings\n") && none.out.contains("(there is none)"),
-        "{none:?}"
-    );
+    assert!(none.out.ends_with(" · there is no map\n\n0 mappings\n"), "{none:?}");
     assert_eq!(list(&env, "", 0)["sessions"], json!([]));
     env.map("{\"claude-cli\": {");
     for line in ["list", "list --format json", "list --unmapped"] {

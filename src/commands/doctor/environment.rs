@@ -36,9 +36,9 @@ pub(super) fn checks(patient: &Patient<'_>, timers: &[Timer], lines: &Lines) -> 
     let names = names.iter().map(|(name, _)| *name).filter(|name| is_weighed(name, &[]));
     let names: Vec<&str> = names.filter(|name| *name != "HOME").collect();
     let message = if names.is_empty() {
-        "nothing is set that a timer would have to be told".to_owned()
+        "no variable is set that a timer would need".to_owned()
     } else {
-        format!("schedule install would hand on {}", names.join(", "))
+        format!("schedule install would pass on {}", names.join(", "))
     };
     vec![Check::ok("environment", message)]
 }
@@ -61,9 +61,9 @@ fn check(patient: &Patient<'_>, timer: &Timer, lines: &Lines) -> Option<Check> {
     }
     let profile = patient.config.profile.as_deref();
     let then = if timer.is_ours {
-        "with the options that it has, from here, hands on what is set now"
+        "with the same options passes on what is set now"
     } else {
-        "hands on what is set now; then take your own line out"
+        "passes on what is set now; then remove your own line"
     };
     let message = format!("{what} does not see what is set here: {}", differences.join("; "));
     Some(Check::warning("environment", message).hint(format!("{} {then}", timer.again(profile))))

@@ -33,11 +33,9 @@ pub(super) fn checks(patient: &Patient<'_>) -> Vec<Check> {
 }
 
 fn failed(name: &'static str, failure: &Failure) -> Check {
-    let check = Check::error(name, failure.message.as_str());
-    match &failure.hint {
-        Some(hint) => check.hint(hint.as_str()),
-        None => check,
-    }
+    let hint = failure.hint.as_deref();
+    let hint = hint.unwrap_or("correct it, or name another one with --map FILE or --bridge URL");
+    Check::error(name, failure.message.as_str()).hint(hint)
 }
 
 fn content(map: &SessionMap) -> String {
@@ -49,7 +47,7 @@ fn content(map: &SessionMap) -> String {
 }
 
 fn told(map: &SessionMap) -> Check {
-    Check::ok("map", format!("{}, as the bridge tells it; no file is needed", content(map)))
+    Check::ok("map", format!("{}, as the bridge reports it; no file is needed", content(map)))
 }
 
 fn absent(patient: &Patient<'_>, file: &dyn MapHolder) -> Check {
@@ -61,8 +59,9 @@ fn absent(patient: &Patient<'_>, file: &dyn MapHolder) -> Check {
         && let Some(folder) = bridge::folder_at(address)
     {
         let (url, folder) = (address.as_str(), folder.display());
-        return check
-            .hint(format!("the bridge at {url} keeps it in {folder}: --session-dir says so"));
+        return check.hint(format!(
+            "the bridge at {url} keeps it in {folder}: name that folder with --session-dir"
+        ));
     }
     check.hint(format!(
         "the bridge keeps it in its $CLAUDE_SESSION_DIR, else in {SESSION_DIR}, from its first \
@@ -106,8 +105,8 @@ fn lasting(real: &Path) -> Check {
          and a restart of the machine may"
     );
     Check::warning("tmp", message).hint(
-        "stop the bridge, move the folder to ~/.local/share/claude_sessions, say so to the bridge \
-         and here with CLAUDE_SESSION_DIR, start it, and run schedule install again",
+        "stop the bridge, move the folder to ~/.local/share/claude_sessions, set CLAUDE_SESSION_DIR to \
+         it for the bridge and here, start the bridge, and run schedule install again",
     )
 }
 

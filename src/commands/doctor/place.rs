@@ -95,7 +95,7 @@ fn cli(
     let mapped = count(seen.activities.len(), "mapped session");
     let hint = format!("is this the right home? --home DIR{} names another", or_variable(provider));
     if seen.reading == Reading::Absent {
-        let message = format!("{shown} is not there, and the map has {mapped}, which stay");
+        let message = format!("{shown} is not there, and the map has {mapped}, which are kept");
         return Check::warning(provider.name, message).hint(hint);
     }
     let prefix = format!("{}: ", provider.name);
@@ -127,8 +127,8 @@ fn unasked(
         root.metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
     let message = match trouble.first() {
         _ if is_absent => format!("not used: there is no {shown}"),
-        Some(warning) => format!("{shown}: no mapping asks for it; {}", warning.message),
-        None => format!("{shown}: {sessions}; no mapping asks for it"),
+        Some(warning) => format!("{shown}: no mapping uses it; {}", warning.message),
+        None => format!("{shown}: {sessions}; no mapping uses it"),
     };
     Check::ok(provider.name, message)
 }

@@ -59,7 +59,11 @@ pub(super) fn check(
 ) -> Check {
     let runs = match all(patient, states) {
         Ok(runs) => runs,
-        Err(failure) => return Check::warning("runs", failure.message),
+        Err(failure) => {
+            let hint = failure.hint.as_deref();
+            let hint = hint.unwrap_or("correct the file's permissions, or move it away");
+            return Check::warning("runs", failure.message).hint(hint);
+        }
     };
     judge(&of_profile(runs, patient.config.profile.as_deref()), patient.now, every, was_started)
 }
@@ -108,7 +112,7 @@ fn judge(runs: &[Ran], now: Timestamp, every: Option<u64>, was_started: bool) ->
     let Some(last) = told.last() else {
         if was_started {
             return Check::warning("runs", "a timer has started one, and none has ended")
-                .hint("journalctl shows what it said; session-warden --dry-run tries it");
+                .hint("journalctl shows its output; session-warden --dry-run tries it");
         }
         return Check::ok("runs", "none yet");
     };

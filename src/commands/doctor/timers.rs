@@ -98,8 +98,11 @@ fn nothing(patient: &Patient<'_>, others: &[Timer]) -> Check {
     let what = what.map_or_else(String::new, |profile| format!(" for profile {profile}"));
     let mut others = others.iter().map(Timer::what);
     let beside = others.next().map(|other| format!("; {other} is for something else"));
-    Check::warning("schedule", format!("nothing runs a clean{what}{}", beside.unwrap_or_default()))
-        .hint("session-warden schedule install does that every hour")
+    Check::warning(
+        "schedule",
+        format!("no timer runs session-warden{what}{}", beside.unwrap_or_default()),
+    )
+    .hint("session-warden schedule install adds one that runs every hour")
 }
 
 fn schedule(patient: &Patient<'_>, timer: &Timer) -> Check {
@@ -109,7 +112,7 @@ fn schedule(patient: &Patient<'_>, timer: &Timer) -> Check {
     if let Some(gone) = binary.filter(|binary| binary.is_absolute() && !binary.exists()) {
         let message = format!("{what} runs {}, which is not there", gone.display());
         return Check::warning("schedule", message)
-            .hint(format!("{} runs the program where it lies now", timer.again(profile)));
+            .hint(format!("{} uses the program that runs now", timer.again(profile)));
     }
     if !one.active {
         return inactive(patient, timer, &what);
@@ -145,10 +148,15 @@ fn linger(timers: &[Timer]) -> Option<Check> {
     let us = Account { name, id: process::user(), home: Path::new("/").into() };
     let name = &us.name;
     Some(match lingers(&us) {
-        Some(true) => Check::ok("linger", format!("{name} lingers: it runs without a login")),
+        Some(true) => {
+            Check::ok("linger", format!("lingering is on for {name}: timers run without a login"))
+        }
         Some(false) => Check::warning("linger", format!("it runs only while {name} is logged in"))
             .hint(format!("loginctl enable-linger {name}")),
-        None => Check::ok("linger", format!("loginctl does not tell whether {name} lingers")),
+        None => Check::ok(
+            "linger",
+            format!("loginctl does not show whether lingering is on for {name}"),
+        ),
     })
 }
 

@@ -39,6 +39,10 @@ fn claudes_folder_and_first_message() {
     for skipped in [
         r#"{"type":"user","isMeta":true,"message":{"content":"no"}}"#,
         r#"{"type":"user","isSidechain":true,"message":{"content":"no"}}"#,
+        r#"{"type":"user","origin":{"kind":"task-notification"},"message":{"content":"no"}}"#,
+        r#"{"type":"user","isCompactSummary":true,"message":{"content":"no"}}"#,
+        r#"{"type":"user","message":{"content":"[Request interrupted by user]"}}"#,
+        r#"{"type":"user","message":{"content":[{"type":"text","text":"<ide_opened_file>a</ide_opened_file>"}]}}"#,
         r#"{"type":"assistant","message":{"content":"no"}}"#,
         r#"{"type":"user","message":{"content":"<command-name>/clear</command-name>"}}"#,
         r#"{"type":"user","message":{"content":"\n <local-command-stdout></local-command-stdout>"}}"#,
@@ -54,6 +58,8 @@ fn claudes_folder_and_first_message() {
         check(&[skipped], None, None);
         check(&[skipped, user], Some("/home/me/later"), Some("hello"));
     }
+    let typed = r#"{"type":"user","origin":{"kind":"human"},"message":{"content":"typed"}}"#;
+    check(&[typed], None, Some("typed"));
     let parts = r#"{"type":"user","isMeta":false,"isSidechain":false,"message":{"content":[{"type":"image","source":{}},{"type":"text","text":"<command-x>"},{"type":"text","text":"look"},{"type":"text","text":"here"}]}}"#;
     check(&[parts], None, Some("look"));
 }
@@ -67,11 +73,17 @@ fn codexs_folder_and_first_message() {
     check(&[meta, event], Some("/home/me"), Some("hello"));
     check(&[meta, item], Some("/home/me"), Some("sent"));
     check(&[meta, item, event], Some("/home/me"), Some("hello"));
+    let ide =
+        r"# Context from my IDE setup:\n\n## Active file: a\n\n## My request for Codex:\nasked\n";
+    check(&[meta, &event.replace("hello", ide)], Some("/home/me"), Some("asked"));
+    check(&[meta, &item.replace("sent", ide)], Some("/home/me"), Some("asked"));
+    check(&[&item.replace("sent", "<b> is bold")], None, Some("<b> is bold"));
     check(&[meta, &meta.replace("/home/me", "/other"), event], Some("/home/me"), Some("hello"));
     check(&[r#"{"type":"turn_context","payload":{"cwd":"/other"}}"#, event], None, Some("hello"));
     check(&[&event.replace("user_message", "agent_message"), meta], Some("/home/me"), None);
     for skipped in [
         item.replace("sent", "<environment_context>"),
+        item.replace("sent", r"<user_instructions>\n\nbe kind\n\n</user_instructions>"),
         item.replace("sent", "# AGENTS.md instructions for /home/me"),
         item.replace(r#""role":"user""#, r#""role":"developer""#),
         item.replace("input_text", "output_text"),
@@ -93,6 +105,28 @@ fn geminis_first_message() {
     check(&[header, parts, user], Some("parts"));
     check(&[header, &user.replace(r#""user""#, r#""gemini""#), r#"{"$set":{}}"#], None);
     check(&[&user.replace('}', r#","cwd":"/no"}"#)], Some("hello"));
+    let context = user.replace("hello", "<session_context>x</session_context>");
+    check(&[header, &context, parts], Some("parts"));
+    let shown = user.replace('}', r#","displayContent":[{"text":"typed"}]}"#);
+    check(&[header, &shown], Some("typed"));
+}
+
+#[test]
+fn an_element_of_unknown_origin_is_the_message_if_nothing_follows() {
+    let element =
+        r#"{"type":"user","cwd":"/w","message":{"content":"<my-task>\nhello\n</my-task>"}}"#;
+    let user = r#"{"type":"user","message":{"content":"again"}}"#;
+    let alone = Some("<my-task> hello </my-task>");
+    check(Records::Claude, &[element], Some("/w"), alone);
+    check(Records::Claude, &[element, user], Some("/w"), Some("again"));
+}
+
+#[test]
+fn half_a_surrogate_pair_costs_one_letter_only() {
+    let user = r#"{"type":"user","message":{"content":"cut \ud83d"}}"#;
+    check(Records::Claude, &[user], None, Some("cut \u{FFFD}"));
+    let part = r#"{"type":"user","content":[{"text":"\ude00 here"}]}"#;
+    check(Records::Gemini, &[part], None, Some("\u{FFFD} here"));
 }
 
 #[test]

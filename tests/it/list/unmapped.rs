@@ -38,11 +38,11 @@ fn those_that_no_mapping_names_with_their_sizes() {
     let sizes = |row: &Value| row["size_bytes"].as_u64().unwrap();
     let all: u64 = list["sessions"].as_array().unwrap().iter().map(sizes).sum();
     let text = at(&env, 100, "--unmapped");
-    let title = format!(": 3 sessions that no mapping names, {all} B\n");
-    assert!(text.exits(0).out.contains(&title), "{}", text.out);
-    let row = format!("{:>7} B   40d 0h  claude    dddddddd", sizes(&list["sessions"][0]));
+    let total = format!("\n\n3 sessions without a mapping, {all} B\n");
+    assert!(text.exits(0).out.ends_with(&total), "{}", text.out);
+    let row = format!("{:>7} B  40d 0h   claude  dddddddd", sizes(&list["sessions"][0]));
     assert!(text.out.contains(&row), "{row:?} is not in {}", text.out);
-    assert!(text.out.contains("     SIZE      AGE  CLI       SESSION"), "{}", text.out);
+    assert!(text.out.contains("     SIZE  IDLE     CLI     SESSION"), "{}", text.out);
     let verbose = at(&env, 100, "--unmapped -v").out;
     assert!(verbose.contains(&format!("\n          session  {D}  claude-cli\n")), "{verbose}");
     let wide = at(&env, 200, "--unmapped").out;
@@ -52,12 +52,12 @@ fn those_that_no_mapping_names_with_their_sizes() {
 #[test]
 fn the_largest_first_and_those_of_one_cli() {
     let env = mixed();
-    talk(&env, "codex", A, "/srv/api", &"x".repeat(3 << 20), 3 * HOUR);
+    talk(&env, "codex", A, "/srv/api", &"x".repeat(3 << 20), 3 * DAY);
     assert_eq!(names(&list(&env, "--unmapped --sort size", 0))[0], A);
     assert_eq!(names(&list(&env, "--unmapped --sort model", 0)), [D, A, B]);
     assert_eq!(names(&list(&env, "--unmapped --provider codex --provider claude", 0)), [D, A]);
     let text = at(&env, 100, "--unmapped --sort size").out;
-    assert!(text.contains("\n  3.0 MiB     3.0h  codex "), "{text}");
+    assert!(text.contains("\n  3.0 MiB  3d 0h    codex "), "{text}");
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn only_what_is_a_session_is_listed() {
     env.file(&format!(".gemini/tmp/w/chats/{C}/sub.jsonl"), "{\"sessionId\":\"sub\"}\n", DAY);
     let list = list(&env, "--unmapped", 0);
     assert_eq!((names(&list), codes(&list)), (vec![], vec![]));
-    assert!(at(&env, 80, "--unmapped").out.contains(": 0 sessions that no mapping names\n"));
+    assert!(at(&env, 80, "--unmapped").out.ends_with("\n0 sessions without a mapping\n"));
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn what_keep_alive_has_made_is_left_out() {
 fn keep_alive_may_lie_behind_a_link() {
     let env = mixed();
     let real = env.path("real");
-    fs::create_dir_all(real.join("keep/claude")).unwrap();
+    fs::create_dir_all(real.join("keepalive/claude")).unwrap();
     link(&real, &env.path("state"));
     let made = "eeeeeeee-0a1b-4c2d-8e3f-000000000005";
     for folder in ["real/keepalive/claude", "state/keepalive/claude"] {
