@@ -39,6 +39,7 @@ Exit codes:
 const NAMED: usize = 5;
 
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(super) struct RemoveArgs {
     /// Chats, sessions, or prefixes of them
     #[arg(required = true, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]

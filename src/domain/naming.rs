@@ -188,7 +188,7 @@ mod tests {
         let mapping = |model, chat, session| Mapping {
             model,
             chat: ChatId(chat),
-            session: Some(session).filter(|id| *id != "").map(SessionId),
+            session: Some(session).filter(|id| !id.is_empty()).map(SessionId),
         };
         vec![
             mapping("claude-cli", "tax", A),
