@@ -20,7 +20,6 @@ Examples:
   session-warden remove website
   session-warden remove --dry-run claude-cli/diary codex-cli/diary
   session-warden remove --yes 3f1c9a52
-  session-warden undo  restores what was removed
 
 Exit codes:
   0   removed, or with --dry-run: can be removed
