@@ -13,26 +13,26 @@ use crate::disk::interrupt::Interrupt;
 use crate::domain::{Exit, Failure, Timestamp};
 
 pub(super) const AFTER_HELP: &str = "\
-A pin is about a chat of a map, so it outlives a new session in that chat. An
-ID is a chat, a session, or a prefix that only one of them has. A chat that is
-mapped under several models needs model/chat. If nothing maps the ID yet, the
-chat of that name is pinned: model/chat under that model, else under any.
-
 Examples:
   session-warden pin website
+  session-warden pin claude-cli/new-chat
   session-warden pin
   session-warden pin --remove website
 
 Exit codes:
-  0   done; also if no mapping has the ID yet, with a warning
+  0   done; if nothing maps the ID yet, the chat of that name is pinned, with a
+      warning
   1   failed: an ID is ambiguous or not pinned, or the pins cannot be read or
       written; no pin was changed
   2   wrong usage or configuration";
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct PinArgs {
-    /// Chats, sessions, or prefixes of them [default: list the pins]
-    #[arg(value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(
+        value_name = "ID",
+        value_parser = NonEmptyStringValueParser::new(),
+        help = "A chat, whatever session it will have; also named by its session, or by a prefix that only one of them has; model/chat for a chat of several models"
+    )]
     ids: Vec<String>,
 
     /// Unpin these chats

@@ -16,12 +16,6 @@ use crate::domain::{Exit, Failure, Timestamp};
 use crate::report::Report;
 
 pub(super) const AFTER_HELP: &str = "\
-An ID is a chat, a session, or a prefix that only one of them has. An exact
-match wins. A chat that is mapped under several models needs model/chat. A
-session names every chat that maps it. Nothing is removed if one of the
-sessions is in use or pinned. No transcript is touched, and undo restores the
-mappings. On a terminal, it asks first.
-
 Examples:
   session-warden remove website
   session-warden remove --dry-run claude-cli/diary codex-cli/diary
@@ -39,16 +33,21 @@ Exit codes:
 const NAMED: usize = 5;
 
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(super) struct RemoveArgs {
-    /// Chats, sessions, or prefixes of them
-    #[arg(required = true, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(
+        required = true,
+        value_name = "ID",
+        value_parser = NonEmptyStringValueParser::new(),
+        help = "A chat, a session (all chats that map it), or a prefix that only one of them has; model/chat for a chat of several models"
+    )]
     ids: Vec<String>,
 
     /// Show what would be removed, change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
 
-    /// Do not ask for confirmation
+    /// Do not ask for confirmation on a terminal
     #[arg(long)]
     yes: bool,
 

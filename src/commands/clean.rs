@@ -165,7 +165,7 @@ fn planned(
     let mut observations = observer.look(is_asked, again)?;
 
     let mut plan = match named {
-        Some(_) => remove::plan(&mut observations, policies),
+        Some(_) => remove::plan(&mut observations, policies, map),
         None => Plan::new(&mut observations, policies),
     };
     let mut warnings = keep_matching(&config.pin, map, &mut plan);

@@ -83,16 +83,15 @@ pub fn pin(
     }
 
     let pins = PinStore::at(&config.state_dir()?).change(|pins| {
-        Ok(wanted
-            .into_iter()
-            .map(|pin| match pins.iter().find(|known| known.is_same(&pin)) {
-                Some(known) => (known.clone(), false),
-                None => {
-                    pins.push(pin.clone());
-                    (pin, true)
-                }
-            })
-            .collect())
+        let mut done = Vec::new();
+        for pin in wanted {
+            let known = pins.iter().find(|known| known.is_same(&pin)).cloned();
+            if known.is_none() {
+                pins.push(pin.clone());
+            }
+            done.push((known.clone().unwrap_or(pin), known.is_none()));
+        }
+        Ok(done)
     })?;
     if let Some(owner) = holder.owner().filter(|owner| process::user() == 0 && *owner != 0) {
         let message = format!(

@@ -74,13 +74,15 @@ fn owned(mapping: Mapping<'_>) -> (String, String, Option<String>) {
 
 /// Plans to remove everything that was observed. Nothing is judged by it, so what could not be read does
 /// not matter.
-pub(super) fn plan(observations: &mut Observations, policies: &Policies) -> Plan {
+pub(super) fn plan(observations: &mut Observations, policies: &Policies, map: &SessionMap) -> Plan {
     observations.warnings.clear();
     let by_hand = |decision: Decision| {
-        let verdict = match decision.verdict {
+        let has_session = map.get(decision.mapping).is_some_and(|one| one.session.is_some());
+        let verdict = if has_session {
+            Verdict::Remove(RemoveReason::ByHand(decision.verdict.state()))
+        } else {
             // The journal restores sessions, and there is none.
-            Verdict::Keep(KeepReason::NoString) => decision.verdict,
-            judged => Verdict::Remove(RemoveReason::ByHand(judged.state())),
+            Verdict::Keep(KeepReason::NoString)
         };
         Decision { verdict, ..decision }
     };

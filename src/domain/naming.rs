@@ -185,10 +185,10 @@ mod tests {
     const B: &str = "b7e2ffff-16c3-4f9a-8e05-d94a3c7b2f66";
 
     fn map() -> Vec<Mapping<'static>> {
-        let mapping = |model, chat, session| Mapping {
+        let mapping = |model, chat, session: &'static str| Mapping {
             model,
             chat: ChatId(chat),
-            session: Some(session).filter(|id| *id != "").map(SessionId),
+            session: Some(session).filter(|id| !id.is_empty()).map(SessionId),
         };
         vec![
             mapping("claude-cli", "tax", A),

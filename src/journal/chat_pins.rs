@@ -242,7 +242,11 @@ mod tests {
         for (map, model) in [(odd, None), ("/tmp/ü/map.json".into(), Some("claude-cli".to_owned()))]
         {
             let pin = ChatPin::new(map.clone(), model, "a/b".to_owned(), now);
-            store.change(|pins| Ok(pins.push(pin.clone()))).unwrap();
+            let add = |pins: &mut Vec<ChatPin>| {
+                pins.push(pin.clone());
+                Ok(())
+            };
+            store.change(add).unwrap();
             assert!(store.read().unwrap().contains(&pin));
             let mut chats = PinnedChats::default();
             chats.read(&store, Some(&map)).unwrap();

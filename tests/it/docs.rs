@@ -192,7 +192,7 @@ fn a_shell_that_is_none_is_refused_in_a_line_that_names_the_right_ones() {
 #[test]
 fn a_command_that_is_none_has_no_page() {
     for (line, says) in [
-        ("man nope", "session-warden has no command 'nope'\nhint: it has clean, undo"),
+        ("man nope", "session-warden has no command 'nope'\nhint: it has clean, remove"),
         ("man undo now", "session-warden undo has no command 'now'"),
         ("man help", "session-warden has no command 'help'"),
         ("man --dir pages undo", "--dir"),

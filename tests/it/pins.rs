@@ -146,7 +146,7 @@ fn an_ambiguous_id_pins_nothing_and_names_candidates() {
 
 #[test]
 fn an_id_that_nothing_maps_is_pinned_with_a_warning() {
-    let (env, mut ids) = home();
+    let (env, ids) = home();
     let ran = env.run("pin later team/later codex-cli/new */any new-cli/x");
     ran.exits(0).says(&[
         "warning: no mapping has \"later\" now; chat \"later\" of any model is pinned",
@@ -162,7 +162,6 @@ fn an_id_that_nothing_maps_is_pinned_with_a_warning() {
 
     // Once it has a mapping, that is kept: under any model, or under its own only.
     let mut newer = map(&ids);
-    ids.iter_mut().for_each(|id| *id = id.to_uppercase());
     for (model, chat) in [("claude-cli", "later"), ("codex-cli", "new"), ("claude-cli", "new")] {
         newer[model][chat] = ids[1].as_str().into();
     }
@@ -322,8 +321,9 @@ fn a_broken_file_is_an_error_that_names_it_and_nothing_is_lost() {
     assert_eq!(state(&env.json("-n"), "tax"), "pinned");
 
     fs::remove_file(file(&env)).unwrap();
-    let mode = rustix::fs::Mode::from_raw_mode(0o600);
-    rustix::fs::mknodat(rustix::fs::CWD, file(&env), rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let private = rustix::fs::Mode::from_raw_mode(0o600);
+    let fifo = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, file(&env), fifo, private, 0).unwrap();
     for line in ["-n", "pin", "pin tax"] {
         bounded(&mut env.command(line.split(' ')))
             .exits(1)
@@ -337,13 +337,14 @@ fn a_file_or_folder_that_cannot_be_used_is_an_error() {
     env.run("pin tax").exits(0);
     let state = env.home(".local/state/session-warden");
     let mut command = unprivileged(&env, "pin website");
+    let stored = fs::read(file(&env)).unwrap();
     fs::set_permissions(&state, fs::Permissions::from_mode(0o500)).unwrap();
     let ran = Ran::of(&mut command);
     fs::set_permissions(&state, fs::Permissions::from_mode(0o700)).unwrap();
     ran.exits(1).says(&["cannot write the pins in", "permission denied", "hint: "]);
-    assert_eq!(names(&env), ["claude-cli/tax"]);
+    assert_eq!(fs::read(file(&env)).unwrap(), stored);
     let mut command = unprivileged(&env, "clean");
-    fs::set_permissions(file(&env), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(file(&env), fs::Permissions::from_mode(0o0)).unwrap();
     let (ran, before) = (Ran::of(&mut command), env.map_bytes());
     fs::set_permissions(file(&env), fs::Permissions::from_mode(0o600)).unwrap();
     ran.exits(1).says(&["cannot read the pins in", "permission denied"]);

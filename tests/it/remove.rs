@@ -154,7 +154,6 @@ fn an_id_is_a_chat_a_session_or_a_prefix_that_only_one_of_them_has() {
     home.removes(&home.idle, &both);
     home.removes(&home.idle.to_uppercase(), &both);
     home.removes(&home.thread, &[("codex-cli", "website")]);
-    home.removes(&home.active[..36 - 1], &[("claude-cli", "website")]);
     // Each mapping once, whatever names it.
     home.removes(&format!("tax {} tax-return tax", home.idle), &both);
 }
@@ -181,9 +180,12 @@ fn a_running_bridge_is_asked_and_its_file_is_not_edited() {
         home.write_map();
         let bridge = StandIn::on(home.env.map_path());
         let line = "remove claude-cli/website tax --format json";
-        let run = |line: &str| match named {
-            true => home.env.run(&format!("{line} --bridge {}", bridge.url())),
-            false => auto(&home.env, bridge.port, line),
+        let run = |line: &str| {
+            if named {
+                home.env.run(&format!("{line} --bridge {}", bridge.url()))
+            } else {
+                auto(&home.env, bridge.port, line)
+            }
         };
         let dry = run(&format!("{line} -n"));
         assert_eq!(dry.exits(0).report()["summary"]["would_remove"], 2);
@@ -227,12 +229,12 @@ fn a_session_whose_process_is_idle_is_removed_with_a_warning() {
 #[test]
 fn a_map_in_legacy_form_has_its_mappings_removed_too() {
     let home = Home::new();
-    let map = format!("{{\"a\": \"{}\",\n \"b\": \"{}\"}}", home.active, home.idle);
-    home.env.map(&map);
+    let map = json!({"a": home.active, "b": home.idle});
+    home.env.map(map.to_string());
     home.env.run("remove claude-cli/a").exits(0);
     assert_eq!(home.env.map_now(), json!({"b": home.idle}));
     home.env.run("undo --bridge off").exits(0);
-    assert_eq!(home.env.map_bytes(), map.as_bytes());
+    assert_eq!(home.env.map_now(), map);
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn the_question_names_five_and_no_run_waits_for_its_answer() {
     let chats: Value = ids.iter().zip(0..).map(|(id, n)| (format!("c{n}"), json!(id))).collect();
     home.env.map(json!({ "claude-cli": chats }).to_string());
     let clean = || {
-        home.env.run("clean --missing keep").exits(0);
+        home.env.run("clean --missing keep").exits(3).says(&["no session file for all 7"]);
     };
     let line = "remove c0 c1 c2 c3 c4 c5 c6";
     let (ran, shown) = asked(&home, line, &Answer::After(&clean));
@@ -120,7 +120,7 @@ fn a_map_that_changes_while_it_asks_is_left_as_it_is() {
         home.env.map(newer.to_string());
     };
     let (ran, _) = asked(&home, "remove tax", &Answer::After(&change));
-    ran.exits(1).says(&["the map has changed since you were asked", "hint: run the same"]);
+    ran.exits(1).says(&["the map has changed since you were asked", "run the same command again"]);
     assert_eq!(home.env.map_now(), newer);
     // Other mappings may change.
     home.write_map();
