@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::doctor::{self, DoctorArgs};
 use super::hold::{self, HoldArgs};
+#[cfg(feature = "keepalive")]
 use super::keepalive::{self, KeepaliveCommand};
 use super::options::{
     AskArgs, BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, ProfileArgs, StateArgs,
@@ -87,6 +88,7 @@ pub(super) enum Command {
     )]
     Hold(Box<HoldArgs>),
     /// Keep-alive: run the jobs of the configuration that are due, and show how they stand
+    #[cfg(feature = "keepalive")]
     #[command(max_term_width = 80, subcommand, after_help = keepalive::AFTER_HELP)]
     Keep(KeepaliveCommand),
     /// Show the whole thing in a throwaway home, in a few seconds

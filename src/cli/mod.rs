@@ -3,11 +3,15 @@
 mod args;
 mod clean;
 mod doctor;
+mod feature;
 mod hold;
+#[cfg(feature = "keepalive")]
 mod keepalive;
 mod options;
 mod schedule;
+#[cfg(feature = "serve")]
 mod serve;
+#[cfg(feature = "web-ping")]
 mod set_key;
 mod shell;
 pub(crate) mod ui;
@@ -67,6 +71,7 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
         Command::Config(args) => show(&args, &settings(&args.config)?),
         Command::Clean(args) => clean::run(&args, &settings(&args.run.config)?, now, &interrupt),
         Command::Hold(args) => args.run(environment, clock),
+        #[cfg(feature = "keepalive")]
         Command::Keep(command) => command.run(environment, clock, &interrupt),
         Command::Schedule(command) => schedule::run(command, environment, now),
     }
@@ -194,6 +199,10 @@ fn warn(warnings: &[Warning], whose: &str) {
 /// Prints help, the version, or what is wrong with what was typed.
 pub fn no_run(answer: &clap::Error, environment: &Environment) -> Exit {
     ui::set_color(None, environment);
+    if let Some(failure) = feature::asked_for(answer) {
+        fail(&failure);
+        return failure.exit;
+    }
     if answer.use_stderr() {
         // What was typed is in there, and may hold anything.
         let text = answer.render().to_string();

@@ -8,7 +8,9 @@ pub mod clock;
 pub mod failure;
 pub mod heartbeat;
 pub mod ids;
+#[cfg(feature = "keepalive")]
 pub mod keepalive;
+#[cfg(feature = "openclaw")]
 pub mod openclaw;
 pub mod pattern;
 pub mod plan;

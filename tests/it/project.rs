@@ -116,6 +116,7 @@ fn every_requirement_has_a_row_that_names_tests_which_are_there() {
     }
 }
 
+#[cfg(feature = "keepalive")]
 #[test]
 fn the_readme_shows_the_real_help() {
     let help = TestEnv::new().run("--help");
