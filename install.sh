@@ -18,7 +18,8 @@ Installs session-warden, and has it run by itself if you like.
 
 usage: install.sh [OPTIONS]
 
-  --binary FILE   install this binary, instead of building one with cargo
+  --binary FILE   install this binary, instead of building one with cargo, which
+                  is built with all features
   --prefix DIR    install below DIR: DIR/bin, DIR/share [default: ~/.local]
   --systemd       have it run by a timer of your own systemd
   --cron          have it run by a line in your crontab
@@ -589,11 +590,11 @@ fi
 if [ -z "$binary" ]; then
   # Without the network, where all crates are there.
   offline=''
-  if (cd -- "$repository" && cargo tree --locked --offline --edges normal,build) >/dev/null 2>&1 </dev/null; then
+  if (cd -- "$repository" && cargo tree --locked --offline --all-features --edges normal,build) >/dev/null 2>&1 </dev/null; then
     offline=--offline
   fi
-  say "Building: cargo build --release --locked${offline:+ $offline}"
-  (cd -- "$repository" && cargo build --release --locked ${offline:+"$offline"} \
+  say "Building: cargo build --release --locked --all-features${offline:+ $offline}"
+  (cd -- "$repository" && cargo build --release --locked --all-features ${offline:+"$offline"} \
     --message-format=json-render-diagnostics) </dev/null >"$work/built" ||
     die 1 'the build failed; cargo says why above' 'nothing was changed; with --binary FILE none is needed'
   binary=$(sed -n "s/.*\"executable\":\"\\([^\"\\\\]*\\/$program\\)\".*/\\1/p" "$work/built" | tail -n 1)

@@ -43,7 +43,7 @@ report. Only mappings go: no session file is ever written, moved or deleted.";
 #[derive(Debug, Parser)]
 #[command(
     name = "session-warden",
-    version,
+    version = env!("SESSION_WARDEN_VERSION"),
     about = ABOUT,
     max_term_width = 80,
     args_conflicts_with_subcommands = true,

@@ -45,7 +45,9 @@ fn a_build_offers_what_it_has_and_nothing_else() {
 fn a_clean_does_not_mind_jobs_that_the_build_cannot_run() {
     for action in ["claude-web-ping", "openclaw-touch\"\nagents = \"all\"\nactive_within = \"1h"] {
         let env = mapped();
-        env.config(&format!("{OWN}[[keepalive]]\nid = \"b\"\nevery = \"1h\"\naction = \"{action}\"\n"));
+        env.config(&format!(
+            "{OWN}[[keepalive]]\nid = \"b\"\nevery = \"1h\"\naction = \"{action}\"\n"
+        ));
         env.run("-n").exits(0);
         assert_eq!(env.map_bytes(), both().as_bytes());
         env.run("config").exits(0);

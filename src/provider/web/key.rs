@@ -102,7 +102,6 @@ impl SessionKey {
         self.0.hash(&mut hasher);
         format!("{:016x}", hasher.finish())
     }
-
 }
 
 #[cfg(feature = "web-ping")]
