@@ -18,8 +18,8 @@ Installs session-warden, and has it run by itself if you like.
 
 usage: install.sh [OPTIONS]
 
-  --binary FILE   install this binary, instead of building one with cargo, which
-                  is built with all features
+  --binary FILE   install this binary; without it, cargo builds one, with all
+                  features
   --prefix DIR    install below DIR: DIR/bin, DIR/share [default: ~/.local]
   --systemd       have it run by a timer of your own systemd
   --cron          have it run by a line in your crontab
