@@ -18,7 +18,8 @@ Installs session-warden, and a timer for it if you want one.
 
 usage: install.sh [OPTIONS]
 
-  --binary FILE   install this binary, instead of building one with cargo
+  --binary FILE   install this binary; without it, cargo builds one, with all
+                  features
   --prefix DIR    install below DIR: DIR/bin, DIR/share [default: ~/.local]
   --systemd       run it by a timer of your own systemd
   --cron          run it by a line in your crontab
@@ -589,11 +590,11 @@ fi
 if [ -z "$binary" ]; then
   # Without the network if all crates are downloaded.
   offline=''
-  if (cd -- "$repository" && cargo tree --locked --offline --edges normal,build) >/dev/null 2>&1 </dev/null; then
+  if (cd -- "$repository" && cargo tree --locked --offline --all-features --edges normal,build) >/dev/null 2>&1 </dev/null; then
     offline=--offline
   fi
-  say "Building: cargo build --release --locked${offline:+ $offline}"
-  (cd -- "$repository" && cargo build --release --locked ${offline:+"$offline"} \
+  say "Building: cargo build --release --locked --all-features${offline:+ $offline}"
+  (cd -- "$repository" && cargo build --release --locked --all-features ${offline:+"$offline"} \
     --message-format=json-render-diagnostics) </dev/null >"$work/built" ||
     die 1 'the build failed; see the output of cargo above' 'nothing was changed; --binary FILE installs without a build'
   binary=$(sed -n "s/.*\"executable\":\"\\([^\"\\\\]*\\/$program\\)\".*/\\1/p" "$work/built" | tail -n 1)

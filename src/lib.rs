@@ -11,7 +11,9 @@ pub mod disk;
 pub mod domain;
 pub mod holds;
 pub mod journal;
+#[cfg(feature = "keepalive")]
 pub mod keepalive;
+#[cfg(feature = "openclaw")]
 pub mod openclaw;
 pub mod process;
 pub mod provider;

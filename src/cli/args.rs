@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::doctor::{self, DoctorArgs};
 use super::history::{self, HistoryArgs};
 use super::hold::{self, HoldArgs};
+#[cfg(feature = "keepalive")]
 use super::keepalive::{self, KeepaliveCommand};
 use super::list::{self, ListArgs};
 use super::options::{
@@ -63,7 +64,7 @@ restores the mapping. When in doubt, a mapping is kept.";
 #[derive(Debug, Parser)]
 #[command(
     name = "session-warden",
-    version,
+    version = env!("SESSION_WARDEN_VERSION"),
     about = ABOUT,
     max_term_width = 100,
     args_conflicts_with_subcommands = true,
@@ -117,6 +118,7 @@ pub(super) enum Command {
         override_usage = "session-warden hold <--session ID|--chat ID> [OPTIONS] -- <COMMAND>...\n       session-warden hold <start|stop|beat|list> [OPTIONS]"
     )]
     Hold(Box<HoldArgs>),
+    #[cfg(feature = "keepalive")]
     /// Run keep-alive jobs that are due
     #[command(
         max_term_width = 100,

@@ -2,20 +2,27 @@
 
 use clap::{Args, Subcommand};
 use std::io;
+#[cfg(feature = "serve")]
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::options::{ConfigArgs, FormatArgs, StateArgs};
+#[cfg(feature = "serve")]
 use super::serve::ServeArgs;
+#[cfg(feature = "web-ping")]
 use super::set_key::{self, SetKeyArgs};
 use super::ui;
-use crate::commands::keepalive::{self, Keeper, Limits, Log, Options, Serve};
+use crate::commands::feature::check_jobs;
+use crate::commands::keepalive::{self, Keeper, Limits, Options};
+#[cfg(feature = "serve")]
+use crate::commands::keepalive::{Log, Serve};
 use crate::commands::keepalive_timer::timer_notes;
 use crate::config::{DropIn, Environment, Format, Home, Layer, Settings, key_sources, pings_in};
 use crate::disk::interrupt::Interrupt;
 use crate::domain::keepalive::Cli;
 use crate::domain::{Exit, Failure, Timestamp};
 use crate::keepalive::Store;
+#[cfg(feature = "openclaw")]
 use crate::openclaw::Surroundings;
 use crate::process::{self, Processes};
 use crate::provider::PROVIDERS;
@@ -68,6 +75,7 @@ Exit codes:
   2   wrong usage or configuration, or there is no such job
   75  a pass is under way; nothing was done";
 
+#[cfg(feature = "serve")]
 const SERVE_HELP: &str = "\
 Exit codes:
   0   a signal has ended it
@@ -90,6 +98,7 @@ pub(super) enum KeepaliveCommand {
     #[command(max_term_width = 100, after_help = RUN_HELP)]
     Run(RunArgs),
     /// Run what is due again and again, and tell how it goes over HTTP: for a container
+    #[cfg(feature = "serve")]
     #[command(max_term_width = 100, after_help = SERVE_HELP)]
     Serve(ServeArgs),
     /// How each job stands: when it ran last, how that went, and when it runs next
@@ -106,6 +115,7 @@ pub(super) enum KeepaliveCommand {
     Disable(OneArgs),
     /// Store the session key of claude-web-ping: asked for without showing it, or read from standard
     /// input
+    #[cfg(feature = "web-ping")]
     #[command(max_term_width = 100, after_help = set_key::AFTER_HELP)]
     SetKey(SetKeyArgs),
 }
@@ -178,9 +188,11 @@ impl KeepaliveCommand {
         let common = match &self {
             Self::Run(args) => &args.common,
             Self::Status(args) => &args.common,
+            #[cfg(feature = "serve")]
             Self::Serve(args) => &args.common,
             Self::Check(args) => &args.common,
             Self::Enable(args) | Self::Disable(args) => &args.common,
+            #[cfg(feature = "web-ping")]
             Self::SetKey(args) => &args.common,
         };
         let settings = Settings::read(common.config.config.as_deref(), environment.clone(), false)?;
@@ -198,19 +210,26 @@ impl KeepaliveCommand {
         let mut keeping = settings.file.keeping.clone();
         // The environment of the service that this takes the place of is as good as a written job, for what
         // serves and for whoever looks after that.
-        let may_be = !matches!(&self, Self::Run(_) | Self::SetKey(_));
+        let may_be = match &self {
+            Self::Run(_) => false,
+            #[cfg(feature = "web-ping")]
+            Self::SetKey(_) => false,
+            _ => cfg!(feature = "serve"),
+        };
         let is_drop_in = may_be && keeping.jobs.is_empty() && DropIn::is_meant(environment);
         if is_drop_in {
             let drop_in = DropIn::read(environment)?;
             keeping.jobs.push(drop_in.job());
             keeping.warnings.extend(drop_in.warnings);
         }
+        check_jobs(&keeping.jobs)?;
         let keeper = Keeper {
             jobs: &keeping.jobs,
             store: Store::at(&state),
             pings: pings_in(&state),
             base: &base,
             path: environment.get("PATH"),
+            #[cfg(feature = "openclaw")]
             openclaw: Surroundings::of(|name| environment.get(name)),
             keys: key_sources(environment, &state),
             // One in another home has another login, unless it has the same folder for it.
@@ -253,6 +272,7 @@ impl KeepaliveCommand {
                 }
                 Ok(exit)
             }
+            #[cfg(feature = "serve")]
             Self::Serve(args) => {
                 let listen = args.listen(environment, is_drop_in)?;
                 // It is written to by a thread.
@@ -261,12 +281,14 @@ impl KeepaliveCommand {
             }
             Self::Enable(args) => keepalive::enable(&keeper, &args.id),
             Self::Disable(args) => keepalive::disable(&keeper, &args.id),
+            #[cfg(feature = "web-ping")]
             Self::SetKey(args) => args.run(&keeper, &mut out),
         }
     }
 }
 
 /// Serves, and says where.
+#[cfg(feature = "serve")]
 fn serve(
     keeper: &Keeper<'_>,
     listen: Vec<SocketAddr>,

@@ -4,8 +4,10 @@ mod args;
 mod clean;
 mod confirm;
 mod doctor;
+mod feature;
 mod history;
 mod hold;
+#[cfg(feature = "keepalive")]
 mod keepalive;
 mod list;
 mod options;
@@ -14,7 +16,9 @@ mod pin;
 mod profiles;
 mod remove;
 mod schedule;
+#[cfg(feature = "serve")]
 mod serve;
+#[cfg(feature = "web-ping")]
 mod set_key;
 mod shell;
 mod short_help;
@@ -94,6 +98,7 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
         Command::Config(args) => show(&args, &settings(&args.config)?),
         Command::Clean(args) => clean::run(&args, &settings(&args.run.config)?, now, &interrupt),
         Command::Hold(args) => args.run(environment, clock),
+        #[cfg(feature = "keepalive")]
         Command::Keepalive(command) => command.run(environment, clock, &interrupt),
         Command::Schedule(command) => schedule::run(command, environment, now),
     }
@@ -153,6 +158,11 @@ fn warn(warnings: &[Warning], whose: &str) {
 /// Prints help, the version, or what is wrong with what was typed.
 pub fn no_run(answer: &clap::Error, environment: &Environment) -> Exit {
     ui::set_up(None, environment);
+    if let Some(failure) = feature::asked_for(answer) {
+        fail(&failure);
+        return failure.exit;
+    }
+
     // A command that was typed without its subcommand: its help says what is missing.
     if answer.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         let _ = answer.print();

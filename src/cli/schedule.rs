@@ -51,6 +51,7 @@ pub(super) struct InstallArgs {
     dry_run: bool,
 
     /// Install a timer for the keep-alive jobs, not for clean
+    #[cfg(feature = "keepalive")]
     #[arg(long)]
     keepalive: bool,
 
@@ -201,7 +202,10 @@ pub(super) fn run(
 
 impl InstallArgs {
     fn wish(self) -> Result<schedule::Wish, Failure> {
+        #[cfg(feature = "keepalive")]
         let keep = self.keepalive;
+        #[cfg(not(feature = "keepalive"))]
+        let keep = false;
         if let Some(other) = self.typed.options.iter().find(|word| keep && !is_of_keep(word)) {
             let word = other.to_string_lossy();
             let name = word.split('=').next().unwrap_or_default();

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::config::{Color, Environment};
 use crate::domain::Failure;
+#[cfg(feature = "keepalive")]
 use crate::provider::web::SessionKey;
 use crate::report::Look;
 use crate::report::escape::escape;
@@ -93,5 +94,7 @@ fn line(label: &str, style: Style, text: &str) {
 
 /// Returns the text as a terminal may have it, without a key that was typed where none belongs.
 pub(super) fn shown(text: &str) -> String {
-    escape(&SessionKey::hidden_in(text))
+    #[cfg(feature = "keepalive")]
+    let text = &SessionKey::hidden_in(text);
+    escape(text)
 }

@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::feature::check_jobs;
 use super::job::{own_program, seen, variables};
 use super::schedule::{Wish, usage};
 use super::status::all_installed;
 use crate::config::{Environment, state_dir_in};
 use crate::domain::Failure;
 use crate::domain::keepalive::{job, pace};
+#[cfg(feature = "openclaw")]
 use crate::openclaw;
 use crate::schedule::{Installed, Job, Method, When, Work, handed_on};
 
@@ -34,6 +36,7 @@ pub(super) fn keepalive_timer(
         let hint = "a job begins with [[keepalive]] in the configuration";
         return Err(usage("no job is configured, so there is nothing to run").hint(hint));
     }
+    check_jobs(jobs)?;
     let when = match &wish.when {
         Some(when) if is_too_often(when) => {
             return Err(usage("keep-alive runs once a minute at most; a right one is --every 1m"));
@@ -50,6 +53,7 @@ pub(super) fn keepalive_timer(
     variables.retain(|(name, _)| !OF_CLEANS.contains(&name.as_str()));
     variables.push(("PATH".to_owned(), path(user.as_ref().map(|user| &*user.home), &sees)?));
     // Where OpenClaw is, and where its gateway says that it runs.
+    #[cfg(feature = "openclaw")]
     if jobs.iter().any(|job| matches!(job.action, job::Action::OpenclawTouch(_))) {
         for name in openclaw::VARIABLES {
             let Some(value) = environment.get(name).filter(|_| user.is_none()) else { continue };

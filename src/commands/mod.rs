@@ -6,11 +6,14 @@ pub mod completions;
 pub mod config;
 pub mod demo;
 pub mod doctor;
+pub mod feature;
 mod held;
 pub mod history;
 pub mod hold;
 mod job;
+#[cfg(feature = "keepalive")]
 pub mod keepalive;
+#[cfg(feature = "keepalive")]
 pub mod keepalive_timer;
 pub mod list;
 pub mod man;

@@ -77,7 +77,9 @@ pub(super) fn file_name(command: &Command) -> String {
 /// The page of that command of that program; both are [`built`].
 pub(super) fn roff(command: &Command, root: &Command) -> String {
     let mut page = Roff::new();
-    let version = format!("{} {}", root.get_name(), root.get_version().unwrap_or_default());
+    // Without the commit: a page is about the version.
+    let version = root.get_version().and_then(|version| version.split(' ').next());
+    let version = format!("{} {}", root.get_name(), version.unwrap_or_default());
     // An empty date, which roff's own writer would leave out.
     page.control("TH", [&name(command).to_uppercase(), SECTION, "\"\"", &version, "User Commands"]);
     // No hyphen is added to names of options and files, and no gaps are stretched between them.

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::job::{check_name, job, prepare};
+#[cfg(feature = "keepalive")]
 use super::keepalive_timer::keepalive_timer;
 use super::status::all_installed;
 use crate::config::{Environment, Layer};
@@ -80,7 +81,10 @@ pub fn install(
         return Err(Failure::new("only root can install units of the system")
             .hint("run it with sudo; schedule print shows what would be installed"));
     }
+    #[cfg(feature = "keepalive")]
     let make = if wish.keep { keepalive_timer } else { job };
+    #[cfg(not(feature = "keepalive"))]
+    let make = job;
     let job = make(wish, method, environment, sudo)?;
     if matches!(method, Method::SystemdUser | Method::SystemdSystem) {
         Systemd::check(&job)?;

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
 
+#[cfg(feature = "openclaw")]
 use crate::openclaw;
 use crate::provider::{PROVIDERS, Provider};
 
@@ -58,7 +59,9 @@ impl Environment {
     /// An environment whose variables `value` tells.
     pub fn from(value: impl Fn(&str) -> Option<OsString>) -> Self {
         let own = PROVIDERS.iter().flat_map(Provider::variables);
-        let names = FOR_TIMERS.into_iter().chain(OF_ONE_RUN).chain(own).chain(openclaw::VARIABLES);
+        let names = FOR_TIMERS.into_iter().chain(OF_ONE_RUN).chain(own);
+        #[cfg(feature = "openclaw")]
+        let names = names.chain(openclaw::VARIABLES);
         let set = names.filter_map(|name| Some((name, value(name)?)));
         Self(set.filter(|(_, value)| !value.is_empty()).collect())
     }

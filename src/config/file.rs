@@ -8,6 +8,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use toml::de::DeValue;
 
+#[cfg(feature = "keepalive")]
 use super::keepalive::{Keeping, keeping};
 use super::layer::{Bridge, Color, Idle, Layer, Place};
 use super::reader::{Section, Source, Wrong, boolean, number, text, texts};
@@ -36,6 +37,7 @@ pub struct ConfigFile {
     /// The profiles, in the order of the file.
     pub profiles: Vec<(String, Layer)>,
     /// The jobs of keep-alive.
+    #[cfg(feature = "keepalive")]
     pub keeping: Keeping,
 }
 
@@ -195,9 +197,20 @@ fn parse(path: &Path, text: &str, home: Option<&Path>) -> Result<ConfigFile, Fai
         section.end()?;
         profiles.push((name.unwrap_or_default(), layer));
     }
+    #[cfg(feature = "keepalive")]
     let keeping = keeping(&mut document, &paths)?;
+    // Jobs are of no concern to what this build can do.
+    #[cfg(not(feature = "keepalive"))]
+    document.sections("keepalive")?;
     document.end()?;
-    Ok(ConfigFile { path: Some(path.to_owned()), exists: true, clean, profiles, keeping })
+    Ok(ConfigFile {
+        path: Some(path.to_owned()),
+        exists: true,
+        clean,
+        profiles,
+        #[cfg(feature = "keepalive")]
+        keeping,
+    })
 }
 
 /// What may stand in `[clean]` and in a profile alike.

@@ -1,14 +1,17 @@
 //! What a run goes by: flags, a profile, the environment, the configuration file and defaults, turned
 //! into one typed value.
 
+#[cfg(feature = "keepalive")]
 mod drop_in;
 mod environment;
 mod file;
+#[cfg(feature = "keepalive")]
 mod keepalive;
 mod layer;
 mod reader;
 mod resolve;
 mod said;
+#[cfg(feature = "keepalive")]
 mod touch;
 
 use std::os::unix::fs::MetadataExt;
@@ -17,12 +20,15 @@ use std::path::{Path, PathBuf};
 use crate::bridge::Choice;
 use crate::domain::{Clock, Failure, Missing, Patterns, Thresholds};
 use crate::process;
+#[cfg(feature = "keepalive")]
 use crate::provider::web::{KeySources, Variable};
 use crate::provider::{Base, Ignored, PROVIDERS, Provider};
 
+#[cfg(feature = "keepalive")]
 pub use drop_in::DropIn;
 pub use environment::Environment;
 pub use file::ConfigFile;
+#[cfg(feature = "keepalive")]
 pub use keepalive::Keeping;
 pub use layer::{Bridge, Color, Idle, Layer, Origin, Place};
 pub use resolve::{Settings, Shown};
@@ -197,6 +203,7 @@ pub fn session_key_in(state_dir: &Path) -> PathBuf {
 }
 
 /// Where that key may come from, in this environment.
+#[cfg(feature = "keepalive")]
 pub fn key_sources(environment: &Environment, state_dir: &Path) -> KeySources {
     KeySources {
         credentials: environment.get("CREDENTIALS_DIRECTORY").map(PathBuf::from),

@@ -5,8 +5,8 @@ use toml::de::DeValue;
 use super::keepalive::duration;
 use super::reader::{Section, Wrong, boolean, text, texts};
 use crate::domain::Failure;
+use crate::domain::keepalive::job::is_agent_id;
 use crate::domain::keepalive::{Agents, Touch, Which};
-use crate::domain::openclaw::settings::is_id;
 
 /// What the action is called.
 pub(super) const NAME: &str = "openclaw-touch";
@@ -79,7 +79,7 @@ fn several(
 
 /// An agent's id becomes a folder's name, so it must be one as OpenClaw makes them.
 fn agent(id: &str) -> Result<(), String> {
-    if !is_id(id) {
+    if !is_agent_id(id) {
         return Err("no agent's id, which has letters, digits, - and _".to_owned());
     }
     if id == "all" {

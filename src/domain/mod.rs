@@ -8,8 +8,10 @@ pub mod clock;
 pub mod failure;
 pub mod heartbeat;
 pub mod ids;
+#[cfg(feature = "keepalive")]
 pub mod keepalive;
 pub mod naming;
+#[cfg(feature = "openclaw")]
 pub mod openclaw;
 pub mod pattern;
 pub mod plan;

@@ -5,9 +5,6 @@ use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, getpid, kill_process, waitid,
 };
 use signal_hook::consts::signal as number;
-use signal_hook::iterator::SignalsInfo;
-use signal_hook::iterator::exfiltrator::WithOrigin;
-use signal_hook::low_level::siginfo::{Cause, Origin};
 use std::cell::Cell;
 use std::fs::File;
 use std::io;
@@ -20,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use super::own::{ignored_signals, is_parent_one_of_ours};
 use super::running::is_stopped;
+use super::signals::{Ear, Heard};
 
 /// What is handed on. SIGKILL and SIGSTOP cannot be, the others are about this process alone, and those
 /// without a name cannot be sent.
@@ -97,7 +95,7 @@ pub struct NotStarted {
 
 #[derive(Debug)]
 enum Happening {
-    Signal(Origin),
+    Signal(Heard),
     Stopped(Option<i32>),
     Ended(u8),
 }
@@ -128,17 +126,15 @@ impl Child {
     /// Where it cannot be started.
     pub fn start(command: &mut Command) -> Result<Self, NotStarted> {
         let (sender, happenings) = channel();
-        // One that is ignored, as under `nohup`, must stay so for the command as well. But without an
-        // ear for its end, whoever has started us with that ignored could not be told how it ended.
+        // One that is ignored, as under `nohup`, must stay so for the command as well.
         let ignored = ignored_signals();
         let heard = HANDED_ON.into_iter().filter(|signal| !ignored.contains(signal));
-        let mut signals = SignalsInfo::<WithOrigin>::new(heard.chain([number::SIGCHLD]))?;
+        let mut ear = Ear::open(heard)?;
         let to = sender.clone();
         // Both threads before the command, which could not be taken back.
         thread::Builder::new().spawn(move || {
-            let heard = signals.forever().filter(|origin| origin.signal != number::SIGCHLD);
-            for origin in heard {
-                if to.send(Happening::Signal(origin)).is_err() {
+            while let Some(heard) = ear.next() {
+                if to.send(Happening::Signal(heard)).is_err() {
                     break;
                 }
             }
@@ -180,7 +176,7 @@ impl Child {
             None => self.happenings.recv().ok(),
         };
         match happening {
-            Some(Happening::Signal(origin)) => self.hand_on(&origin),
+            Some(Happening::Signal(heard)) => self.hand_on(heard),
             Some(Happening::Stopped(signal)) => self.stop_like_it(signal),
             Some(Happening::Ended(code)) => return Some(code),
             // Nobody is left to tell how it went.
@@ -190,16 +186,16 @@ impl Child {
     }
 
     /// Hands a signal on, but for what the command has had already.
-    fn hand_on(&self, origin: &Origin) {
-        let signal = origin.signal;
+    fn hand_on(&self, heard: Heard) {
+        let signal = heard.signal;
         // Such as that a file of ours has become too large.
-        if origin.process.is_some_and(|sender| sender.pid == getpid().as_raw_nonzero().get()) {
+        if heard.sender == Some(getpid().as_raw_nonzero().get()) {
             return;
         }
         if STOPS_JOBS.contains(&signal) {
             // What was sent to the whole job has stopped it. Heard of only now, it would stop it again.
             let is_late = self.stale_until.get().is_some_and(|end| Instant::now() < end);
-            if is_late && is_from_our_group(origin) {
+            if is_late && is_from_our_group(heard) {
                 return;
             }
             if is_stopped(self.id).unwrap_or(false) {
@@ -216,9 +212,7 @@ impl Child {
         }
         // Of a terminal that hangs up, its session's leader alone is told.
         let is_ours_alone = signal == number::SIGHUP && is_leader_of_a_session();
-        let is_known = matches!(origin.cause, Cause::Kernel)
-            && OF_TERMINALS.contains(&signal)
-            && !is_ours_alone;
+        let is_known = heard.is_of_kernel && OF_TERMINALS.contains(&signal) && !is_ours_alone;
         if !is_known && let Some(signal) = Signal::from_named_raw(signal) {
             // It may have ended; until we end, nobody else gets its id.
             let _ = kill_process(self.pid, signal);
@@ -262,9 +256,9 @@ impl Child {
 }
 
 /// Whether the terminal or a process of our own group has sent that.
-fn is_from_our_group(origin: &Origin) -> bool {
-    let Some(sender) = origin.process else { return true };
-    let group = nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(sender.pid)));
+fn is_from_our_group(heard: Heard) -> bool {
+    let Some(sender) = heard.sender else { return true };
+    let group = nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(sender)));
     group.is_ok_and(|group| group == nix::unistd::getpgrp())
 }
 

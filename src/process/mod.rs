@@ -6,6 +6,7 @@ mod listening;
 mod own;
 mod program;
 mod running;
+mod signals;
 
 pub use bounded::{Ended, run_bounded};
 pub use child::{Child, NotStarted, become_command, own_program};

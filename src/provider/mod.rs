@@ -2,6 +2,7 @@
 //!
 //! A provider is one file and one entry in [`PROVIDERS`]; adding a CLI touches nothing else.
 
+#[cfg(feature = "keepalive")]
 mod answer;
 mod by_two;
 mod carrier;
@@ -9,9 +10,11 @@ mod claude;
 mod codex;
 mod compressed;
 pub mod conversation;
+#[cfg(feature = "keepalive")]
 mod credentials;
 mod doubt;
 mod evidence;
+#[cfg(feature = "keepalive")]
 mod expiry;
 mod gemini;
 pub mod header;
@@ -26,14 +29,19 @@ mod observe;
 mod own_folder;
 mod process_records;
 pub mod records;
+#[cfg(feature = "keepalive")]
 mod resets;
 mod retention;
+#[cfg(feature = "keepalive")]
 mod scrub;
 mod session_index;
+#[cfg(feature = "keepalive")]
 mod token;
+#[cfg(feature = "keepalive")]
 mod turn;
 mod vibe;
 mod walk;
+#[cfg(feature = "keepalive")]
 pub mod web;
 mod work;
 mod working_folder;
@@ -44,10 +52,12 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::IdKind;
 
+#[cfg(feature = "keepalive")]
 pub use answer::{Answer, judge};
 use carrier::{Carrier, Root, Shows, Special};
 pub use conversation::About;
 pub use evidence::EvidenceCollector;
+#[cfg(feature = "keepalive")]
 pub use expiry::{Expiry, credential_hash, expiry, file_of};
 pub use look_into::{Looked, look_into};
 use memory::Memory;
@@ -55,6 +65,7 @@ pub use observe::{Memories, Owners, observe, unmapped};
 use records::Records;
 pub use retention::{Kept, Retention};
 pub use session_index::{SessionIdx, SessionIndex};
+#[cfg(feature = "keepalive")]
 pub use turn::{is_at_work, turn};
 use work::Signs;
 pub use work::{Ignored, Work, work};

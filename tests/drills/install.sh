@@ -663,11 +663,11 @@ END
   extra=(BUILT="$box/built in/session-warden")
   warden --no-schedule
   check 'it builds, offline where the crates are there' all 'exits 0' 'everything 1' \
-    'called "cargo build --release --locked --offline --message-format=json-render-diagnostics, in $source"'
+    'called "cargo build --release --locked --all-features --offline --message-format=json-render-diagnostics, in $source"'
   fresh
   extra+=(NO_CRATES=1)
   warden --no-schedule
-  check 'and else with the network' all 'exits 0' 'everything 1' 'called "cargo build --release --locked --message-format=json-render-diagnostics, in $source"'
+  check 'and else with the network' all 'exits 0' 'everything 1' 'called "cargo build --release --locked --all-features --message-format=json-render-diagnostics, in $source"'
   fresh
   keep
   extra+=(NO_BUILD=1)

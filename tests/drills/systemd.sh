@@ -152,7 +152,7 @@ install_binary() {
     local target
     target=$(rustc --version --verbose | sed -n 's/^host: //p')
     (cd "$project" && RUSTFLAGS='-C target-feature=+crt-static' CARGO_TARGET_DIR="$folder/static" \
-      cargo build --quiet --locked --target "$target")
+      cargo build --quiet --locked --all-features --target "$target")
     box_put "$folder/static/$target/debug/session-warden" /usr/local/bin/session-warden 755
     box_run session-warden --version
   fi

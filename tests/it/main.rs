@@ -26,6 +26,7 @@ mod docs;
 mod doctor;
 mod doubt;
 mod env;
+mod features;
 mod fidelity;
 mod fidelity_properties;
 mod fuzz_seeds;
@@ -38,6 +39,7 @@ mod hold_clean;
 mod hold_hooks;
 mod in_use;
 mod invented_layouts;
+#[cfg(feature = "keepalive")]
 mod keepalive_jobs;
 mod killed;
 mod last_look;
@@ -49,6 +51,7 @@ mod map_reading;
 mod map_size;
 mod map_writing;
 mod metrics;
+#[cfg(feature = "openclaw")]
 mod openclaw;
 mod output;
 mod packaging;
@@ -67,6 +70,7 @@ mod schedule;
 mod schedule_cron;
 mod second_look;
 mod second_look_properties;
+#[cfg(feature = "serve")]
 mod serve;
 mod stand_in;
 mod terminal;
@@ -75,5 +79,6 @@ mod undo;
 mod undo_asks;
 mod usage;
 mod vibe;
+#[cfg(feature = "web-ping")]
 mod web_ping;
 mod words;

@@ -116,6 +116,7 @@ fn every_requirement_has_a_row_that_names_tests_which_are_there() {
     }
 }
 
+#[cfg(feature = "keepalive")]
 #[test]
 fn help_and_version_go_to_standard_output() {
     let env = TestEnv::new();

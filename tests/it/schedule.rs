@@ -2,6 +2,7 @@
 
 mod honest;
 mod install;
+#[cfg(feature = "keepalive")]
 mod keepalive;
 mod launchd;
 mod refused;

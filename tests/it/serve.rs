@@ -261,6 +261,7 @@ fn what_makes_no_sense_is_refused() {
     bounded(&mut command(&none, "serve")).exits(2).says(&["no job is configured", "[[keepalive]]"]);
 }
 
+#[cfg(feature = "web-ping")]
 #[test]
 fn the_environment_of_the_service_it_takes_the_place_of_is_a_job() {
     // Silent always, so that nobody is asked.
@@ -306,6 +307,7 @@ fn the_environment_of_the_service_it_takes_the_place_of_is_a_job() {
     assert_eq!(server.json("/status").1["jobs"][0]["id"], "own");
 }
 
+#[cfg(feature = "web-ping")]
 #[test]
 fn the_job_of_the_environment_is_looked_after_like_any_other() {
     let env = TestEnv::new();

@@ -236,8 +236,36 @@ fn help_and_version_are_no_errors() {
         assert!(ran.code == 0 && ran.err.is_empty() && !ran.out.is_empty(), "{ran:?}");
         assert!(ran.out.lines().all(|line| line.chars().count() <= 100), "{}", ran.out);
     }
-    assert_eq!(env.run("--version").out, format!("session-warden {}\n", env!("CARGO_PKG_VERSION")));
     assert_eq!(env.map_bytes(), both().as_bytes());
+}
+
+/// The version, and the commit with its date where the build knows it: `0.1.0 (1a2b3c4d5 2026-11-28)`.
+#[test]
+fn the_version_shows_the_commit_and_its_date() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let git = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("git");
+        let output = command.arg("-C").arg(root).args(arguments).output();
+        output.is_ok_and(|output| output.status.success() && output.stdout == b"\n")
+    };
+    for line in ["--version", "-V"] {
+        let out = TestEnv::new().run(line).out;
+        let version = concat!("session-warden ", env!("CARGO_PKG_VERSION"));
+        let rest = out.strip_prefix(version).and_then(|rest| rest.strip_suffix('\n')).unwrap();
+        // The commit itself may be a newer one by now.
+        if git(&["rev-parse", "--show-prefix"]) {
+            assert_ne!(rest, "", "it is built from a clone");
+        }
+        if rest.is_empty() {
+            continue;
+        }
+        let commit = rest.strip_prefix(" (").and_then(|rest| rest.strip_suffix(')')).unwrap();
+        let (commit, date) = commit.split_once(' ').unwrap_or((commit, "2026-11-28"));
+        assert!(commit.len() == 9 && commit.bytes().all(|b| b.is_ascii_hexdigit()), "{out}");
+        let digits: String =
+            date.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        assert_eq!(digits, "0000-00-00", "{out}");
+    }
 }
 
 #[test]

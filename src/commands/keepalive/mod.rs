@@ -1,11 +1,17 @@
 //! `keepalive`: keep-alive. What is due is computed from what is remembered, done, and written down.
 
 mod action;
+#[cfg(not(all(feature = "openclaw", feature = "web-ping")))]
+mod lacking;
 mod pass;
+#[cfg(feature = "serve")]
 mod serve;
+#[cfg(feature = "web-ping")]
 mod set_key;
 mod status;
+#[cfg(feature = "openclaw")]
 mod touch;
+#[cfg(feature = "web-ping")]
 mod web;
 
 use std::ffi::OsString;
@@ -16,12 +22,21 @@ use crate::disk::interrupt::Interrupt;
 use crate::domain::keepalive::{Cli, Job, JobState};
 use crate::domain::{Exit, Failure, Timestamp};
 use crate::keepalive::Store;
+#[cfg(feature = "openclaw")]
 use crate::openclaw::Surroundings;
 use crate::process::Processes;
-use crate::provider::web::{self as page, KeySources};
+use crate::provider::web::KeySources;
+#[cfg(feature = "web-ping")]
+use crate::provider::web::Limits as PageLimits;
+#[cfg(not(feature = "openclaw"))]
+use lacking::touch;
+#[cfg(not(feature = "web-ping"))]
+use lacking::web;
 
 pub use pass::{Options, run};
+#[cfg(feature = "serve")]
 pub use serve::{Log, Serve, serve};
+#[cfg(feature = "web-ping")]
 pub use set_key::{key_file, set_key};
 pub use status::{check, status};
 
@@ -40,7 +55,8 @@ pub struct Limits {
     /// A renewed login is written within this time.
     pub written: Duration,
     /// The calls of a message on Claude's web page.
-    pub web: page::Limits,
+    #[cfg(feature = "web-ping")]
+    pub web: PageLimits,
 }
 
 impl Default for Limits {
@@ -51,7 +67,8 @@ impl Default for Limits {
             command: Duration::from_secs(600),
             telling: Duration::from_secs(60),
             written: Duration::from_secs(5),
-            web: page::Limits::default(),
+            #[cfg(feature = "web-ping")]
+            web: PageLimits::default(),
         }
     }
 }
@@ -69,6 +86,7 @@ pub struct Keeper<'a> {
     /// Where the CLIs' programs are looked for.
     pub path: Option<OsString>,
     /// What says where OpenClaw is.
+    #[cfg(feature = "openclaw")]
     pub openclaw: Surroundings,
     /// Where the key to Claude's web page may come from.
     pub keys: KeySources,

@@ -55,6 +55,7 @@ pub(super) struct Row<'a> {
     /// Why it is disabled.
     pub(super) disabled: Option<String>,
     /// The end of its silence, where it is silent now.
+    #[cfg(feature = "serve")]
     pub(super) silent_until: Option<Timestamp>,
 }
 
@@ -78,8 +79,14 @@ impl<'a> Row<'a> {
             Due::Disabled { .. } => None,
         };
         let disabled = state.disabled_why(job);
-        let silent_until = job.silent_until(now);
-        Self { job, state, next, disabled, silent_until }
+        Self {
+            job,
+            state,
+            next,
+            disabled,
+            #[cfg(feature = "serve")]
+            silent_until: job.silent_until(now),
+        }
     }
 }
 

@@ -43,6 +43,12 @@ pub enum Agents {
     These(Vec<String>),
 }
 
+/// Returns true if an agent of OpenClaw can have this id: it is the name of a folder.
+pub fn is_agent_id(id: &str) -> bool {
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
+    !id.is_empty() && id.len() <= 64 && !id.starts_with(['-', '_']) && id.chars().all(fits)
+}
+
 /// Which sessions of OpenClaw are touched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Which {
@@ -103,6 +109,15 @@ impl Action {
             Self::Refresh(_) => "refresh",
             Self::OpenclawTouch(_) => "openclaw-touch",
             Self::ClaudeWebPing(_) => "claude-web-ping",
+        }
+    }
+
+    /// Returns the feature that a build needs for it, besides keep-alive itself.
+    pub fn feature(&self) -> Option<&'static str> {
+        match self {
+            Self::Command { .. } | Self::CliPing(_) | Self::Refresh(_) => None,
+            Self::OpenclawTouch(_) => Some("openclaw"),
+            Self::ClaudeWebPing(_) => Some("web-ping"),
         }
     }
 

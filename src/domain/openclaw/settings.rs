@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::domain::keepalive::job::is_agent_id;
+
 /// What makes a session stale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stale {
@@ -53,7 +55,7 @@ impl Settings {
         Ok(Self {
             store: store.filter(|store| !store.is_empty()).map(str::to_owned),
             // Others are no folder's name, and may lead elsewhere.
-            agents: ids.map(|id| id.trim().to_lowercase()).filter(|id| is_id(id)).collect(),
+            agents: ids.map(|id| id.trim().to_lowercase()).filter(|id| is_agent_id(id)).collect(),
             session,
         })
     }
@@ -122,9 +124,4 @@ fn includes(value: &Value) -> bool {
         Value::Array(values) => values.iter().any(includes),
         _ => false,
     }
-}
-/// Whether an agent may be called so: it is the name of a folder.
-pub fn is_id(id: &str) -> bool {
-    let fits = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
-    !id.is_empty() && id.len() <= 64 && !id.starts_with(['-', '_']) && id.chars().all(fits)
 }

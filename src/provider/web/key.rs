@@ -10,10 +10,13 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "web-ping")]
 use super::spelling::{bare, letters, unnumbered};
 use crate::disk::words;
 use crate::process;
-use crate::provider::scrub::{HIDDEN, scrub};
+use crate::provider::scrub::HIDDEN;
+#[cfg(feature = "web-ping")]
+use crate::provider::scrub::scrub;
 
 /// The name of a service's credential that holds the key (`LoadCredential=` of systemd).
 const CREDENTIAL: &str = "session-key";
@@ -25,6 +28,7 @@ const LONGEST: usize = 4096;
 const BEGINNING: &str = "sk-ant-sid";
 
 /// As many characters in a row tell something of a key.
+#[cfg(feature = "web-ping")]
 const TELLING: usize = 8;
 
 /// The value of the page's cookie `sessionKey`. It is shown to nobody but the page.
@@ -98,7 +102,10 @@ impl SessionKey {
         self.0.hash(&mut hasher);
         format!("{:016x}", hasher.finish())
     }
+}
 
+#[cfg(feature = "web-ping")]
+impl SessionKey {
     /// The header by which the page knows its user.
     pub(super) fn cookie(&self) -> String {
         format!("sessionKey={}", self.0)
@@ -284,7 +291,9 @@ mod tests {
             assert!(why.contains(says) && !why.contains("sk-ant"), "{text:?}: {why}");
         }
         let key = SessionKey::parse(&format!("  {KEY}\r\n")).unwrap();
-        assert_eq!((key.cookie(), key.looks_right()), (format!("sessionKey={KEY}"), true));
+        #[cfg(feature = "web-ping")]
+        assert_eq!(key.cookie(), format!("sessionKey={KEY}"));
+        assert!(key.looks_right());
         assert!(!SessionKey::parse("sk-ant-api03-x").unwrap().looks_right());
     }
 
@@ -310,6 +319,7 @@ mod tests {
         assert!(!format!("{sources:?}").contains("AbCd"), "{sources:?}");
     }
 
+    #[cfg(feature = "web-ping")]
     #[test]
     fn nothing_of_the_key_is_left_in_what_is_shown() {
         let key = SessionKey::parse(KEY).unwrap();
@@ -337,6 +347,7 @@ mod tests {
         assert_eq!(key.scrub("Overloaded, try again"), "Overloaded, try again");
     }
 
+    #[cfg(feature = "web-ping")]
     #[test]
     fn a_key_is_not_shown_however_it_is_spelt() {
         let key = SessionKey::parse(KEY).unwrap();

@@ -6,6 +6,7 @@ use session_warden::disk::interrupt::Interrupt;
 use session_warden::domain::keepalive::{Action, Cli, Job, When, Zone};
 use session_warden::domain::{Exit, Timestamp};
 use session_warden::keepalive::Store;
+#[cfg(feature = "openclaw")]
 use session_warden::openclaw::Surroundings;
 use session_warden::process::Processes;
 use session_warden::provider::web::KeySources;
@@ -240,6 +241,7 @@ fn what_hangs_is_asked_to_end_and_then_made_to() {
         pings: env.path("state/keepalive"),
         base: &base,
         path: None,
+        #[cfg(feature = "openclaw")]
         openclaw: Surroundings::default(),
         keys: KeySources::default(),
         processes: &processes,
@@ -311,6 +313,7 @@ fn a_turn_that_hangs_is_asked_to_end_and_has_failed() {
             pings: env.path("state/keepalive"),
             base: &base,
             path: Some(path.into()),
+            #[cfg(feature = "openclaw")]
             openclaw: Surroundings::default(),
             keys: KeySources::default(),
             processes: &|| Processes::of_users(&[]),

@@ -36,6 +36,7 @@ fn a_timer_is_told_to_run_a_pass_and_where_the_clis_lie() {
     }
 }
 
+#[cfg(feature = "openclaw")]
 #[test]
 fn where_openclaw_is_goes_with_it_and_no_further() {
     let touch = "[[keepalive]]\nid = \"o\"\naction = \"openclaw-touch\"\nagents = \"all\"\n\

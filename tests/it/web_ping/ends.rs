@@ -153,6 +153,7 @@ fn what_is_refused_while_tidying_up_is_asked_no_further() {
     assert_eq!(left(&env).len(), 1);
 }
 
+#[cfg(feature = "serve")]
 #[test]
 fn who_serves_and_is_ended_in_a_ping_leaves_no_conversation() {
     for signal in [Signal::TERM, Signal::INT] {

@@ -5,6 +5,7 @@ use session_warden::disk::interrupt::Interrupt;
 use session_warden::domain::keepalive::{Action, Cli, Job, WebPing, When, Zone};
 use session_warden::domain::{Exit, Timestamp};
 use session_warden::keepalive::Store;
+#[cfg(feature = "openclaw")]
 use session_warden::openclaw::Surroundings;
 use session_warden::process::Processes;
 use session_warden::provider::web::{self, KeySources};
@@ -45,6 +46,7 @@ fn pass(env: &TestEnv, page: &Page) -> (Exit, String) {
         pings: env.path("pings"),
         base: &base,
         path: None,
+        #[cfg(feature = "openclaw")]
         openclaw: Surroundings::default(),
         keys: KeySources::default(),
         processes: &processes,

@@ -1,0 +1,40 @@
+//! The features of a build, and what a user sees who asks for one that it lacks.
+
+#[cfg(feature = "keepalive")]
+use crate::domain::keepalive::Job;
+use crate::domain::{Exit, Failure};
+
+/// The features that commands and jobs need, and whether this build has them.
+const FEATURES: [(&str, bool); 4] = [
+    ("keepalive", cfg!(feature = "keepalive")),
+    ("serve", cfg!(feature = "serve")),
+    ("web-ping", cfg!(feature = "web-ping")),
+    ("openclaw", cfg!(feature = "openclaw")),
+];
+
+/// Returns true if this build lacks that feature.
+pub fn is_lacking(feature: &str) -> bool {
+    FEATURES.contains(&(feature, false))
+}
+
+/// The failure of what needs a feature that this build lacks.
+pub fn lacking(feature: &str, what: &str) -> Failure {
+    let message = format!("this build lacks the feature {feature}, which {what} needs");
+    Failure { exit: Exit::Usage, ..Failure::new(message) }.hint(format!(
+        "install a package, which has all features, or build with: cargo install --path . --features {feature}"
+    ))
+}
+
+/// Checks that this build can run these jobs.
+///
+/// # Errors
+/// Exit code 2 if one needs a feature that it lacks.
+#[cfg(feature = "keepalive")]
+pub fn check_jobs(jobs: &[Job]) -> Result<(), Failure> {
+    for job in jobs {
+        if let Some(feature) = job.action.feature().filter(|feature| is_lacking(feature)) {
+            return Err(lacking(feature, &format!("the keep-alive job {}", job.id)));
+        }
+    }
+    Ok(())
+}
