@@ -51,17 +51,15 @@ fn named_run(
     runs: &[RunRemovals],
     typed: &str,
 ) -> Result<Target, Failure> {
-    let Some(id) = run_named(runs.iter().map(|run| run.run.as_str()), typed)? else {
-        return Err(removed_nothing(journal, typed)?);
-    };
-    let is_it = |run: &RunRemovals| run.run == id;
-    let Some(position) = runs.iter().position(is_it) else {
+    let id = run_named(runs.iter().map(|run| run.run.as_str()), typed)?;
+    let Some(position) = runs.iter().position(|run| Some(run.run.as_str()) == id) else {
         return Err(removed_nothing(journal, typed)?);
     };
     let run = &runs[position];
     let entries = entries_of(run, |removal| is_asked(options, &removal.removed));
     if entries.is_empty() {
         let chat = options.chat.as_deref().unwrap_or_default();
+        let id = &run.run;
         return Err(Failure::new(format!("run {id} removed no mapping of chat {chat:?}"))
             .hint(format!("session-warden history {id} lists what it removed")));
     }
