@@ -73,20 +73,20 @@ pub(super) enum Command {
     /// Is everything in place? A line for each check, with a hint
     #[command(max_term_width = 80, after_help = doctor::AFTER_HELP)]
     Doctor(DoctorArgs),
-    /// What holds now, and where each value came from
+    /// Show effective settings and where each comes from
     #[command(max_term_width = 80)]
     Config(ShowArgs),
-    /// Run a clean again and again: by systemd, cron or launchd
+    /// Install or remove a timer (systemd, cron, launchd)
     #[command(max_term_width = 80, subcommand)]
     Schedule(ScheduleCommand),
-    /// Protect a session while its work is in flight, however long nothing is written
+    /// Protect a session while a command or tool runs
     #[command(
         max_term_width = 80,
         after_help = hold::AFTER_HELP,
         override_usage = "session-warden hold <--session ID|--chat ID> [OPTIONS] -- <COMMAND>...\n       session-warden hold <start|stop|beat|list> [OPTIONS]"
     )]
     Hold(Box<HoldArgs>),
-    /// Keep-alive: run the jobs of the configuration that are due, and show how they stand
+    /// Run keep-alive jobs that are due
     #[command(max_term_width = 80, subcommand, after_help = keepalive::AFTER_HELP)]
     Keep(KeepaliveCommand),
     /// Show the whole thing in a throwaway home, in a few seconds

@@ -9,6 +9,16 @@ use crate::config::{Bridge, Color, Format, Idle, Layer, Place};
 use crate::domain::{Clock, IdleThreshold, Missing, Patterns};
 use crate::provider::PROVIDERS;
 
+/// The variables that all commands with a configuration read, for the end of their help.
+macro_rules! own_variables {
+    () => {
+        "\
+  SESSION_WARDEN_CONFIG, SESSION_WARDEN_STATE_DIR
+                      as --config and --state-dir"
+    };
+}
+pub(super) use own_variables;
+
 #[derive(Debug, Clone, Args)]
 pub(super) struct ThresholdArgs {
     /// Idle threshold in hours, fractions allowed; 1 second to 100 years [default: 2]

@@ -24,8 +24,17 @@ pub(super) const DISABLE_AFTER: u32 = 5;
 pub struct Keeping {
     /// In the order of the file.
     pub jobs: Vec<Job>,
-    /// One line for each thing that was not taken as it was written.
-    pub warnings: Vec<String>,
+    /// The settings that were not taken as they were written.
+    pub warnings: Vec<JobWarning>,
+}
+
+/// A setting of a job that makes little sense.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobWarning {
+    /// What is wrong, in one line.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
 }
 
 /// Reads every `[[keepalive]]` of that document.
@@ -43,9 +52,12 @@ pub(super) fn keeping(document: &mut Section<'_>, paths: &Paths<'_>) -> Result<K
         if let Some(gap) = gap.filter(|gap| *gap < smallest) {
             let (gap, smallest) =
                 (humantime::format_duration(gap), humantime::format_duration(smallest));
-            keeping.warnings.push(format!(
-                "job {id}: min_gap is {gap}, and at least {smallest} for what asks a provider"
-            ));
+            keeping.warnings.push(JobWarning {
+                message: format!("job {id}: min_gap {gap} is too short; {smallest} is used"),
+                hint: format!(
+                    "set min_gap = \"{smallest}\" or more: the job sends requests to a provider"
+                ),
+            });
         }
         let job = Job {
             when,

@@ -23,7 +23,7 @@ use crate::provider::{Base, Ignored, PROVIDERS, Provider};
 pub use drop_in::DropIn;
 pub use environment::Environment;
 pub use file::ConfigFile;
-pub use keepalive::Keeping;
+pub use keepalive::{JobWarning, Keeping};
 pub use layer::{Bridge, Color, Idle, Layer, Origin, Place};
 pub use resolve::{Settings, Shown};
 

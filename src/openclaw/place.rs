@@ -94,7 +94,7 @@ impl Surroundings {
         };
         let state = absolute(&state)?;
         if !state.is_dir() {
-            return Err(format!("there is no OpenClaw at {}", state.display()));
+            return Err(format!("OpenClaw was not found in {}", state.display()));
         }
         let said = self.get("OPENCLAW_CONFIG_PATH").map(|path| under(&path, &home));
         let settings = settings(said, &state)?;
@@ -198,11 +198,11 @@ fn settings(said: Option<PathBuf>, state: &Path) -> Result<Settings, String> {
         return Ok(Settings::default());
     };
     let failed = |why: String| {
-        format!("cannot read the configuration {} of OpenClaw: {why}", path.display())
+        format!("cannot read OpenClaw's configuration {}: {why}", path.display())
     };
     let is_file = fs::metadata(&path).map_err(|error| failed(words(&error)))?;
     if !is_file.is_file() || is_file.len() > LARGEST_CONFIGURATION {
-        return Err(failed("not a file of its size".to_owned()));
+        return Err(failed("it is not a regular file of at most 16 MiB".to_owned()));
     }
     let text = fs::read_to_string(&path).map_err(|error| failed(words(&error)))?;
     Settings::parse(&text).map_err(failed)

@@ -50,7 +50,7 @@ def ask(address: str, path: str) -> str:
 
 
 def passes(address: str) -> int:
-    return int(re.search(r"^session_warden_keep_passes_total (\d+)$", ask(address, "/metrics"), re.M)[1])
+    return int(re.search(r"^session_warden_keepalive_passes_total (\d+)$", ask(address, "/metrics"), re.M)[1])
 
 
 def memory(process: int) -> int:

@@ -384,6 +384,6 @@ fn without_a_state_folder_the_command_runs_unheld() {
     let mut command = crate::child::unprivileged(&env, &format!("hold --session {id} -- echo ran"));
     command.env_remove("HOME").uid(3_999_999_999).gid(65534);
     let ran = bounded(&mut command);
-    ran.exits(0).says(&["warning: the session is not held", "cannot tell where to remember runs"]);
+    ran.exits(0).says(&["warning: the session is not held", "cannot determine the state folder"]);
     assert_eq!((ran.out.as_str(), ran.err.lines().count()), ("ran\n", 1), "{ran:?}");
 }

@@ -120,14 +120,14 @@ fn it_runs_what_is_due_and_tells_how_it_goes() {
     let (status, head, metrics) = server.ask("GET /metrics");
     assert!(status == 200 && head.contains("text/plain; version=0.0.4"), "{head}");
     for line in [
-        "session_warden_keep_healthy 1",
-        "session_warden_keep_prompts_total 1",
-        "session_warden_keep_job_failures{job=\"own\"} 0",
-        "session_warden_keep_job_disabled{job=\"own\"} 0",
+        "session_warden_keepalive_healthy 1",
+        "session_warden_keepalive_prompts_total 1",
+        "session_warden_keepalive_job_failures{job=\"own\"} 0",
+        "session_warden_keepalive_job_disabled{job=\"own\"} 0",
     ] {
         assert!(metrics.lines().any(|found| found == line), "{line} in {metrics}");
     }
-    assert!(metrics.contains("session_warden_keep_job_last_run_timestamp_seconds{job=\"own\"} 1"));
+    assert!(metrics.contains("session_warden_keepalive_job_last_run_timestamp_seconds{job=\"own\"} 1"));
     // Each name has its help and its type, once.
     for name in metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let name = name.split(' ').next().unwrap();
@@ -191,7 +191,7 @@ fn what_is_given_up_is_ill_and_what_its_user_has_disabled_is_not() {
     let (_, told) = server.json("/status");
     assert_eq!((&told["lastPromptSuccess"], &told["promptCount"]), (&json!(false), &json!(0)));
     assert_eq!(told["lastError"], "failed: ended with 3");
-    assert!(server.ask("GET /metrics").2.contains("session_warden_keep_healthy 0\n"));
+    assert!(server.ask("GET /metrics").2.contains("session_warden_keepalive_healthy 0\n"));
     bounded(&mut command(&env, "disable own")).exits(0);
     wait_until(|| server.json("/health").0 == 200);
     assert!(server.ask("GET /metrics").2.contains("job_disabled{job=\"own\"} 1\n"));
@@ -205,7 +205,7 @@ fn silence_is_healthy_and_counted_once() {
     let silence = format!("silence = [\"{}\", \"{}\"]\n", start.trim(), end.trim());
     let env = home(&format!("{OWN}command = \"echo x >> $HOME/ran\"\n{silence}"));
     let server = Server::start(&env);
-    wait_until(|| server.ask("GET /metrics").2.contains("session_warden_keep_passes_total 2\n"));
+    wait_until(|| server.ask("GET /metrics").2.contains("session_warden_keepalive_passes_total 2\n"));
     let (_, told) = server.json("/status");
     assert_eq!(
         (&told["isInSilenceHours"], &told["skippedDueToSilence"]),
@@ -258,7 +258,7 @@ fn what_makes_no_sense_is_refused() {
         .exits(1)
         .says(&[&format!("cannot listen on {address}"), "--listen"]);
     let none = TestEnv::new();
-    bounded(&mut command(&none, "serve")).exits(2).says(&["no job is configured", "[[keepalive]]"]);
+    bounded(&mut command(&none, "serve")).exits(2).says(&["no keep-alive job is configured", "[[keepalive]]"]);
 }
 
 #[test]
@@ -315,11 +315,11 @@ fn the_job_of_the_environment_is_looked_after_like_any_other() {
     };
     assert!(run("status").exits(0).out.contains("claude-web-ping (claude-web-ping, every 1h)"));
     run("disable claude-web-ping").exits(0);
-    assert!(run("status").out.contains("disabled  by its user"));
+    assert!(run("status").out.contains("disabled  by the user"));
     run("enable claude-web-ping").exits(0);
     assert!(!run("status").out.contains("disabled"));
     // Nothing but serve runs it: a pass takes what is written.
-    assert!(run("run").exits(0).err.contains("no job is configured"));
+    assert!(run("run").exits(0).err.contains("no keep-alive job is configured"));
 }
 
 #[test]

@@ -120,7 +120,7 @@ fn a_ping_is_four_calls_that_carry_the_key_and_nothing_else_of_its_user() {
     assert_eq!((&status["action"], &status["disabled"]), (&json!("claude-web-ping"), &Value::Null));
     let wait = seconds(&status["next"]) - now();
     assert!((3500..=3600).contains(&wait), "{status}");
-    assert!(run(&env, "run").out.starts_with("web: not before "));
+    assert!(run(&env, "run").out.starts_with("web: not due before "));
     assert_eq!(page.calls().len(), 4);
 }
 
@@ -199,7 +199,7 @@ fn a_key_that_is_not_accepted_disables_the_job_at_once_until_there_is_another() 
     run(&env, "run").exits(0);
     assert_eq!(page.calls().len(), 1);
     key(&env, accepted);
-    assert!(run(&env, "run").out.starts_with("web: not before "), "the gap is kept");
+    assert!(run(&env, "run").out.starts_with("web: not due before "), "the gap is kept");
     assert_eq!(run(&env, "run --force").out, "web: done\n");
     // And by hand, with the same key.
     key(&env, KEY);

@@ -36,7 +36,7 @@ pub(super) fn read(
             Ok(length) => {
                 read += length;
                 if read > LARGEST {
-                    return Err(Trouble::failed("an answer of more than 4 MiB"));
+                    return Err(Trouble::failed("the answer is larger than 4 MiB"));
                 }
                 events.take(buffer.get(..length).unwrap_or_default(), &mut each);
             }
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(told(&format!("{limit}{error}")), Err(Trouble::Limited { until: ends }));
         assert!(
             told(&"x".repeat(LARGEST + 1)).is_err_and(|trouble| {
-                trouble == Trouble::failed("an answer of more than 4 MiB")
+                trouble == Trouble::failed("the answer is larger than 4 MiB")
             })
         );
     }

@@ -41,7 +41,7 @@ fn a_killed_pass_is_known_to_the_next() {
     finish(child);
     let ran = run(&env, "run");
     ran.exits(0);
-    assert!(ran.out.starts_with("own: not before "), "{ran:?}");
+    assert!(ran.out.starts_with("own: not due before "), "{ran:?}");
     let status = status(&env);
     assert_eq!(
         (&status["failures"], &status["result"]),
