@@ -9,7 +9,7 @@ use super::keepalive::{self, KeepaliveCommand};
 use super::options::{
     AskArgs, BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, ProfileArgs, StateArgs,
 };
-use super::schedule::ScheduleCommand;
+use super::schedule::{self, ScheduleCommand};
 use super::shell::{self, CompletionsArgs, ManArgs};
 use crate::commands::list::Sort;
 use crate::config::{Color, Layer, Place, Verbosity};
@@ -77,18 +77,18 @@ pub(super) enum Command {
     #[command(max_term_width = 80)]
     Config(ShowArgs),
     /// Install or remove a timer (systemd, cron, launchd)
-    #[command(max_term_width = 80, subcommand)]
+    #[command(max_term_width = 80, subcommand, after_help = schedule::AFTER_HELP)]
     Schedule(ScheduleCommand),
     /// Protect a session while a command or tool runs
     #[command(
         max_term_width = 80,
-        after_help = hold::AFTER_HELP,
+        after_help = hold::help::ALL,
         override_usage = "session-warden hold <--session ID|--chat ID> [OPTIONS] -- <COMMAND>...\n       session-warden hold <start|stop|beat|list> [OPTIONS]"
     )]
     Hold(Box<HoldArgs>),
     /// Run keep-alive jobs that are due
-    #[command(max_term_width = 80, subcommand, after_help = keepalive::AFTER_HELP)]
-    Keep(KeepaliveCommand),
+    #[command(max_term_width = 80, subcommand, after_help = keepalive::help::ALL)]
+    Keepalive(KeepaliveCommand),
     /// Show the whole thing in a throwaway home, in a few seconds
     #[command(max_term_width = 80)]
     Demo,
@@ -277,7 +277,7 @@ fn state(text: &str) -> Result<State, String> {
 }
 
 fn limit(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| "not a whole number; a right one is --max-remove 10".to_owned())
+    text.parse().map_err(|_| "not a whole number; for example --max-remove 10".to_owned())
 }
 
 impl Cli {

@@ -29,7 +29,8 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     let flags = args.layer();
     if !args.run.all_profiles {
-        let (config, _) = settings.resolve(&flags, args.run.profile.profile.as_deref())?;
+        let (config, _) =
+            settings.resolve(&flags, settings.profile(args.run.profile.profile.as_deref()))?;
         return one(&config, now, interrupt);
     }
     let usage = |message: String| Failure { exit: Exit::Usage, ..Failure::new(message) };

@@ -1,12 +1,14 @@
 //! The grammar of `hold`.
 
+pub(super) mod help;
+
 use clap::{ArgGroup, Args, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::options::{ConfigArgs, FormatArgs, StateArgs, own_variables};
+use super::options::{ConfigArgs, FormatArgs, StateArgs};
 use super::{said, ui};
 use crate::commands::hold::{self, Around, Hooked, REASON, Start};
 use crate::config::{Environment, Format, Layer, Settings};
@@ -14,91 +16,6 @@ use crate::domain::heartbeat::BEAT_EVERY;
 use crate::domain::{Exit, Failure, Timestamp};
 use crate::holds::{Holds, Subject};
 use crate::process;
-
-pub(super) const AFTER_HELP: &str = concat!(
-    "\
-Examples:
-  session-warden hold --session ID -- make world
-  session-warden hold start --session ID --key build-7
-  session-warden hold stop --key build-7
-
-Exit codes:
-  N    the exit code of COMMAND, or 128 plus the signal that killed it
-  2    wrong usage or configuration; COMMAND was not run
-  126  COMMAND cannot be run
-  127  COMMAND was not found
-
-Environment:
-  SESSION_WARDEN_SEND_KEEPALIVES
-                      1, true, yes or on allows --beat-command, which gets
-                      SESSION_WARDEN_SESSION or SESSION_WARDEN_CHAT, and
-                      SESSION_WARDEN_REASON
-",
-    own_variables!()
-);
-
-const START_HELP: &str = concat!(
-    "\
-Examples:
-  session-warden hold start --session ID --key build-7
-  session-warden hold start --chat ID --key build-7 --ttl 1h
-
-Exit codes:
-  0  the session is held
-  1  failed: the session is not held; with --from-hook, also wrong usage
-  2  wrong usage or configuration
-
-Environment:
-",
-    own_variables!()
-);
-
-const STOP_HELP: &str = concat!(
-    "\
-Example:
-  session-warden hold stop --key build-7
-
-Exit codes:
-  0  the hold has ended, or there was none
-  1  failed: the hold cannot be removed; with --from-hook, also wrong usage
-  2  wrong usage or configuration
-
-Environment:
-",
-    own_variables!()
-);
-
-const BEAT_HELP: &str = concat!(
-    "\
-Example:
-  session-warden hold beat --key build-7
-
-Exit codes:
-  0  the hold was renewed
-  1  failed: there is no such hold, or its process has ended
-  2  wrong usage or configuration
-
-Environment:
-",
-    own_variables!()
-);
-
-const LIST_HELP: &str = concat!(
-    "\
-Examples:
-  session-warden hold list
-  session-warden hold list --json
-
-Exit codes:
-  0  done
-  1  failed: the holds cannot be read
-  2  wrong usage or configuration
-  3  done, but some holds cannot be read; see the warnings
-
-Environment:
-",
-    own_variables!()
-);
 
 /// What to do about a session that is not held though its command runs.
 const NOT_HELD_HINT: &str = "the command runs without a hold";
@@ -176,16 +93,16 @@ enum HoldCommand {
     /// Start a hold
     ///
     /// It lasts as long as the CLI that started this command, or as the process of --pid.
-    #[command(max_term_width = 80, after_help = START_HELP)]
+    #[command(max_term_width = 80, after_help = help::START)]
     Start(StartArgs),
     /// Stop a hold
-    #[command(max_term_width = 80, after_help = STOP_HELP)]
+    #[command(max_term_width = 80, after_help = help::STOP)]
     Stop(StopArgs),
     /// Renew a hold that has no process
-    #[command(max_term_width = 80, after_help = BEAT_HELP)]
+    #[command(max_term_width = 80, after_help = help::BEAT)]
     Beat(BeatArgs),
     /// List active holds
-    #[command(max_term_width = 80, after_help = LIST_HELP)]
+    #[command(max_term_width = 80, after_help = help::LIST)]
     List(ListArgs),
 }
 

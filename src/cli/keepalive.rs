@@ -1,11 +1,13 @@
 //! The grammar of `keepalive`.
 
+pub(super) mod help;
+
 use clap::{Args, Subcommand};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::options::{ConfigArgs, FormatArgs, StateArgs, own_variables};
+use super::options::{ConfigArgs, FormatArgs, StateArgs};
 use super::serve::ServeArgs;
 use super::set_key::{self, SetKeyArgs};
 use super::ui;
@@ -22,168 +24,27 @@ use crate::openclaw::Surroundings;
 use crate::process::{self, Processes};
 use crate::provider::PROVIDERS;
 
-/// Of `keepalive` as a whole.
-pub(super) const AFTER_HELP: &str = "\
-Examples:
-  session-warden keepalive check
-  session-warden keepalive run -n
-  session-warden schedule install --keepalive
-
-Exit codes:
-  0   done
-  1   failed: the state of the jobs cannot be read or written
-  2   wrong usage or configuration
-  3   done, but a job failed or has a problem
-  75  another pass is running; nothing was done";
-
-/// Where `claude-web-ping` finds its key.
-macro_rules! key_variables {
-    () => {
-        "\
-  CREDENTIALS_DIRECTORY, SESSION_KEY
-                      where claude-web-ping finds its key if the job has no
-                      key_file: a file session-key in this folder, or the key"
-    };
-}
-
-/// How `enable` and `disable` end.
-macro_rules! able_codes {
-    () => {
-        concat!(
-            "\
-Exit codes:
-  0   done
-  1   failed: the state of the jobs cannot be read or written
-  2   wrong usage or configuration, or there is no such job
-  75  a pass is running; nothing was done
-
-Environment:
-",
-            own_variables!()
-        )
-    };
-}
-
-const RUN_HELP: &str = concat!(
-    "\
-Examples:
-  session-warden keepalive run -n
-  session-warden keepalive run my-job --force
-
-Exit codes:
-  0   done, whether or not a job was due
-  1   failed: the state of the jobs cannot be read or written
-  2   wrong usage or configuration
-  3   done, but a job failed, or a signal stopped the pass
-  75  another pass is running; nothing was done
-
-Environment:
-",
-    key_variables!(),
-    "
-  CLAUDE_CONFIG_DIR, CODEX_HOME, GEMINI_CLI_HOME
-                      where the CLIs keep their logins
-",
-    own_variables!()
-);
-
-const STATUS_HELP: &str = concat!(
-    "\
-Examples:
-  session-warden keepalive status
-  session-warden keepalive status --json | jq '.jobs[] | select(.failures > 0)'
-
-Exit codes:
-  0   done, whatever the state of the jobs
-  1   failed: the state of the jobs cannot be read
-  2   wrong usage or configuration
-  3   the state of the jobs was damaged and is set aside
-
-Environment:
-",
-    own_variables!()
-);
-
-const CHECK_HELP: &str = concat!(
-    "\
-Examples:
-  session-warden keepalive check
-  session-warden keepalive check --json
-
-Exit codes:
-  0   each job can run
-  1   failed: the state of the jobs cannot be read
-  2   wrong usage or configuration
-  3   a job has a problem
-
-Environment:
-",
-    own_variables!()
-);
-
-const ENABLE_HELP: &str = concat!(
-    "\
-Example:
-  session-warden keepalive enable my-job
-
-",
-    able_codes!()
-);
-
-const DISABLE_HELP: &str = concat!(
-    "\
-Example:
-  session-warden keepalive disable my-job
-
-",
-    able_codes!()
-);
-
-const SERVE_HELP: &str = concat!(
-    "\
-Examples:
-  session-warden keepalive serve
-  session-warden keepalive serve --listen 0.0.0.0:3000
-
-Exit codes:
-  0   stopped by a signal
-  1   failed: it cannot listen
-  2   wrong usage or configuration
-  75  another process serves from this state folder; nothing was done
-
-Environment:
-  PORT                the port to listen on, on all addresses
-",
-    key_variables!(),
-    "
-  PROMPT_INTERVAL_MS, TIMEZONE, SILENCE_START, SILENCE_END
-                      with SESSION_KEY and no job in the configuration: when to
-                      ping (3600000, Europe/Amsterdam, 01:00, 07:00)
-",
-    own_variables!()
-);
-
 #[derive(Debug, Subcommand)]
 pub(super) enum KeepaliveCommand {
     /// Run the jobs that are due, once (for a timer)
-    #[command(max_term_width = 80, after_help = RUN_HELP)]
+    #[command(max_term_width = 80, after_help = help::RUN)]
     Run(RunArgs),
     /// Run due jobs again and again, and serve their state over HTTP (for a container)
-    #[command(max_term_width = 80, after_help = SERVE_HELP)]
+    #[command(max_term_width = 80, after_help = help::SERVE)]
     Serve(ServeArgs),
     /// Show each job's last run, its result and its next run
-    #[command(max_term_width = 80, after_help = STATUS_HELP)]
+    #[command(max_term_width = 80, after_help = help::STATUS)]
     Status(StatusArgs),
     /// Check that each job can run
     ///
     /// No provider is called. The only commands that run are those in expiry_command.
-    #[command(max_term_width = 80, after_help = CHECK_HELP)]
+    #[command(max_term_width = 80, after_help = help::CHECK)]
     Check(CheckArgs),
     /// Enable a job that was disabled
-    #[command(max_term_width = 80, after_help = ENABLE_HELP)]
+    #[command(max_term_width = 80, after_help = help::ENABLE)]
     Enable(OneArgs),
     /// Disable a job until it is enabled again
-    #[command(max_term_width = 80, after_help = DISABLE_HELP)]
+    #[command(max_term_width = 80, after_help = help::DISABLE)]
     Disable(OneArgs),
     /// Store the session key for claude-web-ping
     ///

@@ -67,7 +67,7 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
         Command::Config(args) => show(&args, &settings(&args.config)?),
         Command::Clean(args) => clean::run(&args, &settings(&args.run.config)?, now, &interrupt),
         Command::Hold(args) => args.run(environment, clock),
-        Command::Keep(command) => command.run(environment, clock, &interrupt),
+        Command::Keepalive(command) => command.run(environment, clock, &interrupt),
         Command::Schedule(command) => schedule::run(command, environment, now),
     }
 }
@@ -83,7 +83,7 @@ fn undo(
     now: Timestamp,
     interrupt: &Interrupt,
 ) -> Result<Exit, Failure> {
-    let profile = args.profile.profile.as_deref();
+    let profile = settings.profile(args.profile.profile.as_deref());
     let flags = args.layer();
     let (clean, _) = settings.resolve(&flags, profile)?;
     let journal = Journal::at(&clean.state_dir()?);
@@ -119,7 +119,8 @@ fn list(
     now: Timestamp,
     interrupt: &Interrupt,
 ) -> Result<Exit, Failure> {
-    let (clean, _) = settings.resolve(&args.layer(), args.profile.profile.as_deref())?;
+    let (clean, _) =
+        settings.resolve(&args.layer(), settings.profile(args.profile.profile.as_deref()))?;
     let options =
         list::Options { states: args.state.clone(), unmapped: args.unmapped, sort: args.sort() };
     let (all, exit) = list::run(&clean, &options, now, interrupt)?;
@@ -141,11 +142,13 @@ fn list(
 }
 
 fn show(args: &ShowArgs, settings: &Settings) -> Result<Exit, Failure> {
-    let (_, shown) = settings.resolve(&Layer::default(), args.profile.profile.as_deref())?;
+    let named = args.profile.profile.as_deref();
+    let (clean, shown) = settings.resolve(&Layer::default(), settings.profile(named))?;
+    let chosen = config::Chosen { name: clean.profile.as_deref(), is_typed: named.is_some() };
     let mut out = BufWriter::new(io::stdout().lock());
     let written = match args.format.format().unwrap_or(Format::Text) {
-        Format::Text => config::write_text(&settings.file, &shown, &mut out),
-        Format::Json => config::write_json(&settings.file, &shown, &mut out),
+        Format::Text => config::write_text(&settings.file, &chosen, &shown, &mut out),
+        Format::Json => config::write_json(&settings.file, &chosen, &shown, &mut out),
     };
     said(written.and_then(|()| out.flush()), "the configuration")
 }

@@ -166,12 +166,12 @@ enum ColorArg {
 
 fn hours(text: &str) -> Result<IdleThreshold, String> {
     IdleThreshold::from_hours(text)
-        .map_err(|why| format!("{why}; a right one is --hours 2 or --hours 0.5"))
+        .map_err(|why| format!("{why}; for example --hours 2 or --hours 0.5"))
 }
 
 fn duration(text: &str) -> Result<IdleThreshold, String> {
     IdleThreshold::from_duration(text)
-        .map_err(|why| format!("{why}; a right one is --idle 90m, --idle 2h or --idle '1d 12h'"))
+        .map_err(|why| format!("{why}; for example --idle 90m, --idle 2h or --idle '1d 12h'"))
 }
 
 fn bridge(text: &str) -> Result<Bridge, String> {
@@ -180,13 +180,13 @@ fn bridge(text: &str) -> Result<Bridge, String> {
         "off" => Ok(Bridge::Off),
         _ => Address::parse(text)
             .map(Bridge::Named)
-            .map_err(|why| format!("{why}; a right one is --bridge http://127.0.0.1:8000")),
+            .map_err(|why| format!("{why}; for example --bridge http://127.0.0.1:8000")),
     }
 }
 
 fn pattern(text: &str) -> Result<String, String> {
     let checked = Patterns::default().add(text);
-    checked.map_err(|why| format!("{why}; a right one is --pin 'team-*'"))?;
+    checked.map_err(|why| format!("{why}; for example --pin 'team-*'"))?;
     Ok(text.to_owned())
 }
 

@@ -57,7 +57,9 @@ impl SetKeyArgs {
         let text = read(keeper.interrupt)?;
         let exit = set_key(&path, &text, out)?;
         if let Some(before) = keys.before_usual().filter(|_| path == keys.usual) {
-            hint(&format!("{before} is set, so its key is used instead; unset it to use the stored one"));
+            hint(&format!(
+                "{before} is set, so its key is used instead; unset it to use the stored one"
+            ));
         }
         Ok(exit)
     }

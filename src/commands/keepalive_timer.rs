@@ -7,14 +7,14 @@ use super::job::{own_program, seen, variables};
 use super::keepalive::NO_JOB_HINT;
 use super::schedule::{Wish, usage};
 use super::status::all_installed;
-use crate::config::{Environment, state_dir_in};
+use crate::config::{Environment, PROFILE, state_dir_in};
 use crate::domain::Failure;
 use crate::domain::keepalive::{job, pace};
 use crate::openclaw;
 use crate::schedule::{Installed, Job, Method, When, Work, handed_on};
 
 /// The variables of a clean that a pass does not look at.
-const OF_CLEANS: [&str; 3] = ["CLAUDE_SESSION_DIR", "CLAUDE_BRIDGE_PORT", "NO_COLOR"];
+const OF_CLEANS: [&str; 4] = ["CLAUDE_SESSION_DIR", "CLAUDE_BRIDGE_PORT", "NO_COLOR", PROFILE];
 
 /// The shortest time between two passes, in seconds.
 const SHORTEST: u64 = 60;
@@ -36,8 +36,9 @@ pub(super) fn keepalive_timer(
     }
     let when = match &wish.when {
         Some(when) if is_too_often(when) => {
-            return Err(usage("keep-alive jobs run at most once a minute")
-                .hint("for example --every 1m"));
+            return Err(
+                usage("keep-alive jobs run at most once a minute").hint("for example --every 1m")
+            );
         }
         Some(when) => when.clone(),
         None => When::Every(pace(jobs).as_secs()),
@@ -54,7 +55,9 @@ pub(super) fn keepalive_timer(
     if jobs.iter().any(|job| matches!(job.action, job::Action::OpenclawTouch(_))) {
         for name in openclaw::VARIABLES {
             let Some(value) = environment.get(name).filter(|_| user.is_none()) else { continue };
-            let value = value.into_string().map_err(|_| usage(format!("${name} is not UTF-8")).hint("change its value, or unset it"))?;
+            let value = value.into_string().map_err(|_| {
+                usage(format!("${name} is not UTF-8")).hint("change its value, or unset it")
+            })?;
             variables.push((name.to_owned(), value));
         }
     }
@@ -115,6 +118,8 @@ fn path(home: Option<&Path>, sees: &Environment) -> Result<String, Failure> {
     }
     match sees.get("PATH") {
         None => Ok(USUAL.to_owned()),
-        Some(path) => path.into_string().map_err(|_| usage("$PATH is not UTF-8").hint("change its value")),
+        Some(path) => {
+            path.into_string().map_err(|_| usage("$PATH is not UTF-8").hint("change its value"))
+        }
     }
 }

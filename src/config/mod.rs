@@ -22,6 +22,7 @@ use crate::provider::{Base, Ignored, PROVIDERS, Provider};
 
 pub use drop_in::DropIn;
 pub use environment::Environment;
+pub(crate) use environment::{CONFIG, PROFILE, STATE_DIR};
 pub use file::ConfigFile;
 pub use keepalive::{JobWarning, Keeping};
 pub use layer::{Bridge, Color, Idle, Layer, Origin, Place};
@@ -139,8 +140,8 @@ impl Clean {
         };
         let home = Home::User(home.filter(|home| !is_theirs(home)));
         let home = home.resolve(process::user(), None).map_err(|failure| {
-            let message = format!("cannot tell where to remember runs: {}", failure.message);
-            Failure::new(message).hint("--state-dir DIR names the folder")
+            let message = format!("cannot determine the state folder: {}", failure.message);
+            Failure::new(message).hint("name it with --state-dir DIR")
         })?;
         Ok(state_dir_in(&home))
     }
@@ -214,8 +215,8 @@ impl Home {
             (Self::User(None), _) => us,
         };
         process::home_of(user).map_err(|why| {
-            Failure::new(format!("cannot tell whose sessions to look at: {why}"))
-                .hint("--home DIR names the home")
+            Failure::new(format!("cannot determine the home folder: {why}"))
+                .hint("name it with --home DIR")
         })
     }
 }
@@ -224,7 +225,8 @@ impl Home {
 pub fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|error| {
         let why = crate::disk::words(&error);
-        Failure::new(format!("cannot tell where {} lies: {why}", path.display()))
+        Failure::new(format!("cannot make {} absolute: {why}", path.display()))
+            .hint("use a path that begins with /")
     })
 }
 

@@ -58,7 +58,7 @@ impl Layers<'_> {
         let Some((said, origin)) = self.pick("", |layer| &layer.home) else {
             let home = environment.get("HOME").map(PathBuf::from);
             let value = home.as_ref().map(|home| home.to_string_lossy().into_owned());
-            self.show("home", value.unwrap_or("as the password file says".into()), Origin::Default);
+            self.show("home", value.unwrap_or("from the password file".into()), Origin::Default);
             return Ok(Home::User(home));
         };
         let home = absolute(&said)?;
@@ -88,13 +88,16 @@ impl Layers<'_> {
         let (choice, value) = match said {
             Bridge::Off => (Choice::Off, "off".to_owned()),
             // Which map a bridge writes is told by its folder, never by a single file's name.
-            Bridge::Auto if is_map_named => (Choice::Off, "off, for the map is named".to_owned()),
+            Bridge::Auto if is_map_named => {
+                (Choice::Off, "off, because the map is named".to_owned())
+            }
             Bridge::Auto => {
                 let port = environment.get("CLAUDE_BRIDGE_PORT");
                 let port =
                     port.map_or(Some(BRIDGE_PORT), |port| port.to_str()?.trim().parse().ok());
                 let port = port.filter(|port| *port != 0).ok_or_else(|| {
-                    usage("CLAUDE_BRIDGE_PORT is no port; a right one is 8000".to_owned())
+                    usage("the variable CLAUDE_BRIDGE_PORT is not a port number".to_owned())
+                        .hint("for example CLAUDE_BRIDGE_PORT=8000")
                 })?;
                 let address = Address::local(port);
                 let value = format!("auto, {}", address.as_str());
@@ -105,10 +108,8 @@ impl Layers<'_> {
                 (Choice::Named(address), value)
             }
             Bridge::Named(address) => {
-                return Err(usage(format!(
-                    "{} is not an address of this machine; --allow-remote-bridge lets it be",
-                    address.as_str()
-                )));
+                let message = format!("the bridge {} is not on this machine", address.as_str());
+                return Err(usage(message).hint("--allow-remote-bridge allows it"));
             }
         };
         self.show("bridge", value, origin);
@@ -134,7 +135,9 @@ impl Layers<'_> {
         let mut patterns = Patterns::default();
         for (pin, origin) in said.into_iter().filter(|(pin, _)| !pin.is_empty()) {
             for pattern in &pin {
-                patterns.add(pattern).map_err(|why| usage(format!("--pin {pattern:?}: {why}")))?;
+                patterns.add(pattern).map_err(|why| {
+                    usage(format!("--pin {pattern:?} is {why}")).hint("for example --pin 'team-*'")
+                })?;
             }
             self.show("pin", pin.join(", "), origin);
         }

@@ -108,7 +108,9 @@ impl Hold {
             Err(_) => serde_json::from_slice::<Layout>(bytes).map_err(torn)?.schema,
         };
         if schema != 1 {
-            return Err(NoHold::Newer(format!("it was written by another version (schema {schema})")));
+            return Err(NoHold::Newer(format!(
+                "it was written by another version (schema {schema})"
+            )));
         }
         let hold = hold.map_err(torn)?;
         // One that never ended would hold for ever.

@@ -197,9 +197,8 @@ fn settings(said: Option<PathBuf>, state: &Path) -> Result<Settings, String> {
     let Some(path) = paths.into_iter().find(|path| path.symlink_metadata().is_ok()) else {
         return Ok(Settings::default());
     };
-    let failed = |why: String| {
-        format!("cannot read OpenClaw's configuration {}: {why}", path.display())
-    };
+    let failed =
+        |why: String| format!("cannot read OpenClaw's configuration {}: {why}", path.display());
     let is_file = fs::metadata(&path).map_err(|error| failed(words(&error)))?;
     if !is_file.is_file() || is_file.len() > LARGEST_CONFIGURATION {
         return Err(failed("it is not a regular file of at most 16 MiB".to_owned()));

@@ -150,8 +150,10 @@ impl Touching<'_> {
                     return Err(stopped());
                 }
                 Replaced::Changed if !lock.holds() => {
-                    let why =
-                        format!("another process took the lock of {}; nothing was changed", path.display());
+                    let why = format!(
+                        "another process took the lock of {}; nothing was changed",
+                        path.display()
+                    );
                     return Err(No::Busy(why));
                 }
                 Replaced::Changed => {}

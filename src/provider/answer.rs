@@ -161,7 +161,9 @@ fn judge_in(cli: Cli, ended: &Ended, now: Timestamp, zone: &impl TimeZone) -> An
     }
     Answer::Failed(match (ended.timed_out, ended.code, ended.signal) {
         (true, ..) => "it did not finish in time".to_owned(),
-        (false, Some(code), _) => said.unwrap_or_else(|| format!("it failed with exit code {code}")),
+        (false, Some(code), _) => {
+            said.unwrap_or_else(|| format!("it failed with exit code {code}"))
+        }
         (false, None, Some(signal)) => format!("it was killed by signal {signal}"),
         (false, None, None) => "how it ended is unknown".to_owned(),
     })

@@ -426,7 +426,9 @@ fn a_check_looks_for_the_cli_where_a_pass_would() {
     run(&env, "check").exits(3);
     fs::remove_dir(env.path("bin/claude")).unwrap();
     cli(&env, "claude", "exit 0");
-    assert!(run(&env, "check").exits(0).out.starts_with("ok       p: the login of claude expires 20"));
+    assert!(
+        run(&env, "check").exits(0).out.starts_with("ok       p: the login of claude expires 20")
+    );
     fs::set_permissions(env.path("bin/claude"), fs::Permissions::from_mode(0o644)).unwrap();
     run(&env, "check").exits(3);
     assert_eq!(calls(&env), [""; 0]);

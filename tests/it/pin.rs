@@ -161,13 +161,15 @@ fn a_pattern_that_is_none_is_refused_with_a_right_one() {
     for wrong in ["", "[", "{a", "a\\", "[z-a]"] {
         for command in ["clean", "list"] {
             let ran = Ran::of(&mut env.command([command, "--pin", wrong]));
-            ran.exits(2).says(&["--pin", "a right one is --pin 'team-*'"]);
+            ran.exits(2).says(&["--pin", "for example --pin 'team-*'"]);
             assert_eq!(ran.out, "");
         }
         env.config(&format!("\n[clean]\npin = ['team-*',\n  '{wrong}']\n"));
         let ran = env.run("clean");
-        ran.exits(2)
-            .says(&["config.toml:4: keep is wrong in", "a right one is pin = [\"team-*\"]"]);
+        ran.exits(2).says(&[
+            "config.toml:4: pin is not a list of patterns",
+            "for example pin = [\"team-*\"]",
+        ]);
         env.config("");
     }
     assert_eq!(env.map_now(), map());

@@ -127,7 +127,9 @@ fn it_runs_what_is_due_and_tells_how_it_goes() {
     ] {
         assert!(metrics.lines().any(|found| found == line), "{line} in {metrics}");
     }
-    assert!(metrics.contains("session_warden_keepalive_job_last_run_timestamp_seconds{job=\"own\"} 1"));
+    assert!(
+        metrics.contains("session_warden_keepalive_job_last_run_timestamp_seconds{job=\"own\"} 1")
+    );
     // Each name has its help and its type, once.
     for name in metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let name = name.split(' ').next().unwrap();
@@ -205,7 +207,9 @@ fn silence_is_healthy_and_counted_once() {
     let silence = format!("silence = [\"{}\", \"{}\"]\n", start.trim(), end.trim());
     let env = home(&format!("{OWN}command = \"echo x >> $HOME/ran\"\n{silence}"));
     let server = Server::start(&env);
-    wait_until(|| server.ask("GET /metrics").2.contains("session_warden_keepalive_passes_total 2\n"));
+    wait_until(|| {
+        server.ask("GET /metrics").2.contains("session_warden_keepalive_passes_total 2\n")
+    });
     let (_, told) = server.json("/status");
     assert_eq!(
         (&told["isInSilenceHours"], &told["skippedDueToSilence"]),
@@ -258,7 +262,9 @@ fn what_makes_no_sense_is_refused() {
         .exits(1)
         .says(&[&format!("cannot listen on {address}"), "--listen"]);
     let none = TestEnv::new();
-    bounded(&mut command(&none, "serve")).exits(2).says(&["no keep-alive job is configured", "[[keepalive]]"]);
+    bounded(&mut command(&none, "serve"))
+        .exits(2)
+        .says(&["no keep-alive job is configured", "[[keepalive]]"]);
 }
 
 #[test]
@@ -286,7 +292,10 @@ fn the_environment_of_the_service_it_takes_the_place_of_is_a_job() {
     let pages = ["/status", "/health", "/metrics"].map(|path| server.ask(&format!("GET {path}")).2);
     let ran = server.end(Signal::TERM);
     ran.exits(0);
-    assert!(ran.err.contains("silent always") && ran.err.contains("at least 120000"), "{ran:?}");
+    assert!(
+        ran.err.contains("no ping is ever sent") && ran.err.contains("120000 is used"),
+        "{ran:?}"
+    );
     let state = fs::read_to_string(env.home(".local/state/session-warden/keepalive.json"));
     let all = format!("{pages:?} {ran:?} {state:?}");
     assert!(!all.contains("notforanyeyes"), "{all}");
@@ -298,7 +307,7 @@ fn the_environment_of_the_service_it_takes_the_place_of_is_a_job() {
         ("PORT", "99999"),
     ] {
         let ran = bounded(with(&[(name, value)]).arg("--state-dir").arg(env.path("other")));
-        ran.exits(2).says(&[name, "a right one is"]);
+        ran.exits(2).says(&[name, "for example"]);
     }
     // Where a job is written, the environment is none.
     env.config(&format!("{OWN}command = \"true\"\n"));

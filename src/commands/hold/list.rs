@@ -25,13 +25,7 @@ pub fn write(holds: &[Hold], now: Timestamp, out: &mut dyn Write) -> io::Result<
         };
         let reason = padded(&shortened(&escape(&hold.reason), 12), 12);
         writeln!(out, "{span:>7}  {reason}  {}", shortened(&escape(&id), 57))?;
-        writeln!(
-            out,
-            "{:9}key {}, {}",
-            "",
-            shortened(&escape(&hold.key), 64),
-            lives(hold)
-        )?;
+        writeln!(out, "{:9}key {}, {}", "", shortened(&escape(&hold.key), 64), lives(hold))?;
     }
     Ok(())
 }

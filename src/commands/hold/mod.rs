@@ -142,7 +142,8 @@ fn check(key: &str, subject: &Subject) -> Result<(), Failure> {
 
 fn check_key(key: &str) -> Result<(), Failure> {
     if key.is_empty() || key.len() > KEY_LENGTH {
-        let message = format!("a key must have 1 to {KEY_LENGTH} bytes; this one has {}", key.len());
+        let message =
+            format!("a key must have 1 to {KEY_LENGTH} bytes; this one has {}", key.len());
         return Err(usage(&message).hint("for example --key build-7"));
     }
     Ok(())

@@ -100,10 +100,9 @@ pub fn become_work(
     around: &Around<'_>,
     key: String,
 ) -> Result<Exit, Failure> {
-    let (name, arguments) =
-        around.command.split_first().ok_or_else(|| {
-            usage("there is no command to run").hint("put it after --, as in -- make test")
-        })?;
+    let (name, arguments) = around.command.split_first().ok_or_else(|| {
+        usage("there is no command to run").hint("put it after --, as in -- make test")
+    })?;
     let mut hold = hold(around, key, (around.clock)());
     hold.stand_for([program::id()]);
     if let Some(Err(failure)) = holds.map(|holds| holds.write(&hold)) {

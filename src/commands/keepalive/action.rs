@@ -304,7 +304,8 @@ fn refresh(keeper: &Keeper<'_>, cli: Cli, before: Option<&Expiry>) -> Outcome {
             }
             _ if outcome != Outcome::Done => return outcome,
             (Some(Expiry::At(before)), _) if start.elapsed() > keeper.limits.written => {
-                let why = format!("{} ran, but its login still expires at the same time", cli.name());
+                let why =
+                    format!("{} ran, but its login still expires at the same time", cli.name());
                 let now = keeper.now();
                 return if *before > now {
                     Outcome::Later { why, until: Some(half_way(now, *before)) }
@@ -336,7 +337,9 @@ pub(super) fn notify(keeper: &Keeper<'_>, job: &Job, state: &str, why: &str) -> 
         since.is_some_and(|since| since.elapsed() > AFTER_A_SIGNAL)
     };
     match run_bounded(&mut command, limits.telling, limits.grace.min(AFTER_A_SIGNAL), is_over) {
-        Ok(ended) if ended.timed_out => Some("the notify command did not finish in time".to_owned()),
+        Ok(ended) if ended.timed_out => {
+            Some("the notify command did not finish in time".to_owned())
+        }
         Ok(Ended { code: Some(0), .. }) => None,
         Ok(ended) => Some(format!("the notify command {}", how(&ended))),
         Err(error) => Some(format!("cannot run the notify command: {}", words(&error))),

@@ -43,9 +43,9 @@ pub fn check(
                 "message": message,
             })
         });
-        let warnings = warnings.iter().map(|warning| {
-            json!({ "message": warning.message, "hint": warning.hint })
-        });
+        let warnings = warnings
+            .iter()
+            .map(|warning| json!({ "message": warning.message, "hint": warning.hint }));
         let report = json!({
             "schema": 1,
             "version": env!("CARGO_PKG_VERSION"),

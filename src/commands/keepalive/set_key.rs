@@ -61,8 +61,9 @@ pub fn key_file(jobs: &[Job], id: Option<&str>, usual: &Path) -> Result<PathBuf,
 pub fn set_key(path: &Path, text: &str, out: &mut dyn Write) -> Result<Exit, Failure> {
     let key = SessionKey::parse(text).map_err(|why| {
         let message = format!("this is not a session key: {why}");
-        Failure { exit: Exit::Usage, ..Failure::new(message) }
-            .hint("copy the value of the cookie sessionKey from a browser that is logged in to claude.ai")
+        Failure { exit: Exit::Usage, ..Failure::new(message) }.hint(
+            "copy the value of the cookie sessionKey from a browser that is logged in to claude.ai",
+        )
     })?;
     let write = || {
         create::create_private_folders(path.parent().unwrap_or(path))?;
@@ -80,7 +81,8 @@ pub fn set_key(path: &Path, text: &str, out: &mut dyn Write) -> Result<Exit, Fai
     let told = escape(&format!("Stored the session key in {}{odd}", path.display()));
     match writeln!(out, "{told}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let message = format!("the key is stored, but this cannot be printed: {}", words(&error));
+            let message =
+                format!("the key is stored, but this cannot be printed: {}", words(&error));
             let failure = Failure::new(message).hint("check where standard output goes");
             Err(Failure { exit: Exit::Partly, ..failure })
         }

@@ -116,7 +116,9 @@ fn text(rows: &[Row<'_>], out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "  last run  {}", shown(row.state.last_run, "never"))?;
         match &row.disabled {
             Some(why) => writeln!(out, "  disabled  {}", escape(why))?,
-            None => writeln!(out, "  next run  {}", shown(row.next, "unknown: its expiry is unknown"))?,
+            None => {
+                writeln!(out, "  next run  {}", shown(row.next, "unknown: its expiry is unknown"))?
+            }
         }
         if let Some(result) = &row.state.result {
             writeln!(out, "  result    {}", escape(result))?;

@@ -60,7 +60,9 @@ fn tell(agents: &[Agent], is_dry: bool, said: &mut Vec<String>) {
             Ok(_) if is_dry => format!("{name}: would touch {}", sessions(raised.len())),
             Ok(done) => match &done.unsure {
                 None => format!("✓ {name}: touched {}", sessions(raised.len())),
-                Some(why) => format!("✗ {name}: touched {}, {}", sessions(raised.len()), unsure(why)),
+                Some(why) => {
+                    format!("✗ {name}: touched {}, {}", sessions(raised.len()), unsure(why))
+                }
             },
             Err(No::Busy(why)) => format!("- {name}: later: {why}"),
             Err(No::Skipped(why)) => format!("- {name}: skipped: {why}"),
@@ -122,5 +124,6 @@ fn missing(agents: &[Agent], wanted: &Touch) -> Option<String> {
     let found = |key: &&String| agents.iter().flat_map(Agent::found).any(|known| known == *key);
     let missing: Vec<String> =
         keys.iter().filter(|key| !found(key)).map(|key| format!("{key:?}")).collect();
-    (!missing.is_empty()).then(|| format!("there is no session with the key {}", missing.join(", ")))
+    (!missing.is_empty())
+        .then(|| format!("there is no session with the key {}", missing.join(", ")))
 }

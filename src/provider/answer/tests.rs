@@ -123,7 +123,10 @@ fn what_gemini_says() {
     let code = answer(cli, 41, "Something about ya29.fabricated\n");
     assert_eq!(code, Answer::Refused("Something about [hidden]".to_owned()));
     assert_eq!(answer(cli, 41, ""), Answer::Refused("it could not log in".to_owned()));
-    assert_eq!(answer(Cli::Codex, 41, ""), Answer::Failed("it failed with exit code 41".to_owned()));
+    assert_eq!(
+        answer(Cli::Codex, 41, ""),
+        Answer::Failed("it failed with exit code 41".to_owned())
+    );
     let untrusted = "Gemini CLI is not running in a trusted directory.";
     assert_eq!(answer(cli, 0, untrusted), Answer::Failed(untrusted.to_owned()));
 }

@@ -150,7 +150,10 @@ fn gemini_tells_milliseconds() {
 fn what_cannot_be_read_is_not_known() {
     let cli = Cli::Gemini;
     let home = Home::new(cli, vec![b' '; (1 << 20) + 1]);
-    assert_eq!(home.expiry(cli), unknown("oauth_creds.json is larger than 1 MiB, so it is not a login"));
+    assert_eq!(
+        home.expiry(cli),
+        unknown("oauth_creds.json is larger than 1 MiB, so it is not a login")
+    );
     fs::remove_file(home.file(cli)).unwrap();
     assert_eq!(home.expiry(cli), unknown("there is no oauth_creds.json"));
     assert_eq!(

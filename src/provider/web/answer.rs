@@ -147,7 +147,8 @@ pub(super) fn json(mut answer: Answer, what: &str, key: &SessionKey) -> Result<V
         return Err(Trouble::failed(format!("{what}: the answer is larger than 1 MiB")));
     }
     // What serde says of it would show parts of it.
-    serde_json::from_slice(&body).map_err(|_| Trouble::failed(format!("{what}: the answer is not JSON")))
+    serde_json::from_slice(&body)
+        .map_err(|_| Trouble::failed(format!("{what}: the answer is not JSON")))
 }
 
 /// The body, or one byte more of it than there may be.

@@ -139,10 +139,8 @@ mod tests {
         }
         let error = "event: error\ndata: {\"error\":{\"type\":\"rate_limit_error\"}}\n\n";
         assert_eq!(told(&format!("{limit}{error}")), Err(Trouble::Limited { until: ends }));
-        assert!(
-            told(&"x".repeat(LARGEST + 1)).is_err_and(|trouble| {
-                trouble == Trouble::failed("the answer is larger than 4 MiB")
-            })
-        );
+        assert!(told(&"x".repeat(LARGEST + 1)).is_err_and(|trouble| {
+            trouble == Trouble::failed("the answer is larger than 4 MiB")
+        }));
     }
 }

@@ -236,7 +236,12 @@ impl Board {
         };
         let one = |value: f64| [(String::new(), value)];
         let is = |is: bool| if is { 1.0 } else { 0.0 };
-        metric("healthy", "gauge", "1 if /health reports healthy, else 0.", &one(is(self.ill(now).is_none())));
+        metric(
+            "healthy",
+            "gauge",
+            "1 if /health reports healthy, else 0.",
+            &one(is(self.ill(now).is_none())),
+        );
         let seconds = |time: Timestamp| time.since_1970().as_secs_f64();
         if let Some(last) = self.last_pass {
             let at = time.earlier(now.saturating_duration_since(last));
