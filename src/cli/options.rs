@@ -134,7 +134,7 @@ pub(super) struct StateArgs {
     #[arg(
         long,
         value_name = "DIR",
-        help = "The folder of what runs remember and what is held [default: $XDG_STATE_HOME/session-warden, else ~/.local/state/session-warden]"
+        help = "The folder for the journal, holds and other state [default: $XDG_STATE_HOME/session-warden, else ~/.local/state/session-warden]"
     )]
     state_dir: Option<PathBuf>,
 }

@@ -30,8 +30,8 @@ macro_rules! timer_variables {
         concat!(
             "\
 Environment:
-  The variables that clean reads (see session-warden clean --help) are stored in
-  the timer. SESSION_WARDEN_PROFILE is the same as --profile.
+  SESSION_WARDEN_PROFILE
+                      as --profile
 ",
             own_variables!()
         )
@@ -101,7 +101,8 @@ Environment:
 pub(super) enum ScheduleCommand {
     /// Install a timer that runs clean
     ///
-    /// It takes the options of clean as well, and runs clean with them.
+    /// It takes the options of clean as well. They are stored in the timer, together with the environment
+    /// variables that clean reads.
     #[command(max_term_width = 80, after_help = INSTALL_HELP)]
     Install(Box<InstallArgs>),
     /// Remove timers that schedule install created

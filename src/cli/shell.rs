@@ -17,7 +17,7 @@ Examples:
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct CompletionsArgs {
-    /// bash, elvish, fish, powershell or zsh
+    /// The shell: bash, elvish, fish, powershell or zsh
     // Not required by the grammar, whose error would not name the right ones.
     #[arg(hide_possible_values = true)]
     shell: Option<Shell>,
@@ -29,6 +29,7 @@ impl CompletionsArgs {
             let names: Vec<String> = Shell::value_variants().iter().map(Shell::to_string).collect();
             let message = format!("completions needs a shell: {}", names.join(", "));
             Failure { exit: Exit::Usage, ..Failure::new(message) }
+                .hint("for example session-warden completions bash")
         })?;
         completions::run(root, shell, out)
     }
@@ -36,10 +37,10 @@ impl CompletionsArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct ManArgs {
-    /// The command whose page is printed [default: the program itself]
+    /// The command to print the page of [default: session-warden itself]
     command: Vec<String>,
 
-    /// Write the pages of the program and of all commands into this folder
+    /// Write the pages of all commands into this folder instead
     #[arg(long, value_name = "DIR", conflicts_with = "command")]
     dir: Option<PathBuf>,
 }

@@ -70,7 +70,7 @@ def hangs(binary: str, offences: list[str]) -> str:
                     time.sleep(0.1)
             except urllib.error.HTTPError as answer:
                 told = json.loads(answer.read())
-                if answer.code != 503 or told["reason"] != "no pass has ended for a while":
+                if answer.code != 503 or told["reason"] != "no pass has finished for too long":
                     offences.append(f"a job that hangs is told as {answer.code}: {told}")
                 return "a job that hangs shows"
             except (OSError, http.client.HTTPException):

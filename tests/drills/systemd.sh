@@ -486,7 +486,7 @@ schedules_for_a_user() {
   said=$(status_of)
   has "$said" '^systemd-user: session-warden, active$'
   has "$said" '^  next run +[A-Z][a-z][a-z] '
-  has "$said" '^Last run of this user: .*, exit 0: '
+  has "$said" '^Your last run: .*, exit 0: '
   is '' "$(box_as bob sh -c 'systemd-analyze --user verify .config/systemd/user/session-warden* 2>&1')" verify
   said=$(box_as bob session-warden schedule install --method systemd-user --on-calendar '*:*:0/3' --pin 'x*')
   lacks "$said" '^(added|replaced)'
@@ -494,7 +494,7 @@ schedules_for_a_user() {
   has "$said" '^removed .*/session-warden.timer$'
   eventually 10 is_away
   has "$(status_of)" '^Nothing is scheduled'
-  has "$(box_as bob session-warden schedule uninstall)" '^Nothing was installed'
+  has "$(box_as bob session-warden schedule uninstall)" '^No timer was installed'
 }
 is_away() { is '' "$(units_of_ours)" "what is left"; }
 

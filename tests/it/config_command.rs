@@ -18,7 +18,7 @@ fn config(env: &TestEnv, text: &str, line: &str) -> Ran {
 fn the_example_changes_nothing_as_it_is() {
     let env = mapped();
     let before = env.run("config").out;
-    let note = " (there is none)";
+    let note = " (does not exist)";
     assert!(before.contains(note), "{before}");
     let after = config(&env, EXAMPLE, "");
     assert_eq!(after.exits(0).out, before.replace(note, ""));

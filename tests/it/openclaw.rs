@@ -147,12 +147,12 @@ fn a_named_session_is_raised_to_now_and_nothing_else_changes() {
     let dry = keep(&env, "run -n");
     dry.exits(0);
     let said = format!(
-        "main: would touch 1 session(s)\n  {KEY}\nwould touch 1 session(s) in all\nclaw: would run\n"
+        "main: would touch 1 session\n  {KEY}\nwould touch 1 session in total\nclaw: would run\n"
     );
     assert_eq!((dry.out, text(&env)), (said, before.clone()));
     let ran = keep(&env, "run");
     ran.exits(0);
-    assert_eq!(ran.out, "✓ main: 1 session(s)\ntouched 1 session(s) in all\nclaw: done\n");
+    assert_eq!(ran.out, "✓ main: touched 1 session\ntouched 1 session in total\nclaw: done\n");
     let new = entry(&env, KEY)["updatedAt"].as_u64().unwrap();
     assert!((start..=now()).contains(&new), "{new}");
     assert_eq!(text(&env), before.replace(&old, &new.to_string()));
@@ -160,7 +160,7 @@ fn a_named_session_is_raised_to_now_and_nothing_else_changes() {
     assert_eq!((mode & 0o7777, beside(&env.home(STORE))), (0o600, vec![]));
     assert_eq!(status(&env)["result"], "done");
     assert_eq!(keep(&env, "run -q --force").out, "");
-    assert_eq!(keep(&env, "check").out, "ok    claw: 1 session(s) of OpenClaw now\n");
+    assert_eq!(keep(&env, "check").out, "ok       claw: would touch 1 session now\n");
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn one_broken_store_keeps_no_other_from_it() {
     );
     assert_eq!(
         lines[1..4],
-        ["✓ new: 0 session(s)", "✓ ops: 1 session(s)", "touched 1 session(s) in all"]
+        ["✓ new: touched 0 sessions", "✓ ops: touched 1 session", "touched 1 session in total"]
     );
     assert!(lines[4].starts_with("claw: failed: main: cannot read "), "{}", ran.out);
     assert_eq!(text(&env), "{\"agent");
@@ -282,7 +282,7 @@ fn what_lies_in_the_future_is_told_and_left() {
     for line in ["run -n", "run"] {
         let ran = keep(&env, line);
         ran.exits(0);
-        let said = format!("  {KEY}: its updatedAt lies in the future, and is left as it is\n");
+        let said = format!("  {KEY}: its updatedAt is in the future and was left unchanged\n");
         assert!(ran.out.contains(&said) && ran.out.contains(" 0 session(s)"), "{}", ran.out);
         assert_eq!(text(&env), before);
     }

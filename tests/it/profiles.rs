@@ -89,7 +89,7 @@ fn an_unknown_profile_names_the_known_ones() {
         .exits(2)
         .says(&["no profile \"dev\" in", "begins with [[profile]]"]);
     fs::remove_dir_all(env.home(".config")).unwrap();
-    env.run("-n --profile dev").exits(2).says(&["there is no configuration", "begins with [["]);
+    env.run("-n --profile dev").exits(2).says(&["does not exist", "begins with [["]);
 }
 
 #[test]

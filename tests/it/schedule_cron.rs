@@ -48,7 +48,10 @@ fn foreign_lines_stay_byte_for_byte() {
         assert_eq!(desk.tab().unwrap(), foreign);
         desk.changes();
         let ran = desk.schedule(UNINSTALL, &[]);
-        assert_eq!((ran.code, ran.out.as_str()), (0, "Nothing was installed.\n"));
+        assert_eq!(
+            (ran.code, ran.out.as_str()),
+            (0, "No timer was installed, so none was removed.\n")
+        );
         assert_eq!((desk.tab().unwrap().as_str(), desk.changes()), (foreign, vec![]));
     }
 }
@@ -100,7 +103,7 @@ fn without_a_crontab_one_is_made_and_goes_again() {
     desk.schedule(UNINSTALL, &[]).exits(0);
     assert_eq!(desk.tab(), None);
     let ran = desk.schedule(UNINSTALL, &[]);
-    assert_eq!((ran.code, ran.out.as_str()), (0, "Nothing was installed.\n"));
+    assert_eq!((ran.code, ran.out.as_str()), (0, "No timer was installed, so none was removed.\n"));
 }
 
 #[test]

@@ -242,12 +242,12 @@ fn a_state_that_was_broken_is_told_until_somebody_has_looked() {
     fs::write(state.join("keepalive.json"), "{").unwrap();
     let mut server = Server::start(&env);
     wait_until(|| server.json("/health").0 == 503);
-    assert!(server.json("/health").1["reason"].as_str().unwrap().contains("was broken"));
+    assert!(server.json("/health").1["reason"].as_str().unwrap().contains("damaged"));
     bounded(&mut command(&env, "status")).exits(3);
     wait_until(|| server.json("/status").1["promptCount"] == 1);
     assert_eq!(server.json("/health").0, 200);
     let ran = server.end(Signal::TERM);
-    assert_eq!(ran.exits(0).err.matches("was broken").count(), 1, "{ran:?}");
+    assert_eq!(ran.exits(0).err.matches("damaged").count(), 1, "{ran:?}");
 }
 
 #[test]

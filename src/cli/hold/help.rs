@@ -42,7 +42,7 @@ Environment:
 
 pub(super) const STOP: &str = concat!(
     "\
-Example:
+Examples:
   session-warden hold stop --key build-7
 
 Exit codes:
@@ -57,7 +57,7 @@ Environment:
 
 pub(super) const BEAT: &str = concat!(
     "\
-Example:
+Examples:
   session-warden hold beat --key build-7
 
 Exit codes:

@@ -103,7 +103,7 @@ Environment:
 
 pub(super) const ENABLE: &str = concat!(
     "\
-Example:
+Examples:
   session-warden keepalive enable my-job
 
 ",
@@ -112,7 +112,7 @@ Example:
 
 pub(super) const DISABLE: &str = concat!(
     "\
-Example:
+Examples:
   session-warden keepalive disable my-job
 
 ",

@@ -90,20 +90,16 @@ fn a_broken_state_is_set_aside_and_nothing_runs_until_it_was_shown() {
     // One of another version is not known either.
     for text in ["{\"schema\":2,\"jobs\":{}}", "[]", "{\"schema\":1,\"jo"] {
         fs::write(state(&env).join("keepalive.json"), text).unwrap();
-        run(&env, "run -n").exits(1).says(&["was broken", "keepalive status"]);
+        run(&env, "run -n").exits(1).says(&["damaged", "keepalive status"]);
     }
-    run(&env, "run -n").exits(1).says(&["was broken", "keepalive status"]);
+    run(&env, "run -n").exits(1).says(&["damaged", "keepalive status"]);
     assert!(state(&env).join("keepalive.json").exists(), "a dry run sets nothing aside");
     for _ in 0..2 {
-        run(&env, "run").exits(1).says(&[
-            "was broken",
-            "keepalive.json.broken",
-            "keepalive status",
-        ]);
+        run(&env, "run").exits(1).says(&["damaged", "keepalive.json.broken", "keepalive status"]);
     }
     assert!(calls(&env).is_empty());
     let ran = run(&env, "status");
-    ran.exits(3).says(&["was broken", "hint: jobs run again from now on"]);
+    ran.exits(3).says(&["damaged", "hint: disable jobs again if needed"]);
     assert!(ran.out.contains("p (cli-ping"), "{ran:?}");
     run(&env, "status").exits(0);
     assert_eq!(run(&env, "run").out, "p: done\n");
@@ -201,7 +197,7 @@ fn what_makes_no_sense_is_told_with_its_line() {
 fn a_gap_that_is_too_small_for_a_provider_is_raised_and_told() {
     let env = home(&format!("{PING}min_gap = \"5s\"\n"));
     cli(&env, "claude", "exit 0");
-    run(&env, "run").exits(0).says(&["warning: job p: min_gap is 5s, and at least 2m"]);
+    run(&env, "run").exits(0).says(&["warning: job p: min_gap 5s is too short; 2m is used"]);
     let quiet = run(&env, "run -q");
     assert_eq!((quiet.code, quiet.err.as_str()), (0, ""));
     run(&env, "check").exits(3);
@@ -250,7 +246,7 @@ fn what_hangs_is_asked_to_end_and_then_made_to() {
     let mut said = Vec::new();
     let exit = keepalive::run(&keeper, &Options::default(), &mut said).unwrap();
     assert_eq!(exit, Exit::Partly);
-    assert!(String::from_utf8(said).unwrap().starts_with("p: failed: it took longer than"));
+    assert!(String::from_utf8(said).unwrap().starts_with("p: failed: it ran for more than"));
     assert_eq!(fs::read_to_string(env.path("asked")).unwrap(), "asked\n");
 }
 
@@ -269,7 +265,10 @@ fn a_cli_that_is_at_work_is_not_started_beside_itself() {
     wait_until(|| !calls(&env).is_empty());
     let ran = run(&env, "run");
     ran.exits(0);
-    assert_eq!(ran.out, format!("p: later: claude is at work as process {}\n", working.id()));
+    assert_eq!(
+        ran.out,
+        format!("p: later: claude is already running as process {}\n", working.id())
+    );
     assert_eq!(calls(&env).len(), 1);
     working.kill().unwrap();
     working.wait().unwrap();
@@ -322,7 +321,7 @@ fn a_turn_that_hangs_is_asked_to_end_and_has_failed() {
         let exit = keepalive::run(&keeper, &Options::default(), &mut said).unwrap();
         let said = String::from_utf8(said).unwrap();
         assert_eq!(exit, Exit::Partly, "{said}");
-        assert!(said.starts_with("p: failed: claude took longer than"), "{said}");
+        assert!(said.starts_with("p: failed: claude ran for more than"), "{said}");
         assert_eq!(fs::read_to_string(env.path("bin/claude.asked")).unwrap(), "asked\n");
     }
 }
@@ -390,11 +389,11 @@ fn a_broken_state_is_shown_to_people_and_not_to_programs() {
     let env = home(PING);
     fs::create_dir_all(state(&env)).unwrap();
     fs::write(state(&env).join("keepalive.json"), "{").unwrap();
-    run(&env, "status --format json").exits(3).says(&["was broken", "without --format json"]);
+    run(&env, "status --format json").exits(3).says(&["damaged", "without --format json"]);
     let mut unread = command(&env, "status");
     unread.stdout(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
     assert_eq!(unread.output().unwrap().status.code(), Some(1));
-    run(&env, "run").exits(1).says(&["was broken"]);
+    run(&env, "run").exits(1).says(&["damaged"]);
     run(&env, "status").exits(3);
     run(&env, "status").exits(0);
 }

@@ -36,7 +36,7 @@ fn agents_come_are_replaced_and_go() {
     desk.schedule("uninstall --method launchd", &[]).exits(0);
     assert_eq!(agents(&desk), before);
     let ran = desk.schedule("uninstall --method launchd", &[]);
-    assert_eq!((ran.code, ran.out.as_str()), (0, "Nothing was installed.\n"));
+    assert_eq!((ran.code, ran.out.as_str()), (0, "No timer was installed, so none was removed.\n"));
 }
 
 #[test]

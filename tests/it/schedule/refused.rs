@@ -41,7 +41,7 @@ fn wrong_options_of_clean_install_nothing() {
 fn a_wrong_configuration_installs_nothing() {
     let desk = Desk::new();
     desk.profiles();
-    let excluded = "--all-profiles and one --bridge URL exclude each other";
+    let excluded = "--all-profiles and --bridge URL cannot be used together";
     refused(&desk, &METHODS, &["--all-profiles", "--bridge=http://127.0.0.1:9000"], &[excluded]);
     refused(&desk, &METHODS, &["--profile=other"], &["dev, prod"]);
     desk.env.file(".config/session-warden/config.toml", "[clean]\nhuors = 2\n", 0);
@@ -57,17 +57,17 @@ fn times_that_cannot_be_said_are_refused() {
     for every in ["7m", "90m", "5h", "7s", "2d"] {
         refused(&desk, &["systemd-user", "cron"], &["--every", every], &["every "]);
     }
-    refused(&desk, &["cron"], &["--every=30s"], &["cron cannot run anything every 30s"]);
+    refused(&desk, &["cron"], &["--every=30s"], &["cron cannot run a command every 30s"]);
     for every in ["0s", "8d", "hourly", "", "60", "-1h"] {
         refused(&desk, &METHODS, &[&format!("--every={every}")], &["--every"]);
     }
-    refused(&desk, &["cron"], &["--on-calendar=hourly"], &["cron cannot run anything at hourly"]);
+    refused(&desk, &["cron"], &["--on-calendar=hourly"], &["cron cannot run a command at hourly"]);
     refused(&desk, &["launchd"], &["--on-calendar=hourly"], &["launchd knows no --on-calendar"]);
     refused(
         &desk,
         &["systemd-user"],
         &["--on-calendar=nonsense"],
-        &["is no calendar of systemd's"],
+        &["is not a systemd calendar expression"],
     );
     for blank in ["", " ", "a\nb"] {
         refused(&desk, &["systemd-user"], &[&format!("--on-calendar={blank}")], &["--on-calendar"]);
@@ -81,7 +81,12 @@ fn times_that_cannot_be_said_are_refused() {
 fn a_calendar_is_no_option_of_systemd_analyze() {
     let desk = Desk::new();
     desk.fail("systemd-analyze calendar -- --help");
-    refused(&desk, &["systemd-user"], &["--on-calendar=--help"], &["is no calendar of systemd's"]);
+    refused(
+        &desk,
+        &["systemd-user"],
+        &["--on-calendar=--help"],
+        &["is not a systemd calendar expression"],
+    );
 }
 
 #[test]

@@ -233,7 +233,7 @@ fn units_of_the_system_come_are_shown_and_go() {
     in_system(&desk, &gone).exits(0);
     let left: Vec<_> = units().into_iter().filter(|unit| !before.contains(unit)).collect();
     assert_eq!(left, files, "alice's stays as it was");
-    assert_eq!(in_system(&desk, &gone).out, "Nothing was installed.\n");
+    assert_eq!(in_system(&desk, &gone).out, "No timer was installed, so none was removed.\n");
     // Under sudo, it is the timer of the user behind it that goes.
     in_system(&desk, &["schedule", "install", "--user=bob-x"]).exits(0);
     in_system(&desk, &["schedule", "uninstall"]).exits(0);

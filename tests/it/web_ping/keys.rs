@@ -37,7 +37,7 @@ fn a_key_comes_from_its_file_a_credential_the_environment_or_the_usual_file_in_t
     ran.exits(3);
     assert_eq!(
         ran.out,
-        "web: refused: there is no session key: session-warden keepalive set-key stores one\n"
+        "web: refused: there is no session key; store one with session-warden keepalive set-key\n"
     );
     assert_eq!((run(&env, "check").code, page.calls().len()), (3, 0));
     fs::write(state_folder(&env).join("session-key"), "sk-ant-sid01-usual-file\n").unwrap();
@@ -65,7 +65,7 @@ fn a_key_comes_from_its_file_a_credential_the_environment_or_the_usual_file_in_t
     ping(&[variable, ("CREDENTIALS_DIRECTORY", &folder)]);
     let keys = ["usual-file", "variable", "variable", "credential"];
     assert_eq!(shown(&page), keys.map(|key| format!("sk-ant-sid01-{key}")));
-    assert!(said.contains("ok    web: a session key is in SESSION_KEY\n"), "{said}");
+    assert!(said.contains("ok       web: the session key comes from SESSION_KEY\n"), "{said}");
     assert!(!said.contains("sk-ant"), "{said}");
 
     // A file that is named, and nothing else then.
@@ -77,7 +77,7 @@ fn a_key_comes_from_its_file_a_credential_the_environment_or_the_usual_file_in_t
     fs::remove_file(env.home("key")).unwrap();
     let ran = bounded(command.arg("--force"));
     ran.exits(3);
-    let says = format!("web: refused: there is no session key {}\n", env.home("key").display());
+    let says = format!("web: refused: the key file {} does not exist\n", env.home("key").display());
     assert_eq!(ran.out, says);
 }
 
@@ -89,7 +89,7 @@ fn a_file_that_others_may_read_is_refused_and_one_that_is_mended_is_taken() {
         fs::set_permissions(env.home("key"), fs::Permissions::from_mode(mode)).unwrap();
         let checked = run(&env, "check");
         checked.exits(3);
-        let says = format!("others may read it (mode {mode:04o}): chmod 600");
+        let says = format!("other users can read it (mode {mode:04o}); run chmod 600");
         assert!(
             checked.out.starts_with("wrong web: ") && checked.out.contains(&says),
             "{checked:?}"
@@ -97,7 +97,7 @@ fn a_file_that_others_may_read_is_refused_and_one_that_is_mended_is_taken() {
     }
     let ran = run(&env, "run");
     ran.exits(3);
-    assert!(ran.out.contains("refused: cannot take the session key from"), "{ran:?}");
+    assert!(ran.out.contains("refused: cannot read the session key from"), "{ran:?}");
     assert!(status(&env)["disabled"].is_string());
     for mode in [0o600, 0o400] {
         fs::set_permissions(env.home("key"), fs::Permissions::from_mode(mode)).unwrap();
@@ -108,7 +108,7 @@ fn a_file_that_others_may_read_is_refused_and_one_that_is_mended_is_taken() {
     for text in ["", "two\nlines", "a;b", &"x".repeat(9000)] {
         fs::write(env.home("key"), text).unwrap();
         let checked = run(&env, "check");
-        assert!(checked.exits(3).out.contains("is no session key: it "), "{checked:?}");
+        assert!(checked.exits(3).out.contains("does not hold a session key: it "), "{checked:?}");
     }
     fs::remove_file(env.home("key")).unwrap();
     fs::create_dir(env.home("key")).unwrap();
@@ -189,7 +189,7 @@ fn a_key_is_stored_for_its_owner_alone_and_used_from_there() {
     let usual = state_folder(&env).join("session-key");
     let ran = set(&env, "", &format!("  {KEY}\r\n"));
     ran.exits(0);
-    assert_eq!(ran.out, format!("The session key is in {}\n", usual.display()));
+    assert_eq!(ran.out, format!("Stored the session key in {}\n", usual.display()));
     assert_eq!((ran.err.as_str(), fs::read_to_string(&usual).unwrap()), ("", format!("{KEY}\n")));
     assert_eq!((mode(&usual), mode(&state_folder(&env))), (0o600, 0o700));
     assert_eq!(run(&env, "run").out, "web: done\n");
@@ -224,7 +224,8 @@ fn a_key_that_cannot_be_stored_is_told_in_a_line_and_never_shown() {
     for text in ["", "\n", "secret\nsecret", "secret;", "sessionKey=secret", &"secret".repeat(4000)]
     {
         let ran = set(&env, "", text);
-        ran.exits(2).says(&["that is no session key: it ", "hint: it is the value of the cookie"]);
+        ran.exits(2)
+            .says(&["this is not a session key: it ", "hint: copy the value of the cookie"]);
         assert!(!ran.err.contains("secret") && ran.out.is_empty(), "{ran:?}");
     }
     assert!(!state_folder(&env).join("session-key").exists());
@@ -285,12 +286,12 @@ fn a_terminal_does_not_show_the_key_and_shows_what_is_typed_again_afterwards() {
         if end == "stopped" {
             user_end.write_all(b"sk-ant-sid01-half").unwrap();
             rustix::process::kill_process(pid(&child), Signal::INT).unwrap();
-            finish(child).exits(1).says(&["stopped by a signal; nothing was stored"]);
+            finish(child).exits(1).says(&["nothing was stored"]);
             assert!(!state_folder(&env).join("session-key").exists());
         } else {
             user_end.write_all(format!("{KEY}\n").as_bytes()).unwrap();
             let ran = finish(child);
-            ran.exits(0).says(&["Session key of claude.ai (it is not shown): "]);
+            ran.exits(0).says(&["Session key of claude.ai (not shown): "]);
             let stored = fs::read_to_string(state_folder(&env).join("session-key")).unwrap();
             assert_eq!(stored, format!("{KEY}\n"));
             // What the terminal has shown is the end of the line.
@@ -331,7 +332,7 @@ fn a_job_that_makes_no_sense_is_told_with_its_line() {
     run(&env, "run").exits(2).says(&["config.toml:6: ", "nothing that command asks for"]);
     let env = TestEnv::new();
     env.config(&format!("{job}{every}min_gap = \"5s\"\n"));
-    run(&env, "run -n").exits(0).says(&["min_gap is 5s, and at least 2m"]);
+    run(&env, "run -n").exits(0).says(&["min_gap 5s is too short; 2m is used"]);
 }
 
 #[test]
