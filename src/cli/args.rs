@@ -24,6 +24,8 @@ Exit codes:
   75  another run holds the lock; nothing was done
 
 Environment:
+  SESSION_WARDEN_CONFIG, SESSION_WARDEN_PROFILE, SESSION_WARDEN_STATE_DIR
+                      as --config, --profile and --state-dir
   CLAUDE_SESSION_DIR  the folder of session_map.json, as --session-dir
   CLAUDE_BRIDGE_PORT  where --bridge auto looks for a bridge, instead of 8000
   CLAUDE_CONFIG_DIR, CODEX_HOME, GEMINI_CLI_HOME, VIBE_HOME
@@ -74,7 +76,7 @@ pub(super) enum Command {
     #[command(max_term_width = 80, after_help = doctor::AFTER_HELP)]
     Doctor(DoctorArgs),
     /// Show effective settings and where each comes from
-    #[command(max_term_width = 80)]
+    #[command(max_term_width = 80, after_help = shell::CONFIG_HELP)]
     Config(ShowArgs),
     /// Install or remove a timer (systemd, cron, launchd)
     #[command(max_term_width = 80, subcommand, after_help = schedule::AFTER_HELP)]
@@ -93,10 +95,10 @@ pub(super) enum Command {
     #[command(max_term_width = 80)]
     Demo,
     /// Print the completion script of a shell
-    #[command(max_term_width = 80, override_usage = "session-warden completions <SHELL>")]
+    #[command(max_term_width = 80, override_usage = "session-warden completions <SHELL>", after_help = shell::COMPLETIONS_HELP)]
     Completions(CompletionsArgs),
     /// Print a man page, or write all of them into a folder
-    #[command(max_term_width = 80, after_help = shell::MAN_EXAMPLES)]
+    #[command(max_term_width = 80, after_help = shell::MAN_HELP)]
     Man(ManArgs),
 }
 

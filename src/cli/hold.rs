@@ -83,7 +83,7 @@ struct ReasonArgs {
         value_parser = reason,
         default_value = REASON,
         hide_default_value = true,
-        help = "The reason: api_call, tool_exec or any text [default: tool_exec]"
+        help = "Why it is held: api_call, tool_exec or any text [default: tool_exec]"
     )]
     reason: String,
 }
@@ -148,7 +148,8 @@ struct StopArgs {
     #[arg(long, value_name = "KEY", required_unless_present = "from_hook")]
     key: Option<String>,
 
-    /// Take the key from the JSON of a hook; at the end of a session, stop all its holds of hooks
+    /// Take the key from the JSON of a hook; at the end of a session, stop all holds that hooks
+    /// started for it
     #[arg(long, conflicts_with = "key")]
     from_hook: bool,
 

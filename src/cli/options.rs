@@ -12,8 +12,7 @@ use crate::provider::PROVIDERS;
 /// The variables that all commands with a configuration read, for the end of their help.
 macro_rules! own_variables {
     () => {
-        "\
-  SESSION_WARDEN_CONFIG, SESSION_WARDEN_STATE_DIR
+        "  SESSION_WARDEN_CONFIG, SESSION_WARDEN_STATE_DIR
                       as --config and --state-dir"
     };
 }

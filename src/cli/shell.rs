@@ -9,11 +9,44 @@ use crate::commands::{completions, man};
 use crate::config;
 use crate::domain::{Exit, Failure};
 
-pub(super) const MAN_EXAMPLES: &str = "\
+pub(super) const COMPLETIONS_HELP: &str = "\
+Examples:
+  session-warden completions bash > ~/.local/share/bash-completion/completions/session-warden
+  session-warden completions fish > ~/.config/fish/completions/session-warden.fish
+
+Exit codes:
+  0  done
+  1  failed: the script cannot be written
+  2  wrong usage";
+
+pub(super) const MAN_HELP: &str = "\
 Examples:
   session-warden man | man -l -
   session-warden man undo | man -l -
-  session-warden man --dir ~/.local/share/man/man1";
+  session-warden man --dir ~/.local/share/man/man1
+
+Exit codes:
+  0  done
+  1  failed: a page cannot be written
+  2  wrong usage, or there is no such command
+  3  done, but this cannot be printed";
+
+pub(super) const CONFIG_HELP: &str = "\
+Examples:
+  session-warden config
+  session-warden config --profile dev --json
+  session-warden config --init
+
+Exit codes:
+  0  done
+  1  failed: the example cannot be written, or the file already exists
+  2  wrong usage or configuration
+
+Environment:
+  SESSION_WARDEN_PROFILE
+                      as --profile
+  SESSION_WARDEN_CONFIG
+                      as --config";
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct CompletionsArgs {

@@ -301,7 +301,7 @@ fn a_command_of_the_users_is_done_later_or_failed_by_its_exit_code() {
     for (line, code, said) in [
         ("true", 0, "own: done\n"),
         ("exit 75", 0, "own: later: exit code 75\n"),
-        ("echo secret; exit 7", 3, "own: failed: failed with exit code 7\n"),
+        ("echo secret; exit 7", 3, "own: failed: ended with exit code 7\n"),
         ("kill -9 $$", 3, "own: failed: was killed by signal 9\n"),
         ("test $SESSION_WARDEN_JOB = own", 0, "own: done\n"),
     ] {
@@ -325,7 +325,7 @@ fn a_commands_expiry_is_what_another_command_prints() {
         ("-30 minutes", "cat $HOME/expiry", "own: done\n"),
         ("3 hours", "cat $HOME/expiry", "own: not due before "),
         ("3 hours", "echo soon", "own: skipped: expiry_command must print a time"),
-        ("3 hours", "exit 3", "own: failed: expiry_command failed with exit code 3"),
+        ("3 hours", "exit 3", "own: failed: expiry_command ended with exit code 3"),
     ] {
         let env = home(&format!("{job}{renews}\nexpiry_command = \"{prints}\"\n"));
         expires_in(&env, expires);

@@ -143,7 +143,7 @@ fn what_keepalive_prints_obeys_its_schemas() {
         ("login", "skipped"),
     ];
     assert_eq!(outcomes(&report)[..5], expected);
-    assert_eq!(report["jobs"][1]["reason"], "failed with exit code 7");
+    assert_eq!(report["jobs"][1]["reason"], "ended with exit code 7");
     // One minute of the day is not silent.
     assert!(["silent", "done"].contains(&outcomes(&report)[5].1), "{report:#}");
     run("disable works").exits(0);

@@ -189,10 +189,10 @@ fn what_is_given_up_is_ill_and_what_its_user_has_disabled_is_not() {
     wait_until(|| server.json("/health").0 == 503);
     let (_, health) = server.json("/health");
     assert_eq!((&health["status"], &health["hasError"]), (&json!("unhealthy"), &json!(true)));
-    assert_eq!(health["reason"], "job own is disabled: failed once: ended with 3");
+    assert_eq!(health["reason"], "job own is disabled: failed once: ended with exit code 3");
     let (_, told) = server.json("/status");
     assert_eq!((&told["lastPromptSuccess"], &told["promptCount"]), (&json!(false), &json!(0)));
-    assert_eq!(told["lastError"], "failed: ended with 3");
+    assert_eq!(told["lastError"], "failed: ended with exit code 3");
     assert!(server.ask("GET /metrics").2.contains("session_warden_keepalive_healthy 0\n"));
     bounded(&mut command(&env, "disable own")).exits(0);
     wait_until(|| server.json("/health").0 == 200);
@@ -225,7 +225,7 @@ fn one_serves_and_another_says_which() {
     let mut server = Server::start(&env);
     let process = server.child.as_ref().unwrap().id();
     let second = bounded(&mut command(&env, "serve --listen 127.0.0.1:0"));
-    second.exits(75).says(&["another keepalive serve runs", &format!("as process {process}")]);
+    second.exits(75).says(&["another keepalive serve uses", &format!("as process {process}")]);
     assert_eq!(second.out, "");
     // A timer's pass beside it is none of its troubles.
     let pass = bounded(&mut command(&env, "run"));
@@ -255,7 +255,7 @@ fn what_makes_no_sense_is_refused() {
     let env = home(&format!("{OWN}command = \"true\"\n"));
     bounded(&mut command(&env, "serve --listen here")).exits(2).says(&["--listen here", "3000"]);
     let mut wrong = command(&env, "serve");
-    bounded(wrong.env("PORT", "http")).exits(2).says(&["PORT is no port", "PORT=3000"]);
+    bounded(wrong.env("PORT", "http")).exits(2).says(&["PORT is not a port", "PORT=3000"]);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     bounded(&mut command(&env, &format!("serve --listen {address}")))

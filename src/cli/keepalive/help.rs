@@ -19,8 +19,7 @@ Exit codes:
 /// Where `claude-web-ping` finds its key.
 macro_rules! key_variables {
     () => {
-        "\
-  CREDENTIALS_DIRECTORY, SESSION_KEY
+        "  CREDENTIALS_DIRECTORY, SESSION_KEY
                       where claude-web-ping finds its key if the job has no
                       key_file: a file session-key in this folder, or the key"
     };

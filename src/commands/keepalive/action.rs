@@ -373,7 +373,7 @@ pub(super) fn stopped() -> Outcome {
 
 fn how(ended: &Ended) -> String {
     match (ended.code, ended.signal) {
-        (Some(code), _) => format!("failed with exit code {code}"),
+        (Some(code), _) => format!("ended with exit code {code}"),
         (None, Some(signal)) => format!("was killed by signal {signal}"),
         (None, None) => "did not finish".to_owned(),
     }

@@ -155,13 +155,13 @@ fn what_makes_no_sense_is_told_with_its_line() {
     let job = |lines: &str| format!("[[keepalive]]\nid = \"a\"\n{lines}");
     let every = "action = \"cli-ping\"\ncli = \"claude\"\nevery = \"1h\"\n";
     for (text, line, said) in [
-        ("[[keepalive]]\naction = \"cli-ping\"\n".to_owned(), 1, "needs an id"),
-        (job(""), 1, "needs an action"),
-        (job("action = \"ping\"\n"), 3, "neither command, cli-ping, refresh"),
+        ("[[keepalive]]\naction = \"cli-ping\"\n".to_owned(), 1, "has no id"),
+        (job(""), 1, "has no action"),
+        (job("action = \"ping\"\n"), 3, "not one of command, cli-ping, refresh"),
         (job("action = \"cli-ping\"\nevery = \"1h\"\n"), 1, "needs cli"),
         (job("action = \"cli-ping\"\ncli = \"vibe\"\nevery = \"1h\"\n"), 4, "neither claude"),
         (job("action = \"command\"\nevery = \"1h\"\n"), 1, "needs command"),
-        (job(&format!("{every}command = \"x\"\n")), 6, "nothing that cli-ping asks for"),
+        (job(&format!("{every}command = \"x\"\n")), 6, "not a setting of the action cli-ping"),
         (job("action = \"cli-ping\"\ncli = \"claude\"\n"), 1, "exactly one of"),
         (job(&format!("{every}daily = \"09:00\"\n")), 6, "exactly one of"),
         (job(&every.replace("1h", "1s")), 5, "shorter than 1m"),
@@ -169,11 +169,11 @@ fn what_makes_no_sense_is_told_with_its_line() {
         (job(&every.replace("every = \"1h\"", "daily = \"9 am\"")), 5, "daily is"),
         (job(&format!("{every}time_zone = \"Mars/Base\"\n")), 6, "time_zone is"),
         (job(&format!("{every}silence = [\"01:00\", \"01:00\"]\n")), 6, "silence is"),
-        (job(&format!("{every}silence = [\"01:00\"]\n")), 6, "a list of 1"),
+        (job(&format!("{every}silence = [\"01:00\"]\n")), 6, "not a list of a start and an end"),
         (job(&format!("{every}attempts = 0\n")), 6, "1 to 10"),
         (job(&format!("{every}retries = 1\n")), 6, "unknown key \"retries\""),
-        (job(&every.replace("cli-ping", "refresh")), 5, "goes by before_expiry"),
-        (job(every) + &job(every), 7, "another job's id"),
+        (job(&every.replace("cli-ping", "refresh")), 5, "needs before_expiry, not every"),
+        (job(every) + &job(every), 7, "already the id of another job"),
         (
             job("action = \"command\"\ncommand = \"x\"\nbefore_expiry = \"5m\"\n"),
             5,
@@ -201,7 +201,7 @@ fn a_gap_that_is_too_small_for_a_provider_is_raised_and_told() {
     let quiet = run(&env, "run -q");
     assert_eq!((quiet.code, quiet.err.as_str()), (0, ""));
     run(&env, "check").exits(3);
-    assert!(run(&env, "check").out.contains("warning: job p: min_gap"));
+    run(&env, "check").says(&["warning: job p: min_gap", "hint: set min_gap"]);
 }
 
 #[test]

@@ -225,7 +225,7 @@ fn where_systemd_fails_what_was_there_is_there_again() {
         let before = desk.units();
         desk.changes();
         desk.fail(&format!("systemctl --user {call}"));
-        desk.schedule(INSTALL, &["--every=1d"]).exits(1).says(&["taken back"]);
+        desk.schedule(INSTALL, &["--every=1d"]).exits(1).says(&["the files were restored"]);
         assert_eq!(desk.units(), before, "{call}");
         let calls = desk.changes();
         assert!(!calls.iter().any(|call| call.contains("disable")), "{calls:?}");

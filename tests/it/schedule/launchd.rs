@@ -53,13 +53,13 @@ fn what_an_older_version_installed_is_found() {
 fn where_launchctl_fails_everything_is_as_it_was() {
     let desk = Desk::new();
     desk.fail("launchctl load");
-    desk.schedule(INSTALL, &[]).exits(1).says(&["taken back"]);
+    desk.schedule(INSTALL, &[]).exits(1).says(&["the files were restored"]);
     assert_eq!(agents(&desk), []);
     desk.fail("");
     desk.schedule(INSTALL, &[]).exits(0);
     let before = agents(&desk);
     desk.fail("launchctl load");
-    desk.schedule(INSTALL, &["--every=7m"]).exits(1).says(&["taken back"]);
+    desk.schedule(INSTALL, &["--every=7m"]).exits(1).says(&["the files were restored"]);
     assert_eq!(agents(&desk), before);
 }
 

@@ -62,7 +62,12 @@ fn times_that_cannot_be_said_are_refused() {
         refused(&desk, &METHODS, &[&format!("--every={every}")], &["--every"]);
     }
     refused(&desk, &["cron"], &["--on-calendar=hourly"], &["cron cannot run a command at hourly"]);
-    refused(&desk, &["launchd"], &["--on-calendar=hourly"], &["launchd knows no --on-calendar"]);
+    refused(
+        &desk,
+        &["launchd"],
+        &["--on-calendar=hourly"],
+        &["--on-calendar cannot be used with launchd"],
+    );
     refused(
         &desk,
         &["systemd-user"],
@@ -92,7 +97,7 @@ fn a_calendar_is_no_option_of_systemd_analyze() {
 #[test]
 fn a_user_is_for_the_systems_systemd_only() {
     let desk = Desk::new();
-    refused(&desk, &METHODS, &["--user", "root"], &["--user goes with systemd-system"]);
+    refused(&desk, &METHODS, &["--user", "root"], &["--user cannot be used with"]);
 }
 
 #[test]
@@ -111,7 +116,7 @@ fn auto_takes_the_first_that_is_there() {
     // What the method that is left cannot say is refused.
     desk.schedule("install --on-calendar hourly", &[]).exits(2);
     let desk = Desk::with(&["launchctl", "loginctl", "systemd-analyze"]);
-    desk.schedule("install", &[]).exits(1).says(&["neither a systemd of this user nor a crontab"]);
+    desk.schedule("install", &[]).exits(1).says(&["no systemd of this user and no crontab"]);
     let desk = Desk::with(&[]);
     for method in ["systemd-user", "cron", "launchd"] {
         let ran = desk.schedule("install", &["--method", method]);

@@ -94,7 +94,7 @@ fn every_method_is_shown_with_its_next_run() {
         fs::write(desk.tool("timer"), timer).unwrap();
         let shown = status(&desk);
         assert!(shown.contains("systemd-user: session-warden-dev, not active\n"), "{shown}");
-        assert!(shown.contains("  next run  not known\n"), "{shown}");
+        assert!(shown.contains("  next run  unknown\n"), "{shown}");
     }
     desk.fail("systemctl\nlaunchctl");
     let shown = status(&desk);

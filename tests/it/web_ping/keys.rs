@@ -309,14 +309,14 @@ fn a_job_that_makes_no_sense_is_told_with_its_line() {
     let job = "[[keepalive]]\nid = \"w\"\naction = \"claude-web-ping\"\n";
     let every = "every = \"1h\"\n";
     for (more, line, said) in [
-        ("before_expiry = \"5m\"\n", 4, "goes by every or daily"),
+        ("before_expiry = \"5m\"\n", 4, "needs every or daily"),
         ("", 1, "exactly one of"),
-        ("every = \"1h\"\ncli = \"claude\"\n", 5, "nothing that claude-web-ping asks for"),
+        ("every = \"1h\"\ncli = \"claude\"\n", 5, "not a setting of the action claude-web-ping"),
         ("every = \"1h\"\nbase_url = \"http://claude.ai\"\n", 5, "plain http"),
-        ("every = \"1h\"\nbase_url = \"https://u:p@claude.ai\"\n", 5, "host and port alone"),
-        ("every = \"1h\"\nbase_url = \"https://claude.ai/api\"\n", 5, "host and port alone"),
+        ("every = \"1h\"\nbase_url = \"https://u:p@claude.ai\"\n", 5, "a host and a port"),
+        ("every = \"1h\"\nbase_url = \"https://claude.ai/api\"\n", 5, "a host and a port"),
         ("every = \"1h\"\nkey_file = \"sk-ant-sid01-oops\"\n", 5, "looks like the key itself"),
-        ("every = \"1h\"\nkey_file = 7\n", 5, "no text"),
+        ("every = \"1h\"\nkey_file = 7\n", 5, "not a string"),
         ("every = \"1h\"\nsession_key = \"x\"\n", 5, "unknown key \"session_key\""),
     ] {
         let env = TestEnv::new();
@@ -329,7 +329,7 @@ fn a_job_that_makes_no_sense_is_told_with_its_line() {
     env.config(&format!(
         "[[keepalive]]\nid = \"c\"\naction = \"command\"\ncommand = \"x\"\n{every}key_file = \"x\"\n"
     ));
-    run(&env, "run").exits(2).says(&["config.toml:6: ", "nothing that command asks for"]);
+    run(&env, "run").exits(2).says(&["config.toml:6: ", "not a setting of the action command"]);
     let env = TestEnv::new();
     env.config(&format!("{job}{every}min_gap = \"5s\"\n"));
     run(&env, "run -n").exits(0).says(&["min_gap 5s is too short; 2m is used"]);
