@@ -215,7 +215,7 @@ impl Layers<'_> {
             Format::Text,
             |format| if *format == Format::Text { "text".to_owned() } else { "json".to_owned() },
         );
-        let color = self.color(is_terminal);
+        let color = self.color(is_terminal, environment);
         // Whoever asks for a dry run wants to see it, whatever timers do.
         let is_asked = self.flags.dry_run == Some(true) && self.flags.verbosity.is_none();
         let verbosity = self.setting(

@@ -147,10 +147,16 @@ impl Layers<'_> {
         Ok(patterns)
     }
 
-    pub(super) fn color(&mut self, is_terminal: bool) -> bool {
+    pub(super) fn color(&mut self, is_terminal: bool, environment: &Environment) -> bool {
+        // The one that decides, as in `Environment::wants_color`.
+        let is_forced = environment.get("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+        let variable = match environment.get("NO_COLOR") {
+            Some(_) => "NO_COLOR",
+            None if is_forced => "CLICOLOR_FORCE",
+            None => "TERM",
+        };
         let default = (Color::Auto, Origin::Default);
-        let (said, origin) =
-            self.pick("NO_COLOR or CLICOLOR_FORCE", |layer| &layer.color).unwrap_or(default);
+        let (said, origin) = self.pick(variable, |layer| &layer.color).unwrap_or(default);
         let (color, value) = match said {
             Color::Auto => (is_terminal, "auto"),
             Color::Always => (true, "always"),

@@ -253,10 +253,8 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
 
 fn unseen(broken: &Path) -> Failure {
     let path = broken.display();
-    Failure::new(format!(
-        "the state of the jobs is damaged and was set aside as {path}; no job runs"
-    ))
-    .hint("run session-warden keepalive status: it shows what is left, and jobs run again")
+    Failure::new(format!("the state of the jobs is damaged ({path}); no job runs"))
+        .hint("run session-warden keepalive status: it shows what is left, and jobs run again")
 }
 
 fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {

@@ -493,7 +493,7 @@ schedules_for_a_user() {
   said=$(box_as bob session-warden schedule uninstall)
   has "$said" '^removed .*/session-warden.timer$'
   eventually 10 is_away
-  has "$(status_of)" '^Nothing is scheduled'
+  has "$(status_of)" '^No timer is installed'
   has "$(box_as bob session-warden schedule uninstall)" '^No timer was installed'
 }
 is_away() { is '' "$(units_of_ours)" "what is left"; }

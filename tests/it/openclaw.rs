@@ -188,7 +188,7 @@ fn a_thousand_entries_survive_in_order_and_in_bytes() {
     let env = home(&job(&format!("agents = \"main\"\nsessions = [{}]", named.join(","))), &store);
     let ran = keep(&env, "run");
     ran.exits(0);
-    assert!(ran.out.starts_with("✓ main: 500 session(s)\n"), "{}", ran.out);
+    assert!(ran.out.starts_with("✓ main: touched 500 sessions\n"), "{}", ran.out);
     let after = text(&env);
     let new = after.split("\"updatedAt\":").nth(1).unwrap();
     let new: String = new.chars().take_while(char::is_ascii_digit).collect();
@@ -220,7 +220,7 @@ fn a_session_that_is_used_is_kept_and_the_touch_itself_is_no_use() {
     transcript("c.jsonl.deleted", MINUTE);
     let dry = keep(&env, "run -n");
     assert!(
-        dry.out.starts_with("main: would touch 3 session(s)\n  used\n  topic\n  named\n"),
+        dry.out.starts_with("main: would touch 3 sessions\n  used\n  topic\n  named\n"),
         "{}",
         dry.out
     );
@@ -242,7 +242,7 @@ fn a_session_that_is_used_is_kept_and_the_touch_itself_is_no_use() {
     // An hour later nobody has used it, and that it was touched does not count.
     crate::env::set_age(&env.home(".openclaw/agents/main/sessions/a.jsonl"), 11 * MINUTE);
     let dry = keep(&env, "run -n --force");
-    assert!(dry.out.starts_with("main: would touch 2 session(s)\n  topic\n"), "{}", dry.out);
+    assert!(dry.out.starts_with("main: would touch 2 sessions\n  topic\n"), "{}", dry.out);
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn what_lies_in_the_future_is_told_and_left() {
         let ran = keep(&env, line);
         ran.exits(0);
         let said = format!("  {KEY}: its updatedAt is in the future and was left unchanged\n");
-        assert!(ran.out.contains(&said) && ran.out.contains(" 0 session(s)"), "{}", ran.out);
+        assert!(ran.out.contains(&said) && ran.out.contains(" 0 sessions"), "{}", ran.out);
         assert_eq!(text(&env), before);
     }
 }

@@ -138,7 +138,8 @@ fn a_pattern_that_matches_nothing_is_warned_of_and_is_no_trouble() {
             let warning = format!("warning: --pin {text} matches no chat and no session");
             assert_eq!(ran.err.matches(&warning).count(), 1, "{ran:?}");
         }
-        assert_eq!(ran.err.lines().count(), 2, "{ran:?}");
+        // The hint follows the last one.
+        assert_eq!(ran.err.lines().count(), 3, "{ran:?}");
         env.map(map().to_string());
         let report = env.json(line);
         let codes: Vec<_> =

@@ -368,7 +368,7 @@ fn it_ends_where_its_state_folder_is_no_longer_there() {
     wait_until(|| server.json("/status").1["promptCount"] == 1);
     fs::rename(env.home(".local/state/session-warden"), env.home("moved")).unwrap();
     let ran = finish(server.child.take().unwrap());
-    ran.exits(1).says(&["the state folder was removed or replaced", "start it again"]);
+    ran.exits(1).says(&["the state folder was removed or replaced", "start keepalive serve again"]);
 }
 
 #[test]

@@ -364,10 +364,13 @@ fn what_tells_an_expiry_is_ended_by_a_signal_and_the_pass_says_so() {
 fn a_telling_that_fails_is_told() {
     let env = home(&format!("{OWN}command = \"false\"\ndisable_after = 1\nnotify = \"exit 7\"\n"));
     let ran = run(&env, "run");
-    assert_eq!(ran.exits(3).out, "own: failed: ended with 1; notify ended with 7\n");
+    assert_eq!(
+        ran.exits(3).out,
+        "own: failed: ended with exit code 1; the notify command ended with exit code 7\n"
+    );
     // And a check tells of what is disabled.
     let ran = run(&env, "check");
-    assert_eq!(ran.exits(3).out, "wrong own: disabled: failed once: ended with 1\n");
+    assert_eq!(ran.exits(3).out, "problem  own: disabled: failed once: ended with exit code 1\n");
 }
 
 #[test]

@@ -88,6 +88,6 @@ fn the_hook_runs_what_is_due_when_a_session_or_the_gateway_begins() {
     assert_eq!(line, "keepalive run --quiet");
     // It is a command that there is.
     let env = home(&of_main(), &early(9 * HOUR));
-    keep(&env, line.strip_prefix("keep ").unwrap()).exits(0);
+    keep(&env, line.strip_prefix("keepalive ").unwrap()).exits(0);
     assert!(entry(&env, KEY)["updatedAt"].as_u64().unwrap() > ago(MINUTE));
 }

@@ -130,11 +130,11 @@ fn sessions_in_sqlite_are_never_written_and_the_job_ends() {
         env.file(&format!("{DATABASE}{name}"), database(table), 0);
         let before = text(&env);
         let dry = keep(&env, "run -n");
-        assert!(dry.out.contains("✗ main: SQLite store"), "{}", dry.out);
+        assert!(dry.out.contains("✗ main: OpenClaw 2026.7.2 and later use an SQLite store"), "{}", dry.out);
         assert!(!env.home(".local").exists(), "a dry run writes nothing down");
         let ran = keep(&env, "run");
         ran.exits(3);
-        assert!(ran.out.contains("claw: refused: main: SQLite store"), "{}", ran.out);
+        assert!(ran.out.contains("claw: refused: main: OpenClaw 2026.7.2 and later"), "{}", ran.out);
         assert_eq!((text(&env), beside(&env.home(STORE))), (before, vec![]));
         let disabled = status(&env)["disabled"].as_str().unwrap().to_owned();
         assert!(disabled.contains("remove session.reset from openclaw.json"), "{disabled}");
@@ -160,6 +160,6 @@ fn the_other_agents_are_touched_where_one_is_in_sqlite() {
     env.file(&DATABASE.replace("/main/", "/ops/"), database("session_nodes"), 0);
     let ran = keep(&env, "run");
     ran.exits(3);
-    assert!(ran.out.starts_with("✓ main: touched 1 session\n✗ ops: SQLite store"), "{}", ran.out);
-    assert!(status(&env)["disabled"].as_str().unwrap().starts_with("ops: SQLite"));
+    assert!(ran.out.starts_with("✓ main: touched 1 session\n✗ ops: OpenClaw 2026.7.2"), "{}", ran.out);
+    assert!(status(&env)["disabled"].as_str().unwrap().starts_with("ops: OpenClaw 2026.7.2"));
 }

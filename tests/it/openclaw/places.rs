@@ -77,12 +77,12 @@ fn in_one_store_for_all_each_session_is_its_agents() {
     put(&env, "s/all.json", &store);
     env.file("s/a.jsonl", "{}", 0);
     let ran = keep(&env, "run -n");
-    assert!(ran.out.starts_with("ops: would touch 1 session(s)\n  agent:ops:a\n"), "{}", ran.out);
+    assert!(ran.out.starts_with("ops: would touch 1 session\n  agent:ops:a\n"), "{}", ran.out);
     env.config(&job("agents = \"all\"\nactive_within = \"1h\""));
     let ran = keep(&env, "run");
     ran.exits(0);
     assert!(
-        ran.out.contains("✓ main: 2 session(s)\n✓ ops: touched 1 session\ntouched 3 "),
+        ran.out.contains("✓ main: touched 2 sessions\n✓ ops: touched 1 session\ntouched 3 "),
         "{}",
         ran.out
     );
@@ -136,7 +136,7 @@ fn what_cannot_be_read_is_left_alone() {
         env.file(".openclaw/openclaw.json", settings, 0);
         let ran = keep(&env, "run");
         ran.exits(3);
-        assert!(ran.out.contains("failed: cannot read the configuration "), "{}", ran.out);
+        assert!(ran.out.contains("failed: cannot read OpenClaw's configuration "), "{}", ran.out);
         assert_eq!(text(&env), before);
     }
     let env = home(&of_main(), &early(HOUR));

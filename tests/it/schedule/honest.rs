@@ -82,7 +82,7 @@ fn each_timer_tells_its_own_last_run() {
     };
     assert_eq!((exit("dev"), exit("prod")), (0.into(), 1.into()), "{told:#}");
     let text = desk.schedule("status", &[]).out;
-    assert!(text.contains("  ended     ") && text.contains("-prod, "), "{text}");
+    assert!(text.contains("  result    ") && text.contains("-prod, "), "{text}");
     assert!(text.contains("You have no runs yet."), "the usual state folder: {text}");
 }
 

@@ -292,7 +292,10 @@ fn without_a_method_all_of_it_goes() {
         run(&format!("schedule install --method {method}")).exits(0);
     }
     let hinted = run("schedule install --method cron").out;
-    assert!(hinted.contains("uninstall --method systemd-user ends that"), "{hinted}");
+    assert!(
+        hinted.contains("remove it with session-warden schedule uninstall --method systemd-user"),
+        "{hinted}"
+    );
     // Who may not use cron has nothing there.
     fs::write(desk.tool("fail"), "crontab -l\n").unwrap();
     let ran = run("schedule uninstall --profile none");

@@ -91,7 +91,7 @@ fn a_file_that_others_may_read_is_refused_and_one_that_is_mended_is_taken() {
         checked.exits(3);
         let says = format!("other users can read it (mode {mode:04o}); run chmod 600");
         assert!(
-            checked.out.starts_with("wrong web: ") && checked.out.contains(&says),
+            checked.out.starts_with("problem  web: ") && checked.out.contains(&says),
             "{checked:?}"
         );
     }
@@ -355,6 +355,6 @@ fn a_credential_that_cannot_be_seen_is_told_and_no_other_key_is_taken() {
     let mut check = command(&env, "check");
     check.env("CREDENTIALS_DIRECTORY", env.file("no-folder", "x", 0));
     let ran = bounded(check.env("SESSION_KEY", "sk-ant-sid01-variable"));
-    assert!(ran.exits(3).out.starts_with("wrong web: cannot take the session key"), "{ran:?}");
+    assert!(ran.exits(3).out.starts_with("problem  web: cannot read the session key"), "{ran:?}");
     assert!(ran.out.contains("no-folder/session-key"), "{ran:?}");
 }
