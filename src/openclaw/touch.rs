@@ -210,13 +210,12 @@ impl Touching<'_> {
 
     /// Whether a store of that era may be written now.
     fn may(&self, era: Era) -> Result<(), No> {
-        const INSTEAD: &str =
-            "to keep sessions, set session.reset to {mode: \"idle\"} in openclaw.json";
+        const INSTEAD: &str = "set session.reset to {mode: \"idle\"} in openclaw.json instead";
         let gateway = self.gateway().map_err(No::Failed)?;
         match (era, gateway) {
             (Era::Late, Some(process)) => Err(No::Skipped(format!(
-                "the gateway is running (process {process}); since OpenClaw 2026.4.25, a store can only \
-                 be changed while it is stopped; {INSTEAD}"
+                "the gateway is running (process {process}), and OpenClaw 2026.4.25 and later only \
+                 allow changes while it is stopped; {INSTEAD}"
             ))),
             (Era::Late, None) if self.touch.while_gateway => Err(No::Skipped(format!(
                 "while_gateway only works with OpenClaw before 2026.4.25; {INSTEAD}"

@@ -133,6 +133,7 @@ pub fn uninstall(only: Option<&str>, home: &Path) -> Result<Vec<Step>, Failure> 
         let _ = Tool(&["launchctl"]).run(&["unload", "-w", &one.what], None);
         remove(Path::new(&one.what)).map_err(|error| {
             Failure::new(format!("cannot remove {}: {}", one.what, words(&error)))
+                .hint("check the permissions of its folder")
         })?;
         steps.push(Step::Removed(one.what.clone()));
     }

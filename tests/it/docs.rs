@@ -286,8 +286,9 @@ fn folders_that_cannot_hold_pages_are_named() {
         assert_eq!(ran.out, "");
         let path = env.path(folder);
         let said = format!("error: cannot {what} {}", path.display());
-        assert!(ran.err.starts_with(&said) && ran.err.ends_with(&format!(": {why}\n")), "{ran:?}");
-        assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
+        let rest = format!(": {why}\nhint: choose another folder with --dir DIR\n");
+        assert!(ran.err.starts_with(&said) && ran.err.ends_with(&rest), "{ran:?}");
+        assert_eq!(ran.err.lines().count(), 2, "{ran:?}");
     }
     assert_eq!(fs::read_to_string(env.path("file")).unwrap(), "mine");
     assert_eq!(fs::read_dir(env.path("taken")).unwrap().count(), 1, "no temporary file stays");

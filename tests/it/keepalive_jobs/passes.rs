@@ -392,7 +392,7 @@ fn a_broken_state_is_shown_to_people_and_not_to_programs() {
     let env = home(PING);
     fs::create_dir_all(state(&env)).unwrap();
     fs::write(state(&env).join("keepalive.json"), "{").unwrap();
-    run(&env, "status --format json").exits(3).says(&["damaged", "without --format json"]);
+    run(&env, "status --format json").exits(3).says(&["damaged", "without --json"]);
     let mut unread = command(&env, "status");
     unread.stdout(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
     assert_eq!(unread.output().unwrap().status.code(), Some(1));
