@@ -208,7 +208,7 @@ fn what_no_crontab_can_hold_is_refused() {
         (["--pin=a\nb".to_owned()], "line break"),
         (["--log=a\rb".to_owned()], "line break"),
         // Most crons cut off what is longer, without a word.
-        ([format!("--pin={}", "x".repeat(1000))], "998 bytes"),
+        ([format!("--pin={}", "x".repeat(1000))], "at most 998"),
     ] {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         desk.schedule(INSTALL, &args).exits(2).says(&[says]);

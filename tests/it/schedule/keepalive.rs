@@ -100,14 +100,16 @@ fn what_is_not_about_keep_alive_is_refused() {
         let install = format!("install --keepalive --method {method}");
         for (args, says) in [
             (&["--hours=4"][..], "--hours is an option of clean"),
-            (&["--pin=vip"], "--pin is about a clean"),
-            (&["--profile", "dev"], "--profile is about a clean"),
-            (&["--verbose"], "--verbose is about a clean"),
+            (&["--pin=vip"], "--pin is an option of clean"),
+            (&["--profile", "dev"], "--profile is an option of clean"),
+            (&["--verbose"], "--verbose is an option of clean"),
             (&["--config=/nowhere.toml"], "/nowhere.toml"),
         ] {
             desk.schedule(&install, args).exits(2).says(&[says]);
         }
-        none.schedule(&install, &[]).exits(2).says(&["no job is configured", "[[keepalive]]"]);
+        none.schedule(&install, &[])
+            .exits(2)
+            .says(&["no keep-alive job is configured", "[[keepalive]]"]);
         // With a pattern, it is an option of clean's as ever.
         let printed = desk.schedule("print --pin vip --method", &[method]);
         printed.exits(0);

@@ -214,7 +214,7 @@ fn a_key_is_stored_for_its_owner_alone_and_used_from_there() {
     child.stdin.take().unwrap().write_all(b"sk-ant-api03-oops").unwrap();
     let ran = finish(child);
     ran.exits(0).says(&["hint: SESSION_KEY is set"]);
-    assert!(ran.out.contains("does not begin as the keys of claude.ai do"), "{ran:?}");
+    assert!(ran.out.contains("does not begin with sk-ant-sid"), "{ran:?}");
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn a_key_that_cannot_be_stored_is_told_in_a_line_and_never_shown() {
         ran.exits(2);
         assert!(!ran.err.contains("notforanyeyes"), "{ran:?}");
     }
-    set(&env, KEY, "").says(&["the key is not taken from the command line"]);
+    set(&env, KEY, "").says(&["a key on the command line can be read"]);
     for line in ["run", "enable", "disable"] {
         let ran = run(&env, &format!("{line} {KEY}"));
         ran.exits(2).says(&["no job \"[hidden]\""]);
@@ -247,8 +247,8 @@ fn a_key_that_cannot_be_stored_is_told_in_a_line_and_never_shown() {
     let own =
         "[[keepalive]]\nid = \"own\"\naction = \"command\"\ncommand = \"x\"\nevery = \"1h\"\n";
     env.config(&format!("{job}id = \"a\"\nkey_file = \"a\"\n{job}id = \"b\"\n{own}"));
-    set(&env, "", KEY).exits(2).says(&["several files: which", "ID is a or b"]);
-    set(&env, "own", KEY).exits(2).says(&["job \"own\" is no claude-web-ping"]);
+    set(&env, "", KEY).exits(2).says(&["several key files", "ID is a or b"]);
+    set(&env, "own", KEY).exits(2).says(&["job \"own\" is not a claude-web-ping"]);
     set(&env, "a", KEY).exits(0);
     assert_eq!(mode(&env.home(".config/session-warden/a")), 0o600);
     env.config(&format!("{job}id = \"a\"\nkey_file = \"/dev/null/key\"\n"));
