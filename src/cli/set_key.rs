@@ -8,11 +8,12 @@ use std::io::{self, IsTerminal, Read, Stdin, Write};
 
 use super::keepalive::CommonArgs;
 use super::options::own_variables;
-use super::ui::hint;
+use super::ui::{hint, warning};
 use crate::commands::keepalive::{Keeper, key_file, set_key};
 use crate::disk::interrupt::Interrupt;
 use crate::disk::words;
 use crate::domain::{Exit, Failure};
+use crate::provider::web::SessionKey;
 
 /// More than any key has, with white space around it.
 const LARGEST: usize = 16 << 10;
@@ -56,6 +57,12 @@ impl SetKeyArgs {
         let path = key_file(keeper.jobs, self.id.as_deref(), &keys.usual)?;
         let text = read(keeper.interrupt)?;
         let exit = set_key(&path, &text, out)?;
+        if SessionKey::parse(&text).is_ok_and(|key| !key.looks_right()) {
+            warning(
+                "this key does not begin with sk-ant-sid, as the keys of claude.ai do",
+                "if pings are refused, copy the value of the cookie sessionKey again",
+            );
+        }
         if let Some(before) = keys.before_usual().filter(|_| path == keys.usual) {
             hint(&format!(
                 "{before} is set, so its key is used instead; unset it to use the stored one"

@@ -259,7 +259,7 @@ fn a_refresh_is_the_clis_own_and_is_done_when_the_login_expires_later() {
     cli(&env, "claude", "exit 0");
     let ran = run(&env, "run --force");
     ran.exits(0);
-    assert!(ran.out.starts_with("r: later: claude ran, and its login still expires"), "{ran:?}");
+    assert!(ran.out.starts_with("r: later: claude ran, but its login still expires"), "{ran:?}");
     login(&env, -60);
     run(&env, "run --force").exits(3).says(&[]);
     // Whatever else it says, a login that expires later is renewed.

@@ -31,7 +31,7 @@ pub use status::status;
 
 /// How to begin where there is no job.
 pub const NO_JOB_HINT: &str =
-    "add a [[keepalive]] table to the configuration; see packaging/config.example.toml";
+    "add a [[keepalive]] table to the configuration file; session-warden config shows its path";
 
 /// How long what jobs run may take.
 #[derive(Debug, Clone, Copy)]

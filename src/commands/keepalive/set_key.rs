@@ -73,12 +73,7 @@ pub fn set_key(path: &Path, text: &str, out: &mut dyn Write) -> Result<Exit, Fai
         let message = format!("cannot write {}: {}", path.display(), words(&error));
         Failure::new(message).hint("check the permissions of its folder; nothing was stored")
     })?;
-    let odd = if key.looks_right() {
-        ""
-    } else {
-        "; it does not begin with sk-ant-sid, as keys of claude.ai do"
-    };
-    let told = escape(&format!("Stored the session key in {}{odd}", path.display()));
+    let told = escape(&format!("Stored the session key in {}", path.display()));
     match writeln!(out, "{told}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let message =
