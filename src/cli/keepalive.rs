@@ -11,7 +11,7 @@ use super::options::{ConfigArgs, FormatArgs, StateArgs};
 use super::serve::ServeArgs;
 use super::set_key::{self, SetKeyArgs};
 use super::ui;
-use crate::commands::keepalive::{self, Keeper, Limits, Log, NO_JOB_HINT, Options, Serve};
+use crate::commands::keepalive::{self, Keeper, Limits, Log, NO_JOB_HINT, Options, Output, Serve};
 use crate::commands::keepalive_timer::timer_notes;
 use crate::config::{
     DropIn, Environment, Format, Home, JobWarning, Layer, Settings, key_sources, pings_in,
@@ -37,7 +37,7 @@ pub(super) enum KeepaliveCommand {
     Status(StatusArgs),
     /// Check that each job can run
     ///
-    /// No provider is called. The only commands that run are those in expiry_command.
+    /// No provider is called. The only commands that run are those that print an expiry time.
     #[command(max_term_width = 80, after_help = help::CHECK)]
     Check(CheckArgs),
     /// Enable a job that was disabled
@@ -189,8 +189,10 @@ impl KeepaliveCommand {
                     ids: args.id,
                     dry_run: args.dry_run,
                     force: args.force,
-                    only_news: false,
-                    is_json: args.format.format() == Some(Format::Json),
+                    output: match args.format.format() {
+                        Some(Format::Json) => Output::Json,
+                        _ => Output::All,
+                    },
                 };
                 run(&keeper, &options, args.quiet, &mut out)
             }

@@ -39,7 +39,7 @@ Environment:
 
 #[derive(Debug, Args)]
 pub(super) struct SetKeyArgs {
-    /// The job whose key_file to write [default: the only one there is, or session-key in the state
+    /// The job whose key file to write [default: the only one there is, or session-key in the state
     /// folder]
     id: Option<String>,
 

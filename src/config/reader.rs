@@ -103,16 +103,12 @@ impl<'t> Section<'t> {
     pub(super) fn sections(&mut self, key: &'static str) -> Result<Vec<Self>, Failure> {
         let Some(value) = self.remove(key) else { return Ok(Vec::new()) };
         let at = value.span().start;
-        match value.into_inner() {
-            DeValue::Array(tables) => {
-                let below = |table| self.below(format!("[[{key}]]"), table);
-                tables.into_iter().map(below).collect()
-            }
-            _ => {
-                let failure = self.source.wrong(at, &format!("{key} is not a list of tables"));
-                Err(failure.hint(format!("begin each one with [[{key}]]")))
-            }
-        }
+        let DeValue::Array(tables) = value.into_inner() else {
+            let failure = self.source.wrong(at, &format!("{key} is not a list of tables"));
+            return Err(failure.hint(format!("begin each one with [[{key}]]")));
+        };
+        let below = |table| self.below(format!("[[{key}]]"), table);
+        tables.into_iter().map(below).collect()
     }
 
     fn below(&self, name: String, value: Spanned<DeValue<'t>>) -> Result<Self, Failure> {

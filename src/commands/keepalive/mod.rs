@@ -24,7 +24,7 @@ use crate::process::Processes;
 use crate::provider::web::{self as page, KeySources};
 
 pub use check::check;
-pub use pass::{Options, run};
+pub use pass::{Options, Output, run};
 pub use serve::{Log, Serve, serve};
 pub use set_key::{key_file, set_key};
 pub use status::status;

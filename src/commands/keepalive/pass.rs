@@ -11,6 +11,18 @@ use crate::domain::{Exit, Failure, Timestamp};
 use crate::keepalive::Jobs;
 use crate::report::escape::escape;
 
+/// What a pass writes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Output {
+    /// A line for each job, and what it printed.
+    #[default]
+    All,
+    /// The same, without the jobs that are not due.
+    News,
+    /// One JSON object at the end, and no lines.
+    Json,
+}
+
 /// What a pass is to do.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -18,12 +30,10 @@ pub struct Options {
     pub ids: Vec<String>,
     /// Say what would be run, and run nothing.
     pub dry_run: bool,
-    /// Say only what was done, and not what is not due.
-    pub only_news: bool,
     /// Run what is not due yet as well, though not in silence and not what is disabled.
     pub force: bool,
-    /// Write one JSON object at the end, and no lines.
-    pub is_json: bool,
+    /// What to write.
+    pub output: Output,
 }
 
 /// One pass.
@@ -68,10 +78,10 @@ pub fn run(keeper: &Keeper<'_>, options: &Options, out: &mut dyn Write) -> Resul
                 end(keeper, job, (&outcome, credential), &mut known, &mut exit, options.dry_run)?
             }
         };
-        if options.only_news && !is_news {
+        if options.output == Output::News && !is_news {
             continue;
         }
-        if options.is_json {
+        if options.output == Output::Json {
             rows.push(end.to_json(job, &said));
             continue;
         }
@@ -80,7 +90,7 @@ pub fn run(keeper: &Keeper<'_>, options: &Options, out: &mut dyn Write) -> Resul
             unsaid = say(out, &escape(&line)).err().or(unsaid);
         }
     }
-    if options.is_json {
+    if options.output == Output::Json {
         let report = json!({
             "schema": 1,
             "version": env!("CARGO_PKG_VERSION"),

@@ -117,7 +117,7 @@ fn text(rows: &[Row<'_>], out: &mut dyn Write) -> io::Result<()> {
         match &row.disabled {
             Some(why) => writeln!(out, "  disabled  {}", escape(why))?,
             None => {
-                writeln!(out, "  next run  {}", shown(row.next, "unknown: its expiry is unknown"))?
+                writeln!(out, "  next run  {}", shown(row.next, "unknown: its expiry is unknown"))?;
             }
         }
         if let Some(result) = &row.state.result {

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::status::rows;
-use super::{Keeper, Options, run};
+use super::{Keeper, Options, Output, run};
 use crate::domain::keepalive::{Job, When, pace};
 use crate::domain::{Exit, Failure};
 use board::{Board, Told};
@@ -56,7 +56,7 @@ pub fn serve(
                 .hint("check the limits on threads and open files")
         })?;
     let _ = writeln!(log, "serving on http://{address}");
-    let news = Options { only_news: true, ..Options::default() };
+    let news = Options { output: Output::News, ..Options::default() };
     let mut last_trouble = None;
     while !keeper.interrupt.asked() {
         let trouble = match run(keeper, &news, &mut log) {
