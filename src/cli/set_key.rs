@@ -59,7 +59,7 @@ impl SetKeyArgs {
         let exit = set_key(&path, &text, out)?;
         if SessionKey::parse(&text).is_ok_and(|key| !key.looks_right()) {
             warning(
-                "this key does not begin with sk-ant-sid, as the keys of claude.ai do",
+                "this does not look like a session key of claude.ai; it was stored all the same",
                 "if pings are refused, copy the value of the cookie sessionKey again",
             );
         }

@@ -214,7 +214,7 @@ fn a_key_is_stored_for_its_owner_alone_and_used_from_there() {
     child.stdin.take().unwrap().write_all(b"sk-ant-api03-oops").unwrap();
     let ran = finish(child);
     ran.exits(0).says(&["hint: SESSION_KEY is set"]);
-    ran.says(&["warning: this key does not begin with sk-ant-sid", "hint: if pings are refused"]);
+    ran.says(&["warning: this does not look like a session key", "hint: if pings are refused"]);
 }
 
 #[test]
