@@ -3,7 +3,7 @@
 //! anew.
 
 use session_warden::bridge::Choice;
-use session_warden::commands::config::{write_json, write_text};
+use session_warden::commands::config::{Chosen, write_json, write_text};
 use session_warden::config::{Bridge, Clean, Color, ConfigFile, Environment, Format, Idle, Layer};
 use session_warden::config::{Origin, Place, Settings, Shown, Verbosity};
 use session_warden::domain::{Clock, Exit, Failure, Missing};
@@ -122,12 +122,14 @@ fn holds(file: &ConfigFile, profile: Option<&str>, clean: &Clean, shown: &[Shown
     }
 
     let mut text = Vec::new();
-    write_text(file, shown, &mut text).expect("memory can be written");
+    write_text(file, &Chosen { name: None, is_typed: false }, shown, &mut text)
+        .expect("memory can be written");
     let text = String::from_utf8(text).expect("it is text");
     assert_eq!(text.lines().count(), 3 + shown.len(), "one line for each: {text}");
     assert!(text.chars().all(|letter| letter == '\n' || !letter.is_control()), "{text:?}");
     let mut json = Vec::new();
-    write_json(file, shown, &mut json).expect("memory can be written");
+    write_json(file, &Chosen { name: None, is_typed: false }, shown, &mut json)
+        .expect("memory can be written");
     let json: serde_json::Value = serde_json::from_slice(&json).expect("it is JSON");
     let values = json["settings"].as_array().expect("a list");
     assert!(values.iter().zip(shown).all(|(value, shown)| value["value"] == shown.value.as_str()));

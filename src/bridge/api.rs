@@ -35,11 +35,11 @@ impl Address {
     pub fn parse(text: &str) -> Result<Self, String> {
         let base = text.strip_suffix('/').unwrap_or(text);
         let uri: ureq::http::Uri =
-            base.parse().map_err(|error| format!("no address of a bridge ({error})"))?;
+            base.parse().map_err(|error| format!("not the address of a bridge ({error})"))?;
         let is_plain = uri.path_and_query().is_none_or(|path| path.as_str() == "/");
         let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'));
         if uri.scheme_str() != Some("http") || !is_plain || authority.is_none() {
-            return Err("neither auto, off nor http://host:port".to_owned());
+            return Err("not auto, off or http://host:port".to_owned());
         }
         Ok(Self(base.to_owned()))
     }

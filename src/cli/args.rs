@@ -14,7 +14,7 @@ use super::options::{
 };
 use super::pin::{self, PinArgs};
 use super::remove::{self, RemoveArgs};
-use super::schedule::ScheduleCommand;
+use super::schedule::{self, ScheduleCommand};
 use super::shell::{self, CompletionsArgs, HelpArgs, ManArgs};
 use super::undo::{self, UndoArgs};
 use crate::config::{Color, Layer, Verbosity};
@@ -105,16 +105,21 @@ pub(super) enum Command {
     #[command(max_term_width = 100, after_help = doctor::AFTER_HELP)]
     Doctor(DoctorArgs),
     /// Show effective settings and where each comes from
-    #[command(max_term_width = 100)]
+    #[command(max_term_width = 100, after_help = shell::CONFIG_HELP)]
     Config(ShowArgs),
     /// Install or remove a timer (systemd, cron, launchd)
-    #[command(max_term_width = 100, subcommand, disable_help_subcommand = true)]
+    #[command(
+        max_term_width = 100,
+        subcommand,
+        disable_help_subcommand = true,
+        after_help = schedule::AFTER_HELP
+    )]
     Schedule(ScheduleCommand),
     /// Protect a session while a command or tool runs
     #[command(
         max_term_width = 100,
         disable_help_subcommand = true,
-        after_help = hold::AFTER_HELP,
+        after_help = hold::help::ALL,
         override_usage = "session-warden hold <--session ID|--chat ID> [OPTIONS] -- <COMMAND>...\n       session-warden hold <start|stop|beat|list> [OPTIONS]"
     )]
     Hold(Box<HoldArgs>),
@@ -124,17 +129,17 @@ pub(super) enum Command {
         max_term_width = 100,
         subcommand,
         disable_help_subcommand = true,
-        after_help = keepalive::AFTER_HELP
+        after_help = keepalive::help::ALL
     )]
     Keepalive(KeepaliveCommand),
     /// Show a clean in a temporary home, in a few seconds
     #[command(max_term_width = 100)]
     Demo,
     /// Print a shell's completion script
-    #[command(max_term_width = 100, override_usage = "session-warden completions <SHELL>")]
+    #[command(max_term_width = 100, override_usage = "session-warden completions <SHELL>", after_help = shell::COMPLETIONS_HELP)]
     Completions(CompletionsArgs),
     /// Print a man page, or write all of them to a folder
-    #[command(max_term_width = 100, after_help = shell::MAN_EXAMPLES)]
+    #[command(max_term_width = 100, after_help = shell::MAN_HELP)]
     Man(ManArgs),
     /// Print help for a command
     #[command(max_term_width = 100)]
@@ -224,7 +229,7 @@ pub(super) struct ShowArgs {
 }
 
 fn limit(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| "not a whole number; a right one is --max-remove 10".to_owned())
+    text.parse().map_err(|_| "not a whole number; for example --max-remove 10".to_owned())
 }
 
 impl Cli {

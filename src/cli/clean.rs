@@ -30,7 +30,8 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     let flags = args.layer();
     if !args.run.all_profiles {
-        let (config, _) = settings.resolve(&flags, args.run.profile.profile.as_deref())?;
+        let named = args.run.profile.profile.as_deref();
+        let (config, _) = settings.resolve(&flags, settings.profile(named))?;
         return one(&config, None, now, interrupt);
     }
     let configs = profiles::all(settings, &flags, args.run.names_a_bridge())?;

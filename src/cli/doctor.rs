@@ -60,7 +60,8 @@ impl DoctorArgs {
         now: Timestamp,
         interrupt: &Interrupt,
     ) -> Result<Exit, Failure> {
-        let (clean, shown) = settings.resolve(&self.layer(), self.profile.profile.as_deref())?;
+        let (clean, shown) =
+            settings.resolve(&self.layer(), settings.profile(self.profile.profile.as_deref()))?;
         let checks = doctor::run(&clean, &shown, now, interrupt)?;
         let mut out = BufWriter::new(io::stdout().lock());
         let look = ui::look(clean.color, false, false);

@@ -1,5 +1,7 @@
 //! The grammar of `hold`.
 
+pub(super) mod help;
+
 use clap::{ArgGroup, Args, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
@@ -15,22 +17,8 @@ use crate::domain::{Exit, Failure, Timestamp};
 use crate::holds::{Holds, Subject};
 use crate::process;
 
-pub(super) const AFTER_HELP: &str = "\
-Examples:
-  session-warden hold --session ID -- make world
-  session-warden hold start --session ID --key build-7
-  session-warden hold stop --key build-7
-
-Exit codes:
-  N    of COMMAND: its own, or 128 and the number of the signal that ended it
-  2    wrong usage or configuration; COMMAND has not run
-  126  COMMAND cannot be run
-  127  there is no such COMMAND
-
-Environment:
-  SESSION_WARDEN_SEND_KEEPALIVES
-                    1, true, yes or on lets --beat-command run, which is given
-                    SESSION_WARDEN_SESSION or _CHAT and SESSION_WARDEN_REASON";
+/// What to do about a session that is not held though its command runs.
+const NOT_HELD_HINT: &str = "the command runs without a hold";
 
 #[derive(Debug, Args)]
 #[command(
@@ -46,29 +34,29 @@ pub(super) struct HoldArgs {
     #[arg(long, value_name = "ID")]
     session: Option<String>,
 
-    /// Hold whatever session this chat is mapped to
+    /// Hold the session that this chat is mapped to
     #[arg(long, value_name = "ID")]
     chat: Option<String>,
 
     #[command(flatten)]
     reason: ReasonArgs,
 
-    /// How often it beats while COMMAND runs [default: 30s]
+    /// How often to renew the hold while COMMAND runs [default: 30s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     beat: Option<Duration>,
 
     #[arg(
         long,
         value_name = "LINE",
-        help = "What a shell runs at each beat, if the environment allows (see below)"
+        help = "Shell command to run at each renewal, if the environment allows it (see below)"
     )]
     beat_command: Option<String>,
 
-    /// Append diagnostics to FILE, as JSON lines
+    /// Append diagnostics to FILE as JSON lines
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
 
-    /// Diagnostics on standard error
+    /// Print diagnostics on standard error
     #[arg(short, long)]
     verbose: bool,
 
@@ -82,7 +70,7 @@ pub(super) struct HoldArgs {
     #[arg(long = "become", value_name = "KEY", hide = true)]
     becomes: Option<String>,
 
-    /// What to run
+    /// The command to run
     #[arg(last = true, required = true, value_name = "COMMAND")]
     work: Vec<OsString>,
 }
@@ -95,24 +83,26 @@ struct ReasonArgs {
         value_parser = reason,
         default_value = REASON,
         hide_default_value = true,
-        help = "Why: api_call, tool_exec or any text [default: tool_exec]"
+        help = "Why it is held: api_call, tool_exec or any text [default: tool_exec]"
     )]
     reason: String,
 }
 
 #[derive(Debug, Subcommand)]
 enum HoldCommand {
-    /// Begin a hold; it lives as long as the CLI that started this, or as --pid
-    #[command(max_term_width = 100)]
+    /// Start a hold
+    ///
+    /// It lasts as long as the CLI that started this command, or as the process of --pid.
+    #[command(max_term_width = 100, after_help = help::START)]
     Start(StartArgs),
-    /// End a hold
-    #[command(max_term_width = 100)]
+    /// Stop a hold
+    #[command(max_term_width = 100, after_help = help::STOP)]
     Stop(StopArgs),
-    /// Say that a hold without a process goes on
-    #[command(max_term_width = 100)]
+    /// Renew a hold that has no process
+    #[command(max_term_width = 100, after_help = help::BEAT)]
     Beat(BeatArgs),
-    /// What is held now
-    #[command(max_term_width = 100)]
+    /// List active holds
+    #[command(max_term_width = 100, after_help = help::LIST)]
     List(ListArgs),
 }
 
@@ -122,26 +112,26 @@ struct StartArgs {
     #[arg(long, value_name = "ID", conflicts_with = "chat", required_unless_present_any = ["chat", "from_hook"])]
     session: Option<String>,
 
-    /// Hold whatever session this chat is mapped to
+    /// Hold the session that this chat is mapped to
     #[arg(long, value_name = "ID")]
     chat: Option<String>,
 
-    /// What tells this hold from others; one of the same key is replaced
+    /// The name of this hold; a hold with the same key is replaced
     #[arg(long, value_name = "KEY", required_unless_present = "from_hook")]
     key: Option<String>,
 
-    /// Session and key are what the hook of a CLI tells on standard input
+    /// Take session and key from the JSON that a CLI sends to its hooks on standard input
     #[arg(long, conflicts_with_all = ["session", "chat", "key"])]
     from_hook: bool,
 
     #[command(flatten)]
     reason: ReasonArgs,
 
-    /// Live as long as this process [default: the nearest claude, codex or gemini above]
+    /// Hold as long as this process lives [default: the nearest claude, codex or gemini above]
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
     pid: Option<u32>,
 
-    /// Without a process: live so long after the last beat [default: 15m]
+    /// Without a process: how long the hold lasts after it was last renewed [default: 15m]
     #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "pid")]
     ttl: Option<Duration>,
 
@@ -154,11 +144,12 @@ struct StartArgs {
 
 #[derive(Debug, Args)]
 struct StopArgs {
-    /// The hold's key
+    /// The key of the hold
     #[arg(long, value_name = "KEY", required_unless_present = "from_hook")]
     key: Option<String>,
 
-    /// What the hook of a CLI tells on standard input; at a session's end, all that hooks hold of it
+    /// Take the key from the JSON of a hook; at the end of a session, stop all holds that hooks
+    /// started for it
     #[arg(long, conflicts_with = "key")]
     from_hook: bool,
 
@@ -171,7 +162,7 @@ struct StopArgs {
 
 #[derive(Debug, Args)]
 struct BeatArgs {
-    /// The hold's key
+    /// The key of the hold
     #[arg(long, value_name = "KEY")]
     key: String,
 
@@ -224,13 +215,14 @@ impl HoldArgs {
     }
 
     fn around(self, environment: &Environment, clock: fn() -> Timestamp) -> Result<Exit, Failure> {
-        let warn = |line: &str| ui::warn(line);
+        let warn = |message: &str, hint: &str| ui::warning(message, hint);
         let holds = match self.becomes {
             // Whoever has started us has read the configuration.
             Some(_) => self.state.named().map(Holds::at),
             None => match holds(&self.config, &self.state, environment) {
                 Err(failure) if failure.exit != Exit::Usage => {
-                    warn(&format!("the session is not held: {failure}"));
+                    let hint = failure.hint.as_deref().unwrap_or(NOT_HELD_HINT);
+                    warn(&format!("the session is not held: {failure}"), hint);
                     None
                 }
                 holds => Some(holds?),
@@ -305,7 +297,7 @@ impl ListArgs {
         for (path, why) in &found.unread {
             ui::warning(
                 &format!("cannot read {}: {why}", path.display()),
-                "correct its permissions",
+                "check its permissions; sessions are kept while it cannot be read",
             );
         }
         let exit = if found.unread.is_empty() { Exit::Done } else { Exit::Partly };
@@ -315,7 +307,7 @@ impl ListArgs {
             Some(Format::Json) => hold::write_json(&live, &mut out),
             _ => hold::write(&live, now, &mut out),
         };
-        said(written.and_then(|()| out.flush()), "what is held")?;
+        said(written.and_then(|()| out.flush()), "the holds")?;
         Ok(exit)
     }
 }
@@ -326,6 +318,7 @@ fn told() -> Result<Hooked, Failure> {
     let read = io::stdin().lock().take(hold::LARGEST).read_to_end(&mut input);
     read.map_err(|error| {
         Failure::new(format!("cannot read standard input: {}", crate::disk::words(&error)))
+            .hint("--from-hook needs the JSON that a CLI sends to its hooks")
     })?;
     hold::hooked(&input)
 }
@@ -338,8 +331,8 @@ fn softened(failure: Failure, is_hook: bool) -> Failure {
 fn subject(session: Option<String>, chat: Option<String>) -> Result<Subject, Failure> {
     let chat = chat.map(Subject::Chat);
     session.map(Subject::Session).or(chat).ok_or_else(|| {
-        let message = "there is nothing to hold: --session ID or --chat ID says what";
-        Failure { exit: Exit::Usage, ..Failure::new(message) }
+        let failure = Failure::new("nothing to hold").hint("name it: --session ID or --chat ID");
+        Failure { exit: Exit::Usage, ..failure }
     })
 }
 
@@ -365,18 +358,19 @@ fn holds(
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let right = "a right one is 30s, 15m or 1h";
-    let span = humantime::parse_duration(text).map_err(|error| format!("{error}; {right}"))?;
+    let example = "for example 30s, 15m or 1h";
+    let span = humantime::parse_duration(text)
+        .map_err(|error| format!("not a duration ({error}); {example}"))?;
     let range = Duration::from_secs(1)..=Duration::from_secs(366 * 24 * 3600);
     if range.contains(&span) {
         return Ok(span);
     }
-    Err(format!("it must be from 1 second to a year; {right}"))
+    Err(format!("not between 1 second and 1 year; {example}"))
 }
 
 fn reason(text: &str) -> Result<String, String> {
     if text.is_empty() || text.len() > 200 {
-        return Err("it must have 1 to 200 bytes".to_owned());
+        return Err("not 1 to 200 bytes long; for example --reason build".to_owned());
     }
     Ok(text.to_owned())
 }

@@ -1,5 +1,7 @@
 //! The grammar of `keepalive`.
 
+pub(super) mod help;
+
 use clap::{Args, Subcommand};
 use std::io;
 #[cfg(feature = "serve")]
@@ -13,11 +15,13 @@ use super::serve::ServeArgs;
 use super::set_key::{self, SetKeyArgs};
 use super::ui;
 use crate::commands::feature::check_jobs;
-use crate::commands::keepalive::{self, Keeper, Limits, Options};
+use crate::commands::keepalive::{self, Keeper, Limits, NO_JOB_HINT, Options, Output};
 #[cfg(feature = "serve")]
 use crate::commands::keepalive::{Log, Serve};
 use crate::commands::keepalive_timer::timer_notes;
-use crate::config::{DropIn, Environment, Format, Home, Layer, Settings, key_sources, pings_in};
+use crate::config::{
+    DropIn, Environment, Format, Home, JobWarning, Layer, Settings, key_sources, pings_in,
+};
 use crate::disk::interrupt::Interrupt;
 use crate::domain::keepalive::Cli;
 use crate::domain::{Exit, Failure, Timestamp};
@@ -27,94 +31,32 @@ use crate::openclaw::Surroundings;
 use crate::process::{self, Processes};
 use crate::provider::PROVIDERS;
 
-/// Of `keepalive` as a whole.
-pub(super) const AFTER_HELP: &str = "\
-Exit codes:
-  0   done
-  1   failed: what jobs remember cannot be read or written
-  2   wrong usage or configuration
-  3   done, but a job has failed, or something is wrong with one
-  75  another pass is under way; nothing was done";
-
-/// What to do about a job whose settings make little sense.
-const JOB_HINT: &str = "session-warden keepalive check shows each job and its problems";
-
-const RUN_HELP: &str = "\
-Exit codes:
-  0   done, whether or not a job was due
-  1   failed: what jobs remember cannot be read or written
-  2   wrong usage or configuration
-  3   done, but a job has failed, or a signal has ended the pass
-  75  another pass is under way; nothing was done
-
-Environment:
-  CREDENTIALS_DIRECTORY, SESSION_KEY
-                      where claude-web-ping finds its key, unless a job names
-                      its file: the file session-key in that folder, or the key
-  CLAUDE_CONFIG_DIR, CODEX_HOME, GEMINI_CLI_HOME
-                      where the CLIs keep their logins, as they know it";
-
-const STATUS_HELP: &str = "\
-Exit codes:
-  0   done, however the jobs stand
-  1   failed: what jobs remember cannot be read
-  2   wrong usage or configuration
-  3   what jobs remembered was broken, and is set aside once it was shown";
-
-const CHECK_HELP: &str = "\
-Exit codes:
-  0   each job could run
-  1   failed: it cannot be told
-  2   wrong usage or configuration
-  3   something is wrong with a job";
-
-const ABLE_HELP: &str = "\
-Exit codes:
-  0   done
-  1   failed: what jobs remember cannot be read or written
-  2   wrong usage or configuration, or there is no such job
-  75  a pass is under way; nothing was done";
-
-#[cfg(feature = "serve")]
-const SERVE_HELP: &str = "\
-Exit codes:
-  0   a signal has ended it
-  1   failed: it cannot listen
-  2   wrong usage or configuration
-  75  another one serves from this state folder; nothing was done
-
-Environment:
-  PORT                where it listens, on every address
-  CREDENTIALS_DIRECTORY, SESSION_KEY
-                      where claude-web-ping finds its key, unless a job names
-                      its file: the file session-key in that folder, or the key
-  PROMPT_INTERVAL_MS, TIMEZONE, SILENCE_START, SILENCE_END
-                      with SESSION_KEY and no job in the configuration: when to
-                      ping (3600000, Europe/Amsterdam, 01:00, 07:00)";
-
 #[derive(Debug, Subcommand)]
 pub(super) enum KeepaliveCommand {
-    /// Run what is due, once: for a timer
-    #[command(max_term_width = 100, after_help = RUN_HELP)]
+    /// Run the jobs that are due, once (for a timer)
+    #[command(max_term_width = 100, after_help = help::RUN)]
     Run(RunArgs),
-    /// Run what is due again and again, and tell how it goes over HTTP: for a container
+    /// Run due jobs again and again, and serve their state over HTTP (for a container)
     #[cfg(feature = "serve")]
-    #[command(max_term_width = 100, after_help = SERVE_HELP)]
+    #[command(max_term_width = 100, after_help = help::SERVE)]
     Serve(ServeArgs),
-    /// How each job stands: when it ran last, how that went, and when it runs next
-    #[command(max_term_width = 100, after_help = STATUS_HELP)]
+    /// Show each job's last run, its result and its next run
+    #[command(max_term_width = 100, after_help = help::STATUS)]
     Status(StatusArgs),
-    /// Whether each job could run; asks nobody but the commands that tell an expiry
-    #[command(max_term_width = 100, after_help = CHECK_HELP)]
+    /// Check that each job can run
+    ///
+    /// No provider is called. The only commands that run are those that print an expiry time.
+    #[command(max_term_width = 100, after_help = help::CHECK)]
     Check(CheckArgs),
-    /// Let a job run again that was disabled
-    #[command(max_term_width = 100, after_help = ABLE_HELP)]
+    /// Enable a job that was disabled
+    #[command(max_term_width = 100, after_help = help::ENABLE)]
     Enable(OneArgs),
-    /// Keep a job from running
-    #[command(max_term_width = 100, after_help = ABLE_HELP)]
+    /// Disable a job until it is enabled again
+    #[command(max_term_width = 100, after_help = help::DISABLE)]
     Disable(OneArgs),
-    /// Store the session key of claude-web-ping: asked for without showing it, or read from standard
-    /// input
+    /// Store the session key for claude-web-ping
+    ///
+    /// The key is asked for without showing it, or read from standard input.
     #[cfg(feature = "web-ping")]
     #[command(max_term_width = 100, after_help = set_key::AFTER_HELP)]
     SetKey(SetKeyArgs),
@@ -122,20 +64,23 @@ pub(super) enum KeepaliveCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
-    /// Only these jobs [default: all]
+    /// Run only these jobs [default: all]
     id: Vec<String>,
 
-    /// Say what would be run, run nothing
+    /// Show what would run, run nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
 
-    /// Also what is not due yet; neither in silence nor what is disabled
+    /// Also run jobs that are not due yet, unless they are silent or disabled
     #[arg(long)]
     force: bool,
 
     /// Print nothing unless something went wrong
     #[arg(short, long)]
     quiet: bool,
+
+    #[command(flatten)]
+    format: FormatArgs,
 
     #[command(flatten)]
     common: CommonArgs,
@@ -152,6 +97,9 @@ pub(super) struct StatusArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
+    #[command(flatten)]
+    format: FormatArgs,
+
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -204,7 +152,10 @@ impl KeepaliveCommand {
         let state = clean.state_dir()?;
         let base = |cli: Cli| -> Result<PathBuf, Failure> {
             let provider = PROVIDERS.iter().find(|provider| provider.name == cli.name());
-            let provider = provider.ok_or_else(|| Failure::new("no such provider"))?;
+            let provider = provider.ok_or_else(|| {
+                Failure::new(format!("there is no provider {}", cli.name()))
+                    .hint("report this as a bug")
+            })?;
             Ok(clean.base(provider, None)?.folder)
         };
         let mut keeping = settings.file.keeping.clone();
@@ -246,27 +197,38 @@ impl KeepaliveCommand {
         let mut out = io::stdout().lock();
         match self {
             Self::Run(args) => {
-                for warning in keeping.warnings.iter().filter(|_| !args.quiet) {
-                    ui::warning(warning, JOB_HINT);
-                }
-                if keeping.jobs.is_empty() && !args.quiet {
-                    ui::warn("no job is configured");
-                    ui::hint("a job begins with [[keepalive]] in the configuration");
+                if !args.quiet {
+                    warn(&keeping.warnings);
+                    if keeping.jobs.is_empty() {
+                        ui::warning("no keep-alive job is configured", NO_JOB_HINT);
+                    }
                 }
                 let options = Options {
                     ids: args.id,
                     dry_run: args.dry_run,
                     force: args.force,
-                    only_news: false,
+                    output: match args.format.format() {
+                        Some(Format::Json) => Output::Json,
+                        _ => Output::All,
+                    },
                 };
                 run(&keeper, &options, args.quiet, &mut out)
             }
             Self::Status(args) => {
                 let is_json = args.format.format() == Some(Format::Json);
-                keepalive::status(&keeper, is_json, &mut out)
+                let exit = keepalive::status(&keeper, is_json, &mut out)?;
+                if keeping.jobs.is_empty() {
+                    ui::hint(NO_JOB_HINT);
+                }
+                Ok(exit)
             }
-            Self::Check(_) => {
-                let exit = keepalive::check(&keeper, &keeping.warnings, &mut out)?;
+            Self::Check(args) => {
+                warn(&keeping.warnings);
+                let is_json = args.format.format() == Some(Format::Json);
+                let exit = keepalive::check(&keeper, &keeping.warnings, is_json, &mut out)?;
+                if keeping.jobs.is_empty() {
+                    ui::hint(NO_JOB_HINT);
+                }
                 for note in timer_notes(environment, &keeping.jobs) {
                     ui::hint(&note);
                 }
@@ -279,8 +241,8 @@ impl KeepaliveCommand {
                 drop(out);
                 serve(&keeper, listen, &keeping.warnings)
             }
-            Self::Enable(args) => keepalive::enable(&keeper, &args.id),
-            Self::Disable(args) => keepalive::disable(&keeper, &args.id),
+            Self::Enable(args) => keepalive::enable(&keeper, &args.id, &mut out),
+            Self::Disable(args) => keepalive::disable(&keeper, &args.id, &mut out),
             #[cfg(feature = "web-ping")]
             Self::SetKey(args) => args.run(&keeper, &mut out),
         }
@@ -292,18 +254,24 @@ impl KeepaliveCommand {
 fn serve(
     keeper: &Keeper<'_>,
     listen: Vec<SocketAddr>,
-    warnings: &[String],
+    warnings: &[JobWarning],
 ) -> Result<Exit, Failure> {
     if keeper.jobs.is_empty() {
-        let failure = Failure { exit: Exit::Usage, ..Failure::new("no job is configured") };
-        return Err(failure.hint("a job begins with [[keepalive]] in the configuration"));
+        let failure = Failure::new("no keep-alive job is configured").hint(NO_JOB_HINT);
+        return Err(Failure { exit: Exit::Usage, ..failure });
     }
-    for warning in warnings {
-        ui::warning(warning, JOB_HINT);
-    }
-    let log = Log::to(io::stdout())
-        .map_err(|error| Failure::new(format!("cannot serve: {}", crate::disk::words(&error))))?;
+    warn(warnings);
+    let log = Log::to(io::stdout()).map_err(|error| {
+        Failure::new(format!("cannot serve: {}", crate::disk::words(&error)))
+            .hint("check the limit on threads")
+    })?;
     keepalive::serve(keeper, &Serve { listen }, log, &ui::fail)
+}
+
+fn warn(warnings: &[JobWarning]) {
+    for warning in warnings {
+        ui::warning(&warning.message, &warning.hint);
+    }
 }
 
 /// Runs a pass; where that is to be quiet, what it says is shown only if something went wrong.

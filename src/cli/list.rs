@@ -117,7 +117,8 @@ impl ListArgs {
             return self.all(&configs, environment, now, interrupt);
         }
 
-        let (config, _) = settings.resolve(&flags, self.profile.profile.as_deref())?;
+        let (config, _) =
+            settings.resolve(&flags, settings.profile(self.profile.profile.as_deref()))?;
         let (list, exit) = list::run(&config, &self.options(), now, interrupt)?;
         let mut out = BufWriter::new(io::stdout().lock());
         let written = match config.format {

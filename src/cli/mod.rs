@@ -105,11 +105,13 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
 }
 
 fn show(args: &ShowArgs, settings: &Settings) -> Result<Exit, Failure> {
-    let (_, shown) = settings.resolve(&Layer::default(), args.profile.profile.as_deref())?;
+    let named = args.profile.profile.as_deref();
+    let (clean, shown) = settings.resolve(&Layer::default(), settings.profile(named))?;
+    let chosen = config::Chosen { name: clean.profile.as_deref(), is_typed: named.is_some() };
     let mut out = BufWriter::new(io::stdout().lock());
     let written = match args.format.format().unwrap_or(Format::Text) {
-        Format::Text => config::write_text(&settings.file, &shown, &mut out),
-        Format::Json => config::write_json(&settings.file, &shown, &mut out),
+        Format::Text => config::write_text(&settings.file, &chosen, &shown, &mut out),
+        Format::Json => config::write_json(&settings.file, &chosen, &shown, &mut out),
     };
     said(written.and_then(|()| out.flush()), "the configuration")
 }

@@ -14,6 +14,15 @@ pub(super) const REMOVE: &str = "What to remove";
 pub(super) const WHERE: &str = "Where";
 pub(super) const OUTPUT: &str = "Output";
 
+/// The variables that all commands with a configuration read, for the end of their help.
+macro_rules! own_variables {
+    () => {
+        "  SESSION_WARDEN_CONFIG, SESSION_WARDEN_STATE_DIR
+                      as --config and --state-dir"
+    };
+}
+pub(super) use own_variables;
+
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = REMOVE)]
 pub(super) struct ThresholdArgs {
@@ -171,12 +180,12 @@ enum ColorArg {
 
 fn hours(text: &str) -> Result<IdleThreshold, String> {
     IdleThreshold::from_hours(text)
-        .map_err(|why| format!("{why}; a right one is --hours 2 or --hours 0.5"))
+        .map_err(|why| format!("{why}; for example --hours 2 or --hours 0.5"))
 }
 
 fn duration(text: &str) -> Result<IdleThreshold, String> {
     IdleThreshold::from_duration(text)
-        .map_err(|why| format!("{why}; a right one is --idle 90m, --idle 2h or --idle '1d 12h'"))
+        .map_err(|why| format!("{why}; for example --idle 90m, --idle 2h or --idle '1d 12h'"))
 }
 
 fn bridge(text: &str) -> Result<Bridge, String> {
@@ -185,13 +194,13 @@ fn bridge(text: &str) -> Result<Bridge, String> {
         "off" => Ok(Bridge::Off),
         _ => Address::parse(text)
             .map(Bridge::Named)
-            .map_err(|why| format!("{why}; a right one is --bridge http://127.0.0.1:8000")),
+            .map_err(|why| format!("{why}; for example --bridge http://127.0.0.1:8000")),
     }
 }
 
 fn pattern(text: &str) -> Result<String, String> {
     let checked = Patterns::default().add(text);
-    checked.map_err(|why| format!("{why}; a right one is --pin 'team-*'"))?;
+    checked.map_err(|why| format!("{why}; for example --pin 'team-*'"))?;
     Ok(text.to_owned())
 }
 

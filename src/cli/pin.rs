@@ -76,7 +76,7 @@ impl PinArgs {
     ) -> Result<Exit, Failure> {
         let folder = self.session_dir.clone().map(Place::Folder);
         let place = folder.or_else(|| self.map.clone().map(Place::File));
-        let profile = self.profile.profile.as_deref();
+        let profile = settings.profile(self.profile.profile.as_deref());
         let is_map_named = place.is_some() || profile.is_some();
         let mut layer = Layer { place, format: self.format.format(), ..Layer::default() };
         self.state.say(&mut layer);

@@ -92,7 +92,8 @@ impl RemoveArgs {
         clock: fn() -> Timestamp,
         interrupt: &Interrupt,
     ) -> Result<Exit, Failure> {
-        let (config, _) = settings.resolve(&self.layer(), self.profile.profile.as_deref())?;
+        let (config, _) =
+            settings.resolve(&self.layer(), settings.profile(self.profile.profile.as_deref()))?;
         // What bounds and records the runs of a timer is not about what was named.
         let config = Clean { dry_run: self.dry_run, metrics: None, log: None, ..config };
         let mut by_hand = ByHand::new(self.ids);

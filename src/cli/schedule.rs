@@ -5,52 +5,140 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 
 use super::args::RunArgs;
-use super::options::{ConfigArgs, FormatArgs, ProfileArgs, StateArgs};
+use super::options::{ConfigArgs, FormatArgs, ProfileArgs, StateArgs, own_variables};
 use crate::commands::schedule::{self, Chosen, Only};
 use crate::commands::status;
-use crate::config::{Environment, Format, Layer, Settings, absolute};
+use crate::config::{Environment, Format, Layer, PROFILE, Settings, absolute};
 use crate::domain::{Exit, Failure, Timestamp};
 use crate::schedule::{Method, When};
 
+pub(super) const AFTER_HELP: &str = "\
+Examples:
+  session-warden schedule install
+  session-warden schedule install --every 15m --hours 4
+  session-warden schedule status
+
+Exit codes:
+  0  done
+  1  failed; nothing was changed
+  2  wrong usage or configuration
+  3  done, but not completely; see the output";
+
+/// What a timer and its configuration are read from.
+macro_rules! timer_variables {
+    () => {
+        concat!(
+            "\
+Environment:
+  SESSION_WARDEN_PROFILE
+                      as --profile
+",
+            own_variables!()
+        )
+    };
+}
+
+const INSTALL_HELP: &str = concat!(
+    "\
+Examples:
+  session-warden schedule install
+  session-warden schedule install --every 15m --hours 4
+  session-warden schedule install --keepalive
+  sudo session-warden schedule install --method systemd-system --user NAME
+
+Exit codes:
+  0  the timer is installed and started
+  1  failed; nothing was changed
+  2  wrong usage or configuration
+
+",
+    timer_variables!()
+);
+
+const PRINT_HELP: &str = concat!(
+    "\
+Examples:
+  session-warden schedule print
+  session-warden schedule print --method cron --every 6h
+
+Exit codes:
+  0  done
+  1  failed
+  2  wrong usage or configuration
+
+",
+    timer_variables!()
+);
+
+const UNINSTALL_HELP: &str = "\
+Examples:
+  session-warden schedule uninstall
+  session-warden schedule uninstall --profile dev
+
+Exit codes:
+  0  done, whether or not a timer was installed
+  1  failed
+  2  wrong usage
+  3  done, but a timer could not be stopped; see the output";
+
+const STATUS_HELP: &str = concat!(
+    "\
+Examples:
+  session-warden schedule status
+  session-warden schedule status --json
+
+Exit codes:
+  0  done, whether or not a timer is installed
+  1  failed: past runs cannot be read
+  2  wrong usage or configuration
+
+Environment:
+",
+    own_variables!()
+);
+
 #[derive(Debug, Subcommand)]
 pub(super) enum ScheduleCommand {
-    /// Install a timer that cleans; what clean takes goes with it
-    #[command(max_term_width = 100)]
+    /// Install a timer that runs clean
+    ///
+    /// It takes the options of clean as well. They are stored in the timer, together with the environment
+    /// variables that clean reads.
+    #[command(max_term_width = 100, after_help = INSTALL_HELP)]
     Install(Box<InstallArgs>),
-    /// Remove what was installed, and nothing else
-    #[command(max_term_width = 100)]
+    /// Remove timers that schedule install created
+    #[command(max_term_width = 100, after_help = UNINSTALL_HELP)]
     Uninstall(UninstallArgs),
-    /// What is installed, when it runs next, and how it ran last
-    #[command(max_term_width = 100)]
+    /// Show installed timers, their next run and their last run
+    #[command(max_term_width = 100, after_help = STATUS_HELP)]
     Status(StatusArgs),
-    /// Print what would be installed
-    #[command(max_term_width = 100)]
+    /// Print the files that install would write
+    #[command(max_term_width = 100, after_help = PRINT_HELP)]
     Print(Box<InstallArgs>),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct InstallArgs {
-    /// How: systemd-user, systemd-system, cron, launchd or auto [default: auto]
+    /// The kind of timer: systemd-user, systemd-system, cron, launchd or auto [default: auto]
     #[arg(long, value_name = "METHOD", value_parser = method)]
     method: Option<Chosen>,
 
-    /// How often: 15m, 1h, 6h, 1d [default: 1h; for keep-alive, as often as its jobs need]
+    /// How often to run: 15m, 1h, 6h, 1d [default: 1h; with --keepalive, as often as the jobs need]
     #[arg(long, value_name = "DURATION", value_parser = every)]
     every: Option<When>,
 
-    /// When, as systemd.time(7) has it; without a random delay
+    /// When to run, as a systemd calendar expression (systemd.time(7)); without a random delay
     #[arg(long, value_name = "EXPR", conflicts_with = "every", allow_hyphen_values = true)]
     on_calendar: Option<String>,
 
-    /// The user that systemd-system runs it as [default: the one behind sudo]
+    /// The user to run as, with systemd-system [default: the user who ran sudo]
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
 
-    /// Show what would be installed, change nothing
+    /// Print what would be installed, change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
 
-    /// Install a timer for the keep-alive jobs, not for clean
+    /// Install a timer for the keep-alive jobs instead of clean
     #[cfg(feature = "keepalive")]
     #[arg(long)]
     keepalive: bool,
@@ -65,15 +153,15 @@ pub(super) struct InstallArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct UninstallArgs {
-    /// Only what was installed by this method [default: by any]
+    /// Remove only timers of this kind [default: all]
     #[arg(long, value_name = "METHOD", value_parser = method)]
     method: Option<Chosen>,
 
-    /// Only that of this user, of systemd-system
+    /// Remove only the timer of this user, with systemd-system
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
 
-    /// Only the timer of the keep-alive jobs
+    /// Remove only the timer of the keep-alive jobs
     #[arg(long, conflicts_with = "profile")]
     keepalive: bool,
 
@@ -106,12 +194,12 @@ fn method(text: &str) -> Result<Chosen, String> {
     let found = Method::ALL.into_iter().find(|method| method.name() == text);
     found.map(Chosen::One).ok_or_else(|| {
         let names: Vec<&str> = Method::ALL.iter().map(|method| method.name()).collect();
-        format!("no method; the methods are {} and auto", names.join(", "))
+        format!("not one of {}, auto; for example --method cron", names.join(", "))
     })
 }
 
 fn every(text: &str) -> Result<When, String> {
-    When::every(text).map_err(|why| format!("{why}; a right one is --every 1h"))
+    When::every(text).map_err(|why| format!("{why}; for example --every 1h"))
 }
 
 /// The options of a clean as they were typed, so that a timer can be told the same; paths from the root.
@@ -176,10 +264,10 @@ pub(super) fn run(
     match command {
         ScheduleCommand::Install(args) => {
             let prints = args.dry_run;
-            schedule::install(&args.wish()?, environment, prints, &mut out)
+            schedule::install(&args.wish(environment)?, environment, prints, &mut out)
         }
         ScheduleCommand::Print(args) => {
-            schedule::install(&args.wish()?, environment, true, &mut out)
+            schedule::install(&args.wish(environment)?, environment, true, &mut out)
         }
         ScheduleCommand::Uninstall(args) => {
             let chosen = args.method.unwrap_or(Chosen::Auto);
@@ -201,7 +289,7 @@ pub(super) fn run(
 }
 
 impl InstallArgs {
-    fn wish(self) -> Result<schedule::Wish, Failure> {
+    fn wish(self, environment: &Environment) -> Result<schedule::Wish, Failure> {
         #[cfg(feature = "keepalive")]
         let keep = self.keepalive;
         #[cfg(not(feature = "keepalive"))]
@@ -209,24 +297,32 @@ impl InstallArgs {
         if let Some(other) = self.typed.options.iter().find(|word| keep && !is_of_keep(word)) {
             let word = other.to_string_lossy();
             let name = word.split('=').next().unwrap_or_default();
-            let message = format!("{name} is an option of clean, which --keepalive does not run");
+            let message =
+                format!("{name} is an option of clean and has no effect with --keepalive");
             return Err(Failure { exit: Exit::Usage, ..Failure::new(message) }
-                .hint("leave it out, or install a timer for clean without --keepalive"));
+                .hint("remove it, or remove --keepalive to install a timer for clean"));
         }
         let typed = self.typed.options.into_iter().map(|word| {
             word.into_string().map_err(|word| {
                 let word = word.to_string_lossy();
-                Failure { exit: Exit::Usage, ..Failure::new(format!("{word} is not UTF-8")) }
+                let failure = Failure::new(format!("{word} is not UTF-8"));
+                Failure { exit: Exit::Usage, ..failure.hint("a timer needs UTF-8 options") }
             })
         });
-        let arguments = typed.collect::<Result<Vec<String>, Failure>>()?;
+        let mut arguments = typed.collect::<Result<Vec<String>, Failure>>()?;
+        let mut profile = self.run.profile.profile.clone();
+        if profile.is_none() && !keep && !self.run.all_profiles {
+            // As if it had been typed, so that the timer has its name.
+            profile = environment.get(PROFILE).and_then(|name| name.into_string().ok());
+            arguments.extend(profile.iter().map(|name| format!("--profile={name}")));
+        }
         Ok(schedule::Wish {
             method: self.method.unwrap_or(Chosen::Auto),
             keep,
             when: self.on_calendar.map(When::Calendar).or(self.every),
             user: self.user,
             flags: self.run.layer(),
-            profile: self.run.profile.profile,
+            profile,
             all_profiles: self.run.all_profiles,
             config: self.run.config.config,
             says_how_much: self.run.quiet || self.run.verbose,

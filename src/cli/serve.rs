@@ -12,8 +12,8 @@ const PORT: u16 = 3000;
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
-    /// Where /health, /status and /metrics are told [default: 127.0.0.1:3000; with $PORT, that port of
-    /// every address]
+    /// Where to serve /health, /status and /metrics [default: 127.0.0.1:3000; with $PORT, that port on
+    /// all addresses]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
 
@@ -38,7 +38,8 @@ impl ServeArgs {
             Some(text) => {
                 Some(text.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| {
                     let text = text.to_string_lossy();
-                    usage(format!("PORT is no port ({text:?}); a right one is PORT={PORT}"))
+                    usage(format!("the variable PORT is not a port number ({text:?})"))
+                        .hint(format!("for example PORT={PORT}"))
                 })?)
             }
         };
@@ -46,8 +47,8 @@ impl ServeArgs {
         if let Some(said) = &self.listen {
             let found = addresses(said, number);
             return found.ok_or_else(|| {
-                usage(format!("--listen {said} is no address")).hint(
-                    "a right one is --listen 127.0.0.1:3000, or --listen 0.0.0.0:3000 for all",
+                usage(format!("--listen {said} is not an address")).hint(
+                    "for example --listen 127.0.0.1:3000, or --listen 0.0.0.0:3000 for all of them",
                 )
             });
         }
@@ -91,8 +92,8 @@ mod tests {
         check(Some("0.0.0.0"), Some("8080"), true, "0.0.0.0:8080");
         check(Some("::1"), None, false, "[::1]:3000");
         check(Some("[::1]:9"), None, false, "[::1]:9");
-        check(Some("here"), None, false, "--listen here is no address");
-        check(Some("127.0.0.1:99999"), None, false, "--listen 127.0.0.1:99999 is no address");
-        check(None, Some("x"), false, "PORT is no port (\"x\"); a right one is PORT=3000");
+        check(Some("here"), None, false, "--listen here is not an address");
+        check(Some("127.0.0.1:99999"), None, false, "--listen 127.0.0.1:99999 is not an address");
+        check(None, Some("x"), false, "the variable PORT is not a port number (\"x\")");
     }
 }

@@ -7,11 +7,13 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 use std::io::{self, IsTerminal, Read, Stdin, Write};
 
 use super::keepalive::CommonArgs;
-use super::ui::hint;
+use super::options::own_variables;
+use super::ui::{hint, warning};
 use crate::commands::keepalive::{Keeper, key_file, set_key};
 use crate::disk::interrupt::Interrupt;
 use crate::disk::words;
 use crate::domain::{Exit, Failure};
+use crate::provider::web::SessionKey;
 
 /// More than any key has, with white space around it.
 const LARGEST: usize = 16 << 10;
@@ -19,16 +21,26 @@ const LARGEST: usize = 16 << 10;
 /// How often it is looked whether somebody wants to stop.
 const EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
-pub(super) const AFTER_HELP: &str = "\
+pub(super) const AFTER_HELP: &str = concat!(
+    "\
+Examples:
+  session-warden keepalive set-key
+  session-warden keepalive set-key my-ping < key.txt
+
 Exit codes:
-  0   the key is stored, in a file that only its owner can read
-  1   failed: it cannot be read or written
-  2   wrong usage or configuration, or no key";
+  0   the key was stored in a file that only its owner can read
+  1   failed: the key cannot be read or written
+  2   wrong usage or configuration, or not a key
+
+Environment:
+",
+    own_variables!()
+);
 
 #[derive(Debug, Args)]
 pub(super) struct SetKeyArgs {
-    /// The job whose file it goes into [default: that of all of them; one that names no file has
-    /// session-key in the state folder]
+    /// The job whose key file to write [default: the only one there is, or session-key in the state
+    /// folder]
     id: Option<String>,
 
     #[command(flatten)]
@@ -45,8 +57,16 @@ impl SetKeyArgs {
         let path = key_file(keeper.jobs, self.id.as_deref(), &keys.usual)?;
         let text = read(keeper.interrupt)?;
         let exit = set_key(&path, &text, out)?;
+        if SessionKey::parse(&text).is_ok_and(|key| !key.looks_right()) {
+            warning(
+                "this does not look like a session key of claude.ai; it was stored all the same",
+                "if pings are refused, copy the value of the cookie sessionKey again",
+            );
+        }
         if let Some(before) = keys.before_usual().filter(|_| path == keys.usual) {
-            hint(&format!("{before} is set, and the key in there is used instead while it is"));
+            hint(&format!(
+                "{before} is set, so its key is used instead; unset it to use the stored one"
+            ));
         }
         Ok(exit)
     }
@@ -54,14 +74,16 @@ impl SetKeyArgs {
 
 fn read(interrupt: &Interrupt) -> Result<String, Failure> {
     let stdin = io::stdin();
-    let failed =
-        |error: &io::Error| Failure::new(format!("cannot read the session key: {}", words(error)));
+    let failed = |error: &io::Error| {
+        Failure::new(format!("cannot read the session key: {}", words(error)))
+            .hint("type it when asked, or send it to standard input; nothing was stored")
+    };
     if !stdin.is_terminal() {
         return all_of(&stdin, interrupt, false).map_err(|error| failed(&error));
     }
     let _quiet = Quiet::begin(&stdin).map_err(|error| failed(&error))?;
     // Standard output may be a file.
-    let _ = write!(io::stderr(), "Session key of claude.ai (it is not shown): ");
+    let _ = write!(io::stderr(), "Session key of claude.ai (not shown): ");
     all_of(&stdin, interrupt, true).map_err(|error| failed(&error))
 }
 
@@ -75,7 +97,7 @@ fn all_of(stdin: &Stdin, interrupt: &Interrupt, is_line: bool) -> io::Result<Str
         let mut one = [PollFd::new(stdin, PollFlags::IN)];
         match poll(&mut one, Some(&EVERY)) {
             _ if interrupt.asked() => {
-                return Err(io::Error::other("stopped by a signal; nothing was stored"));
+                return Err(io::Error::other("stopped by a signal"));
             }
             Ok(0) | Err(Errno::INTR) => continue,
             ready => ready?,

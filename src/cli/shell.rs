@@ -9,15 +9,48 @@ use crate::commands::{completions, man};
 use crate::config;
 use crate::domain::{Exit, Failure};
 
-pub(super) const MAN_EXAMPLES: &str = "\
+pub(super) const COMPLETIONS_HELP: &str = "\
+Examples:
+  session-warden completions bash > ~/.local/share/bash-completion/completions/session-warden
+  session-warden completions fish > ~/.config/fish/completions/session-warden.fish
+
+Exit codes:
+  0  done
+  1  failed: the script cannot be written
+  2  wrong usage";
+
+pub(super) const MAN_HELP: &str = "\
 Examples:
   session-warden man | man -l -
   session-warden man undo | man -l -
-  session-warden man --dir ~/.local/share/man/man1";
+  session-warden man --dir ~/.local/share/man/man1
+
+Exit codes:
+  0  done
+  1  failed: a page cannot be written
+  2  wrong usage, or there is no such command
+  3  done, but this cannot be printed";
+
+pub(super) const CONFIG_HELP: &str = "\
+Examples:
+  session-warden config
+  session-warden config --profile dev --json
+  session-warden config --init
+
+Exit codes:
+  0  done
+  1  failed: the example cannot be written, or the file already exists
+  2  wrong usage or configuration
+
+Environment:
+  SESSION_WARDEN_PROFILE
+                      as --profile
+  SESSION_WARDEN_CONFIG
+                      as --config";
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct CompletionsArgs {
-    /// bash, elvish, fish, powershell or zsh
+    /// The shell: bash, elvish, fish, powershell or zsh
     // Not required by the grammar, whose error would not name the right ones.
     #[arg(hide_possible_values = true)]
     shell: Option<Shell>,
@@ -29,6 +62,7 @@ impl CompletionsArgs {
             let names: Vec<String> = Shell::value_variants().iter().map(Shell::to_string).collect();
             let message = format!("completions needs a shell: {}", names.join(", "));
             Failure { exit: Exit::Usage, ..Failure::new(message) }
+                .hint("for example session-warden completions bash")
         })?;
         completions::run(root, shell, out)
     }
@@ -72,10 +106,10 @@ impl HelpArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct ManArgs {
-    /// The command whose page is printed [default: the program itself]
+    /// The command to print the page of [default: session-warden itself]
     command: Vec<String>,
 
-    /// Write the pages of the program and of all commands into this folder
+    /// Write the pages of all commands into this folder instead
     #[arg(long, value_name = "DIR", conflicts_with = "command")]
     dir: Option<PathBuf>,
 }

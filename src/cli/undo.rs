@@ -87,7 +87,7 @@ impl UndoArgs {
         now: Timestamp,
         interrupt: &Interrupt,
     ) -> Result<Exit, Failure> {
-        let profile = self.profile.profile.as_deref();
+        let profile = settings.profile(self.profile.profile.as_deref());
         let flags = self.layer();
         let (clean, _) = settings.resolve(&flags, profile)?;
         let journal = Journal::at(&clean.state_dir()?);

@@ -22,7 +22,8 @@ pub fn run(root: Command, shell: Shell, out: &mut dyn Write) -> Result<Exit, Fai
     let script = script.replace(&name.replace('-', "__subcmd__"), &name.replace('-', "__"));
     match out.write_all(script.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write the completions: {}", words(&error))))
+            Err(Failure::new(format!("cannot write the completions: {}", words(&error)))
+                .hint("check where standard output goes"))
         }
         _ => Ok(Exit::Done),
     }

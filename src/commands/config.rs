@@ -1,27 +1,59 @@
-//! `config`: what holds now, and where each value came from; and an example to begin with.
+//! `config`: the effective settings and where each comes from; and an example to begin with.
 
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::config::{ConfigFile, Environment, Shown};
+use crate::config::{CONFIG, ConfigFile, Environment, Origin, PROFILE, Shown};
 use crate::disk::create::create;
 use crate::disk::words;
 use crate::domain::{Exit, Failure};
 use crate::report::escape::escape;
 use crate::report::write_plain;
 
-/// An example that says what could be said, all of it as a comment.
+/// An example of every setting, all of it as comments.
 pub const EXAMPLE: &str = include_str!("../../packaging/config.example.toml");
 
+/// The profile in use.
+#[derive(Debug, Clone, Copy)]
+pub struct Chosen<'a> {
+    /// Its name, if one is in use.
+    pub name: Option<&'a str>,
+    /// True if it was named on the command line, and not by the environment.
+    pub is_typed: bool,
+}
+
+impl Chosen<'_> {
+    fn origin(self) -> Origin {
+        match (self.name, self.is_typed) {
+            (None, _) => Origin::Default,
+            (Some(_), true) => Origin::Flag,
+            (Some(_), false) => Origin::Environment(PROFILE),
+        }
+    }
+}
+
 /// Writes each setting with its value and where that came from.
-pub fn write_text(file: &ConfigFile, shown: &[Shown], to: &mut dyn Write) -> io::Result<()> {
+pub fn write_text(
+    file: &ConfigFile,
+    chosen: &Chosen<'_>,
+    shown: &[Shown],
+    to: &mut dyn Write,
+) -> io::Result<()> {
     let path = file.path.as_ref().map(|path| escape(&path.to_string_lossy()));
-    let note = if file.exists { "" } else { " (there is none)" };
+    let note = match &file.origin {
+        _ if !file.exists => " (does not exist)".to_owned(),
+        Origin::Default => String::new(),
+        origin => format!(" ({origin})"),
+    };
     writeln!(to, "configuration  {}{note}", path.unwrap_or_default())?;
     let names: Vec<&str> = file.profiles.iter().map(|(name, _)| name.as_str()).collect();
     let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    writeln!(to, "profiles       {names}\n")?;
+    writeln!(to, "profiles       {names}")?;
+    if let Some(name) = chosen.name {
+        writeln!(to, "profile        {name} ({})", chosen.origin())?;
+    }
+    writeln!(to)?;
     let name_width = shown.iter().map(|shown| shown.name.len()).max().unwrap_or(0);
     let origin_width = shown.iter().map(|shown| shown.origin.to_string().len()).max().unwrap_or(0);
     for Shown { name, value, origin } in shown {
@@ -32,7 +64,12 @@ pub fn write_text(file: &ConfigFile, shown: &[Shown], to: &mut dyn Write) -> io:
 }
 
 /// The same as JSON.
-pub fn write_json(file: &ConfigFile, shown: &[Shown], to: &mut dyn Write) -> io::Result<()> {
+pub fn write_json(
+    file: &ConfigFile,
+    chosen: &Chosen<'_>,
+    shown: &[Shown],
+    to: &mut dyn Write,
+) -> io::Result<()> {
     #[derive(Serialize)]
     struct Setting<'a> {
         name: &'a str,
@@ -44,8 +81,11 @@ pub fn write_json(file: &ConfigFile, shown: &[Shown], to: &mut dyn Write) -> io:
         schema: u32,
         version: &'static str,
         file: Option<String>,
+        file_origin: String,
         exists: bool,
         profiles: Vec<&'a str>,
+        profile: Option<&'a str>,
+        profile_origin: Option<String>,
         settings: Vec<Setting<'a>>,
     }
     let setting = |shown: &'_ Shown| -> (&'static str, String, String) {
@@ -56,8 +96,11 @@ pub fn write_json(file: &ConfigFile, shown: &[Shown], to: &mut dyn Write) -> io:
         schema: 1,
         version: env!("CARGO_PKG_VERSION"),
         file: file.path.as_ref().map(|path| path.to_string_lossy().into_owned()),
+        file_origin: file.origin.to_string(),
         exists: file.exists,
         profiles: file.profiles.iter().map(|(name, _)| name.as_str()).collect(),
+        profile: chosen.name,
+        profile_origin: chosen.name.map(|_| chosen.origin().to_string()),
         settings: settings
             .iter()
             .map(|(name, value, origin)| Setting { name, value, origin: origin.clone() })
@@ -77,28 +120,36 @@ pub fn init(
 ) -> Result<Exit, Failure> {
     let path = match named {
         Some(named) => Some(crate::config::absolute(named)?),
-        None => ConfigFile::usual_path(environment),
+        None => match environment.get(CONFIG) {
+            Some(named) => Some(crate::config::absolute(named.as_ref())?),
+            None => ConfigFile::usual_path(environment),
+        },
     };
     let Some(path) = path else {
-        return Err(Failure::new("cannot tell where the configuration lies: no home is known")
-            .hint("--config FILE names it"));
+        return Err(Failure::new(
+            "cannot determine the path of the configuration: no home is known",
+        )
+        .hint("name the file with --config FILE"));
     };
     let shown = path.display();
     create(&path, EXAMPLE.as_bytes()).map_err(|error| {
         if error.kind() == io::ErrorKind::AlreadyExists {
-            Failure::new(format!("there is a configuration already: {shown}"))
-                .hint("nothing was changed; session-warden config shows what it says")
+            Failure::new(format!("the configuration {shown} already exists"))
+                .hint("nothing was changed; session-warden config shows its settings")
         } else {
             Failure::new(format!("cannot write {shown}: {}", words(&error)))
+                .hint("check the permissions of its folder, or use --config FILE")
         }
     })?;
     let line = format!(
-        "Wrote {}: all of it commented out, nothing has changed.",
+        "Wrote {}. Every setting in it is commented out, so nothing changes yet.",
         escape(&shown.to_string())
     );
     match writeln!(out, "{line}").and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot say so: {}", words(&error))))
+            let message =
+                format!("the file was written, but this cannot be printed: {}", words(&error));
+            Err(Failure::new(message).hint("check where standard output goes"))
         }
         _ => Ok(Exit::Done),
     }

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::schedule::{Wish, usage};
-use crate::config::{Bridge, Environment, Home, Settings, absolute, state_dir_in};
+use crate::config::{Bridge, CONFIG, Environment, Home, PROFILE, Settings, absolute, state_dir_in};
 use crate::disk::words;
 use crate::domain::Failure;
 use crate::process;
@@ -17,13 +17,17 @@ const HOUR: u64 = 3600;
 /// The user that a job of the system runs as.
 fn account(name: Option<&str>, sudo: Option<String>) -> Result<Account, Failure> {
     let Some(name) = name.map(str::to_owned).or(sudo) else {
-        return Err(usage("systemd-system needs to know whose sessions these are")
-            .hint("--user NAME says so; under sudo, it is the user behind it"));
+        return Err(usage("systemd-system needs a user to run as")
+            .hint("name the owner of the sessions with --user NAME"));
     };
-    let found = process::user_called(&name).map_err(Failure::new)?;
-    let (name, id, home) = found.ok_or_else(|| usage(format!("there is no user {name}")))?;
+    let found = process::user_called(&name)
+        .map_err(|why| Failure::new(why).hint("name another user with --user NAME"))?;
+    let (name, id, home) = found.ok_or_else(|| {
+        usage(format!("there is no user {name}")).hint("name another user with --user NAME")
+    })?;
     if !home.is_absolute() {
-        return Err(Failure::new(format!("user {name} has no home")));
+        return Err(Failure::new(format!("user {name} has no home folder"))
+            .hint("name another user with --user NAME"));
     }
     Ok(Account { name, id, home })
 }
@@ -60,11 +64,12 @@ pub(super) fn job(
     let (user, sees, settings) = seen(wish, method, environment, sudo)?;
     let profiles: Vec<Option<&str>> = if wish.all_profiles {
         if matches!(wish.flags.bridge, Some(Bridge::Named(_))) {
-            return Err(usage("--all-profiles and one --bridge URL exclude each other")
-                .hint("each [[profile]] names its own bridge"));
+            return Err(usage("--all-profiles and --bridge URL cannot be used together")
+                .hint("set bridge in each [[profile]] of the configuration"));
         }
         if settings.file.profiles.is_empty() {
-            return Err(usage("there is no profile in the configuration that it would read"));
+            return Err(usage("the configuration has no profile")
+                .hint("a profile begins with [[profile]] and name = \"dev\""));
         }
         settings.file.profiles.iter().map(|(name, _)| Some(name.as_str())).collect()
     } else {
@@ -91,7 +96,7 @@ pub(super) fn job(
     }
     writes.sort();
     writes.dedup();
-    reads.extend(wish.config.clone());
+    reads.extend(wish.config.clone().or_else(|| sees.get(CONFIG).map(PathBuf::from)));
     let binary = own_program()?;
     let mut arguments = vec!["clean".to_owned()];
     // cron mails whatever is printed.
@@ -120,10 +125,12 @@ pub(super) fn job(
 /// Where this program lies.
 pub(super) fn own_program() -> Result<PathBuf, Failure> {
     let binary = std::env::current_exe().map_err(|error| {
-        Failure::new(format!("cannot tell where this program lies: {}", words(&error)))
+        Failure::new(format!("cannot determine the path of this program: {}", words(&error)))
+            .hint("run it by its full path")
     })?;
     if binary.to_str().is_none() {
-        return Err(usage(format!("{} is not UTF-8", binary.display())));
+        return Err(usage(format!("the path of this program, {}, is not UTF-8", binary.display()))
+            .hint("move the program to another folder"));
     }
     Ok(binary)
 }
@@ -135,10 +142,13 @@ pub(super) fn variables(sees: &Environment) -> Result<Vec<(String, String)>, Fai
         !name.starts_with("XDG_") || Path::new(value).is_absolute()
     };
     let variables = sees.settings().into_iter().filter(counts).map(|(name, value)| {
-        let is_path = !matches!(name, "NO_COLOR" | "CLAUDE_BRIDGE_PORT");
+        let is_path = !matches!(name, "NO_COLOR" | "CLAUDE_BRIDGE_PORT" | PROFILE);
         let value = if is_path { absolute(value.as_ref())?.into_os_string() } else { value };
         let value = value.into_string();
-        Ok((name.to_owned(), value.map_err(|_| usage(format!("${name} is not UTF-8")))?))
+        let value = value.map_err(|_| {
+            usage(format!("${name} is not UTF-8")).hint("change its value, or unset it")
+        })?;
+        Ok((name.to_owned(), value))
     });
     variables.collect()
 }
@@ -151,8 +161,8 @@ pub(super) fn check_name(profile: Option<&str>) -> Result<(), Failure> {
     if name(profile) != KEEP_NAME {
         return Ok(());
     }
-    Err(usage(format!("{KEEP_NAME} is the timer of keep-alive, and of no profile"))
-        .hint("give the profile another name; --pin is about keep-alive"))
+    Err(usage(format!("{KEEP_NAME} is the name of the keep-alive timer"))
+        .hint("give the profile another name"))
 }
 
 /// Sees to it that the user whom the system is to run it as can: they must be able to run the program,
@@ -162,17 +172,16 @@ pub(super) fn prepare(job: &Job) -> Result<(), Failure> {
     let Some(user) = &job.user else { return Ok(()) };
     let binary = job.binary.display();
     if !done_as(user, "test", &["-x".as_ref(), job.binary.as_os_str()]) {
-        return Err(Failure::new(format!("{} may not run {binary}", user.name)).hint(
-            "install it where everybody may, such as /usr/local/bin; nothing was installed",
-        ));
+        return Err(Failure::new(format!("user {} may not run {binary}", user.name))
+            .hint("install the program in /usr/local/bin; no timer was installed"));
     }
     for folder in &job.states {
         let shown = folder.display();
         let words = ["-p", "-m", "0700", "--"].map(OsStr::new);
         let is_there = done_as(user, "test", &["-w".as_ref(), folder.as_os_str()]);
         if !is_there && !done_as(user, "mkdir", &[&words[..], &[folder.as_os_str()]].concat()) {
-            return Err(Failure::new(format!("cannot make {shown} as {}", user.name))
-                .hint("make it, and give it to that user; nothing was installed"));
+            return Err(Failure::new(format!("cannot create {shown} as user {}", user.name))
+                .hint("create it and give it to that user; no timer was installed"));
         }
     }
     Ok(())

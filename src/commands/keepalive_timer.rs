@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::feature::check_jobs;
 use super::job::{own_program, seen, variables};
+use super::keepalive::NO_JOB_HINT;
 use super::schedule::{Wish, usage};
 use super::status::all_installed;
-use crate::config::{Environment, state_dir_in};
+use crate::config::{Environment, PROFILE, state_dir_in};
 use crate::domain::Failure;
 use crate::domain::keepalive::{job, pace};
 #[cfg(feature = "openclaw")]
@@ -15,7 +16,7 @@ use crate::openclaw;
 use crate::schedule::{Installed, Job, Method, When, Work, handed_on};
 
 /// The variables of a clean that a pass does not look at.
-const OF_CLEANS: [&str; 3] = ["CLAUDE_SESSION_DIR", "CLAUDE_BRIDGE_PORT", "NO_COLOR"];
+const OF_CLEANS: [&str; 4] = ["CLAUDE_SESSION_DIR", "CLAUDE_BRIDGE_PORT", "NO_COLOR", PROFILE];
 
 /// The shortest time between two passes, in seconds.
 const SHORTEST: u64 = 60;
@@ -33,13 +34,14 @@ pub(super) fn keepalive_timer(
     let (user, sees, settings) = seen(wish, method, environment, sudo)?;
     let jobs = &settings.file.keeping.jobs;
     if jobs.is_empty() {
-        let hint = "a job begins with [[keepalive]] in the configuration";
-        return Err(usage("no job is configured, so there is nothing to run").hint(hint));
+        return Err(usage("no keep-alive job is configured").hint(NO_JOB_HINT));
     }
     check_jobs(jobs)?;
     let when = match &wish.when {
         Some(when) if is_too_often(when) => {
-            return Err(usage("keep-alive runs once a minute at most; a right one is --every 1m"));
+            return Err(
+                usage("keep-alive jobs run at most once a minute").hint("for example --every 1m")
+            );
         }
         Some(when) => when.clone(),
         None => When::Every(pace(jobs).as_secs()),
@@ -57,7 +59,9 @@ pub(super) fn keepalive_timer(
     if jobs.iter().any(|job| matches!(job.action, job::Action::OpenclawTouch(_))) {
         for name in openclaw::VARIABLES {
             let Some(value) = environment.get(name).filter(|_| user.is_none()) else { continue };
-            let value = value.into_string().map_err(|_| usage(format!("${name} is not UTF-8")))?;
+            let value = value.into_string().map_err(|_| {
+                usage(format!("${name} is not UTF-8")).hint("change its value, or unset it")
+            })?;
             variables.push((name.to_owned(), value));
         }
     }
@@ -87,12 +91,12 @@ pub fn timer_notes(environment: &Environment, jobs: &[job::Job]) -> Vec<String> 
     let again = "session-warden schedule install --keepalive";
     match every.pop() {
         _ if jobs.is_empty() => Vec::new(),
-        None => vec![format!("no timer of keep-alive is installed; {again} does that")],
+        None => vec![format!("no timer runs these jobs yet; install one with {again}")],
         Some(Some(seconds)) if seconds > needed => {
             let [found, needed] = [seconds, needed]
                 .map(|seconds| humantime::format_duration(Duration::from_secs(seconds)));
             vec![format!(
-                "its timer comes every {found}, and these jobs need it every {needed}; {again} does that"
+                "the timer runs every {found}, but these jobs need it every {needed}; run {again}"
             )]
         }
         Some(_) => Vec::new(),
@@ -118,6 +122,8 @@ fn path(home: Option<&Path>, sees: &Environment) -> Result<String, Failure> {
     }
     match sees.get("PATH") {
         None => Ok(USUAL.to_owned()),
-        Some(path) => path.into_string().map_err(|_| usage("$PATH is not UTF-8")),
+        Some(path) => {
+            path.into_string().map_err(|_| usage("$PATH is not UTF-8").hint("change its value"))
+        }
     }
 }

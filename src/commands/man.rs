@@ -22,19 +22,20 @@ pub fn print(root: Command, path: &[String], out: &mut dyn Write) -> Result<Exit
         command =
             page::visible(command).find(|known| known.get_name() == name).ok_or_else(|| {
                 let known: Vec<&str> = page::visible(command).map(Command::get_name).collect();
-                let failure = Failure::new(format!("{} has no command '{name}'", called(command)));
+                let failure = Failure::new(format!("{} has no command {name:?}", called(command)));
                 let failure = Failure { exit: Exit::Usage, ..failure };
                 if known.is_empty() {
-                    failure
+                    failure.hint("leave it out")
                 } else {
-                    failure.hint(format!("it has {}", known.join(", ")))
+                    failure.hint(format!("its commands are {}", known.join(", ")))
                 }
             })?;
     }
     let page = page::roff(command, &root);
     match out.write_all(page.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write the man page: {}", words(&error))))
+            Err(Failure::new(format!("cannot write the man page: {}", words(&error)))
+                .hint("check where standard output goes"))
         }
         _ => Ok(Exit::Done),
     }
@@ -57,14 +58,15 @@ pub fn write_all(root: Command, folder: &Path, out: &mut dyn Write) -> Result<Ex
     for command in &pages {
         let path = folder.join(page::file_name(command));
         write(&path, folder, &page::roff(command, &root))
-            .map_err(|error| failed("write man page", &path, &error))?;
+            .map_err(|error| failed("write the man page", &path, &error))?;
     }
     let (count, shown) = (pages.len(), folder.display().to_string());
     match writeln!(out, "Wrote {count} man pages to {}", escape(&shown)) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let message =
-                format!("the man pages are written, but cannot say so: {}", words(&error));
-            Err(Failure { exit: Exit::Partly, ..Failure::new(message) })
+                format!("the man pages are written, but this cannot be printed: {}", words(&error));
+            let failure = Failure::new(message).hint("check where standard output goes");
+            Err(Failure { exit: Exit::Partly, ..failure })
         }
         _ => Ok(Exit::Done),
     }
@@ -72,7 +74,7 @@ pub fn write_all(root: Command, folder: &Path, out: &mut dyn Write) -> Result<Ex
 
 #[expect(clippy::disallowed_methods, reason = "the folder of man pages may be a new one")]
 fn make(folder: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(folder).map_err(|error| failed("make folder", folder, &error))
+    fs::create_dir_all(folder).map_err(|error| failed("create the folder", folder, &error))
 }
 
 /// Replaces the page whole or not at all, so that no reader and no full disk meets half of one.
@@ -89,4 +91,5 @@ fn write(path: &Path, folder: &Path, page: &str) -> io::Result<()> {
 
 fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {
     Failure::new(format!("cannot {what} {}: {}", path.display(), words(error)))
+        .hint("choose another folder with --dir DIR")
 }

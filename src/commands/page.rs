@@ -15,31 +15,31 @@ const SECTION: &str = "1";
 
 /// Files, what they are, and the option that a command has which deals with them.
 const FILES: [(&str, &str, &str); 7] = [
-    ("map", MAP_NAME, "the bridge's map, where no option and no variable names another"),
+    ("map", MAP_NAME, "the bridge's map, unless an option or a variable names another"),
     (
         "map",
         ".session_map.json.session-warden.lock",
-        "the lock, beside the map: an empty file, which stays",
+        "the lock beside the map: an empty file that is kept",
     ),
     (
         "state-dir",
         "~/.local/state/session-warden/",
-        "what runs remember, where neither --state-dir nor XDG_STATE_HOME says otherwise: \
-         removals.jsonl (what was removed), put-back.jsonl (what undo restored), runs.jsonl (past \
-         runs), maps.jsonl (maps that runs have found) and pins.json (pinned chats)",
+        "the state folder, unless --state-dir, SESSION_WARDEN_STATE_DIR or XDG_STATE_HOME is \
+         used: removals.jsonl (removed mappings), put-back.jsonl (restored mappings), runs.jsonl \
+         (past runs), maps.jsonl (maps that runs have found) and pins.json (pinned chats)",
     ),
-    ("state-dir", "~/.local/state/session-warden/holds/", "what is held, a file for each hold"),
+    ("state-dir", "~/.local/state/session-warden/holds/", "a file for each hold"),
     (
         "config",
         "~/.config/session-warden/config.toml",
-        "the configuration, where neither --config nor XDG_CONFIG_HOME says otherwise",
+        "the configuration, unless --config, SESSION_WARDEN_CONFIG or XDG_CONFIG_HOME is used",
     ),
     (
         "home",
         "~/.claude/projects/, ~/.codex/sessions/, ~/.gemini/tmp/",
-        "the sessions of Claude Code, Codex and Gemini CLI, which are only read",
+        "the sessions of Claude Code, Codex and Gemini CLI; never changed",
     ),
-    ("home", "~/.vibe/sessions/", "the sessions of vibe, which are only read"),
+    ("home", "~/.vibe/sessions/", "the sessions of vibe; never changed"),
 ];
 
 /// The grammar with all that clap adds to it, but for the `help` commands, which have no page.
@@ -179,7 +179,7 @@ fn sections(command: &Command, root: &Command) -> Vec<Section> {
             continue;
         }
         if is_environment {
-            section.lead = Some("What the program asks for; not every command asks for all of it.");
+            section.lead = Some("Not every command reads all of these variables.");
         }
         sections.push(section);
     }

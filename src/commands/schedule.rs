@@ -68,18 +68,18 @@ pub fn install(
     let sudo = sudo_user(environment);
     let method = method_of(wish.method, environment, sudo.as_deref())?;
     if wish.user.is_some() && method != Method::SystemdSystem {
-        return Err(usage(format!("--user goes with systemd-system, not with {}", method.name())));
+        return Err(usage(format!("--user cannot be used with {}", method.name()))
+            .hint("add --method systemd-system, or remove --user"));
     }
     if let (Some(sudo), Method::SystemdUser | Method::Cron | Method::Launchd) = (&sudo, method) {
-        let message =
-            format!("under sudo, {} would run it as root, with root's home", method.name());
+        let message = format!("with sudo, {} would run as root and use root's home", method.name());
         return Err(Failure::new(message).hint(format!(
-            "run it without sudo; or --method systemd-system, which runs it as {sudo}"
+            "run it without sudo, or use --method systemd-system to run as {sudo}"
         )));
     }
     if method == Method::SystemdSystem && !prints && process::user() != 0 {
-        return Err(Failure::new("only root can install units of the system")
-            .hint("run it with sudo; schedule print shows what would be installed"));
+        return Err(Failure::new("only root can install system units")
+            .hint("run it with sudo; schedule print shows what it would install"));
     }
     #[cfg(feature = "keepalive")]
     let make = if wish.keep { keepalive_timer } else { job };
@@ -126,17 +126,16 @@ fn method_of(
             Ok(Method::SystemdUser)
         }
         Chosen::Auto if cron::is_there() => Ok(Method::Cron),
-        Chosen::Auto => Err(Failure::new("neither a systemd of this user nor a crontab is there")
-            .hint(
-                "as root, --method systemd-system --user NAME; or start session-warden yourself",
-            )),
+        Chosen::Auto => Err(Failure::new("no systemd of this user and no crontab was found")
+            .hint("as root, use --method systemd-system --user NAME")),
     }
 }
 
 pub(super) fn home(environment: &Environment) -> Result<PathBuf, Failure> {
     let home = environment.get("HOME").map(PathBuf::from);
-    home.map_or_else(|| process::home_of(process::user()), Ok)
-        .map_err(|why| Failure::new(format!("cannot tell where your home is: {why}")))
+    home.map_or_else(|| process::home_of(process::user()), Ok).map_err(|why| {
+        Failure::new(format!("cannot determine your home folder: {why}")).hint("set HOME")
+    })
 }
 
 pub(super) fn systemd_of_user(environment: &Environment) -> Result<Systemd, Failure> {
@@ -183,7 +182,8 @@ fn hints(job: &Job, method: Method, environment: &Environment) -> Vec<Step> {
         let us = Account { name: us, id: process::user(), home: PathBuf::new() };
         if lingers(&us) == Some(false) {
             hints.push(Step::Hint(format!(
-                "it runs only while you are logged in; loginctl enable-linger {} changes that",
+                "the timer only runs while you are logged in; to change that, run loginctl \
+                 enable-linger {}",
                 us.name
             )));
         }
@@ -198,14 +198,14 @@ fn hints(job: &Job, method: Method, environment: &Environment) -> Vec<Step> {
     };
     for other in others.iter().filter(is_same) {
         hints.push(Step::Hint(format!(
-            "{} runs the same: session-warden schedule uninstall --method {} ends that",
+            "{} runs the same command; remove it with session-warden schedule uninstall --method {}",
             other.what,
             other.method.name()
         )));
     }
     let shows = match method {
         _ if job.work == Work::Keep => {
-            "session-warden keepalive status shows how its jobs stand".to_owned()
+            "session-warden keepalive status shows the state of the jobs".to_owned()
         }
         Method::SystemdUser => "journalctl --user -t session-warden shows its reports".to_owned(),
         Method::SystemdSystem => {
@@ -262,8 +262,7 @@ pub fn uninstall(
         if is_root {
             steps.extend(system.uninstall(only, of_system)?);
         } else if !system.installed(false).is_empty() {
-            steps
-                .push(Step::Hint("units of the system are left: only root can remove them".into()));
+            steps.push(Step::Hint("system units were kept: only root can remove them".into()));
         }
     }
     if is_asked(Method::Cron) && user.is_none() && (method != Chosen::Auto || cron::is_there()) {
@@ -280,7 +279,8 @@ pub fn uninstall(
         steps.extend(launchd::uninstall(only, &home(environment)?)?);
     }
     if steps.is_empty() {
-        return said(Ok(writeln!(out, "Nothing was installed.").and_then(|()| out.flush())));
+        return said(Ok(writeln!(out, "No timer was installed, so none was removed.")
+            .and_then(|()| out.flush())));
     }
     let has_trouble = steps.iter().any(|step| matches!(step, Step::Trouble(_)));
     let exit = said(Ok(show(&steps, out)))?;
@@ -297,7 +297,7 @@ fn show(steps: &[Step], out: &mut dyn Write) -> io::Result<()> {
                 Step::Unchanged(text) => ("unchanged", text),
                 Step::Removed(text) => ("removed", text),
                 Step::Did(text) => ("done", text),
-                Step::Trouble(text) => ("trouble", text),
+                Step::Trouble(text) => ("problem", text),
                 Step::Hint(text) => ("hint", text),
             };
             writeln!(out, "{what:<9}  {}", escape(text))
@@ -309,8 +309,9 @@ fn show(steps: &[Step], out: &mut dyn Write) -> io::Result<()> {
 pub(super) fn said(written: Result<io::Result<()>, Failure>) -> Result<Exit, Failure> {
     match written? {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let why = words(&error);
-            Err(Failure { exit: Exit::Partly, ..Failure::new(format!("cannot report: {why}")) })
+            let message = format!("cannot write the output: {}", words(&error));
+            let failure = Failure::new(message).hint("session-warden schedule status shows timers");
+            Err(Failure { exit: Exit::Partly, ..failure })
         }
         _ => Ok(Exit::Done),
     }

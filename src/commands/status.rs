@@ -51,23 +51,23 @@ fn write_text(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     if installed.is_empty() {
-        writeln!(out, "Nothing is scheduled; session-warden schedule install does that.")?;
+        writeln!(out, "No timer is installed. Install one with session-warden schedule install.")?;
     }
     for one in installed {
         let state = if one.active { "active" } else { "not active" };
         let user = one.user.as_ref().map(|user| format!(" as {user}")).unwrap_or_default();
         writeln!(out, "{}: {}{}, {state}", one.method.name(), escape(&one.name), escape(&user))?;
         writeln!(out, "  {}", escape(&one.what))?;
-        writeln!(out, "  next run  {}", escape(one.next.as_deref().unwrap_or("not known")))?;
+        writeln!(out, "  next run  {}", escape(one.next.as_deref().unwrap_or("unknown")))?;
         if let Some(last) = &one.last {
             writeln!(out, "  last run  {}", escape(last))?;
         }
         if let Some(ran) = last_of(one) {
-            writeln!(out, "  ended     {}", in_words(&ran, now))?;
+            writeln!(out, "  result    {}", in_words(&ran, now))?;
         }
     }
-    let Some(last) = last else { return writeln!(out, "No run yet, of this user.") };
-    writeln!(out, "Last run of this user: {}", in_words(last, now))?;
+    let Some(last) = last else { return writeln!(out, "You have no runs yet.") };
+    writeln!(out, "Your last run: {}", in_words(last, now))?;
     match &last.warning {
         Some(warning) => writeln!(out, "  {}", escape(warning)),
         None => Ok(()),

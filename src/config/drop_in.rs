@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Environment;
 use super::environment::SESSION_KEY;
-use super::keepalive::{ATTEMPTS, DISABLE_AFTER};
+use super::keepalive::{ATTEMPTS, DISABLE_AFTER, JobWarning};
 use crate::domain::keepalive::{Action, Job, Minute, Silence, WebPing, When, Zone};
 use crate::domain::{Exit, Failure};
 use crate::provider::web;
@@ -28,8 +28,8 @@ pub struct DropIn {
     pub zone: Zone,
     /// When it does not.
     pub silence: Silence,
-    /// One line for each thing that was not taken as it was said.
-    pub warnings: Vec<String>,
+    /// The variables that were not taken as they are set.
+    pub warnings: Vec<JobWarning>,
 }
 
 impl DropIn {
@@ -61,8 +61,9 @@ impl DropIn {
     pub fn read(environment: &Environment) -> Result<Self, Failure> {
         let mut warnings = Vec::new();
         let wrong = |name: &str, why: String, right: &str| {
-            let message = format!("{name} is {why}; a right one is {name}={right}");
+            let message = format!("the variable {name} is {why}");
             Failure { exit: Exit::Usage, ..Failure::new(message) }
+                .hint(format!("for example {name}={right}"))
         };
         let text = |name: &str, usual: &str| match environment.get(name) {
             None => Ok(usual.to_owned()),
@@ -76,19 +77,20 @@ impl DropIn {
                 let shown = value.to_string_lossy().into_owned();
                 let span = shown.trim().parse().map(Duration::from_millis);
                 let span = span.ok().filter(|span| *span <= Duration::from_secs(366 * 24 * 3600));
-                let why = format!("no whole number of milliseconds up to a year ({shown:?})");
+                let why = format!("not a whole number of milliseconds up to a year ({shown:?})");
                 span.ok_or_else(|| wrong("PROMPT_INTERVAL_MS", why, "3600000"))?
             }
         };
         if every < SHORTEST {
-            let why = format!("{} ms, and at least 30000", every.as_millis());
+            let why = format!("{}, but must be at least 30000", every.as_millis());
             return Err(wrong("PROMPT_INTERVAL_MS", why, "3600000"));
         }
         if every < SHORTEST_HERE {
-            warnings.push(format!(
-                "PROMPT_INTERVAL_MS is {} ms, and at least 120000 for what reaches a provider",
-                every.as_millis()
-            ));
+            let every = every.as_millis();
+            warnings.push(JobWarning {
+                message: format!("PROMPT_INTERVAL_MS={every} is too short; 120000 is used"),
+                hint: "set it to 120000 or more: the job sends requests to a provider".to_owned(),
+            });
         }
         let zone = Zone::parse(&text("TIMEZONE", ZONE)?);
         let zone = zone.map_err(|why| wrong("TIMEZONE", why, ZONE))?;
@@ -97,9 +99,12 @@ impl DropIn {
         let start = minute("SILENCE_START", SILENCE[0])?;
         let end = minute("SILENCE_END", SILENCE[1])?;
         if start == end {
-            warnings.push(format!(
-                "SILENCE_START and SILENCE_END are both {start}: it is silent always, and pings never"
-            ));
+            warnings.push(JobWarning {
+                message: format!(
+                    "SILENCE_START and SILENCE_END are both {start}, so no ping is ever sent"
+                ),
+                hint: "for example SILENCE_START=01:00 and SILENCE_END=07:00".to_owned(),
+            });
         }
         Ok(Self {
             every: every.max(SHORTEST_HERE),
@@ -126,7 +131,7 @@ mod tests {
         assert_eq!((told.every, told.zone.name()), (EVERY, ZONE));
         assert_eq!(told.silence.start().to_string(), "01:00");
         assert_eq!(told.silence.end().to_string(), "07:00");
-        assert_eq!(told.warnings, [""; 0]);
+        assert_eq!(told.warnings, []);
     }
 
     #[test]
@@ -157,19 +162,19 @@ mod tests {
         }
         let failure = read(&[("PROMPT_INTERVAL_MS", "soon")]).unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
-        assert!(failure.message.contains("PROMPT_INTERVAL_MS=3600000"), "{failure}");
+        assert!(failure.hint.unwrap().contains("PROMPT_INTERVAL_MS=3600000"));
     }
 
     #[test]
     fn a_silence_that_ends_where_it_starts_is_always() {
         let told = read(&[("SILENCE_START", "09:00"), ("SILENCE_END", "09:00")]).unwrap();
-        assert!(told.warnings[0].contains("silent always"), "{:?}", told.warnings);
+        assert!(told.warnings[0].message.contains("no ping is ever sent"), "{:?}", told.warnings);
         assert_eq!(told.silence, Silence::always(Minute::parse("09:00").unwrap()));
         for (name, value) in
             [("SILENCE_START", "9"), ("SILENCE_END", "24:00"), ("TIMEZONE", "Europe/Nowhere")]
         {
             let failure = read(&[(name, value)]).unwrap_err();
-            assert!(failure.exit == Exit::Usage && failure.message.starts_with(name), "{failure}");
+            assert!(failure.exit == Exit::Usage && failure.message.contains(name), "{failure}");
         }
     }
 }

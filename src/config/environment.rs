@@ -12,10 +12,18 @@ use crate::provider::{PROVIDERS, Provider};
 /// The key to Claude's web page. It is a secret, and written down nowhere.
 pub(super) const SESSION_KEY: &str = "SESSION_KEY";
 
+/// The same as `--config`, `--profile` and `--state-dir`.
+pub(crate) const CONFIG: &str = "SESSION_WARDEN_CONFIG";
+pub(crate) const PROFILE: &str = "SESSION_WARDEN_PROFILE";
+pub(crate) const STATE_DIR: &str = "SESSION_WARDEN_STATE_DIR";
+
 /// The environment variables that a run reads, besides the providers' own: what a clean's timer must see, and
 /// what is about one run, or about keep-alive, and means nothing to it.
-const FOR_TIMERS: [&str; 6] = [
+const FOR_TIMERS: [&str; 9] = [
     "HOME",
+    CONFIG,
+    PROFILE,
+    STATE_DIR,
     "CLAUDE_SESSION_DIR",
     "CLAUDE_BRIDGE_PORT",
     "XDG_CONFIG_HOME",

@@ -10,7 +10,7 @@ use toml::de::DeValue;
 
 #[cfg(feature = "keepalive")]
 use super::keepalive::{Keeping, keeping};
-use super::layer::{Bridge, Color, Idle, Layer, Place};
+use super::layer::{Bridge, Color, Idle, Layer, Origin, Place};
 use super::reader::{Section, Source, Wrong, boolean, number, text, texts};
 use super::{Environment, Format, Verbosity};
 use crate::bridge::Address;
@@ -30,6 +30,8 @@ const LARGEST: u64 = 1 << 20;
 pub struct ConfigFile {
     /// Where it is, or would be.
     pub path: Option<PathBuf>,
+    /// What named it.
+    pub origin: Origin,
     /// Whether there is one.
     pub exists: bool,
     /// The section `[clean]`.
@@ -42,12 +44,18 @@ pub struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Reads the file that was named, which must exist, or the usual one, which need not.
+    /// Reads the file that was named, here or in the environment, which must exist, or the usual one, which
+    /// need not.
     ///
     /// # Errors
     /// Exit code 2, with file and line, where it cannot be read or holds what it must not.
     pub fn read(named: Option<&Path>, environment: &Environment) -> Result<Self, Failure> {
-        let named = named.map(super::absolute).transpose()?;
+        let (named, origin) = match (named, environment.get(super::CONFIG)) {
+            (Some(path), _) => (Some(path.to_owned()), Origin::Flag),
+            (None, Some(path)) => (Some(path.into()), Origin::Environment(super::CONFIG)),
+            (None, None) => (None, Origin::Default),
+        };
+        let named = named.as_deref().map(super::absolute).transpose()?;
         let must_exist = named.is_some();
         let Some(path) = named.or_else(|| Self::usual_path(environment)) else {
             return Ok(Self::default());
@@ -66,28 +74,35 @@ impl ConfigFile {
                 return Ok(Self { path: Some(path), ..Self::default() });
             }
             Err(error) => {
-                let hint = "session-warden config --init writes an example to the usual place";
-                let failure = failed(&words(&error));
                 let is_gone = error.kind() == ErrorKind::NotFound;
-                return Err(if is_gone { failure.hint(hint) } else { failure });
+                let hint = match (&origin, is_gone) {
+                    (Origin::Environment(_), _) => "correct or unset SESSION_WARDEN_CONFIG",
+                    (_, true) => "session-warden config --init writes an example",
+                    (_, false) => "check its permissions, or name another file with --config FILE",
+                };
+                return Err(failed(&words(&error)).hint(hint));
             }
             Ok(bytes) if bytes.len() as u64 > LARGEST => {
-                return Err(failed("it is larger than 1 MiB"));
+                return Err(
+                    failed("it is larger than 1 MiB").hint("name another file with --config FILE")
+                );
             }
             Ok(bytes) => bytes,
         };
         // Root in a user's environment would obey that user, with all that root may do.
         let owner = std::fs::metadata(&path).map_or(0, |file| file.uid());
         if !must_exist && crate::process::user() == 0 && owner != 0 {
-            return Err(failed(&format!("it belongs to user {owner}, and root would obey it"))
-                .hint("--config FILE says that it is meant"));
+            return Err(failed(&format!("it belongs to user {owner}, and you are root"))
+                .hint("if you trust it, name it with --config FILE"));
         }
         let text = str::from_utf8(&bytes).map_err(|error| {
             let right = bytes.get(..error.valid_up_to()).unwrap_or_default();
             let text = String::from_utf8_lossy(right);
-            Source { path: &path, text: &text }.wrong(text.len(), "not UTF-8")
+            let source = Source { path: &path, text: &text };
+            source.wrong(text.len(), "not UTF-8").hint("save the file as UTF-8")
         })?;
-        parse(&path, text, home_of_user(environment).as_deref())
+        let file = parse(&path, text, home_of_user(environment).as_deref())?;
+        Ok(Self { origin, ..file })
     }
 
     /// Where the file is looked for: where the environment says, else in the home of the user.
@@ -110,14 +125,14 @@ impl ConfigFile {
         }
         let path = self.path.as_deref().unwrap_or(Path::new(NAME)).display();
         let message = if self.exists {
-            format!("no profile {name:?} in {path}")
+            format!("there is no profile {name:?} in {path}")
         } else {
-            format!("no profile {name:?}: there is no configuration {path}")
+            format!("there is no profile {name:?}: the configuration {path} does not exist")
         };
         let names: Vec<&str> = self.profiles.iter().map(|(name, _)| name.as_str()).collect();
         let failure = Failure { exit: Exit::Usage, ..Failure::new(message) };
         Err(failure.hint(if names.is_empty() {
-            "a profile begins with [[profile]] and name = \"…\"".to_owned()
+            format!("a profile begins with [[profile]] and name = {name:?}")
         } else {
             format!("the profiles are {}", names.join(", "))
         }))
@@ -182,16 +197,18 @@ fn parse(path: &Path, text: &str, home: Option<&Path>) -> Result<ConfigFile, Fai
     let mut profiles: Vec<(String, Layer)> = Vec::new();
     for mut section in document.sections("profile")? {
         if !section.has("name") {
-            return Err(section.wrong("name", "a [[profile]] needs a name, as name = \"dev\""));
+            return Err(section
+                .wrong("name", "this [[profile]] has no name")
+                .hint("for example name = \"dev\""));
         }
         let unlike = |name: &String| profiles.iter().all(|(known, _)| known != name);
         let name = section.take("name", "name = \"dev\"", |value| -> Result<_, String> {
             let name = self::text(value)?;
             let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
             if name.is_empty() || !name.chars().all(fits) || name.starts_with(['.', '-']) {
-                return Err("not made of letters, digits, ., - and _, or begins with . or -".into());
+                return Err(super::reader::NOT_A_NAME.to_owned());
             }
-            if unlike(&name) { Ok(name) } else { Err("another profile's name as well".into()) }
+            if unlike(&name) { Ok(name) } else { Err("already the name of another profile".into()) }
         })?;
         let layer = shared(&mut section, &paths)?;
         section.end()?;
@@ -210,6 +227,7 @@ fn parse(path: &Path, text: &str, home: Option<&Path>) -> Result<ConfigFile, Fai
         profiles,
         #[cfg(feature = "keepalive")]
         keeping,
+        ..ConfigFile::default()
     })
 }
 
@@ -217,7 +235,8 @@ fn parse(path: &Path, text: &str, home: Option<&Path>) -> Result<ConfigFile, Fai
 fn shared(section: &mut Section<'_>, paths: &Paths<'_>) -> Result<Layer, Failure> {
     for (one, other) in [("session_dir", "map"), ("hours", "idle")] {
         if section.has(one) && section.has(other) {
-            return Err(section.wrong(other, &format!("{one} and {other} exclude each other")));
+            let what = format!("{one} and {other} cannot be used together");
+            return Err(section.wrong(other, &what).hint("remove one of them"));
         }
     }
     let folder =
@@ -256,13 +275,17 @@ fn shared(section: &mut Section<'_>, paths: &Paths<'_>) -> Result<Layer, Failure
 
 fn patterns(value: &DeValue<'_>) -> Result<Vec<String>, Wrong> {
     let mut patterns = Patterns::default();
-    texts(value, |text| patterns.add(text).map_err(|why| format!("wrong in {text:?}: {why}")))
+    texts(value, |text| {
+        patterns.add(text).map_err(|why| format!("not a list of patterns: {text:?} is {why}"))
+    })
 }
 
 fn program_names(value: &DeValue<'_>) -> Result<Vec<String>, Wrong> {
     texts(value, |name| match name {
-        "" => Err("an empty name".to_owned()),
-        name if name.contains('/') => Err(format!("{name:?}, which is a path and not a name")),
+        "" => Err("not a list of program names: one is empty".to_owned()),
+        name if name.contains('/') => {
+            Err(format!("not a list of program names: {name:?} is a path"))
+        }
         _ => Ok(()),
     })
 }
@@ -277,11 +300,14 @@ fn idle(value: &DeValue<'_>) -> Result<Idle, Wrong> {
         let place = match provider(name.get_ref()) {
             Ok(place) => Some(place),
             Err(_) if name.get_ref() == "default" => None,
-            Err(why) => return Err(Wrong::within(name, format!("for {why}, nor default"))),
+            Err(_) => {
+                let why = format!("set for {:?}, but not for one of {}", name.get_ref(), names());
+                return Err(Wrong::within(name, format!("{why}, default")));
+            }
         };
         let threshold = text(value.get_ref())
             .and_then(|text| IdleThreshold::from_duration(&text))
-            .map_err(|why| Wrong::within(value, format!("wrong for {}: {why}", name.get_ref())))?;
+            .map_err(|why| Wrong::within(value, format!("{why} for {}", name.get_ref())))?;
         match place {
             Some(place) => idle.special.push((place, threshold)),
             None => idle.usual = Some(threshold),
@@ -296,14 +322,18 @@ fn providers(value: &DeValue<'_>) -> Result<Vec<String>, Wrong> {
 
 /// The place in the table of the provider of that name.
 fn provider(name: &str) -> Result<usize, String> {
-    PROVIDERS.iter().position(|provider| provider.name == name).ok_or_else(|| {
-        let names = PROVIDERS.each_ref().map(|provider| provider.name);
-        format!("{name:?}, which is none of {}", names.join(", "))
-    })
+    let place = PROVIDERS.iter().position(|provider| provider.name == name);
+    place.ok_or_else(|| format!("{name:?}, but must be one of {}", names()))
+}
+
+fn names() -> String {
+    PROVIDERS.each_ref().map(|provider| provider.name).join(", ")
 }
 
 fn verbosity(section: &mut Section<'_>) -> Result<Option<Verbosity>, Failure> {
-    let both = section.wrong("verbose", "quiet and verbose exclude each other");
+    let both = section
+        .wrong("verbose", "quiet and verbose cannot be used together")
+        .hint("remove one of them");
     let quiet = section.take("quiet", "quiet = true", boolean)?;
     let verbose = section.take("verbose", "verbose = true", boolean)?;
     if quiet == Some(true) && verbose == Some(true) {
@@ -331,15 +361,15 @@ impl Paths<'_> {
             return Err("empty".to_owned());
         }
         if text.contains('\0') {
-            return Err("no path: it has a NUL in it".to_owned());
+            return Err("not a path: it contains a NUL character".to_owned());
         }
         if text.starts_with(['~', '$']) && text != "~" && !text.starts_with("~/") {
-            return Err("none that is expanded here: only ~/ stands for the home".to_owned());
+            return Err("not a plain path: only ~/ is expanded".to_owned());
         }
         let below = if text == "~" { Some("") } else { text.strip_prefix("~/") };
         match (below, self.home) {
             (Some(below), Some(home)) => Ok(home.join(below)),
-            (Some(_), None) => Err("below a home that is not known".to_owned()),
+            (Some(_), None) => Err("in a home folder that is unknown: HOME is not set".to_owned()),
             (None, _) => Ok(self.folder.join(text)),
         }
     }

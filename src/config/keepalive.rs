@@ -4,7 +4,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::file::Paths;
-use super::reader::{Section, Wrong, number, text, texts};
+use super::reader::{NOT_A_NAME, Section, Wrong, number, text, texts};
 use super::touch;
 use crate::domain::Failure;
 use crate::domain::keepalive::{
@@ -24,8 +24,17 @@ pub(super) const DISABLE_AFTER: u32 = 5;
 pub struct Keeping {
     /// In the order of the file.
     pub jobs: Vec<Job>,
-    /// One line for each thing that was not taken as it was written.
-    pub warnings: Vec<String>,
+    /// The settings that were not taken as they were written.
+    pub warnings: Vec<JobWarning>,
+}
+
+/// A setting of a job that makes little sense.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobWarning {
+    /// What is wrong, in one line.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
 }
 
 /// Reads every `[[keepalive]]` of that document.
@@ -43,9 +52,12 @@ pub(super) fn keeping(document: &mut Section<'_>, paths: &Paths<'_>) -> Result<K
         if let Some(gap) = gap.filter(|gap| *gap < smallest) {
             let (gap, smallest) =
                 (humantime::format_duration(gap), humantime::format_duration(smallest));
-            keeping.warnings.push(format!(
-                "job {id}: min_gap is {gap}, and at least {smallest} for what asks a provider"
-            ));
+            keeping.warnings.push(JobWarning {
+                message: format!("job {id}: min_gap {gap} is too short; {smallest} is used"),
+                hint: format!(
+                    "set min_gap = \"{smallest}\" or more: the job sends requests to a provider"
+                ),
+            });
         }
         let job = Job {
             when,
@@ -79,16 +91,18 @@ fn usual(when: When, smallest: Duration) -> Duration {
 
 fn id(section: &mut Section<'_>, others: &[Job]) -> Result<String, Failure> {
     if !section.has("id") {
-        return Err(section.wrong("id", "a [[keepalive]] needs an id, as id = \"claude\""));
+        return Err(section
+            .wrong("id", "this [[keepalive]] has no id")
+            .hint("for example id = \"claude\""));
     }
     let id = section.take("id", "id = \"claude\"", |value| -> Result<_, String> {
         let id = text(value)?;
         let fits = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
         if id.is_empty() || !id.chars().all(fits) || id.starts_with(['.', '-']) {
-            return Err("not made of letters, digits, ., - and _, or begins with . or -".into());
+            return Err(NOT_A_NAME.to_owned());
         }
         if others.iter().any(|job| job.id == id) {
-            return Err("another job's id as well".into());
+            return Err("already the id of another job".into());
         }
         Ok(id)
     })?;
@@ -106,29 +120,32 @@ fn action(section: &mut Section<'_>, paths: &Paths<'_>) -> Result<Action, Failur
         ("claude-web-ping", &["base_url", "key_file"], false),
     ];
     if !section.has("action") {
-        let what = "a [[keepalive]] needs an action: command, cli-ping, refresh, openclaw-touch or \
-                    claude-web-ping";
-        return Err(section.wrong("action", what));
+        return Err(section
+            .wrong("action", "this [[keepalive]] has no action")
+            .hint(format!("the actions are {}", KEYS.map(|(name, ..)| name).join(", "))));
     }
     let found = section.take("action", RIGHT, |value| {
         let name = text(value)?;
         let found = KEYS.into_iter().find(|(known, ..)| *known == name);
-        found.ok_or_else(|| {
-            "neither command, cli-ping, refresh, openclaw-touch nor claude-web-ping".to_owned()
-        })
+        found.ok_or_else(|| format!("not one of {}", KEYS.map(|(name, ..)| name).join(", ")))
     })?;
     // It was there.
     let (name, of, needs_first) = found.unwrap_or(KEYS[0]);
     for key in KEYS.iter().flat_map(|(_, keys, _)| *keys) {
         if section.has(key) && !of.contains(key) {
-            return Err(section.wrong(key, &format!("{key} is nothing that {name} asks for")));
+            return Err(section
+                .wrong(key, &format!("{key} is not a setting of the action {name}"))
+                .hint(format!("remove it; the settings of {name} are {}", of.join(", "))));
         }
     }
     if name == touch::NAME {
         return touch::read(section).map(Action::OpenclawTouch);
     }
     if needs_first && !section.has(of[0]) {
-        return Err(section.wrong("action", &format!("action {name:?} needs {}", of[0])));
+        let example = if of[0] == "cli" { "cli = \"claude\"" } else { "command = \"make ping\"" };
+        return Err(section
+            .wrong("action", &format!("the action {name} needs {}", of[0]))
+            .hint(format!("for example {example}")));
     }
     if name == "claude-web-ping" {
         let origin = section.take("base_url", "base_url = \"https://claude.ai\"", |value| {
@@ -138,7 +155,7 @@ fn action(section: &mut Section<'_>, paths: &Paths<'_>) -> Result<Action, Failur
         let key_file =
             section.take("key_file", "key_file = \"~/.claude-session-key\"", |value| {
                 if web::SessionKey::may_be_in(&text(value)?) {
-                    return Err("what looks like the key itself, and no file".to_owned());
+                    return Err("not a path: it looks like the key itself".to_owned());
                 }
                 paths.read(value)
             })?;
@@ -165,23 +182,26 @@ fn when(section: &mut Section<'_>, action: &Action) -> Result<When, Failure> {
     let mut said = KEYS.into_iter().filter(|key| section.has(key));
     let (Some(key), None) = (said.next(), said.next()) else {
         let second = KEYS.into_iter().filter(|key| section.has(key)).nth(1).unwrap_or("id");
-        let what = "a job has exactly one of every, daily and before_expiry";
-        return Err(section.wrong(second, what));
+        let what = "a job needs exactly one of every, daily and before_expiry";
+        return Err(section.wrong(second, what).hint("for example every = \"1h\""));
     };
     if matches!(action, Action::Refresh(_)) && key != "before_expiry" {
-        return Err(
-            section.wrong(key, "a refresh goes by before_expiry, as before_expiry = \"5m\"")
-        );
+        return Err(section
+            .wrong(key, &format!("a refresh job needs before_expiry, not {key}"))
+            .hint("for example before_expiry = \"5m\""));
     }
     if matches!(action, Action::OpenclawTouch(_)) && key == "before_expiry" {
-        return Err(section.wrong(key, "a touch goes by every or daily: a session has no expiry"));
+        let what = "an openclaw-touch job needs every or daily: a session has no expiry";
+        return Err(section.wrong(key, what).hint("for example every = \"10m\""));
     }
     if matches!(action, Action::ClaudeWebPing(_)) && key == "before_expiry" {
-        let what = "claude-web-ping goes by every or daily: when its key expires is not told";
-        return Err(section.wrong(key, what));
+        let what = "a claude-web-ping job needs every or daily: the expiry of its key is unknown";
+        return Err(section.wrong(key, what).hint("for example every = \"1h\""));
     }
     if matches!(action, Action::Command { expiry_command: None, .. }) && key == "before_expiry" {
-        return Err(section.wrong(key, "before_expiry needs expiry_command, which prints the time"));
+        return Err(section
+            .wrong(key, "a command job with before_expiry needs expiry_command")
+            .hint("for example expiry_command = \"cat ~/expiry\", which prints a time"));
     }
     let shortest = if action.reaches_provider() { MINUTE } else { MINUTE / 2 };
     let every = section.take("every", "every = \"1h\"", |value| match duration(value)? {
@@ -203,14 +223,14 @@ fn when(section: &mut Section<'_>, action: &Action) -> Result<When, Failure> {
 fn silence(value: &DeValue<'_>) -> Result<Silence, Wrong> {
     let times = texts(value, |time| Minute::parse(time).map(|_| ()))?;
     let [start, end] = &times[..] else {
-        return Err(format!("a list of {}, not of a start and an end", times.len()).into());
+        return Err("not a list of a start and an end".to_owned().into());
     };
     Ok(Silence::new(Minute::parse(start)?, Minute::parse(end)?)?)
 }
 
 pub(super) fn duration(value: &DeValue<'_>) -> Result<Duration, String> {
     let span = humantime::parse_duration(&text(value)?)
-        .map_err(|error| format!("no duration ({error})"))?;
+        .map_err(|error| format!("not a duration ({error})"))?;
     let longest = Duration::from_secs(366 * 24 * 3600);
     if span > longest { Err("longer than a year".to_owned()) } else { Ok(span) }
 }
@@ -218,12 +238,12 @@ pub(super) fn duration(value: &DeValue<'_>) -> Result<Duration, String> {
 fn line(value: &DeValue<'_>) -> Result<String, String> {
     let line = text(value)?;
     if line.trim().is_empty() || line.contains('\0') {
-        return Err("empty, or has a NUL in it".to_owned());
+        return Err("empty, or contains a NUL character".to_owned());
     }
     Ok(line)
 }
 
 fn whole(value: &DeValue<'_>, range: std::ops::RangeInclusive<u32>) -> Result<u32, String> {
     let found = number(value)?.parse().ok().filter(|number| range.contains(number));
-    found.ok_or_else(|| format!("no whole number from {} to {}", range.start(), range.end()))
+    found.ok_or_else(|| format!("not a whole number from {} to {}", range.start(), range.end()))
 }

@@ -9,7 +9,7 @@ use crate::bridge::Address;
 use crate::domain::{Clock, IdleThreshold, Missing};
 
 /// Where a value came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Origin {
     /// An option on the command line.
     Flag,
@@ -20,6 +20,7 @@ pub enum Origin {
     /// The configuration file.
     File,
     /// Nobody said anything.
+    #[default]
     Default,
 }
 

@@ -27,9 +27,10 @@ use crate::provider::{Base, Ignored, PROVIDERS, Provider};
 #[cfg(feature = "keepalive")]
 pub use drop_in::DropIn;
 pub use environment::Environment;
+pub(crate) use environment::{CONFIG, PROFILE, STATE_DIR};
 pub use file::ConfigFile;
 #[cfg(feature = "keepalive")]
-pub use keepalive::Keeping;
+pub use keepalive::{JobWarning, Keeping};
 pub use layer::{Bridge, Color, Idle, Layer, Origin, Place};
 pub use resolve::{Settings, Shown};
 
@@ -147,8 +148,8 @@ impl Clean {
         };
         let home = Home::User(home.filter(|home| !is_theirs(home)));
         let home = home.resolve(process::user(), None).map_err(|failure| {
-            let message = format!("cannot tell where to remember runs: {}", failure.message);
-            Failure::new(message).hint("--state-dir DIR names the folder")
+            let message = format!("cannot determine the state folder: {}", failure.message);
+            Failure::new(message).hint("name it with --state-dir DIR")
         })?;
         Ok(state_dir_in(&home))
     }
@@ -223,8 +224,8 @@ impl Home {
             (Self::User(None), _) => us,
         };
         process::home_of(user).map_err(|why| {
-            Failure::new(format!("cannot tell whose sessions to look at: {why}"))
-                .hint("--home DIR names the home")
+            Failure::new(format!("cannot determine the home folder: {why}"))
+                .hint("name it with --home DIR")
         })
     }
 }
@@ -233,7 +234,8 @@ impl Home {
 pub fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|error| {
         let why = crate::disk::words(&error);
-        Failure::new(format!("cannot tell where {} lies: {why}", path.display()))
+        Failure::new(format!("cannot make {} absolute: {why}", path.display()))
+            .hint("use a path that begins with /")
     })
 }
 

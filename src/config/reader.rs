@@ -10,6 +10,12 @@ use crate::domain::{Exit, Failure};
 /// How alike two keys must be for one to be meant by the other; 1 is equal.
 const ALIKE: f64 = 0.75;
 
+const NOT_STRINGS: &str = "not a list of strings";
+
+/// What is wrong with the name of a profile or the id of a job.
+pub(super) const NOT_A_NAME: &str =
+    "not a valid name: use letters, digits, ., - and _, and do not begin with . or -";
+
 /// A file that is read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Source<'t> {
@@ -23,6 +29,7 @@ impl<'t> Source<'t> {
         let table = DeTable::parse(self.text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
             self.wrong(at, &error.message().replace('\n', ", "))
+                .hint("correct the TOML syntax of this line")
         })?;
         let table = table.into_inner();
         Ok(Section { source: self, at: 0, name: String::new(), table, known: vec![] })
@@ -83,7 +90,7 @@ impl<'t> Section<'t> {
         read(value.get_ref()).map(Some).map_err(|wrong| {
             let Wrong { why, at } = wrong.into();
             let at = at.unwrap_or(value.span().start);
-            self.source.wrong(at, &format!("{key} is {why}; a right one is {right}"))
+            self.source.wrong(at, &format!("{key} is {why}")).hint(format!("for example {right}"))
         })
     }
 
@@ -96,15 +103,12 @@ impl<'t> Section<'t> {
     pub(super) fn sections(&mut self, key: &'static str) -> Result<Vec<Self>, Failure> {
         let Some(value) = self.remove(key) else { return Ok(Vec::new()) };
         let at = value.span().start;
-        match value.into_inner() {
-            DeValue::Array(tables) => {
-                let below = |table| self.below(format!("[[{key}]]"), table);
-                tables.into_iter().map(below).collect()
-            }
-            _ => {
-                Err(self.source.wrong(at, &format!("{key} is no list of tables: write [[{key}]]")))
-            }
-        }
+        let DeValue::Array(tables) = value.into_inner() else {
+            let failure = self.source.wrong(at, &format!("{key} is not a list of tables"));
+            return Err(failure.hint(format!("begin each one with [[{key}]]")));
+        };
+        let below = |table| self.below(format!("[[{key}]]"), table);
+        tables.into_iter().map(below).collect()
     }
 
     fn below(&self, name: String, value: Spanned<DeValue<'t>>) -> Result<Self, Failure> {
@@ -113,7 +117,10 @@ impl<'t> Section<'t> {
             DeValue::Table(table) => {
                 Ok(Self { source: self.source, at, name, table, known: vec![] })
             }
-            _ => Err(self.source.wrong(at, &format!("{name} is no table"))),
+            _ => Err(self
+                .source
+                .wrong(at, &format!("{name} is not a table"))
+                .hint(format!("write {name} on a line of its own, and its settings below it"))),
         }
     }
 
@@ -151,21 +158,21 @@ impl<'t> Section<'t> {
         let nearest = self.known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
         Err(failure.hint(match nearest {
             Some(nearest) if likeness(&nearest) >= ALIKE => format!("did you mean {nearest:?}?"),
-            _ => format!("the keys there are {}", self.known.join(", ")),
+            _ => format!("the keys are {}", self.known.join(", ")),
         }))
     }
 }
 
 /// A text.
 pub(super) fn text(value: &DeValue<'_>) -> Result<String, String> {
-    value.as_str().map(str::to_owned).ok_or_else(|| format!("{}, no text", kind(value)))
+    value.as_str().map(str::to_owned).ok_or_else(|| "not a string".to_owned())
 }
 
 /// `true` or `false`.
 pub(super) fn boolean(value: &DeValue<'_>) -> Result<bool, String> {
     match value {
         DeValue::Boolean(value) => Ok(*value),
-        other => Err(format!("{}, neither true nor false", kind(other))),
+        _ => Err("neither true nor false".to_owned()),
     }
 }
 
@@ -174,8 +181,8 @@ pub(super) fn number(value: &DeValue<'_>) -> Result<String, String> {
     match value {
         DeValue::Integer(number) if number.radix() == 10 => Ok(number.as_str().to_owned()),
         DeValue::Float(number) => Ok(number.as_str().to_owned()),
-        DeValue::Integer(_) => Err("a number that is not decimal".to_owned()),
-        other => Err(format!("{}, no number", kind(other))),
+        DeValue::Integer(_) => Err("not a decimal number".to_owned()),
+        _ => Err("not a number".to_owned()),
     }
 }
 
@@ -185,22 +192,12 @@ pub(super) fn texts(
     mut check: impl FnMut(&str) -> Result<(), String>,
 ) -> Result<Vec<String>, Wrong> {
     let DeValue::Array(values) = value else {
-        return Err(format!("{}, no list of texts", kind(value)).into());
+        return Err(NOT_STRINGS.to_owned().into());
     };
     let one = |value: &Spanned<DeValue<'_>>| {
-        let text = text(value.get_ref()).and_then(|text| check(&text).map(|()| text));
+        let text = text(value.get_ref()).map_err(|_| NOT_STRINGS.to_owned());
+        let text = text.and_then(|text| check(&text).map(|()| text));
         text.map_err(|why| Wrong::within(value, why))
     };
     values.iter().map(one).collect()
-}
-
-fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) | DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::layer::{Color, Layer, Origin, Place};
 use super::{Clean, ConfigFile, Environment, Format, Home, PROGRAM, Verbosity};
-use super::{STATE_IN_HOME, absolute};
+use super::{PROFILE, STATE_DIR, STATE_IN_HOME, absolute};
 use crate::bridge::Choice;
 use crate::domain::{Clock, Exit, Failure, Missing};
 use crate::provider::{Ignored, PROVIDERS};
@@ -17,6 +17,8 @@ pub struct Settings {
     pub file: ConfigFile,
     environment: Environment,
     stdout_is_terminal: bool,
+    /// The profile that the environment names.
+    profile: Option<String>,
 }
 
 /// One setting as it holds now, for people.
@@ -41,7 +43,17 @@ impl Settings {
         stdout_is_terminal: bool,
     ) -> Result<Self, Failure> {
         let file = ConfigFile::read(named, &environment)?;
-        Ok(Self { file, environment, stdout_is_terminal })
+        let profile = environment.get(PROFILE).map(|name| {
+            name.into_string().map_err(|_| {
+                usage(format!("the variable {PROFILE} is not UTF-8")).hint("correct or unset it")
+            })
+        });
+        Ok(Self { file, environment, stdout_is_terminal, profile: profile.transpose()? })
+    }
+
+    /// Returns the profile to use: the one of `--profile`, else the one of the environment.
+    pub fn profile<'s>(&'s self, named: Option<&'s str>) -> Option<&'s str> {
+        named.or(self.profile.as_deref())
     }
 
     /// What holds with these flags, and with that profile where one is asked for; and each setting
@@ -89,6 +101,7 @@ impl Settings {
 fn of_environment(environment: &Environment) -> Layer {
     // XDG: a relative path there is to be ignored.
     let state = environment.get("XDG_STATE_HOME").map(PathBuf::from);
+    let state = state.filter(|path| path.is_absolute()).map(|path| path.join(PROGRAM));
     // What the terminal is decides only where the environment says neither.
     let color = match (environment.wants_color(true), environment.wants_color(false)) {
         (false, _) => Some(Color::Never),
@@ -98,7 +111,7 @@ fn of_environment(environment: &Environment) -> Layer {
     Layer {
         place: environment.get("CLAUDE_SESSION_DIR").map(|folder| Place::Folder(folder.into())),
         color,
-        state_dir: state.filter(|path| path.is_absolute()).map(|path| path.join(PROGRAM)),
+        state_dir: environment.get(STATE_DIR).map(PathBuf::from).or(state),
         ..Layer::default()
     }
 }
@@ -202,7 +215,7 @@ impl Layers<'_> {
             Format::Text,
             |format| if *format == Format::Text { "text".to_owned() } else { "json".to_owned() },
         );
-        let color = self.color(is_terminal);
+        let color = self.color(is_terminal, environment);
         // Whoever asks for a dry run wants to see it, whatever timers do.
         let is_asked = self.flags.dry_run == Some(true) && self.flags.verbosity.is_none();
         let verbosity = self.setting(
@@ -223,11 +236,13 @@ impl Layers<'_> {
         let metrics = metrics.filter(|_| !dry_run || self.flags.metrics.is_some());
         let log = self.path("log", "", |layer| &layer.log, "none")?;
         let home_state = format!("~/{STATE_IN_HOME}/{PROGRAM}");
-        let state_dir =
-            self.path("state_dir", "XDG_STATE_HOME", |layer| &layer.state_dir, &home_state)?;
+        let variable =
+            if environment.get(STATE_DIR).is_some() { STATE_DIR } else { "XDG_STATE_HOME" };
+        let state_dir = self.path("state_dir", variable, |layer| &layer.state_dir, &home_state)?;
         for (option, file) in [("metrics", &metrics), ("log", &log)] {
             if file.as_ref() == Some(&place.map) {
-                return Err(usage(format!("--{option} {} is the map itself", place.map.display())));
+                return Err(usage(format!("--{option} {} is the map itself", place.map.display()))
+                    .hint("choose another file"));
             }
         }
         self.roots(&home, environment);

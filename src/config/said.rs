@@ -74,7 +74,7 @@ impl Layers<'_> {
         let Some((said, origin)) = self.pick("", |layer| &layer.home) else {
             let home = environment.get("HOME").map(PathBuf::from);
             let value = home.as_ref().map(|home| home.to_string_lossy().into_owned());
-            self.show("home", value.unwrap_or("as the password file says".into()), Origin::Default);
+            self.show("home", value.unwrap_or("from the password file".into()), Origin::Default);
             return Ok(Home::User(home));
         };
         let home = absolute(&said)?;
@@ -104,13 +104,16 @@ impl Layers<'_> {
         let (choice, value) = match said {
             Bridge::Off => (Choice::Off, "off".to_owned()),
             // Which map a bridge writes is told by its folder, never by a single file's name.
-            Bridge::Auto if is_map_named => (Choice::Off, "off, for the map is named".to_owned()),
+            Bridge::Auto if is_map_named => {
+                (Choice::Off, "off, because the map is named".to_owned())
+            }
             Bridge::Auto => {
                 let port = environment.get("CLAUDE_BRIDGE_PORT");
                 let port =
                     port.map_or(Some(BRIDGE_PORT), |port| port.to_str()?.trim().parse().ok());
                 let port = port.filter(|port| *port != 0).ok_or_else(|| {
-                    usage("CLAUDE_BRIDGE_PORT is no port; a right one is 8000".to_owned())
+                    usage("the variable CLAUDE_BRIDGE_PORT is not a port number".to_owned())
+                        .hint("for example CLAUDE_BRIDGE_PORT=8000")
                 })?;
                 let address = Address::local(port);
                 let value = format!("auto, {}", address.as_str());
@@ -121,10 +124,8 @@ impl Layers<'_> {
                 (Choice::Named(address), value)
             }
             Bridge::Named(address) => {
-                return Err(usage(format!(
-                    "{} is not an address of this machine; --allow-remote-bridge lets it be",
-                    address.as_str()
-                )));
+                let message = format!("the bridge {} is not on this machine", address.as_str());
+                return Err(usage(message).hint("--allow-remote-bridge allows it"));
             }
         };
         self.show("bridge", value, origin);
@@ -150,7 +151,9 @@ impl Layers<'_> {
         let mut patterns = Patterns::default();
         for (pin, origin) in said.into_iter().filter(|(pin, _)| !pin.is_empty()) {
             for pattern in &pin {
-                patterns.add(pattern).map_err(|why| usage(format!("--pin {pattern:?}: {why}")))?;
+                patterns.add(pattern).map_err(|why| {
+                    usage(format!("--pin {pattern:?} is {why}")).hint("for example --pin 'team-*'")
+                })?;
             }
             self.show("pin", pin.join(", "), origin);
         }
@@ -160,10 +163,16 @@ impl Layers<'_> {
         Ok(patterns)
     }
 
-    pub(super) fn color(&mut self, is_terminal: bool) -> bool {
+    pub(super) fn color(&mut self, is_terminal: bool, environment: &Environment) -> bool {
+        // The one that decides, as in `Environment::wants_color`.
+        let is_forced = environment.get("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+        let variable = match environment.get("NO_COLOR") {
+            Some(_) => "NO_COLOR",
+            None if is_forced => "CLICOLOR_FORCE",
+            None => "TERM",
+        };
         let default = (Color::Auto, Origin::Default);
-        let (said, origin) =
-            self.pick("NO_COLOR or CLICOLOR_FORCE", |layer| &layer.color).unwrap_or(default);
+        let (said, origin) = self.pick(variable, |layer| &layer.color).unwrap_or(default);
         let (color, value) = match said {
             Color::Auto => (is_terminal, "auto"),
             Color::Always => (true, "always"),

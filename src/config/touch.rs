@@ -21,12 +21,14 @@ pub(super) const KEYS: [&str; 5] =
 /// Where one is missing or makes no sense, with its line.
 pub(super) fn read(section: &mut Section<'_>) -> Result<Touch, Failure> {
     if !section.has("agents") {
-        let what = "action \"openclaw-touch\" needs agents, as agents = \"main\" or \"all\"";
-        return Err(section.wrong("action", what));
+        return Err(section
+            .wrong("action", "the action openclaw-touch needs agents")
+            .hint("for example agents = \"main\", or agents = \"all\""));
     }
     if section.has("sessions") == section.has("active_within") {
         let key = if section.has("sessions") { "active_within" } else { "action" };
-        return Err(section.wrong(key, "a touch has exactly one of sessions and active_within"));
+        let what = "an openclaw-touch job needs exactly one of sessions and active_within";
+        return Err(section.wrong(key, what).hint("for example active_within = \"10m\""));
     }
     let agents = section.take("agents", "agents = [\"main\"]", |value| {
         if value.as_str() == Some("all") {
@@ -41,14 +43,14 @@ pub(super) fn read(section: &mut Section<'_>) -> Result<Touch, Failure> {
     })?;
     let keys = section.take("sessions", "sessions = [\"agent:main:main\"]", |value| {
         several(value, |key| match key.trim() {
-            "" => Err("one that is empty".to_owned()),
+            "" => Err("not a list of session keys: one is empty".to_owned()),
             _ => Ok(()),
         })
     })?;
     let within =
         section.take("active_within", "active_within = \"10m\"", |value| {
             match duration(value)? {
-                span if span.is_zero() => Err("no time at all".to_owned()),
+                span if span.is_zero() => Err("zero".to_owned()),
                 span => Ok(Which::ActiveWithin(span)),
             }
         })?;
@@ -80,10 +82,10 @@ fn several(
 /// An agent's id becomes a folder's name, so it must be one as OpenClaw makes them.
 fn agent(id: &str) -> Result<(), String> {
     if !is_agent_id(id) {
-        return Err("no agent's id, which has letters, digits, - and _".to_owned());
+        return Err(format!("not a list of agents: {id:?} may only have letters, digits, - and _"));
     }
     if id == "all" {
-        return Err("\"all\" in a list: agents = \"all\" means every agent".to_owned());
+        return Err("a list with \"all\"; for every agent, write agents = \"all\"".to_owned());
     }
     Ok(())
 }

@@ -14,11 +14,11 @@ impl Patterns {
     /// Adds one. The error says what is wrong, for the middle of a sentence.
     pub fn add(&mut self, pattern: &str) -> Result<(), String> {
         if pattern.is_empty() {
-            return Err("an empty pattern matches nothing".to_owned());
+            return Err("empty".to_owned());
         }
         let mut glob = GlobBuilder::new(pattern);
         let glob = glob.literal_separator(false).backslash_escape(true).build();
-        let glob = glob.map_err(|error| format!("no pattern ({})", error.kind()))?;
+        let glob = glob.map_err(|error| format!("not a valid pattern ({})", error.kind()))?;
         if !self.0.iter().any(|known| known.glob().glob() == pattern) {
             self.0.push(glob.compile_matcher());
         }

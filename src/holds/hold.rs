@@ -108,12 +108,14 @@ impl Hold {
             Err(_) => serde_json::from_slice::<Layout>(bytes).map_err(torn)?.schema,
         };
         if schema != 1 {
-            return Err(NoHold::Newer(format!("it is in the layout {schema} of another version")));
+            return Err(NoHold::Newer(format!(
+                "it was written by another version (schema {schema})"
+            )));
         }
         let hold = hold.map_err(torn)?;
         // One that never ended would hold for ever.
         if hold.last_beat().is_none() {
-            return Err(NoHold::Torn(format!("its last beat is no time: {:?}", hold.last_beat)));
+            return Err(NoHold::Torn(format!("its last_beat is not a time: {:?}", hold.last_beat)));
         }
         Ok(hold)
     }

@@ -203,7 +203,7 @@ fn file_name(key: &str) -> String {
 
 fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {
     Failure::new(format!("cannot {what} {}: {}", path.display(), words(error)))
-        .hint("--state-dir DIR names another folder for what is held")
+        .hint("check its permissions, or use another state folder with --state-dir DIR")
 }
 
 #[cfg(test)]

@@ -66,7 +66,8 @@ impl Store {
             return Ok(Pass { file });
         }
         let message = format!("another pass holds the lock {}", path.display());
-        Err(Failure { exit: Exit::Locked, ..Failure::new(message) })
+        Err(Failure { exit: Exit::Locked, ..Failure::new(message) }
+            .hint("nothing was done; try again when that pass has finished"))
     }
 
     /// Renames the files that still have a former name.
@@ -129,11 +130,12 @@ impl Store {
         let mut process = String::new();
         let _ = file.read_to_string(&mut process);
         let message = format!(
-            "another keepalive serve runs from {}, as process {}",
+            "another keepalive serve uses {}, as process {}",
             self.folder.display(),
             process.trim()
         );
-        Err(Failure { exit: Exit::Locked, ..Failure::new(message) })
+        Err(Failure { exit: Exit::Locked, ..Failure::new(message) }
+            .hint("stop it, or use another folder with --state-dir DIR"))
     }
 
     /// What is remembered; nothing where there is no file yet.
@@ -251,11 +253,11 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
 
 fn unseen(broken: &Path) -> Failure {
     let path = broken.display();
-    Failure::new(format!("what jobs remember was broken, and is set aside as {path}: no job runs"))
-        .hint("session-warden keepalive status shows it, and lets jobs run again")
+    Failure::new(format!("the state of the jobs is damaged ({path}); no job runs"))
+        .hint("run session-warden keepalive status: it shows what is left, and jobs run again")
 }
 
 fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {
     Failure::new(format!("cannot {what} {}: {}", path.display(), words(error)))
-        .hint("--state-dir DIR names another folder for what jobs remember")
+        .hint("check its permissions, or use another state folder with --state-dir DIR")
 }

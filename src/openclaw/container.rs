@@ -22,13 +22,13 @@ fn judge(
     sees_gateway: bool,
     deeper: impl Fn() -> Option<u32>,
 ) -> Option<String> {
-    const RIGHT: &str = "run session-warden in the same one, or say same_container = true";
+    const RIGHT: &str = "run session-warden in the same container, or set same_container = true";
     if sees_gateway {
         return None;
     }
     // Behind the name space stands the machine's boot.
     if ours.is_some_and(|ours| ours.split(' ').next() != Some(FIRST)) {
-        return Some(format!("this is a container, and OpenClaw may be in another: {RIGHT}"));
+        return Some(format!("this is a container, and OpenClaw may run in another one: {RIGHT}"));
     }
     deeper().map(|id| format!("OpenClaw runs in a container, as process {id}: {RIGHT}"))
 }

@@ -23,7 +23,7 @@ const LARGEST: u64 = 64 << 10;
 pub(super) fn running(folders: &[PathBuf], now: Timestamp) -> Result<Option<u32>, String> {
     for folder in folders {
         let failed = |path: &Path, error| {
-            format!("cannot tell whether the gateway runs: {}: {}", path.display(), words(&error))
+            format!("cannot see if the gateway is running: {}: {}", path.display(), words(&error))
         };
         let names = match fs::read_dir(folder) {
             Err(error)

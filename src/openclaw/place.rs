@@ -94,7 +94,7 @@ impl Surroundings {
         };
         let state = absolute(&state)?;
         if !state.is_dir() {
-            return Err(format!("there is no OpenClaw at {}", state.display()));
+            return Err(format!("OpenClaw was not found in {}", state.display()));
         }
         let said = self.get("OPENCLAW_CONFIG_PATH").map(|path| under(&path, &home));
         let settings = settings(said, &state)?;
@@ -197,12 +197,11 @@ fn settings(said: Option<PathBuf>, state: &Path) -> Result<Settings, String> {
     let Some(path) = paths.into_iter().find(|path| path.symlink_metadata().is_ok()) else {
         return Ok(Settings::default());
     };
-    let failed = |why: String| {
-        format!("cannot read the configuration {} of OpenClaw: {why}", path.display())
-    };
+    let failed =
+        |why: String| format!("cannot read OpenClaw's configuration {}: {why}", path.display());
     let is_file = fs::metadata(&path).map_err(|error| failed(words(&error)))?;
     if !is_file.is_file() || is_file.len() > LARGEST_CONFIGURATION {
-        return Err(failed("not a file of its size".to_owned()));
+        return Err(failed("it is not a regular file of at most 16 MiB".to_owned()));
     }
     let text = fs::read_to_string(&path).map_err(|error| failed(words(&error)))?;
     Settings::parse(&text).map_err(failed)

@@ -79,7 +79,7 @@ pub fn touch(touching: &Touching<'_>) -> Result<Vec<Agent>, String> {
     };
     if agents.is_empty() {
         let state = touching.folders.state.display();
-        return Err(format!("OpenClaw has no agents in {state}"));
+        return Err(format!("there are no OpenClaw agents in {state}"));
     }
     let gateway = touching.gateway()?;
     // Without a gateway there is nothing to do, wherever it may be.
@@ -150,8 +150,10 @@ impl Touching<'_> {
                     return Err(stopped());
                 }
                 Replaced::Changed if !lock.holds() => {
-                    let why =
-                        format!("the lock of {} was lost; nothing was changed", path.display());
+                    let why = format!(
+                        "another process took the lock of {}; nothing was changed",
+                        path.display()
+                    );
                     return Err(No::Busy(why));
                 }
                 Replaced::Changed => {}
@@ -165,8 +167,8 @@ impl Touching<'_> {
         match sqlite::holds_sessions(&database) {
             Ok(false) => Ok(()),
             Ok(true) => Err(No::Never(
-                "SQLite store (OpenClaw 2026.7.2 or later), which is never written from outside; leave \
-                 session.reset in openclaw.json unset, or {mode: \"idle\"}"
+                "OpenClaw 2026.7.2 and later use an SQLite store, which is never changed from outside; \
+                 remove session.reset from openclaw.json, or set it to {mode: \"idle\"}"
                     .to_owned(),
             )),
             Err(error) => Err(failed(&database, &words(&error))),
@@ -186,7 +188,7 @@ impl Touching<'_> {
             return Ok(None);
         };
         let store = Store::parse(std::mem::take(&mut content.bytes))
-            .map_err(|why| failed(path, &format!("{why}; it is left as it is")))?;
+            .map_err(|why| failed(path, &format!("{why}; the file was left unchanged")))?;
         self.may(store.era())?;
         let transcripts = self.transcripts(agent, path)?;
         let now = (self.clock)();
@@ -208,19 +210,18 @@ impl Touching<'_> {
 
     /// Whether a store of that era may be written now.
     fn may(&self, era: Era) -> Result<(), No> {
-        const INSTEAD: &str =
-            "session.reset: {mode: \"idle\"} in openclaw.json keeps sessions instead";
+        const INSTEAD: &str = "set session.reset to {mode: \"idle\"} in openclaw.json instead";
         let gateway = self.gateway().map_err(No::Failed)?;
         match (era, gateway) {
             (Era::Late, Some(process)) => Err(No::Skipped(format!(
-                "its gateway runs (process {process}), and from OpenClaw 2026.4.25 on its store is only \
-                 written while that is stopped; {INSTEAD}"
+                "the gateway is running (process {process}), and OpenClaw 2026.4.25 and later only \
+                 allow changes while it is stopped; {INSTEAD}"
             ))),
             (Era::Late, None) if self.touch.while_gateway => Err(No::Skipped(format!(
-                "while_gateway is for OpenClaw before 2026.4.25; {INSTEAD}"
+                "while_gateway only works with OpenClaw before 2026.4.25; {INSTEAD}"
             ))),
             (Era::Early, None) if self.touch.while_gateway => {
-                Err(No::Skipped("its gateway does not run".to_owned()))
+                Err(No::Skipped("the gateway is not running".to_owned()))
             }
             _ => Ok(()),
         }
@@ -286,10 +287,10 @@ impl Agent {
     pub fn notes(&self) -> Vec<String> {
         let Some(touched) = self.touched() else { return Vec::new() };
         let future = |(key, field): &(String, Field)| {
-            format!("{key}: its {} lies in the future, and is left as it is", field.name())
+            format!("{key}: its {} is in the future and was left unchanged", field.name())
         };
-        let timeless = |key: &String| format!("{key}: it has no time that could be raised");
-        let safe = |key: &String| format!("{key}: nothing resets it, by OpenClaw's configuration");
+        let timeless = |key: &String| format!("{key}: it has no time to update");
+        let safe = |key: &String| format!("{key}: OpenClaw's configuration never resets it");
         let notes = touched.future.iter().map(future);
         let notes = notes.chain(touched.timeless.iter().map(timeless));
         notes.chain(touched.safe.iter().map(safe)).collect()

@@ -157,13 +157,15 @@ fn judge_in(cli: Cli, ended: &Ended, now: Timestamp, zone: &impl TimeZone) -> An
     }
     let said = last_line(&ended.said);
     if cli == Cli::Gemini && ended.code == Some(GEMINI_REFUSED) {
-        return Answer::Refused(said.unwrap_or_else(|| "it cannot log in".to_owned()));
+        return Answer::Refused(said.unwrap_or_else(|| "it could not log in".to_owned()));
     }
     Answer::Failed(match (ended.timed_out, ended.code, ended.signal) {
-        (true, ..) => "it did not end in time".to_owned(),
-        (false, Some(code), _) => said.unwrap_or_else(|| format!("it ended with {code}")),
-        (false, None, Some(signal)) => format!("signal {signal} ended it"),
-        (false, None, None) => "it is not known how it ended".to_owned(),
+        (true, ..) => "it did not finish in time".to_owned(),
+        (false, Some(code), _) => {
+            said.unwrap_or_else(|| format!("it failed with exit code {code}"))
+        }
+        (false, None, Some(signal)) => format!("it was killed by signal {signal}"),
+        (false, None, None) => "how it ended is unknown".to_owned(),
     })
 }
 

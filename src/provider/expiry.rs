@@ -55,7 +55,7 @@ pub fn expiry(cli: Cli, base: &Path, now: Timestamp) -> Expiry {
     match login.expires.filter(|at| at.rfc3339().is_some()) {
         Some(at) if at <= now && !login.can_renew => Expiry::LogInAgain,
         Some(at) => Expiry::At(at),
-        None => Expiry::Unknown(format!("{} does not say when it expires", file_of(cli))),
+        None => Expiry::Unknown(format!("{} has no expiry time", file_of(cli))),
     }
 }
 
@@ -85,7 +85,7 @@ fn read(cli: Cli, base: &Path) -> Result<Login, String> {
     for wait in WAITS.map(Some).into_iter().chain([None]) {
         let text = match Folder::open(base).and_then(|base| base.read_start(file, MOST + 1)) {
             Ok(text) if text.len() as u64 > MOST => {
-                return Err(format!("{name} is larger than a login can be"));
+                return Err(format!("{name} is larger than 1 MiB, so it is not a login"));
             }
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -94,9 +94,9 @@ fn read(cli: Cli, base: &Path) -> Result<Login, String> {
             Err(error) => return Err(format!("cannot read {name}: {}", words(&error))),
         };
         match credentials::parse(cli, &text) {
-            Ok(login) => return login.ok_or_else(|| format!("{name} holds no login")),
+            Ok(login) => return login.ok_or_else(|| format!("{name} has no login")),
             Err(error) if error.is_data() => {
-                return Err(format!("{name} is not of a form that is known"));
+                return Err(format!("{name} has an unknown format"));
             }
             Err(_) => {
                 if let Some(wait) = wait {
@@ -105,7 +105,7 @@ fn read(cli: Cli, base: &Path) -> Result<Login, String> {
             }
         }
     }
-    Err(format!("{name} is being written, or is broken"))
+    Err(format!("{name} is incomplete or damaged"))
 }
 
 #[cfg(test)]

@@ -14,6 +14,9 @@ const MARK: &str = " # installed by session-warden schedule: ";
 /// As long as a command may be: what is longer, most crons cut off without a word.
 const LONGEST: usize = 998;
 
+/// What to do about a crontab that cannot be read or written.
+const CRONTAB_HINT: &str = "check that you may use cron (cron.allow, cron.deny)";
+
 const CRONTAB: Tool<'static> = Tool(&["crontab"]);
 
 /// Whether there is a cron to ask.
@@ -37,9 +40,9 @@ pub fn line(job: &Job) -> Result<String, Failure> {
     let usage = |message: String| Failure { exit: Exit::Usage, ..Failure::new(message) };
     let packaged = (job.when == When::Every(3600)).then(packaged_fields);
     let Some(fields) = packaged.or_else(|| job.when.cron()) else {
-        return Err(usage(format!("cron cannot run anything {}", job.when)).hint(
-            "it takes minutes that divide an hour, hours that divide a day, a day or a week; \
-             --method systemd-user takes more",
+        return Err(usage(format!("cron cannot run a command {}", job.when)).hint(
+            "use minutes that divide an hour, hours that divide a day, a day or a week, or use \
+             --method systemd-user",
         ));
     };
     let mut words: Vec<String> = Vec::new();
@@ -50,16 +53,21 @@ pub fn line(job: &Job) -> Result<String, Failure> {
     words.extend(job.arguments.iter().map(|argument| cron_word(argument)));
     let command = words.join(" ");
     if command.contains(['\n', '\r']) {
-        return Err(usage("a crontab cannot hold a value with a line feed in it".to_owned()));
+        return Err(usage(
+            "a crontab cannot hold an option or variable with a line break".to_owned(),
+        )
+        .hint("remove the line break, or use --method systemd-user"));
     }
     let command = format!("{command}{MARK}{}", job.name());
     if command.len() > LONGEST {
-        let message =
-            format!("a crontab takes {LONGEST} bytes a command, and this has {}", command.len());
+        let message = format!(
+            "the command has {} bytes, but a crontab takes at most {LONGEST}",
+            command.len()
+        );
         let hint = match job.work {
-            Work::Clean { .. } => "the configuration file takes the options as well",
+            Work::Clean { .. } => "put options into the configuration file instead",
             Work::Keep => {
-                "most of it is PATH: install it with a shorter one, in which the CLIs are"
+                "most of it is PATH: set a shorter one that has the CLIs, and install again"
             }
         };
         return Err(usage(message).hint(hint));
@@ -79,7 +87,7 @@ pub fn read() -> Result<Option<Vec<u8>>, Failure> {
     if said.err.contains("no crontab for") {
         return Ok(None);
     }
-    Err(Failure::new(format!("crontab -l failed: {}", said.err)))
+    Err(Failure::new(format!("crontab -l failed: {}", said.err)).hint(CRONTAB_HINT))
 }
 
 fn write(new: &[u8]) -> Result<(), Failure> {
@@ -88,7 +96,10 @@ fn write(new: &[u8]) -> Result<(), Failure> {
     } else {
         CRONTAB.run(&["-"], Some(new))?
     };
-    if said.ok { Ok(()) } else { Err(Failure::new(format!("crontab failed: {}", said.err))) }
+    if said.ok {
+        return Ok(());
+    }
+    Err(Failure::new(format!("crontab failed: {}", said.err)).hint(CRONTAB_HINT))
 }
 
 /// Puts the job's line in, in place of an older one of its name.
@@ -103,7 +114,7 @@ pub fn install(job: &Job) -> Result<Vec<Step>, Failure> {
         write(&new)?;
     }
     if !matches!(steps.first(), Some(Step::Unchanged(_))) && before.is_none() {
-        steps.push(Step::Did("made a crontab, since there was none".to_owned()));
+        steps.push(Step::Did("created a crontab, since there was none".to_owned()));
     }
     Ok(steps)
 }
@@ -206,7 +217,7 @@ fn with(text: &[u8], line: &str, name: &str) -> (Vec<u8>, Vec<Step>) {
     if new.last().is_some_and(|byte| *byte != b'\n') {
         // crontab takes no last line without an end.
         new.push(b'\n');
-        steps.push(Step::Did("ended the last line of the crontab, as crontab demands".to_owned()));
+        steps.push(Step::Did("added the missing line break at the end of the crontab".to_owned()));
     }
     if !steps.iter().any(|step| matches!(step, Step::Unchanged(_) | Step::Replaced(_))) {
         new.extend_from_slice(line.as_bytes());
@@ -230,7 +241,7 @@ fn without(text: &[u8], name: Option<&str>) -> (Vec<u8>, Vec<Step>) {
     }
     if !steps.is_empty() && new.last().is_some_and(|byte| *byte != b'\n') {
         new.push(b'\n');
-        steps.push(Step::Did("ended the last line of the crontab, as crontab demands".to_owned()));
+        steps.push(Step::Did("added the missing line break at the end of the crontab".to_owned()));
     }
     (new, steps)
 }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::state_dir_in;
+use crate::config::{STATE_DIR, state_dir_in};
 
 use super::quote::{command_words, shell_words, unit_words};
 use super::{Installed, Method, NAME, When, text_of};
@@ -48,6 +48,9 @@ impl Handed {
         };
         if let Some(said) = self.option("--state-dir") {
             return Some(said.into());
+        }
+        if let Some(own) = variable(STATE_DIR) {
+            return Some(own);
         }
         let moved = variable("XDG_STATE_HOME").map(|folder| folder.join(NAME));
         moved.or_else(|| Some(state_dir_in(&variable("HOME")?)))

@@ -29,14 +29,15 @@ fn folder(home: &Path) -> PathBuf {
 /// Exit code 2 where launchd cannot say it.
 pub fn file(job: &Job, home: &Path) -> Result<UnitFile, Failure> {
     let When::Every(seconds) = job.when else {
-        let message = "launchd knows no --on-calendar; a right one is --every 1h".to_owned();
-        return Err(Failure { exit: Exit::Usage, ..Failure::new(message) });
+        let failure = Failure::new("--on-calendar cannot be used with launchd");
+        return Err(Failure { exit: Exit::Usage, ..failure }.hint("for example --every 1h"));
     };
     let name = job.name();
     let variables = job.variables.iter().map(|(_, value)| value);
     if job.arguments.iter().chain(variables).any(|text| text.contains(is_no_xml)) {
-        let message = "a property list cannot hold a value with control characters in it";
-        return Err(Failure { exit: Exit::Usage, ..Failure::new(message) });
+        let message = "a property list cannot hold an option or variable with control characters";
+        return Err(Failure { exit: Exit::Usage, ..Failure::new(message) }
+            .hint("remove the control characters"));
     }
     let text = |value: &str| format!("<string>{}</string>", xml(value));
     let binary = job.binary.to_string_lossy();
@@ -99,7 +100,10 @@ pub fn install(job: &Job, home: &Path) -> Result<Vec<Step>, Failure> {
     }
     let written = create_folders(&folder(home))
         .and_then(|()| publish(&file.path, file.text.as_bytes(), 0o644));
-    written.map_err(|error| Failure::new(format!("cannot write {shown}: {}", words(&error))))?;
+    written.map_err(|error| {
+        Failure::new(format!("cannot write {shown}: {}", words(&error)))
+            .hint("check the permissions of its folder")
+    })?;
     let launchctl = Tool(&["launchctl"]);
     if before.is_some() {
         let _ = launchctl.run(&["unload", &shown], None);
@@ -113,7 +117,7 @@ pub fn install(job: &Job, home: &Path) -> Result<Vec<Step>, Failure> {
             }
             None => remove(&file.path),
         };
-        return Err(failure.hint("what was written is taken back"));
+        return Err(failure.hint("correct this and install again; the files were restored"));
     }
     let step = if before.is_some() { Step::Replaced } else { Step::Added };
     Ok(vec![step(shown.clone()), Step::Did(format!("loaded {shown}"))])
@@ -129,6 +133,7 @@ pub fn uninstall(only: Option<&str>, home: &Path) -> Result<Vec<Step>, Failure> 
         let _ = Tool(&["launchctl"]).run(&["unload", "-w", &one.what], None);
         remove(Path::new(&one.what)).map_err(|error| {
             Failure::new(format!("cannot remove {}: {}", one.what, words(&error)))
+                .hint("check the permissions of its folder")
         })?;
         steps.push(Step::Removed(one.what.clone()));
     }

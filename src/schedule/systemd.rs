@@ -77,11 +77,13 @@ impl Systemd {
     pub fn files(&self, job: &Job) -> Result<Vec<UnitFile>, Failure> {
         let usage = |message: String| Failure { exit: Exit::Usage, ..Failure::new(message) };
         let calendar = job.when.calendar().ok_or_else(|| {
-            usage(format!("no calendar can say {}", job.when))
-                .hint("--on-calendar takes what systemd.time(7) tells; or an interval that divides an hour or a day")
+            usage(format!("systemd cannot run a timer {}", job.when)).hint(
+                "use an interval that divides an hour or a day, or --on-calendar (systemd.time(7))",
+            )
         })?;
         if calendar.trim().is_empty() || calendar.contains(['\n', '\r']) {
-            return Err(usage("--on-calendar is one line".to_owned()));
+            return Err(usage("--on-calendar is not one line of text".to_owned())
+                .hint("for example --on-calendar hourly"));
         }
         let name = job.name();
         let mut files = Vec::new();
@@ -102,8 +104,10 @@ impl Systemd {
             }
             Some(user) => {
                 if name.ends_with("-failed") {
-                    let message = format!("{name}@.service would be another unit's name");
-                    return Err(usage(message).hint("give the profile a name with another end"));
+                    let message = format!("{name}@.service is the name of another unit");
+                    return Err(
+                        usage(message).hint("give the profile a name that does not end in -failed")
+                    );
                 }
                 let [mut service, mut timer, failed] = SYSTEM;
                 if job.work == Work::Keep {
@@ -161,9 +165,9 @@ impl Systemd {
         if said.ok {
             return Ok(());
         }
-        let message = format!("{calendar:?} is no calendar of systemd's: {}", said.err);
+        let message = format!("{calendar:?} is not a systemd calendar expression: {}", said.err);
         Err(Failure { exit: Exit::Usage, ..Failure::new(message) }
-            .hint("a right one is --on-calendar hourly or --on-calendar '*:0/15'"))
+            .hint("for example --on-calendar hourly or --on-calendar '*:0/15'"))
     }
 
     pub(super) fn timer(&self, name: &str, user: Option<&str>) -> String {
@@ -222,7 +226,7 @@ impl Systemd {
             if was_there {
                 let _ = self.systemctl().run(&["start", &timer], None);
             }
-            return Err(failure.hint("what was written is taken back"));
+            return Err(failure.hint("correct this and install again; the files were restored"));
         }
         steps.push(Step::Did(format!("enabled and started {timer}")));
         Ok(steps)
@@ -240,8 +244,8 @@ impl Systemd {
         if !read.is_absolute() || is_ours {
             return Ok(());
         }
-        let message = format!("systemd reads {}, and not {}", told.trim(), self.folder.display());
-        Err(Failure::new(message))
+        let message = format!("systemd reads {} instead of {}", told.trim(), self.folder.display());
+        Err(Failure::new(message).hint("set XDG_CONFIG_HOME as systemd has it, or unset it"))
     }
 
     /// Stops and removes what was installed under that name, or everything; for that user, or all.
@@ -263,7 +267,7 @@ impl Systemd {
                 Ok(said) if said.ok => Step::Did(format!("stopped and disabled {timer}")),
                 Ok(Said { err: why, .. }) | Err(Failure { message: why, .. }) => {
                     Step::Trouble(format!(
-                        "{timer} could not be stopped, and may go on until its systemd ends: {why}"
+                        "{timer} could not be stopped and may run until systemd restarts: {why}"
                     ))
                 }
             });
@@ -309,6 +313,7 @@ impl Systemd {
         }
         remove(&path).map_err(|error| {
             Failure::new(format!("cannot remove {}: {}", path.display(), words(&error)))
+                .hint("check the permissions of its folder")
         })?;
         steps.push(Step::Removed(path.display().to_string()));
         Ok(())
@@ -368,6 +373,7 @@ fn put(file: &UnitFile) -> Result<(), Failure> {
         create_folders(folder).and_then(|()| publish(&file.path, file.text.as_bytes(), MODE));
     written.map_err(|error| {
         Failure::new(format!("cannot write {}: {}", file.path.display(), words(&error)))
+            .hint("check the permissions of its folder")
     })
 }
 

@@ -5,6 +5,9 @@ use super::systemd::Systemd;
 use super::{Account, Installed, Tool};
 use crate::domain::Failure;
 
+/// What to do where systemd does not answer.
+const NO_SYSTEMD_HINT: &str = "check that systemd runs, or use --method cron";
+
 impl Systemd {
     /// Whether it runs and can be asked.
     pub fn is_there(&self) -> bool {
@@ -21,7 +24,7 @@ impl Systemd {
             return Ok(());
         }
         let line = self.systemctl().0.join(" ");
-        Err(Failure::new(format!("{line} cannot be asked: {}", said.err)))
+        Err(Failure::new(format!("{line} does not answer: {}", said.err)).hint(NO_SYSTEMD_HINT))
     }
 
     /// Adds what it tells of a timer that is installed.
@@ -47,7 +50,9 @@ impl Systemd {
             self.systemctl().ask(&["show", &format!("--property={}", keys.join(",")), unit])?;
         if !said.ok {
             let line = self.systemctl().0.join(" ");
-            return Err(Failure::new(format!("{line} cannot be asked: {}", said.err)));
+            return Err(
+                Failure::new(format!("{line} does not answer: {}", said.err)).hint(NO_SYSTEMD_HINT)
+            );
         }
         let told = String::from_utf8_lossy(&said.out);
         Ok(keys.map(|key| {

@@ -57,7 +57,7 @@ impl Tool<'_> {
 
     /// The command, with nothing to read, whose words are taken in.
     fn command(&self, more: &[&str]) -> Result<Command, Failure> {
-        let (name, first) = self.0.split_first().ok_or_else(|| Failure::new("no command"))?;
+        let (name, first) = self.0.split_first().ok_or_else(|| self.failed("it has no name"))?;
         let mut command = Command::new(name);
         command.args(first).args(more).env("LC_ALL", "C");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -65,7 +65,9 @@ impl Tool<'_> {
     }
 
     fn failed(&self, why: &str) -> Failure {
-        Failure::new(format!("cannot run {}: {why}", self.0.first().unwrap_or(&"")))
+        let name = self.0.first().unwrap_or(&"");
+        Failure::new(format!("cannot run {name}: {why}"))
+            .hint(format!("check that {name} is installed and works, or use another --method"))
     }
 
     /// Runs it as a question: one that does not answer in time is ended, with all that it started.
@@ -96,7 +98,8 @@ impl Tool<'_> {
         let said = self.run(more, None)?;
         if !said.ok {
             let line: Vec<&str> = self.0.iter().chain(more).copied().collect();
-            return Err(Failure::new(format!("{} failed: {}", line.join(" "), said.err)));
+            return Err(Failure::new(format!("{} failed: {}", line.join(" "), said.err))
+                .hint("run it by hand to see what is wrong, or use another --method"));
         }
         Ok(String::from_utf8_lossy(&said.out).trim_end().to_owned())
     }

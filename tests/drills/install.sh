@@ -122,7 +122,7 @@ case "$1 ${2:-}" in
   'schedule status')
     if crontab -l 2>/dev/null | grep -qF "$line"; then echo 'cron: session-warden, active'; fi
     if [ -f "$STATE/own-timer" ]; then echo 'systemd-user: session-warden, active'; fi
-    echo 'No run yet, of this user.'
+    echo 'You have no runs yet.'
     ;;
   *) exit 64 ;;
 esac

@@ -175,7 +175,7 @@ def shown(home, version):
         yield f"{version}: the sessions are not old to begin with: {before}"
     ran = home.touch()
     after = home.ages()
-    if ran.returncode != 0 or "✓ main: 1 session(s)" not in ran.stdout:
+    if ran.returncode != 0 or "✓ main: touched 1 session" not in ran.stdout:
         yield f"{version}: {ran.stdout}{ran.stderr}"
     if not (after[USED] < 120 and after[IDLE] >= before[IDLE]):
         yield f"{version}: OpenClaw shows {after}"
@@ -189,7 +189,7 @@ def raced(home, version, script):
             while writer.poll() is None:
                 ran = home.touch("--force")
                 touches += 1
-                done += "✓ main: 1 session(s)" in ran.stdout
+                done += "✓ main: touched 1 session" in ran.stdout
                 if ran.returncode != 0:
                     yield f"{version}: beside a writer: {ran.stdout}{ran.stderr}"
             if writer.returncode != 0:

@@ -50,7 +50,7 @@ def ask(address: str, path: str) -> str:
 
 
 def passes(address: str) -> int:
-    return int(re.search(r"^session_warden_keep_passes_total (\d+)$", ask(address, "/metrics"), re.M)[1])
+    return int(re.search(r"^session_warden_keepalive_passes_total (\d+)$", ask(address, "/metrics"), re.M)[1])
 
 
 def memory(process: int) -> int:
@@ -70,7 +70,7 @@ def hangs(binary: str, offences: list[str]) -> str:
                     time.sleep(0.1)
             except urllib.error.HTTPError as answer:
                 told = json.loads(answer.read())
-                if answer.code != 503 or told["reason"] != "no pass has ended for a while":
+                if answer.code != 503 or told["reason"] != "no pass has finished for too long":
                     offences.append(f"a job that hangs is told as {answer.code}: {told}")
                 return "a job that hangs shows"
             except (OSError, http.client.HTTPException):

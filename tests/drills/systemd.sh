@@ -366,11 +366,23 @@ has_failed() { is "$1" "$(count_failed)" "the number of lines about failures"; }
 tells_of_failure() {
   enter "$1"
   lay "$user" "$map"
-  local before said asked
+  local before said asked why code=0
   before=$(count_failed)
-  box_as "$user" sh -c "printf '{\"claude-cli\": {' >'$map/session_map.json'"
-  if cleaned; then echo 'the run succeeds'; return 1; fi
-  ended 1
+  case $2 in
+  1)
+    why=session_map.json
+    box_as "$user" sh -c "printf '{\"claude-cli\": {' >'$map/session_map.json'"
+    cleaned || code=$?
+    ;;
+  3)
+    why=.claude/projects/-w
+    box_as "$user" chmod 0 .claude/projects/-w
+    cleaned || code=$?
+    box_as "$user" chmod 755 .claude/projects/-w
+    ;;
+  esac
+  if [ "$code" = 0 ]; then echo 'the run succeeds'; return 1; fi
+  ended "$2"
   is failed "$(ctl is-failed "$unit.service")" "the service"
   eventually 10 has_failed $((before + 1))
   said=$(failed_lines | tail -n 1)
@@ -379,34 +391,25 @@ tells_of_failure() {
   asked=${said##*its report: journalctl }
   # shellcheck disable=SC2086
   case $scope in
-  system) has "$(box_run journalctl --no-pager $asked)" 'session-warden: .*session_map.json' ;;
-  user) has "$(box_as bob journalctl --no-pager $asked)" 'session-warden: .*session_map.json' ;;
+  system) has "$(box_run journalctl --no-pager $asked)" "session-warden: .*$why" ;;
+  user) has "$(box_as bob journalctl --no-pager $asked)" "session-warden: .*$why" ;;
   esac
   ctl reset-failed "$unit.service"
 }
 
-# A run that ends with 3, for sessions that cannot be read, and one that ends with 75, for the lock.
+# A run that ends with 75, for the lock.
 tells_of_no_failure() {
   enter "$1"
   local before code=0
   before=$(count_failed)
   lay "$user" "$map"
-  case $2 in
-  3)
-    box_as "$user" chmod 0 .claude/projects/-w
-    cleaned || code=$?
-    box_as "$user" chmod 755 .claude/projects/-w
-    ;;
-  75)
-    box_run systemd-run --quiet --collect --unit=holds --property=User="$user" \
-      flock "$map/.session_map.json.session-warden.lock" sleep 600
-    eventually 10 box_run sh -c "! flock --nonblock '$map/.session_map.json.session-warden.lock' true"
-    cleaned || code=$?
-    box_run systemctl stop holds.service
-    ;;
-  esac
+  box_run systemd-run --quiet --collect --unit=holds --property=User="$user" \
+    flock "$map/.session_map.json.session-warden.lock" sleep 600
+  eventually 10 box_run sh -c "! flock --nonblock '$map/.session_map.json.session-warden.lock' true"
+  cleaned || code=$?
+  box_run systemctl stop holds.service
   is 0 "$code" "the end of systemctl start"
-  ended "$2"
+  ended 75
   is success "$(ctl show --property=Result --value "$unit.service")" "the result"
   sleep 2
   has_failed "$before"
@@ -486,15 +489,15 @@ schedules_for_a_user() {
   said=$(status_of)
   has "$said" '^systemd-user: session-warden, active$'
   has "$said" '^  next run +[A-Z][a-z][a-z] '
-  has "$said" '^Last run of this user: .*, exit 0: '
+  has "$said" '^Your last run: .*, exit 0: '
   is '' "$(box_as bob sh -c 'systemd-analyze --user verify .config/systemd/user/session-warden* 2>&1')" verify
   said=$(box_as bob session-warden schedule install --method systemd-user --on-calendar '*:*:0/3' --pin 'x*')
   lacks "$said" '^(added|replaced)'
   said=$(box_as bob session-warden schedule uninstall)
   has "$said" '^removed .*/session-warden.timer$'
   eventually 10 is_away
-  has "$(status_of)" '^Nothing is scheduled'
-  has "$(box_as bob session-warden schedule uninstall)" '^Nothing was installed'
+  has "$(status_of)" '^No timer is installed'
+  has "$(box_as bob session-warden schedule uninstall)" '^No timer was installed'
 }
 is_away() { is '' "$(units_of_ours)" "what is left"; }
 
@@ -677,9 +680,9 @@ for scope in system user; do
   check "$scope: a clean of the user's map, and every report is in the journal" cleans "$scope"
   check "$scope: the hardening is active" hardened "$scope"
   check "$scope: the timer fires" fires "$scope"
-  check "$scope: a run that exits 1 is a failure, and said to be one" tells_of_failure "$scope"
-  check "$scope: a run that exits 3 is none" tells_of_no_failure "$scope" 3
-  check "$scope: a run that exits 75 is none" tells_of_no_failure "$scope" 75
+  check "$scope: a run that exits 1 is a failure, and said to be one" tells_of_failure "$scope" 1
+  check "$scope: a run that exits 3 is a failure, and said to be one" tells_of_failure "$scope" 3
+  check "$scope: a run that exits 75 is none" tells_of_no_failure "$scope"
 done
 check 'system: a clean over a bridge on loopback' over_a_bridge
 check 'cron: both lines clean, and nothing is mailed' cron_is_silent

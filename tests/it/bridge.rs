@@ -420,12 +420,12 @@ fn only_loopback_is_asked_unless_allowed_b6() {
     env.run("clean --bridge http://192.0.2.1:9").exits(2).says(&["--allow-remote-bridge"]);
     env.run("clean --bridge http://example.invalid").exits(2).says(&["--allow-remote-bridge"]);
     for wrong in ["https://127.0.0.1", "on", "http://127.0.0.1:8000/x"] {
-        env.run(&format!("clean --bridge {wrong}"))
-            .exits(2)
-            .says(&["a right one is --bridge http"]);
+        env.run(&format!("clean --bridge {wrong}")).exits(2).says(&["for example --bridge http"]);
     }
     let mut command = env.command(["clean"]);
-    Ran::of(command.env("CLAUDE_BRIDGE_PORT", "x")).exits(2).says(&["a right one is 8000"]);
+    Ran::of(command.env("CLAUDE_BRIDGE_PORT", "x"))
+        .exits(2)
+        .says(&["for example CLAUDE_BRIDGE_PORT=8000"]);
 }
 
 #[test]

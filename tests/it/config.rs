@@ -78,13 +78,18 @@ fn what_cannot_be_read_ends_every_command_and_changes_nothing() {
     let env = mapped();
     let cannot = |name: &str| format!("cannot read the configuration {}", env.path(name).display());
     let hint = "hint: session-warden config --init writes an example";
+    let other = "hint: ";
     wrong(&env, "--config nope.toml", &[&(cannot("nope.toml") + ": no such file"), hint]);
-    wrong(&env, "--config home", &[&(cannot("home") + ": not a regular file")]);
+    wrong(&env, "--config home", &[&(cannot("home") + ": not a regular file"), other]);
     fs::write(env.path("large.toml"), "# é\n".repeat(1 << 19)).unwrap();
-    wrong(&env, "--config large.toml", &[&(cannot("large.toml") + ": it is larger than 1 MiB")]);
+    wrong(
+        &env,
+        "--config large.toml",
+        &[&(cannot("large.toml") + ": it is larger than 1 MiB"), other],
+    );
     fs::write(env.path("bytes.toml"), b"[clean]\n# \xc3\xa9\n# \xff\n").unwrap();
     let place = format!("error: {}:3: not UTF-8", env.path("bytes.toml").display());
-    wrong(&env, "--config bytes.toml", &[&place]);
+    wrong(&env, "--config bytes.toml", &[&place, "hint: save the file as UTF-8"]);
     // Nobody ever writes into it, and it is not waited for.
     rustix::fs::mknodat(
         rustix::fs::CWD,
@@ -94,10 +99,10 @@ fn what_cannot_be_read_ends_every_command_and_changes_nothing() {
         0,
     )
     .unwrap();
-    wrong(&env, "--config fifo", &[&(cannot("fifo") + ": not a regular file")]);
+    wrong(&env, "--config fifo", &[&(cannot("fifo") + ": not a regular file"), other]);
     // The usual place need not be there, but what is there must be right.
     env.file(".config/session-warden/config.toml/x", "", 0);
-    wrong(&env, "", &["config.toml: not a regular file"]);
+    wrong(&env, "", &["config.toml: not a regular file", other]);
     for command in READERS {
         let mut arguments: Vec<&str> = command.split_whitespace().collect();
         arguments.extend(["--config", ""]);
@@ -148,15 +153,11 @@ fn refused(text: &str, line: usize, says: &[&str]) {
 fn an_unknown_key_is_told_with_its_line_and_the_nearest_right_one() {
     refused("\n[cleen]\n", 2, &["unknown key \"cleen\" at the top", "did you mean \"clean\"?"]);
     refused("[[profiles]]\nname = 'a'\n", 1, &["\"profiles\" at the top", "mean \"profile\"?"]);
-    refused("hours = 2\n", 1, &["\"hours\" at the top", "the keys there are clean, profile"]);
+    refused("hours = 2\n", 1, &["\"hours\" at the top", "the keys are clean, profile"]);
     let line = "[clean]\nhours = 2\nsession-dir = 'x'\n";
     refused(line, 3, &["\"session-dir\" in [clean]", "did you mean \"session_dir\"?"]);
     refused("clean.max_removed = 3\n", 1, &["in [clean]", "did you mean \"max_remove\"?"]);
-    refused(
-        "[clean]\nxyz = 1\n",
-        2,
-        &["\"xyz\" in [clean]", "the keys there are session_dir, map, "],
-    );
+    refused("[clean]\nxyz = 1\n", 2, &["\"xyz\" in [clean]", "the keys are session_dir, map, "]);
     let line = "[[profile]]\nname = 'a'\n[[profile]]\nname = 'b'\npim = []\n";
     refused(line, 5, &["\"pim\" in [[profile]]", "did you mean \"pin\"?"]);
     // What stands in [clean] only is none of a profile's.
@@ -171,45 +172,57 @@ fn an_unknown_key_is_told_with_its_line_and_the_nearest_right_one() {
 #[test]
 fn a_wrong_value_is_told_with_its_line_and_a_right_one() {
     for (line, says) in [
-        ("hours = '2'", "hours is a text, no number; a right one is hours = 2"),
-        ("hours = 0", "not between 1 second and 100 years; a right one is hours = 2"),
-        ("hours = -1.5", "a right one is hours = 2"),
-        ("hours = nan", "a right one is hours = 2"),
-        ("hours = 0x2", "hours is a number that is not decimal"),
-        ("idle = 90", "idle is a number, no text; a right one is idle = \"90m\""),
-        ("idle = '2'", "a right one is idle = \"90m\""),
-        ("idle = { claude = 2 }", "idle is wrong for claude: a number, no text"),
-        ("idle = { gpt = '2h' }", "idle is for \"gpt\", which is none of claude, codex"),
-        ("session_dir = 3", "a right one is session_dir = \"/tmp/claude_sessions\""),
+        ("hours = '2'", "hours is not a number; for example hours = 2"),
+        ("hours = 0", "not between 1 second and 100 years; for example hours = 2"),
+        ("hours = -1.5", "for example hours = 2"),
+        ("hours = nan", "for example hours = 2"),
+        ("hours = 0x2", "hours is not a decimal number"),
+        ("idle = 90", "idle is not a string; for example idle = \"90m\""),
+        ("idle = '2'", "for example idle = \"90m\""),
+        ("idle = { claude = 2 }", "idle is not a string for claude"),
+        ("idle = { gpt = '2h' }", "idle is set for \"gpt\", but not for one of claude, codex"),
+        ("session_dir = 3", "for example session_dir = \"/tmp/claude_sessions\""),
         ("session_dir = ''", "session_dir is empty"),
-        ("map = \"a\\u0000b\"", "map is no path"),
-        ("home = true", "home is true or false, no text"),
-        ("bridge = 'localhost:8000'", "a right one is bridge = \"http://127.0.0.1:9000\""),
-        ("allow_remote_bridge = 'yes'", "a right one is allow_remote_bridge = false"),
-        ("missing = 'maybe'", "missing is neither remove nor keep; a right one is missing = "),
-        ("clock = 'atime'", "clock is neither mtime nor record; a right one is clock = "),
-        ("pin = 'a'", "pin is a text, no list of texts; a right one is pin = [\"team-*\"]"),
-        ("pin = ['a', 3]", "pin is a number, no text"),
-        ("pin = ['a', '[']", "pin is wrong in \"[\": no pattern (unclosed character class"),
-        ("provider = ['gpt']", "which is none of claude, codex, gemini, vibe; a right one is"),
-        ("max_remove = -1", "max_remove is not a whole number; a right one is max_remove = 100"),
-        ("max_remove = 1.5", "a right one is max_remove = 100"),
-        ("dry_run = 1", "dry_run is a number, neither true nor false; a right one is"),
-        ("format = 'xml'", "a right one is format = \"text\""),
-        ("color = 1979-05-27", "color is a date, no text; a right one is color = \"auto\""),
-        ("quiet = []", "quiet is a list, neither true nor false; a right one is quiet = true"),
-        ("verbose = {}", "verbose is a table"),
-        ("metrics = 7", "a right one is metrics = \"/path/of.prom\""),
-        ("state_dir = 7", "a right one is state_dir = \"/path/of/folder\""),
+        ("map = \"a\\u0000b\"", "map is not a path"),
+        ("home = true", "home is not a string"),
+        ("bridge = 'localhost:8000'", "for example bridge = \"http://127.0.0.1:9000\""),
+        ("allow_remote_bridge = 'yes'", "for example allow_remote_bridge = false"),
+        ("missing = 'maybe'", "missing is neither remove nor keep; for example missing = "),
+        ("clock = 'atime'", "clock is neither mtime nor record; for example clock = "),
+        ("pin = 'a'", "pin is not a list of strings; for example pin = [\"team-*\"]"),
+        ("pin = ['a', 3]", "pin is not a list of strings"),
+        (
+            "pin = ['a', '[']",
+            "pin is not a list of patterns: \"[\" is not a valid pattern (unclosed character class",
+        ),
+        ("provider = ['gpt']", "but must be one of claude, codex, gemini, vibe; for example"),
+        ("max_remove = -1", "max_remove is not a whole number; for example max_remove = 100"),
+        ("max_remove = 1.5", "for example max_remove = 100"),
+        ("dry_run = 1", "dry_run is neither true nor false; for example"),
+        ("format = 'xml'", "for example format = \"text\""),
+        ("color = 1979-05-27", "color is not a string; for example color = \"auto\""),
+        ("quiet = []", "quiet is neither true nor false; for example quiet = true"),
+        ("verbose = {}", "verbose is neither true nor false"),
+        ("metrics = 7", "for example metrics = \"/path/of.prom\""),
+        ("state_dir = 7", "for example state_dir = \"/path/of/folder\""),
     ] {
-        refused(&format!("# first\n[clean]\n{line}\n"), 3, &[says]);
+        let says: Vec<&str> = says.split("; ").collect();
+        refused(&format!("# first\n[clean]\n{line}\n"), 3, &says);
     }
-    refused("[clean]\npin = [\n  'a',\n  '{a',\n]\n", 4, &["pin is wrong in \"{a\""]);
-    refused("[clean]\nidle = { claude = '2h',\n  codex = 'x' }\n", 3, &["wrong for codex"]);
+    refused(
+        "[clean]\npin = [\n  'a',\n  '{a',\n]\n",
+        4,
+        &["pin is not a list of patterns: \"{a\""],
+    );
+    refused(
+        "[clean]\nidle = { claude = '2h',\n  codex = 'x' }\n",
+        3,
+        &["idle is not a duration", " for codex"],
+    );
     refused("[clean]\nhours = 2\nhours = 3\n", 3, &["duplicate key"]);
     refused("[clean\n", 1, &["unclosed table"]);
-    refused("\n\nclean = 3\n", 3, &["[clean] is no table"]);
-    refused("[profile]\nname = 'a'\n", 1, &["write [[profile]]"]);
+    refused("\n\nclean = 3\n", 3, &["[clean] is not a table"]);
+    refused("[profile]\nname = 'a'\n", 1, &["begin each one with [[profile]]"]);
 }
 
 #[test]
@@ -217,22 +230,26 @@ fn what_excludes_each_other_does_so_in_the_file() {
     for section in ["[clean]", "[[profile]]\nname = 'a'"] {
         let line = section.lines().count() + 2;
         let place = format!("{section}\nsession_dir = 'a'\nmap = 'b'\n");
-        refused(&place, line, &["session_dir and map exclude each other"]);
+        refused(&place, line, &["session_dir and map cannot be used together"]);
         let idle = format!("{section}\nhours = 2\nidle = '2h'\n");
-        refused(&idle, line, &["hours and idle exclude each other"]);
+        refused(&idle, line, &["hours and idle cannot be used together"]);
     }
-    refused("[clean]\nquiet = true\nverbose = true\n", 3, &["quiet and verbose exclude"]);
+    refused(
+        "[clean]\nquiet = true\nverbose = true\n",
+        3,
+        &["quiet and verbose cannot be used together"],
+    );
 }
 
 #[test]
 fn a_profile_has_a_name_of_its_own() {
     let line = "[[profile]]\nname = 'a'\n\n[[profile]]\nhours = 2\n";
-    refused(line, 4, &["a [[profile]] needs a name, as name = \"dev\""]);
+    refused(line, 4, &["this [[profile]] has no name"]);
     let line = "[[profile]]\nname = 'a'\n[[profile]]\nname = 'a'\n";
-    refused(line, 4, &["another profile's name as well"]);
+    refused(line, 4, &["already the name of another profile"]);
     for name in ["''", "'.a'", "'-a'", "'a b'", "'a/b'", "'é'", "\"a\\n\"", "3"] {
         let line = format!("[[profile]]\nname = {name}\n");
-        refused(&line, 2, &["name is ", "a right one is name = \"dev\""]);
+        refused(&line, 2, &["name is ", "for example name = \"dev\""]);
     }
     let env = mapped();
     env.config("[[profile]]\nname = 'A.b_c-9'\n[[profile]]\nname = '_'\n");
@@ -260,7 +277,7 @@ fn paths_begin_at_the_home_or_at_the_folder_of_the_file() {
         env.file("conf/c.toml", format!("[clean]\nmap = '{odd}'\n"), 0);
         env.run("-n --config home/conf/c.toml")
             .exits(2)
-            .says(&["c.toml:2: ", "only ~/ stands for"]);
+            .says(&["c.toml:2: ", "only ~/ is expanded"]);
     }
     env.file("conf/c.toml", "[clean]\nstate_dir = '~'\nmap = 'm~'\n", 0);
     let [state, map, _] = shown("home/conf/c.toml");

@@ -18,7 +18,7 @@ fn config(env: &TestEnv, text: &str, line: &str) -> Ran {
 fn the_example_changes_nothing_as_it_is() {
     let env = mapped();
     let before = env.run("config").out;
-    let note = " (there is none)";
+    let note = " (does not exist)";
     assert!(before.contains(note), "{before}");
     let after = config(&env, EXAMPLE, "");
     assert_eq!(after.exits(0).out, before.replace(note, ""));
@@ -144,7 +144,18 @@ fn as_json_it_is_one_object_with_nothing_that_a_terminal_acts_on() {
     assert!(ran.out.is_ascii() && !ran.out.contains(['\x1b', '\x7f']), "{ran:?}");
     let all: Value = serde_json::from_str(&ran.out).unwrap();
     let keys: Vec<&String> = all.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["exists", "file", "profiles", "schema", "settings", "version"]);
+    let expected = [
+        "exists",
+        "file",
+        "file_origin",
+        "profile",
+        "profile_origin",
+        "profiles",
+        "schema",
+        "settings",
+        "version",
+    ];
+    assert_eq!(keys, expected);
     assert_eq!(
         (&all["schema"], &all["exists"], &all["profiles"]),
         (&json!(1), &json!(true), &json!(["dev"]))
@@ -186,7 +197,7 @@ fn init_writes_the_example_where_there_is_none_and_changes_nothing_else() {
     let path = env.home(".config/session-warden/config.toml");
     let ran = env.run("config --init");
     ran.exits(0);
-    assert!(ran.out.starts_with(&format!("Wrote {}: ", path.display())), "{ran:?}");
+    assert!(ran.out.starts_with(&format!("Wrote {}. ", path.display())), "{ran:?}");
     assert_eq!(fs::read_to_string(&path).unwrap(), EXAMPLE);
     let cutoff = |out: &str| {
         out.lines()
@@ -200,7 +211,7 @@ fn init_writes_the_example_where_there_is_none_and_changes_nothing_else() {
     for text in ["[clean]\nhours = 3\n", "[clean", ""] {
         fs::write(&path, text).unwrap();
         let ran = env.run("config --init");
-        ran.exits(1).says(&["there is a configuration already: ", "hint: nothing was changed"]);
+        ran.exits(1).says(&["already exists", "hint: nothing was changed"]);
         assert_eq!((ran.out.as_str(), fs::read_to_string(&path).unwrap().as_str()), ("", text));
     }
     assert_eq!(env.map_bytes(), both().as_bytes());
@@ -219,9 +230,7 @@ fn init_writes_to_where_it_would_be_looked_for() {
     assert!(env.path("xdg/session-warden/config.toml").exists() && !env.home(".config").exists());
     // A link that leads nowhere is something, too.
     std::os::unix::fs::symlink("/nowhere/x", env.path("link.toml")).unwrap();
-    env.run("config --init --config link.toml")
-        .exits(1)
-        .says(&["there is a configuration already"]);
+    env.run("config --init --config link.toml").exits(1).says(&["already exists"]);
     for line in ["config --init --profile a", "config --init --format json"] {
         env.run(line).exits(2).says(&["--init"]);
     }

@@ -99,7 +99,7 @@ fn every_option_that_is_known_is_in_this_table_and_in_the_example() {
     env.config("[clean]\n_ = 1\n");
     let ran = env.run("-n");
     ran.exits(2);
-    let known = ran.err.split("the keys there are ").nth(1).unwrap().trim();
+    let known = ran.err.split("the keys are ").nth(1).unwrap().trim();
     let example = include_str!("../../packaging/config.example.toml");
     let (example, _) = example.split_once("[[profile]]").unwrap();
     assert!(known.split(", ").count() > 15, "{ran:?}");

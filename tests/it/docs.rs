@@ -192,9 +192,8 @@ fn a_shell_that_is_none_is_refused_in_a_line_that_names_the_right_ones() {
 #[test]
 fn a_command_that_is_none_has_no_page() {
     for (line, says) in [
-        ("man nope", "session-warden has no command 'nope'\nhint: it has clean, remove"),
-        ("man undo now", "session-warden undo has no command 'now'"),
-        ("man help", "session-warden has no command 'help'"),
+        ("man nope", "session-warden has no command \"nope\"\nhint: its commands are clean, list"),
+        ("man undo now", "session-warden undo has no command \"now\""),
         ("man --dir pages undo", "--dir"),
     ] {
         let env = TestEnv::new();
@@ -210,7 +209,8 @@ fn closed_pipes_are_no_errors_and_full_disks_are() {
     let env = TestEnv::new();
     for (line, what) in [("completions bash", "completions"), ("man", "man page")] {
         let ran = bounded(&mut through_shell(&env, "", line, ">/dev/full"));
-        let said = format!("error: cannot write the {what}: no space left on device\n");
+        let hint = "hint: check where standard output goes\n";
+        let said = format!("error: cannot write the {what}: no space left on device\n{hint}");
         assert_eq!((ran.code, ran.err), (1, said));
         let ran = bounded(&mut through_shell(&env, "", line, "| true"));
         assert_eq!((ran.code, ran.err.as_str()), (0, ""));
@@ -224,7 +224,7 @@ fn closed_pipes_are_no_errors_and_full_disks_are() {
     }
     // The pages are written all the same.
     let ran = bounded(&mut through_shell(&env, "", "man --dir pages", ">/dev/full"));
-    ran.exits(3).says(&["the man pages are written, but cannot say so: no space left"]);
+    ran.exits(3).says(&["the man pages are written, but this cannot be printed: no space left"]);
     assert_eq!(fs::read_dir(env.path("pages")).unwrap().count(), commands().len());
 }
 
@@ -264,19 +264,20 @@ fn folders_that_cannot_hold_pages_are_named() {
     fs::create_dir(env.path("closed")).unwrap();
     fs::set_permissions(env.path("closed"), fs::Permissions::from_mode(0o555)).unwrap();
     for (folder, what, why) in [
-        ("file", "make folder", "file exists"),
-        ("file/below", "make folder", "not a directory"),
-        ("closed/below", "make folder", "permission denied"),
-        ("closed", "write man page", "permission denied"),
-        ("taken", "write man page", "is a directory"),
+        ("file", "create the folder", "file exists"),
+        ("file/below", "create the folder", "not a directory"),
+        ("closed/below", "create the folder", "permission denied"),
+        ("closed", "write the man page", "permission denied"),
+        ("taken", "write the man page", "is a directory"),
     ] {
         let ran = Ran::of(&mut unprivileged(&env, &format!("man --dir {folder}")));
         ran.exits(1);
         assert_eq!(ran.out, "");
         let path = env.path(folder);
         let said = format!("error: cannot {what} {}", path.display());
-        assert!(ran.err.starts_with(&said) && ran.err.ends_with(&format!(": {why}\n")), "{ran:?}");
-        assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
+        let rest = format!(": {why}\nhint: choose another folder with --dir DIR\n");
+        assert!(ran.err.starts_with(&said) && ran.err.ends_with(&rest), "{ran:?}");
+        assert_eq!(ran.err.lines().count(), 2, "{ran:?}");
     }
     assert_eq!(fs::read_to_string(env.path("file")).unwrap(), "mine");
     assert_eq!(fs::read_dir(env.path("taken")).unwrap().count(), 1, "no temporary file stays");

@@ -387,7 +387,7 @@ fn timers_that_do_not_run_are_told() {
         &["installed, but not active", "schedule install --method systemd-user starts it"],
     );
     tool(&env, "systemctl", "echo 'no bus: \u{1b}[31m' >&2; exit 1");
-    found(&env, "").has("schedule", "warning", &["systemctl --user cannot be asked: no bus"]);
+    found(&env, "").has("schedule", "warning", &["systemctl --user does not answer: no bus"]);
     let text = Ran::of(&mut tooled(&env, "doctor"));
     assert!(text.out.contains("\\u{1b}[31m") && !text.out.contains('\u{1b}'), "{}", text.out);
     tool(&env, "systemctl", SYSTEMCTL);

@@ -247,10 +247,12 @@ impl Ran {
 
 impl From<Output> for Ran {
     fn from(output: Output) -> Self {
+        let out = String::from_utf8(output.stdout).unwrap();
+        crate::schemas::obeys(&out);
         Self {
             // Killed by a signal counts as a code that no run ends with.
             code: output.status.code().unwrap_or(-1),
-            out: String::from_utf8(output.stdout).unwrap(),
+            out,
             err: String::from_utf8(output.stderr).unwrap(),
         }
     }

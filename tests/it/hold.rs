@@ -148,7 +148,9 @@ fn the_exit_code_is_the_commands() {
     for (work, code) in rows {
         let ran = bounded(&mut holder(&env, &["--session", &id], work));
         ran.exits(code);
-        assert_eq!(ran.err.lines().count(), usize::from(code == 126 || code == 127), "{ran:?}");
+        // The error and its hint.
+        let expected = if code == 126 || code == 127 { 2 } else { 0 };
+        assert_eq!(ran.err.lines().count(), expected, "{ran:?}");
         assert_eq!(held(&env), [json!(null); 0], "{work:?}");
     }
     // Usage is told before anything runs.
@@ -384,6 +386,6 @@ fn without_a_state_folder_the_command_runs_unheld() {
     let mut command = crate::child::unprivileged(&env, &format!("hold --session {id} -- echo ran"));
     command.env_remove("HOME").uid(3_999_999_999).gid(65534);
     let ran = bounded(&mut command);
-    ran.exits(0).says(&["warning: the session is not held", "cannot tell where to remember runs"]);
-    assert_eq!((ran.out.as_str(), ran.err.lines().count()), ("ran\n", 1), "{ran:?}");
+    ran.exits(0).says(&["warning: the session is not held", "cannot determine the state folder"]);
+    assert_eq!((ran.out.as_str(), ran.err.lines().count()), ("ran\n", 2), "{ran:?}");
 }

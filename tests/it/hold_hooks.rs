@@ -295,7 +295,7 @@ fn a_beat_for_a_process_that_has_ended_says_that_the_hold_is_over() {
     live.kill().unwrap();
     live.wait().unwrap();
     let before = fs::read(&files(&env)[0]).unwrap();
-    let over = ["the hold \"k\" is over: its process has ended", "hold list"];
+    let over = ["the hold \"k\" has ended with its process", "hold list"];
     env.run("hold beat --key k").exits(1).says(&over);
     assert_eq!(fs::read(&files(&env)[0]).unwrap(), before);
     // Where its process could never be seen, a beat is what counts.
@@ -358,7 +358,7 @@ fn wrong_words_are_told_in_one_line_and_hold_nothing() {
     assert!(!env.home(".local").exists());
     let ran = env.run("hold list");
     ran.exits(0);
-    assert_eq!(ran.out, "Nothing is held\n");
+    assert_eq!(ran.out, "No active holds.\n");
 }
 
 #[test]
@@ -374,8 +374,8 @@ fn the_list_fits_a_terminal_and_shows_nothing_raw_x3() {
     assert_eq!(ran.out.lines().count(), 5, "{}", ran.out);
     assert!(!ran.out.contains('\u{1b}') && ran.out.contains("chat a"), "{}", ran.out);
     let us = std::process::id();
-    assert!(ran.out.contains(&format!("key a, as long as process {us} lives\n")), "{}", ran.out);
-    assert!(ran.out.contains("key b, as long as it beats: until 20"), "{}", ran.out);
+    assert!(ran.out.contains(&format!("key a, while process {us} lives\n")), "{}", ran.out);
+    assert!(ran.out.contains("key b, until 20"), "{}", ran.out);
     assert!(ran.out.lines().all(|line| line.chars().count() <= 80), "{}", ran.out);
 }
 

@@ -80,10 +80,10 @@ const OWN: &str =
 fn nothing_runs_until_somebody_has_written_a_job() {
     let env = TestEnv::new();
     cli(&env, "claude", "exit 0");
-    run(&env, "run").exits(0).says(&["no job is configured", "[[keepalive]]"]);
+    run(&env, "run").exits(0).says(&["no keep-alive job is configured", "[[keepalive]]"]);
     let quiet = run(&env, "run -q");
     assert_eq!((quiet.code, quiet.out.as_str(), quiet.err.as_str()), (0, "", ""));
-    assert!(run(&env, "status").out.contains("No job is configured"));
+    assert!(run(&env, "status").out.contains("No keep-alive job is configured"));
     assert!(calls(&env).is_empty());
 }
 
@@ -112,7 +112,7 @@ fn a_ping_is_one_turn_in_an_empty_folder_of_its_own_and_then_not_before_its_time
         assert!(calls(&env)[0].starts_with(&expected), "{:?}", calls(&env));
         // It is not due again, unless that is forced.
         let ran = run(&env, "run");
-        assert!(ran.out.starts_with("p: not before 20"), "{ran:?}");
+        assert!(ran.out.starts_with("p: not due before 20"), "{ran:?}");
         assert_eq!(calls(&env).len(), 1);
         run(&env, "run --force p").exits(0);
         assert_eq!(calls(&env).len(), 2);
@@ -140,12 +140,12 @@ fn a_state_file_of_the_command_keep_is_taken_over_once() {
     let before = status(&env);
     assert_eq!(before["result"], json!("done"));
     assert!(former.exists() && !new.exists());
-    assert!(run(&env, "run").exits(0).out.starts_with("p: not before 20"));
+    assert!(run(&env, "run").exits(0).out.starts_with("p: not due before 20"));
     assert!(!former.exists() && new.exists());
     assert_eq!(status(&env)["last"], before["last"]);
     // One that comes back later is left alone.
     fs::write(&former, "{").unwrap();
-    assert!(run(&env, "run").exits(0).out.starts_with("p: not before 20"));
+    assert!(run(&env, "run").exits(0).out.starts_with("p: not due before 20"));
     assert_eq!(fs::read_to_string(&former).unwrap(), "{");
 }
 
@@ -164,7 +164,7 @@ fn five_failed_runs_disable_a_job_which_is_told_once_and_can_be_enabled() {
         assert_eq!(status["failures"], count, "{status}");
         assert_eq!(status["disabled"].is_string(), count == 5, "{status}");
         // Without force it waits: 5 minutes, then 10, and so on.
-        assert_eq!(run(&env, "run").out.contains("not before"), count < 5);
+        assert_eq!(run(&env, "run").out.contains("not due before"), count < 5);
     }
     let told = fs::read_to_string(env.home("told")).unwrap();
     assert!(told.starts_with("p disabled failed 5 times in a row: "), "{told}");
@@ -176,9 +176,9 @@ fn five_failed_runs_disable_a_job_which_is_told_once_and_can_be_enabled() {
     run(&env, "enable p").exits(0);
     assert_eq!(run(&env, "run --force").out, "p: done\n");
     run(&env, "disable p").exits(0);
-    assert_eq!(status(&env)["disabled"], "by its user");
-    assert_eq!(run(&env, "run --force").out, "p: disabled: by its user\n");
-    run(&env, "enable other").exits(2).says(&["no job \"other\"", "hint: the jobs are p"]);
+    assert_eq!(status(&env)["disabled"], "by the user");
+    assert_eq!(run(&env, "run --force").out, "p: disabled: by the user\n");
+    run(&env, "enable other").exits(2).says(&["there is no job \"other\"", "hint: the jobs are p"]);
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn a_refresh_is_the_clis_own_and_is_done_when_the_login_expires_later() {
     let file = login(&env, 3600);
     cli(&env, "claude", "exit 0");
     run(&env, "enable r").exits(0);
-    assert!(run(&env, "run").out.starts_with("r: not before "));
+    assert!(run(&env, "run").out.starts_with("r: not due before "));
     // Close to its end, and renewed by the CLI.
     login(&env, 60);
     let later = fs::read_to_string(&file).unwrap().replace("\"expiresAt\":1", "\"expiresAt\":2");
@@ -259,7 +259,7 @@ fn a_refresh_is_the_clis_own_and_is_done_when_the_login_expires_later() {
     cli(&env, "claude", "exit 0");
     let ran = run(&env, "run --force");
     ran.exits(0);
-    assert!(ran.out.starts_with("r: later: claude ran, and its login expires no later"), "{ran:?}");
+    assert!(ran.out.starts_with("r: later: claude ran, but its login still expires"), "{ran:?}");
     login(&env, -60);
     run(&env, "run --force").exits(3).says(&[]);
     // Whatever else it says, a login that expires later is renewed.
@@ -277,9 +277,9 @@ fn a_refresh_is_the_clis_own_and_is_done_when_the_login_expires_later() {
     assert_eq!((ran.out.as_str(), calls(&env).len()), ("r: refused: log in again\n", before));
     assert_eq!(status(&env)["disabled"], "log in again");
     run(&env, "check").exits(3);
-    assert_eq!(run(&env, "check").out, "wrong r: disabled: log in again\n");
+    assert_eq!(run(&env, "check").out, "problem  r: disabled: log in again\n");
     login(&env, 3600);
-    assert!(run(&env, "run").out.starts_with("r: not before "), "the new login enables it");
+    assert!(run(&env, "run").out.starts_with("r: not due before "), "the new login enables it");
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn a_login_that_is_being_written_is_read_again_and_not_judged() {
         std::thread::sleep(Duration::from_millis(300));
         fs::write(&file, whole).unwrap();
     });
-    assert!(run(&env, "run").out.starts_with("r: not before "));
+    assert!(run(&env, "run").out.starts_with("r: not due before "));
     writer.join().unwrap();
 }
 
@@ -301,8 +301,8 @@ fn a_command_of_the_users_is_done_later_or_failed_by_its_exit_code() {
     for (line, code, said) in [
         ("true", 0, "own: done\n"),
         ("exit 75", 0, "own: later: exit code 75\n"),
-        ("echo secret; exit 7", 3, "own: failed: ended with 7\n"),
-        ("kill -9 $$", 3, "own: failed: was ended by signal 9\n"),
+        ("echo secret; exit 7", 3, "own: failed: ended with exit code 7\n"),
+        ("kill -9 $$", 3, "own: failed: was killed by signal 9\n"),
         ("test $SESSION_WARDEN_JOB = own", 0, "own: done\n"),
     ] {
         let env = home(&format!("{OWN}command = \"{line}\"\n"));
@@ -323,15 +323,15 @@ fn a_commands_expiry_is_what_another_command_prints() {
         // What it complains of is no part of the answer.
         ("30 minutes", "echo trouble >&2; cat $HOME/expiry", "own: done\n"),
         ("-30 minutes", "cat $HOME/expiry", "own: done\n"),
-        ("3 hours", "cat $HOME/expiry", "own: not before "),
-        ("3 hours", "echo soon", "own: skipped: expiry_command prints neither"),
-        ("3 hours", "exit 3", "own: failed: expiry_command ended with 3"),
+        ("3 hours", "cat $HOME/expiry", "own: not due before "),
+        ("3 hours", "echo soon", "own: skipped: expiry_command must print a time"),
+        ("3 hours", "exit 3", "own: failed: expiry_command ended with exit code 3"),
     ] {
         let env = home(&format!("{job}{renews}\nexpiry_command = \"{prints}\"\n"));
         expires_in(&env, expires);
         // A dry run runs nothing of the user's.
         let dry = run(&env, "run -n");
-        assert_eq!(dry.exits(0).out, "own: would ask expiry_command whether it is due\n");
+        assert_eq!(dry.exits(0).out, "own: would run expiry_command to see if it is due\n");
         let ran = run(&env, "run");
         assert!(ran.out.starts_with(said), "{prints}: {ran:?}");
     }
@@ -355,7 +355,7 @@ fn what_is_done_and_expires_when_it_did_before_is_not_done_again_and_again() {
         expires_in(&env, "40 minutes");
         let ran = run(&env, "run");
         ran.exits(0);
-        assert_eq!(ran.out, format!("{id}: done, and expires no later than before\n"));
+        assert_eq!(ran.out, format!("{id}: done, but it still expires at the same time\n"));
         // Half of the time that is left goes by first.
         let known: Value =
             serde_json::from_slice(&fs::read(state(&env).join("keepalive.json")).unwrap()).unwrap();
@@ -365,14 +365,14 @@ fn what_is_done_and_expires_when_it_did_before_is_not_done_again_and_again() {
         };
         let wait = time("last_done").seconds_until(time("not_before"));
         assert!((19 * 60..=20 * 60).contains(&wait), "{wait}");
-        assert!(run(&env, "run").out.contains(": not before "));
+        assert!(run(&env, "run").out.contains(": not due before "));
         assert_eq!(status(&env)["failures"], 0);
         // What has expired all the same has failed.
         login(&env, -60);
         expires_in(&env, "-1 minute");
         let ran = run(&env, "run --force");
         ran.exits(3);
-        assert!(ran.out.contains("failed: it was done, and has expired all the same"), "{ran:?}");
+        assert!(ran.out.contains("failed: it succeeded, but the expiry has passed"), "{ran:?}");
     }
 }
 
@@ -382,7 +382,7 @@ fn what_tells_an_expiry_and_fails_waits_like_any_other_failure() {
     let env = home(&format!("{job}expiry_command = \"echo x >> $HOME/asked; exit 3\"\n"));
     run(&env, "run").exits(3);
     for _ in 0..5 {
-        assert!(run(&env, "run").out.starts_with("own: not before "));
+        assert!(run(&env, "run").out.starts_with("own: not due before "));
     }
     assert_eq!(fs::read_to_string(env.home("asked")).unwrap(), "x\n");
     assert_eq!(status(&env)["failures"], 1);
@@ -420,13 +420,15 @@ fn a_check_looks_for_the_cli_where_a_pass_would() {
     login(&env, 3600);
     let ran = run(&env, "check");
     ran.exits(3);
-    assert_eq!(ran.out, "wrong p: there is no claude on PATH, where a pass would look for it\n");
+    assert_eq!(ran.out, "problem  p: claude is not on the PATH\n");
     // Neither a folder nor what cannot be run is one.
     fs::create_dir_all(env.path("bin/claude")).unwrap();
     run(&env, "check").exits(3);
     fs::remove_dir(env.path("bin/claude")).unwrap();
     cli(&env, "claude", "exit 0");
-    assert!(run(&env, "check").exits(0).out.starts_with("ok    p: the login of claude expires 20"));
+    assert!(
+        run(&env, "check").exits(0).out.starts_with("ok       p: the login of claude expires 20")
+    );
     fs::set_permissions(env.path("bin/claude"), fs::Permissions::from_mode(0o644)).unwrap();
     run(&env, "check").exits(3);
     assert_eq!(calls(&env), [""; 0]);
@@ -481,7 +483,7 @@ fn jobs_of_one_cli_share_what_its_provider_has_said_and_their_distance() {
     cli(&env, "claude", "exit 0");
     let ran = run(&env, "run");
     let lines: Vec<&str> = ran.out.lines().collect();
-    assert!(lines[0] == "p: done" && lines[1].starts_with("q: not before "), "{ran:?}");
+    assert!(lines[0] == "p: done" && lines[1].starts_with("q: not due before "), "{ran:?}");
     assert_eq!(calls(&env).len(), 1);
     // A limit holds for both.
     let env = home(&jobs);
@@ -489,7 +491,7 @@ fn jobs_of_one_cli_share_what_its_provider_has_said_and_their_distance() {
     cli(&env, "claude", &format!("echo 'Claude AI usage limit reached|{then}'; exit 1"));
     let ran = run(&env, "run");
     let told = ran.out.lines().nth(1).unwrap();
-    let until = told.strip_prefix("q: not before ").unwrap_or_else(|| panic!("{ran:?}"));
+    let until = told.strip_prefix("q: not due before ").unwrap_or_else(|| panic!("{ran:?}"));
     let expected = Timestamp::new(i64::try_from(then).unwrap(), 0).for_people();
     assert_eq!(until, expected);
     // Another CLI has another provider.
@@ -504,7 +506,7 @@ fn jobs_of_one_cli_share_what_its_provider_has_said_and_their_distance() {
 fn milliseconds_are_no_expiry() {
     let job = OWN.replace("every = \"1h\"", "before_expiry = \"1h\"") + "command = \"true\"\n";
     let env = home(&format!("{job}expiry_command = \"date +%s000\"\n"));
-    assert!(run(&env, "run").out.starts_with("own: skipped: expiry_command prints neither"));
+    assert!(run(&env, "run").out.starts_with("own: skipped: expiry_command must print a time"));
     run(&env, "check").exits(3);
     // What it told is known without asking again.
     let env = home(&format!("{job}expiry_command = \"date -d '3 hours' +%s\"\n"));

@@ -68,6 +68,7 @@ mod report;
 mod running;
 mod schedule;
 mod schedule_cron;
+mod schemas;
 mod second_look;
 mod second_look_properties;
 #[cfg(feature = "serve")]

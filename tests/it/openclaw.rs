@@ -147,12 +147,12 @@ fn a_named_session_is_raised_to_now_and_nothing_else_changes() {
     let dry = keep(&env, "run -n");
     dry.exits(0);
     let said = format!(
-        "main: would touch 1 session(s)\n  {KEY}\nwould touch 1 session(s) in all\nclaw: would run\n"
+        "main: would touch 1 session\n  {KEY}\nwould touch 1 session in total\nclaw: would run\n"
     );
     assert_eq!((dry.out, text(&env)), (said, before.clone()));
     let ran = keep(&env, "run");
     ran.exits(0);
-    assert_eq!(ran.out, "✓ main: 1 session(s)\ntouched 1 session(s) in all\nclaw: done\n");
+    assert_eq!(ran.out, "✓ main: touched 1 session\ntouched 1 session in total\nclaw: done\n");
     let new = entry(&env, KEY)["updatedAt"].as_u64().unwrap();
     assert!((start..=now()).contains(&new), "{new}");
     assert_eq!(text(&env), before.replace(&old, &new.to_string()));
@@ -160,7 +160,7 @@ fn a_named_session_is_raised_to_now_and_nothing_else_changes() {
     assert_eq!((mode & 0o7777, beside(&env.home(STORE))), (0o600, vec![]));
     assert_eq!(status(&env)["result"], "done");
     assert_eq!(keep(&env, "run -q --force").out, "");
-    assert_eq!(keep(&env, "check").out, "ok    claw: 1 session(s) of OpenClaw now\n");
+    assert_eq!(keep(&env, "check").out, "ok       claw: would touch 1 session now\n");
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn a_thousand_entries_survive_in_order_and_in_bytes() {
     let env = home(&job(&format!("agents = \"main\"\nsessions = [{}]", named.join(","))), &store);
     let ran = keep(&env, "run");
     ran.exits(0);
-    assert!(ran.out.starts_with("✓ main: 500 session(s)\n"), "{}", ran.out);
+    assert!(ran.out.starts_with("✓ main: touched 500 sessions\n"), "{}", ran.out);
     let after = text(&env);
     let new = after.split("\"updatedAt\":").nth(1).unwrap();
     let new: String = new.chars().take_while(char::is_ascii_digit).collect();
@@ -220,7 +220,7 @@ fn a_session_that_is_used_is_kept_and_the_touch_itself_is_no_use() {
     transcript("c.jsonl.deleted", MINUTE);
     let dry = keep(&env, "run -n");
     assert!(
-        dry.out.starts_with("main: would touch 3 session(s)\n  used\n  topic\n  named\n"),
+        dry.out.starts_with("main: would touch 3 sessions\n  used\n  topic\n  named\n"),
         "{}",
         dry.out
     );
@@ -242,7 +242,7 @@ fn a_session_that_is_used_is_kept_and_the_touch_itself_is_no_use() {
     // An hour later nobody has used it, and that it was touched does not count.
     crate::env::set_age(&env.home(".openclaw/agents/main/sessions/a.jsonl"), 11 * MINUTE);
     let dry = keep(&env, "run -n --force");
-    assert!(dry.out.starts_with("main: would touch 2 session(s)\n  topic\n"), "{}", dry.out);
+    assert!(dry.out.starts_with("main: would touch 2 sessions\n  topic\n"), "{}", dry.out);
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn one_broken_store_keeps_no_other_from_it() {
     );
     assert_eq!(
         lines[1..4],
-        ["✓ new: 0 session(s)", "✓ ops: 1 session(s)", "touched 1 session(s) in all"]
+        ["✓ new: touched 0 sessions", "✓ ops: touched 1 session", "touched 1 session in total"]
     );
     assert!(lines[4].starts_with("claw: failed: main: cannot read "), "{}", ran.out);
     assert_eq!(text(&env), "{\"agent");
@@ -282,8 +282,8 @@ fn what_lies_in_the_future_is_told_and_left() {
     for line in ["run -n", "run"] {
         let ran = keep(&env, line);
         ran.exits(0);
-        let said = format!("  {KEY}: its updatedAt lies in the future, and is left as it is\n");
-        assert!(ran.out.contains(&said) && ran.out.contains(" 0 session(s)"), "{}", ran.out);
+        let said = format!("  {KEY}: its updatedAt is in the future and was left unchanged\n");
+        assert!(ran.out.contains(&said) && ran.out.contains(" 0 sessions"), "{}", ran.out);
         assert_eq!(text(&env), before);
     }
 }

@@ -129,7 +129,7 @@ fn a_clean_gets_what_it_needs() {
             file,
             &[
                 ("Type", "oneshot"),
-                ("SuccessExitStatus", "3 75"),
+                ("SuccessExitStatus", "75"),
                 ("TimeoutStartSec", "2min"),
                 ("UMask", "0077"),
                 ("OnFailure", "session-warden-failed@%n.service"),
@@ -229,7 +229,7 @@ fn a_pass_of_keep_alive_may_do_whatever_its_user_may() {
             file,
             &[
                 ("Type", "oneshot"),
-                ("SuccessExitStatus", "3 75"),
+                ("SuccessExitStatus", "75"),
                 // A CLI that is killed while it renews its login can break it.
                 ("TimeoutStartSec", "infinity"),
                 ("KillMode", "mixed"),

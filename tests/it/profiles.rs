@@ -80,7 +80,7 @@ fn an_unknown_profile_names_the_known_ones() {
     for line in ["clean", "-n", "undo", "list", "config"] {
         let ran = env.run(&format!("{line} --profile Dev"));
         let path = env.home(".config/session-warden/config.toml");
-        let said = format!("error: no profile \"Dev\" in {}\n", path.display());
+        let said = format!("error: there is no profile \"Dev\" in {}\n", path.display());
         ran.exits(2).says(&[&said, "hint: the profiles are prod, dev\n"]);
         assert_eq!((ran.out.as_str(), ran.err.lines().count()), ("", 2));
     }
@@ -89,7 +89,7 @@ fn an_unknown_profile_names_the_known_ones() {
         .exits(2)
         .says(&["no profile \"dev\" in", "begins with [[profile]]"]);
     fs::remove_dir_all(env.home(".config")).unwrap();
-    env.run("-n --profile dev").exits(2).says(&["there is no configuration", "begins with [["]);
+    env.run("-n --profile dev").exits(2).says(&["does not exist", "begins with [["]);
 }
 
 #[test]

@@ -153,7 +153,7 @@ fn a_mistake_in_one_profile_keeps_all_from_being_cleaned() {
     let fine = "[[profile]]\nname = 'fine'\nsession_dir = '../../../bridge'\n";
     let before = env.map_bytes();
     for (wrong, says) in [
-        ("bridge = 'http://192.0.2.1:8000'", "192.0.2.1:8000 is not an address of this machine"),
+        ("bridge = 'http://192.0.2.1:8000'", "192.0.2.1:8000 is not on this machine"),
         ("hours = 0", "config.toml:6: hours is not between 1 second and 100 years"),
         ("quiet = true", "config.toml:6: unknown key \"quiet\" in [[profile]]"),
     ] {

@@ -272,7 +272,11 @@ fn a_user_without_a_home_is_asked_for_one_x2() {
     let env = mapped();
     std::os::unix::fs::chown(env.map_path(), Some(3_999_999_999), None).unwrap();
     let ran = env.run("clean");
-    ran.exits(1).says(&["cannot tell whose sessions to look at", "3999999999", "hint: --home DIR"]);
+    ran.exits(1).says(&[
+        "cannot determine the home folder",
+        "3999999999",
+        "hint: name it with --home DIR",
+    ]);
     assert_eq!((ran.out.as_str(), env.map_bytes()), ("", both().into_bytes()));
     env.run("clean --home home").exits(0);
     assert_eq!(env.map_bytes(), cleaned().as_bytes());

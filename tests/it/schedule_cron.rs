@@ -33,7 +33,7 @@ fn foreign_lines_stay_byte_for_byte() {
         assert_eq!(desk.tab().unwrap(), foreign, "printing changes nothing");
         let ran = desk.schedule(INSTALL, &[]);
         assert!(ran.exits(0).out.contains("added      crontab: 5 * * * * "), "{ran:?}");
-        assert!(!ran.out.contains("line feed") && !ran.out.contains("demands"), "{ran:?}");
+        assert!(!ran.out.contains("missing line break") && !ran.out.contains("demands"), "{ran:?}");
         assert_eq!(desk.tab().unwrap(), format!("{foreign}{printed}"));
         let calls = desk.changes();
         assert_eq!(calls, ["crontab -"]);
@@ -48,7 +48,10 @@ fn foreign_lines_stay_byte_for_byte() {
         assert_eq!(desk.tab().unwrap(), foreign);
         desk.changes();
         let ran = desk.schedule(UNINSTALL, &[]);
-        assert_eq!((ran.code, ran.out.as_str()), (0, "Nothing was installed.\n"));
+        assert_eq!(
+            (ran.code, ran.out.as_str()),
+            (0, "No timer was installed, so none was removed.\n")
+        );
         assert_eq!((desk.tab().unwrap().as_str(), desk.changes()), (foreign, vec![]));
     }
 }
@@ -71,10 +74,7 @@ fn a_last_line_without_an_end_gets_one_and_that_is_said() {
         let desk = Desk::new();
         fs::write(desk.tool("tab"), foreign).unwrap();
         let ran = desk.schedule(INSTALL, &[]);
-        assert!(
-            ran.exits(0).out.contains("done       ended the last line of the crontab"),
-            "{ran:?}"
-        );
+        assert!(ran.exits(0).out.contains("done       added the missing line break"), "{ran:?}");
         assert!(desk.tab().unwrap().starts_with(&format!("{foreign}\n5 * * * * ")));
         desk.schedule(UNINSTALL, &[]).exits(0);
         assert_eq!(desk.tab().unwrap(), format!("{foreign}\n"));
@@ -83,7 +83,7 @@ fn a_last_line_without_an_end_gets_one_and_that_is_said() {
         let line = ours(&desk).remove(0);
         fs::write(desk.tool("tab"), format!("{line}\n{foreign}")).unwrap();
         let ran = desk.schedule(UNINSTALL, &[]);
-        assert!(ran.exits(0).out.contains("ended the last line of the crontab"), "{ran:?}");
+        assert!(ran.exits(0).out.contains("added the missing line break"), "{ran:?}");
         assert_eq!(desk.tab().unwrap(), format!("{foreign}\n"));
     }
 }
@@ -92,15 +92,15 @@ fn a_last_line_without_an_end_gets_one_and_that_is_said() {
 fn without_a_crontab_one_is_made_and_goes_again() {
     let desk = Desk::new();
     let ran = desk.schedule(INSTALL, &[]);
-    assert!(ran.exits(0).out.contains("done       made a crontab"), "{ran:?}");
+    assert!(ran.exits(0).out.contains("done       created a crontab"), "{ran:?}");
     let printed = desk.schedule("print --method cron", &[]).out;
     assert_eq!(desk.tab().unwrap(), printed);
-    assert!(!desk.schedule(INSTALL, &[]).out.contains("made a crontab"));
+    assert!(!desk.schedule(INSTALL, &[]).out.contains("created a crontab"));
     assert_eq!(desk.tab().unwrap(), printed);
     desk.schedule(UNINSTALL, &[]).exits(0);
     assert_eq!(desk.tab(), None);
     let ran = desk.schedule(UNINSTALL, &[]);
-    assert_eq!((ran.code, ran.out.as_str()), (0, "Nothing was installed.\n"));
+    assert_eq!((ran.code, ran.out.as_str()), (0, "No timer was installed, so none was removed.\n"));
 }
 
 #[test]
@@ -205,17 +205,17 @@ fn what_no_crontab_can_hold_is_refused() {
     let desk = Desk::new();
     fs::write(desk.tool("tab"), "# mine\n").unwrap();
     for (args, says) in [
-        (["--pin=a\nb".to_owned()], "line feed"),
-        (["--log=a\rb".to_owned()], "line feed"),
+        (["--pin=a\nb".to_owned()], "line break"),
+        (["--log=a\rb".to_owned()], "line break"),
         // Most crons cut off what is longer, without a word.
-        ([format!("--pin={}", "x".repeat(1000))], "998 bytes"),
+        ([format!("--pin={}", "x".repeat(1000))], "at most 998"),
     ] {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         desk.schedule(INSTALL, &args).exits(2).says(&[says]);
         desk.schedule("print --method cron", &args).exits(2).says(&[says]);
     }
     let mut command = desk.command(["schedule", "install", "--method=cron"]);
-    Ran::of(command.env("CODEX_HOME", "/a\nb")).exits(2).says(&["line feed"]);
+    Ran::of(command.env("CODEX_HOME", "/a\nb")).exits(2).says(&["line break"]);
     assert_eq!((desk.tab().unwrap().as_str(), desk.changes()), ("# mine\n", vec![]));
 }
 

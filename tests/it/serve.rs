@@ -120,14 +120,16 @@ fn it_runs_what_is_due_and_tells_how_it_goes() {
     let (status, head, metrics) = server.ask("GET /metrics");
     assert!(status == 200 && head.contains("text/plain; version=0.0.4"), "{head}");
     for line in [
-        "session_warden_keep_healthy 1",
-        "session_warden_keep_prompts_total 1",
-        "session_warden_keep_job_failures{job=\"own\"} 0",
-        "session_warden_keep_job_disabled{job=\"own\"} 0",
+        "session_warden_keepalive_healthy 1",
+        "session_warden_keepalive_prompts_total 1",
+        "session_warden_keepalive_job_failures{job=\"own\"} 0",
+        "session_warden_keepalive_job_disabled{job=\"own\"} 0",
     ] {
         assert!(metrics.lines().any(|found| found == line), "{line} in {metrics}");
     }
-    assert!(metrics.contains("session_warden_keep_job_last_run_timestamp_seconds{job=\"own\"} 1"));
+    assert!(
+        metrics.contains("session_warden_keepalive_job_last_run_timestamp_seconds{job=\"own\"} 1")
+    );
     // Each name has its help and its type, once.
     for name in metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let name = name.split(' ').next().unwrap();
@@ -187,11 +189,11 @@ fn what_is_given_up_is_ill_and_what_its_user_has_disabled_is_not() {
     wait_until(|| server.json("/health").0 == 503);
     let (_, health) = server.json("/health");
     assert_eq!((&health["status"], &health["hasError"]), (&json!("unhealthy"), &json!(true)));
-    assert_eq!(health["reason"], "job own is disabled: failed once: ended with 3");
+    assert_eq!(health["reason"], "job own is disabled: failed once: ended with exit code 3");
     let (_, told) = server.json("/status");
     assert_eq!((&told["lastPromptSuccess"], &told["promptCount"]), (&json!(false), &json!(0)));
-    assert_eq!(told["lastError"], "failed: ended with 3");
-    assert!(server.ask("GET /metrics").2.contains("session_warden_keep_healthy 0\n"));
+    assert_eq!(told["lastError"], "failed: ended with exit code 3");
+    assert!(server.ask("GET /metrics").2.contains("session_warden_keepalive_healthy 0\n"));
     bounded(&mut command(&env, "disable own")).exits(0);
     wait_until(|| server.json("/health").0 == 200);
     assert!(server.ask("GET /metrics").2.contains("job_disabled{job=\"own\"} 1\n"));
@@ -205,7 +207,9 @@ fn silence_is_healthy_and_counted_once() {
     let silence = format!("silence = [\"{}\", \"{}\"]\n", start.trim(), end.trim());
     let env = home(&format!("{OWN}command = \"echo x >> $HOME/ran\"\n{silence}"));
     let server = Server::start(&env);
-    wait_until(|| server.ask("GET /metrics").2.contains("session_warden_keep_passes_total 2\n"));
+    wait_until(|| {
+        server.ask("GET /metrics").2.contains("session_warden_keepalive_passes_total 2\n")
+    });
     let (_, told) = server.json("/status");
     assert_eq!(
         (&told["isInSilenceHours"], &told["skippedDueToSilence"]),
@@ -221,7 +225,7 @@ fn one_serves_and_another_says_which() {
     let mut server = Server::start(&env);
     let process = server.child.as_ref().unwrap().id();
     let second = bounded(&mut command(&env, "serve --listen 127.0.0.1:0"));
-    second.exits(75).says(&["another keepalive serve runs", &format!("as process {process}")]);
+    second.exits(75).says(&["another keepalive serve uses", &format!("as process {process}")]);
     assert_eq!(second.out, "");
     // A timer's pass beside it is none of its troubles.
     let pass = bounded(&mut command(&env, "run"));
@@ -238,12 +242,12 @@ fn a_state_that_was_broken_is_told_until_somebody_has_looked() {
     fs::write(state.join("keepalive.json"), "{").unwrap();
     let mut server = Server::start(&env);
     wait_until(|| server.json("/health").0 == 503);
-    assert!(server.json("/health").1["reason"].as_str().unwrap().contains("was broken"));
+    assert!(server.json("/health").1["reason"].as_str().unwrap().contains("damaged"));
     bounded(&mut command(&env, "status")).exits(3);
     wait_until(|| server.json("/status").1["promptCount"] == 1);
     assert_eq!(server.json("/health").0, 200);
     let ran = server.end(Signal::TERM);
-    assert_eq!(ran.exits(0).err.matches("was broken").count(), 1, "{ran:?}");
+    assert_eq!(ran.exits(0).err.matches("damaged").count(), 1, "{ran:?}");
 }
 
 #[test]
@@ -251,14 +255,16 @@ fn what_makes_no_sense_is_refused() {
     let env = home(&format!("{OWN}command = \"true\"\n"));
     bounded(&mut command(&env, "serve --listen here")).exits(2).says(&["--listen here", "3000"]);
     let mut wrong = command(&env, "serve");
-    bounded(wrong.env("PORT", "http")).exits(2).says(&["PORT is no port", "PORT=3000"]);
+    bounded(wrong.env("PORT", "http")).exits(2).says(&["PORT is not a port", "PORT=3000"]);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     bounded(&mut command(&env, &format!("serve --listen {address}")))
         .exits(1)
         .says(&[&format!("cannot listen on {address}"), "--listen"]);
     let none = TestEnv::new();
-    bounded(&mut command(&none, "serve")).exits(2).says(&["no job is configured", "[[keepalive]]"]);
+    bounded(&mut command(&none, "serve"))
+        .exits(2)
+        .says(&["no keep-alive job is configured", "[[keepalive]]"]);
 }
 
 #[cfg(feature = "web-ping")]
@@ -287,7 +293,10 @@ fn the_environment_of_the_service_it_takes_the_place_of_is_a_job() {
     let pages = ["/status", "/health", "/metrics"].map(|path| server.ask(&format!("GET {path}")).2);
     let ran = server.end(Signal::TERM);
     ran.exits(0);
-    assert!(ran.err.contains("silent always") && ran.err.contains("at least 120000"), "{ran:?}");
+    assert!(
+        ran.err.contains("no ping is ever sent") && ran.err.contains("120000 is used"),
+        "{ran:?}"
+    );
     let state = fs::read_to_string(env.home(".local/state/session-warden/keepalive.json"));
     let all = format!("{pages:?} {ran:?} {state:?}");
     assert!(!all.contains("notforanyeyes"), "{all}");
@@ -299,7 +308,7 @@ fn the_environment_of_the_service_it_takes_the_place_of_is_a_job() {
         ("PORT", "99999"),
     ] {
         let ran = bounded(with(&[(name, value)]).arg("--state-dir").arg(env.path("other")));
-        ran.exits(2).says(&[name, "a right one is"]);
+        ran.exits(2).says(&[name, "for example"]);
     }
     // Where a job is written, the environment is none.
     env.config(&format!("{OWN}command = \"true\"\n"));
@@ -317,11 +326,11 @@ fn the_job_of_the_environment_is_looked_after_like_any_other() {
     };
     assert!(run("status").exits(0).out.contains("claude-web-ping (claude-web-ping, every 1h)"));
     run("disable claude-web-ping").exits(0);
-    assert!(run("status").out.contains("disabled  by its user"));
+    assert!(run("status").out.contains("disabled  by the user"));
     run("enable claude-web-ping").exits(0);
     assert!(!run("status").out.contains("disabled"));
     // Nothing but serve runs it: a pass takes what is written.
-    assert!(run("run").exits(0).err.contains("no job is configured"));
+    assert!(run("run").exits(0).err.contains("no keep-alive job is configured"));
 }
 
 #[test]
@@ -361,7 +370,7 @@ fn it_ends_where_its_state_folder_is_no_longer_there() {
     wait_until(|| server.json("/status").1["promptCount"] == 1);
     fs::rename(env.home(".local/state/session-warden"), env.home("moved")).unwrap();
     let ran = finish(server.child.take().unwrap());
-    ran.exits(1).says(&["the state folder was removed or replaced", "start it again"]);
+    ran.exits(1).says(&["the state folder was removed or replaced", "start keepalive serve again"]);
 }
 
 #[test]

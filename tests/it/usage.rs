@@ -43,7 +43,7 @@ fn hours_that_are_none_are_refused_with_a_right_one() {
         "0", "-0", "-1", "-0.5", "nan", "NaN", "-nan", "inf", "-inf", "infinity", "1e300",
         "876601", "0.0001", "", "2h", "two", "1,5", "0x2", "1_000", "1 2",
     ];
-    refused_values("--hours", &values, "a right one is --hours 2");
+    refused_values("--hours", &values, "for example --hours 2");
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn durations_that_are_none_are_refused_with_a_right_one() {
         "2h2",
         "2 h ours",
     ];
-    refused_values("--idle", &values, "a right one is --idle 90m");
+    refused_values("--idle", &values, "for example --idle 90m");
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn names_that_are_none_are_refused_with_the_right_ones() {
     refused_values(
         "--bridge",
         &["on", "", "AUTO", "localhost:8000"],
-        "a right one is --bridge http://127.0.0.1:8000",
+        "for example --bridge http://127.0.0.1:8000",
     );
     refused_values("--missing", &["maybe", "REMOVE"], "remove, keep");
     refused_values("--provider", &["gpt", "Claude", "claude-cli"], "claude, codex, gemini, vibe");
@@ -84,7 +84,7 @@ fn names_that_are_none_are_refused_with_the_right_ones() {
 #[test]
 fn limits_that_are_none_are_refused_with_a_right_one() {
     let values = ["-1", "1.5", "x", "", "99999999999999999999", "nan", "0x1"];
-    refused_values("--max-remove", &values, "a right one is --max-remove");
+    refused_values("--max-remove", &values, "for example --max-remove");
 }
 
 #[test]

@@ -120,7 +120,7 @@ fn a_ping_is_four_calls_that_carry_the_key_and_nothing_else_of_its_user() {
     assert_eq!((&status["action"], &status["disabled"]), (&json!("claude-web-ping"), &Value::Null));
     let wait = seconds(&status["next"]) - now();
     assert!((3500..=3600).contains(&wait), "{status}");
-    assert!(run(&env, "run").out.starts_with("web: not before "));
+    assert!(run(&env, "run").out.starts_with("web: not due before "));
     assert_eq!(page.calls().len(), 4);
 }
 
@@ -199,7 +199,7 @@ fn a_key_that_is_not_accepted_disables_the_job_at_once_until_there_is_another() 
     run(&env, "run").exits(0);
     assert_eq!(page.calls().len(), 1);
     key(&env, accepted);
-    assert!(run(&env, "run").out.starts_with("web: not before "), "the gap is kept");
+    assert!(run(&env, "run").out.starts_with("web: not due before "), "the gap is kept");
     assert_eq!(run(&env, "run --force").out, "web: done\n");
     // And by hand, with the same key.
     key(&env, KEY);
@@ -238,7 +238,7 @@ fn a_limit_is_tried_again_at_the_time_it_names_and_never_counts_as_a_failure() {
         for count in 1..=3 {
             let ran = run(&env, "run --force");
             ran.exits(3);
-            assert_eq!(ran.out, "web: rate limited: its usage limit was reached\n");
+            assert_eq!(ran.out, "web: rate limited: the usage limit was reached\n");
             let status = super::web_ping::status(&env);
             assert_eq!((&status["failures"], &status["disabled"]), (&json!(0), &Value::Null));
             if let Some(ends) = named {
@@ -263,13 +263,13 @@ fn whatever_else_goes_wrong_is_a_failure_that_waits_and_leaves_no_conversation()
     let outside = format!("[{{\"uuid\":\"../../{ORG}\"}}]");
     for (kind, status, head, body, says, kinds) in [
         ("list", 200, "", "[]".to_owned(), "the account has no organization", &ALL[..1]),
-        ("list", 200, "", HTML.to_owned(), "organizations: no JSON came", &ALL[..1]),
-        ("list", 200, "", "{}".to_owned(), "organizations: no list of them came", &ALL[..1]),
+        ("list", 200, "", HTML.to_owned(), "organizations: the answer is not JSON", &ALL[..1]),
+        ("list", 200, "", "{}".to_owned(), "organizations: the answer is not a list", &ALL[..1]),
         ("list", 200, "", outside, "organizations: the first one has no uuid", &ALL[..1]),
-        ("list", 200, "", huge, "organizations: an answer of more than 1 MiB", &ALL[..1]),
+        ("list", 200, "", huge, "organizations: the answer is larger than 1 MiB", &ALL[..1]),
         ("list", 500, "", HTML.to_owned(), "HTTP 500", &ALL[..1]),
-        ("list", 302, elsewhere, String::new(), "it leads elsewhere (HTTP 302)", &ALL[..1]),
-        ("begin", 307, elsewhere, String::new(), "it leads elsewhere (HTTP 307)", &ALL[..2]),
+        ("list", 302, elsewhere, String::new(), "a redirect (HTTP 302)", &ALL[..1]),
+        ("begin", 307, elsewhere, String::new(), "a redirect (HTTP 307)", &ALL[..2]),
         ("begin", 400, "", overloaded.to_string(), "HTTP 400: overloaded_error: O", &ALL[..2]),
         ("begin", 503, "", String::new(), "HTTP 503", &["list", "begin", "delete"]),
         (
@@ -277,11 +277,11 @@ fn whatever_else_goes_wrong_is_a_failure_that_waits_and_leaves_no_conversation()
             201,
             "",
             "{}".to_owned(),
-            "conversation: what was made has no uuid",
+            "conversation: the new one has no uuid",
             &["list", "begin", "delete"],
         ),
         ("say", 529, "", overloaded.to_string(), "HTTP 529: overloaded_error: O", &ALL),
-        ("say", 302, elsewhere, String::new(), "it leads elsewhere (HTTP 302)", &ALL),
+        ("say", 302, elsewhere, String::new(), "a redirect (HTTP 302)", &ALL),
         (
             "say",
             200,
@@ -293,7 +293,7 @@ fn whatever_else_goes_wrong_is_a_failure_that_waits_and_leaves_no_conversation()
         ("say", 200, stream, answered("event: error"), "the answer ended with an error", &ALL),
         ("say", 200, stream, String::new(), "the answer was empty", &ALL),
         ("say", 200, "", HTML.to_owned(), "the answer was empty", &ALL),
-        ("say", 200, stream, "x".repeat(5 << 20), "an answer of more than 4 MiB", &ALL),
+        ("say", 200, stream, "x".repeat(5 << 20), "the answer is larger than 4 MiB", &ALL),
     ] {
         let page = Page::answering(kind, status, head, &body);
         check(&page, 3, &format!("failed: {says}"), false, kinds);

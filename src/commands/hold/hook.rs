@@ -43,7 +43,7 @@ struct Told<'a> {
 /// Where that is nothing that a CLI tells.
 pub fn hooked(input: &[u8]) -> Result<Hooked, Failure> {
     let told: Told<'_> = serde_json::from_slice(input).map_err(|error| {
-        usage(&format!("standard input is not what the hook of a CLI tells: {error}"))
+        usage(&format!("standard input is not the JSON that a CLI sends to its hooks: {error}"))
             .hint("--from-hook is for the hooks of Claude Code, Codex and Gemini CLI")
     })?;
     // Ids of tools are their model's, and may come again in another session.

@@ -14,7 +14,7 @@ use crate::report::{age, padded, shortened};
 /// Those of `out`.
 pub fn write(holds: &[Hold], now: Timestamp, out: &mut dyn Write) -> io::Result<()> {
     if holds.is_empty() {
-        return writeln!(out, "Nothing is held");
+        return writeln!(out, "No active holds.");
     }
     writeln!(out, "{:>7}  {:<12}  SESSION OR CHAT", "FOR", "REASON")?;
     for hold in holds {
@@ -25,24 +25,19 @@ pub fn write(holds: &[Hold], now: Timestamp, out: &mut dyn Write) -> io::Result<
         };
         let reason = padded(&shortened(&escape(&hold.reason), 12), 12);
         writeln!(out, "{span:>7}  {reason}  {}", shortened(&escape(&id), 57))?;
-        writeln!(
-            out,
-            "{:9}key {}, as long as {}",
-            "",
-            shortened(&escape(&hold.key), 64),
-            lives(hold)
-        )?;
+        writeln!(out, "{:9}key {}, {}", "", shortened(&escape(&hold.key), 64), lives(hold))?;
     }
     Ok(())
 }
 
-/// Writes them as JSON. Fields may yet change.
+/// Writes them as JSON.
 ///
 /// # Errors
 /// Those of `out`.
 pub fn write_json(holds: &[Hold], out: &mut dyn Write) -> io::Result<()> {
     let holds: Vec<_> = holds.iter().map(row).collect();
-    serde_json::to_writer_pretty(&mut *out, &json!({ "holds": holds }))?;
+    let report = json!({ "schema": 1, "version": env!("CARGO_PKG_VERSION"), "holds": holds });
+    serde_json::to_writer_pretty(&mut *out, &report)?;
     writeln!(out)
 }
 
@@ -65,8 +60,8 @@ fn row(hold: &Hold) -> serde_json::Value {
 
 fn lives(hold: &Hold) -> String {
     if let Some(until) = hold.until() {
-        return format!("it beats: until {}", until.for_people());
+        return format!("until {} unless renewed", until.for_people());
     }
     let pids: Vec<String> = hold.processes.iter().map(|work| work.pid.to_string()).collect();
-    format!("process {} lives", pids.join(" or "))
+    format!("while process {} lives", pids.join(" or "))
 }

@@ -58,7 +58,8 @@ pub fn start(holds: &Holds, start: Start, now: Timestamp) -> Result<Exit, Failur
     let mut hold = Hold::new(key, start.subject, start.reason, now);
     hold.by_hook = start.by_hook;
     if let Some(pid) = start.pid.filter(|pid| !process::is_alive(*pid)) {
-        return Err(Failure::new(format!("there is no process {pid} that lives")));
+        return Err(Failure::new(format!("process {pid} is not running"))
+            .hint("--pid needs a running process; without one, use --ttl DURATION"));
     }
     if let Some(ttl) = start.ttl {
         hold.live_for(ttl);
@@ -117,10 +118,10 @@ pub fn beat(holds: &Holds, key: &str, now: Timestamp) -> Result<Exit, Failure> {
     })?;
     let message = match (is_there, is_over) {
         (true, false) => return Ok(Exit::Done),
-        (true, true) => format!("the hold {key:?} is over: its process has ended"),
+        (true, true) => format!("the hold {key:?} has ended with its process"),
         (false, _) => format!("there is no hold {key:?}"),
     };
-    Err(Failure::new(message).hint("session-warden hold list shows those there are"))
+    Err(Failure::new(message).hint("session-warden hold list shows the active holds"))
 }
 
 /// The key of a session as a whole, as that CLI holds it.
@@ -135,16 +136,17 @@ fn check(key: &str, subject: &Subject) -> Result<(), Failure> {
     check_key(key)?;
     let (Subject::Session(id) | Subject::Chat(id)) = subject;
     if id.is_empty() || id.len() > ID_LENGTH {
-        let message = format!("an id has 1 to {ID_LENGTH} bytes, and this one {}", id.len());
-        return Err(usage(&message));
+        let message = format!("an id must have 1 to {ID_LENGTH} bytes; this one has {}", id.len());
+        return Err(usage(&message).hint("session-warden list shows chats and sessions"));
     }
     Ok(())
 }
 
 fn check_key(key: &str) -> Result<(), Failure> {
     if key.is_empty() || key.len() > KEY_LENGTH {
-        let message = format!("a key has 1 to {KEY_LENGTH} bytes, and this one {}", key.len());
-        return Err(usage(&message));
+        let message =
+            format!("a key must have 1 to {KEY_LENGTH} bytes; this one has {}", key.len());
+        return Err(usage(&message).hint("for example --key build-7"));
     }
     Ok(())
 }

@@ -39,8 +39,8 @@ pub struct Around<'a> {
     pub tell: Option<&'a dyn Fn(&str)>,
     /// Where diagnostics are appended to.
     pub log: Option<PathBuf>,
-    /// Tells what goes wrong, in one line: the command matters more.
-    pub warn: &'a dyn Fn(&str),
+    /// Prints a warning and its hint: the command matters more.
+    pub warn: &'a dyn Fn(&str, &str),
     /// The time now, to be shown and written down. Somebody may set it to another one.
     pub clock: &'a dyn Fn() -> Timestamp,
     /// The time that has passed since any fixed moment. It never goes back.
@@ -56,12 +56,17 @@ pub fn run(holds: Option<&Holds>, around: &Around<'_>) -> Result<Exit, Failure> 
     let key = format!("run-{us}-{}", process::started(us).unwrap_or_default());
     check(&key, &around.subject)?;
     if let Some(Err(error)) = around.log.as_ref().map(|log| create::append(log, b"")) {
-        (around.warn)(&format!("diagnostics cannot be written: {}", crate::disk::words(&error)));
+        let why = crate::disk::words(&error);
+        (around.warn)(
+            &format!("cannot write diagnostics: {why}"),
+            "choose another file with --log FILE",
+        );
     }
     let mut command = command(holds, around, &key);
     let child = Child::start(&mut command).map_err(|NotStarted { error, code }| {
         let message = format!("cannot start a process: {}", crate::disk::words(&error));
-        Failure { exit: Exit::As(code), ..Failure::new(message) }
+        let failure = Failure::new(message).hint("check the limits on processes and memory");
+        Failure { exit: Exit::As(code), ..failure }
     })?;
     let mut hold = hold(around, key, (around.clock)());
     hold.stand_for([child.id()]);
@@ -95,18 +100,23 @@ pub fn become_work(
     around: &Around<'_>,
     key: String,
 ) -> Result<Exit, Failure> {
-    let (name, arguments) =
-        around.command.split_first().ok_or_else(|| usage("there is no command to run"))?;
+    let (name, arguments) = around.command.split_first().ok_or_else(|| {
+        usage("there is no command to run").hint("put it after --, as in -- make test")
+    })?;
     let mut hold = hold(around, key, (around.clock)());
     hold.stand_for([program::id()]);
     if let Some(Err(failure)) = holds.map(|holds| holds.write(&hold)) {
-        (around.warn)(&format!("the session is not held: {failure}"));
+        (around.warn)(
+            &format!("the session is not held: {failure}"),
+            "the command runs without a hold; use another folder with --state-dir DIR",
+        );
     }
     let NotStarted { error, code } = process::become_command(Command::new(name).args(arguments));
     let why = crate::disk::words(&error);
     let name = if name.is_empty() { "\"\"".into() } else { name.to_string_lossy() };
-    let message = format!("cannot run {name}: {why}");
-    Err(Failure { exit: Exit::As(code), ..Failure::new(message) })
+    let failure = Failure::new(format!("cannot run {name}: {why}"))
+        .hint("check that the command exists and is executable");
+    Err(Failure { exit: Exit::As(code), ..failure })
 }
 
 fn hold(around: &Around<'_>, key: String, now: Timestamp) -> Hold {
@@ -166,7 +176,8 @@ impl<'a> Holder<'a> {
     fn release(&self) {
         let Some(holds) = self.holds else { return };
         if let Err(failure) = holds.release(&self.hold.key) {
-            (self.around.warn)(&failure.message);
+            let hint = failure.hint.as_deref().unwrap_or("session-warden hold list shows it");
+            (self.around.warn)(&failure.message, hint);
         }
         let now = (self.around.clock)();
         if let Ok(found) = holds.read(now) {

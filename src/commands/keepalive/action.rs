@@ -94,7 +94,7 @@ fn told_by(keeper: &Keeper<'_>, job: &Job, line: &str) -> Result<Timestamp, Outc
     let time = Timestamp::parse(text).or_else(seconds);
     // Milliseconds are no seconds: that year has more than four digits.
     time.filter(|time| time.rfc3339().is_some()).ok_or_else(|| Outcome::Skipped {
-        why: "expiry_command prints neither a time in RFC 3339 nor seconds since 1970".to_owned(),
+        why: "expiry_command must print a time, as RFC 3339 or as seconds since 1970".to_owned(),
     })
 }
 
@@ -112,13 +112,13 @@ pub(super) fn login(keeper: &Keeper<'_>, job: &Job) -> Result<String, String> {
     }
     let Some(cli) = cli_of(job) else {
         return match expires(keeper, job) {
-            Ok(Some(time)) => Ok(format!("it expires {}", time.for_people())),
+            Ok(Some(time)) => Ok(format!("expires {}", time.for_people())),
             Ok(None) => Ok("a command".to_owned()),
             Err(outcome) => Err(outcome.to_string()),
         };
     };
     if !is_on_path(keeper, cli.name()) {
-        return Err(format!("there is no {} on PATH, where a pass would look for it", cli.name()));
+        return Err(format!("{} is not on the PATH", cli.name()));
     }
     let base = (keeper.base)(cli).map_err(|failure| failure.message)?;
     match expiry(cli, &base, keeper.now()) {
@@ -175,7 +175,7 @@ fn moved(keeper: &Keeper<'_>, job: &Job, before: Timestamp) -> Outcome {
                 if before > now {
                     return Outcome::Unmoved { until: half_way(now, before) };
                 }
-                let why = "it was done, and has expired all the same".to_owned();
+                let why = "it succeeded, but the expiry has passed and is unchanged".to_owned();
                 return Outcome::Failed { why };
             }
             Ok(_) => thread::sleep(Duration::from_millis(100)),
@@ -229,7 +229,7 @@ fn own(keeper: &Keeper<'_>, job: &Job, line: &str) -> Outcome {
         Ok(Ended { code: Some(0), timed_out: false, .. }) => Outcome::Done,
         Ok(_) if keeper.interrupt.asked() => stopped(),
         Ok(ended) if ended.timed_out => Outcome::Failed {
-            why: format!("it took longer than {} s", keeper.limits.command.as_secs()),
+            why: format!("it ran for more than {} s", keeper.limits.command.as_secs()),
         },
         Ok(Ended { code: Some(TRY_LATER), .. }) => {
             Outcome::Later { why: format!("exit code {TRY_LATER}"), until: None }
@@ -242,12 +242,12 @@ fn own(keeper: &Keeper<'_>, job: &Job, line: &str) -> Outcome {
 /// One turn of that CLI, in its own empty folder, and never beside another one.
 fn ping(keeper: &Keeper<'_>, cli: Cli) -> Outcome {
     if let Some(process) = is_at_work(cli, &(keeper.processes)()) {
-        let why = format!("{} is at work as process {process}", cli.name());
+        let why = format!("{} is already running as process {process}", cli.name());
         return Outcome::Later { why, until: None };
     }
     let folder = keeper.pings.join(cli.name());
     if let Err(error) = empty(&folder) {
-        let why = format!("cannot make {} anew: {}", folder.display(), words(&error));
+        let why = format!("cannot create an empty folder {}: {}", folder.display(), words(&error));
         return Outcome::Failed { why };
     }
     let mut command = turn(cli, TEXT);
@@ -262,7 +262,7 @@ fn ping(keeper: &Keeper<'_>, cli: Cli) -> Outcome {
             Answer::Limited { until } => limited(until),
             Answer::Refused(why) => Outcome::Refused { why },
             _ => Outcome::Failed {
-                why: format!("{} took longer than {} s", cli.name(), keeper.limits.turn.as_secs()),
+                why: format!("{} ran for more than {} s", cli.name(), keeper.limits.turn.as_secs()),
             },
         },
         Ok(ended) => match judge(cli, &ended, keeper.now()) {
@@ -304,7 +304,8 @@ fn refresh(keeper: &Keeper<'_>, cli: Cli, before: Option<&Expiry>) -> Outcome {
             }
             _ if outcome != Outcome::Done => return outcome,
             (Some(Expiry::At(before)), _) if start.elapsed() > keeper.limits.written => {
-                let why = format!("{} ran, and its login expires no later than before", cli.name());
+                let why =
+                    format!("{} ran, but its login still expires at the same time", cli.name());
                 let now = keeper.now();
                 return if *before > now {
                     Outcome::Later { why, until: Some(half_way(now, *before)) }
@@ -313,10 +314,10 @@ fn refresh(keeper: &Keeper<'_>, cli: Cli, before: Option<&Expiry>) -> Outcome {
                 };
             }
             (None | Some(_), None) => {
-                return Outcome::Skipped { why: "its folder is not known".into() };
+                return Outcome::Skipped { why: "the folder of its login is unknown".into() };
             }
             _ if start.elapsed() > keeper.limits.written => {
-                return Outcome::Skipped { why: "it is not known when its login expires".into() };
+                return Outcome::Skipped { why: "the expiry of its login is unknown".into() };
             }
             _ => thread::sleep(Duration::from_millis(100)),
         }
@@ -336,10 +337,12 @@ pub(super) fn notify(keeper: &Keeper<'_>, job: &Job, state: &str, why: &str) -> 
         since.is_some_and(|since| since.elapsed() > AFTER_A_SIGNAL)
     };
     match run_bounded(&mut command, limits.telling, limits.grace.min(AFTER_A_SIGNAL), is_over) {
-        Ok(ended) if ended.timed_out => Some("notify did not end in time".to_owned()),
+        Ok(ended) if ended.timed_out => {
+            Some("the notify command did not finish in time".to_owned())
+        }
         Ok(Ended { code: Some(0), .. }) => None,
-        Ok(ended) => Some(format!("notify {}", how(&ended))),
-        Err(error) => Some(format!("cannot run notify: {}", words(&error))),
+        Ok(ended) => Some(format!("the notify command {}", how(&ended))),
+        Err(error) => Some(format!("cannot run the notify command: {}", words(&error))),
     }
 }
 
@@ -361,7 +364,7 @@ fn bounded(keeper: &Keeper<'_>, command: &mut Command, time: Duration) -> Result
 }
 
 pub(super) fn limited(until: Option<Timestamp>) -> Outcome {
-    Outcome::RateLimited { why: "its usage limit was reached".to_owned(), until }
+    Outcome::RateLimited { why: "the usage limit was reached".to_owned(), until }
 }
 
 pub(super) fn stopped() -> Outcome {
@@ -370,9 +373,9 @@ pub(super) fn stopped() -> Outcome {
 
 fn how(ended: &Ended) -> String {
     match (ended.code, ended.signal) {
-        (Some(code), _) => format!("ended with {code}"),
-        (None, Some(signal)) => format!("was ended by signal {signal}"),
-        (None, None) => "did not end".to_owned(),
+        (Some(code), _) => format!("ended with exit code {code}"),
+        (None, Some(signal)) => format!("was killed by signal {signal}"),
+        (None, None) => "did not finish".to_owned(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! `keepalive`: keep-alive. What is due is computed from what is remembered, done, and written down.
 
 mod action;
+mod check;
+mod end;
 #[cfg(not(all(feature = "openclaw", feature = "web-ping")))]
 mod lacking;
 mod pass;
@@ -15,6 +17,7 @@ mod touch;
 mod web;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,12 +36,17 @@ use lacking::touch;
 #[cfg(not(feature = "web-ping"))]
 use lacking::web;
 
-pub use pass::{Options, run};
+pub use check::check;
+pub use pass::{Options, Output, run};
 #[cfg(feature = "serve")]
 pub use serve::{Log, Serve, serve};
 #[cfg(feature = "web-ping")]
 pub use set_key::{key_file, set_key};
-pub use status::{check, status};
+pub use status::status;
+
+/// How to begin where there is no job.
+pub const NO_JOB_HINT: &str =
+    "add a [[keepalive]] table to the configuration file; session-warden config shows its path";
 
 /// How long what jobs run may take.
 #[derive(Debug, Clone, Copy)]
@@ -131,38 +139,42 @@ impl Keeper<'_> {
 fn no_job(jobs: &[Job], id: &str) -> Failure {
     let names: Vec<&str> = jobs.iter().map(|job| job.id.as_str()).collect();
     let hint = if names.is_empty() {
-        "a job begins with [[keepalive]] in the configuration".to_owned()
+        NO_JOB_HINT.to_owned()
     } else {
         format!("the jobs are {}", names.join(", "))
     };
-    Failure { exit: Exit::Usage, ..Failure::new(format!("no job {id:?}")) }.hint(hint)
+    Failure { exit: Exit::Usage, ..Failure::new(format!("there is no job {id:?}")) }.hint(hint)
 }
 
 /// Lets a job run again, whatever had disabled it.
 ///
 /// # Errors
 /// Where there is no such job, or that cannot be written down.
-pub fn enable(keeper: &Keeper<'_>, id: &str) -> Result<Exit, Failure> {
-    change(keeper, id, JobState::enable)
+pub fn enable(keeper: &Keeper<'_>, id: &str, out: &mut dyn Write) -> Result<Exit, Failure> {
+    change(keeper, id, JobState::enable, "Enabled", out)
 }
 
 /// Keeps a job from running until it is enabled.
 ///
 /// # Errors
 /// As [`enable`].
-pub fn disable(keeper: &Keeper<'_>, id: &str) -> Result<Exit, Failure> {
-    change(keeper, id, JobState::disable_for_user)
+pub fn disable(keeper: &Keeper<'_>, id: &str, out: &mut dyn Write) -> Result<Exit, Failure> {
+    change(keeper, id, JobState::disable_for_user, "Disabled", out)
 }
 
 fn change(
     keeper: &Keeper<'_>,
     id: &str,
     change: impl FnOnce(&mut JobState),
+    done: &str,
+    out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let job = keeper.job(id)?;
     let _pass = keeper.store.begin()?;
     let mut known = keeper.store.read()?;
     change(known.jobs.entry(job.id.clone()).or_default());
     keeper.store.write(&known)?;
+    // It is done, whether or not anybody can read of it.
+    let _ = writeln!(out, "{done} job {id}");
     Ok(Exit::Done)
 }

@@ -1,13 +1,27 @@
 //! `keepalive run`: one pass over the jobs. What is due is done, one job after the other, and written down
 //! before and after, so that a pass that was killed is seen by the next.
 
+use serde_json::json;
 use std::io::Write;
 
+use super::end::End;
 use super::{Keeper, action, touch};
 use crate::domain::keepalive::{Action, Due, Job, JobState, Outcome, SMALLEST_GAP, due};
 use crate::domain::{Exit, Failure, Timestamp};
 use crate::keepalive::Jobs;
 use crate::report::escape::escape;
+
+/// What a pass writes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Output {
+    /// A line for each job, and what it printed.
+    #[default]
+    All,
+    /// The same, without the jobs that are not due.
+    News,
+    /// One JSON object at the end, and no lines.
+    Json,
+}
 
 /// What a pass is to do.
 #[derive(Debug, Clone, Default)]
@@ -16,10 +30,10 @@ pub struct Options {
     pub ids: Vec<String>,
     /// Say what would be run, and run nothing.
     pub dry_run: bool,
-    /// Say only what was done, and not what is not due.
-    pub only_news: bool,
     /// Run what is not due yet as well, though not in silence and not what is disabled.
     pub force: bool,
+    /// What to write.
+    pub output: Output,
 }
 
 /// One pass.
@@ -33,7 +47,7 @@ pub fn run(keeper: &Keeper<'_>, options: &Options, out: &mut dyn Write) -> Resul
     let mut known = if options.dry_run { keeper.store.peek()? } else { keeper.store.read()? };
     let before = known.clone();
     let mut exit = Exit::Done;
-    let mut unsaid = None;
+    let (mut rows, mut unsaid) = (Vec::new(), None);
     for job in asked {
         if keeper.interrupt.asked() {
             break;
@@ -43,37 +57,47 @@ pub fn run(keeper: &Keeper<'_>, options: &Options, out: &mut dyn Write) -> Resul
             // It may be that of a pass that is under way now.
             state.running_since = None;
         }
+        let mut said = Vec::new();
         let was_disabled = state.disabled_why(job).is_some();
         state.settle(keeper.now());
         // A pass that was killed counts as a failure, which may have been the last one.
         if let Some(why) = state.disabled_why(job).filter(|_| !was_disabled && !options.dry_run) {
             keeper.store.write(&known)?;
-            if let Some(trouble) = action::notify(keeper, job, "disabled", &why) {
-                unsaid = say(out, &format!("{}: {trouble}", job.id)).err().or(unsaid);
-            }
+            said.extend(action::notify(keeper, job, "disabled", &why));
         }
         let others = others(keeper, job, &known);
         let state = known.jobs.entry(job.id.clone()).or_default();
         let told = look(keeper, job, state, options, others);
-        let is_news = !matches!(told, Told::No(_));
-        let mut said = Vec::new();
-        let line = match told {
+        let is_news = !matches!(told, Told::No(_)) || !said.is_empty();
+        let end = match told {
             Told::Run(_) if options.dry_run => would_run(keeper, job, &mut said),
             Told::Run(expires) => run_one(keeper, job, expires, &mut known, &mut exit, &mut said)?,
-            Told::No(why) => why,
+            Told::No(end) => end,
             Told::Skip(outcome) => {
                 let credential = action::credential(keeper, job);
                 end(keeper, job, (&outcome, credential), &mut known, &mut exit, options.dry_run)?
             }
         };
-        if options.only_news && !is_news {
+        if options.output == Output::News && !is_news {
             continue;
         }
-        said.push(format!("{}: {line}", job.id));
-        for line in said {
-            // Jobs go on where nobody can read of them.
-            unsaid = say(out, &line).err().or(unsaid);
+        if options.output == Output::Json {
+            rows.push(end.to_json(job, &said));
+            continue;
         }
+        for line in said.into_iter().chain([format!("{}: {}", job.id, end.line())]) {
+            // Jobs go on where nobody can read of them.
+            unsaid = say(out, &escape(&line)).err().or(unsaid);
+        }
+    }
+    if options.output == Output::Json {
+        let report = json!({
+            "schema": 1,
+            "version": env!("CARGO_PKG_VERSION"),
+            "dry_run": options.dry_run,
+            "jobs": rows,
+        });
+        unsaid = say(out, &report.to_string()).err();
     }
     if keeper.interrupt.asked() {
         exit = Exit::Partly;
@@ -90,7 +114,7 @@ enum Told {
     /// It is run, where it goes by an expiry by this one.
     Run(Option<Timestamp>),
     /// Nothing, and why not.
-    No(String),
+    No(End),
     /// Nothing, since it cannot be told when.
     Skip(Outcome),
 }
@@ -119,20 +143,20 @@ fn look(
     state.notices_change(action::credential(keeper, job).as_deref());
     // What is disabled or silent is asked nothing, not even when it expires.
     if let Some(why) = state.disabled_why(job) {
-        return Told::No(format!("disabled: {why}"));
+        return Told::No(End::disabled(why));
     }
     if let Some(until) = job.silent_until(now) {
-        return Told::No(format!("silent until {}", until.for_people()));
+        return Told::No(End::silent(until));
     }
     // Nor is what has to wait in any case.
     let after_gap = state.last_run.map(|last| last.after(job.gap()));
     let wait =
         state.not_before.max(after_gap).max(others).filter(|wait| *wait > now && !options.force);
     if let Some(wait) = wait {
-        return Told::No(format!("not before {}", wait.for_people()));
+        return Told::No(End::not_due(wait));
     }
     if options.dry_run && action::asks_a_command(job) {
-        return Told::No("would ask expiry_command whether it is due".to_owned());
+        return Told::No(End::would_check());
     }
     let expires = match action::expires(keeper, job) {
         Ok(expires) => expires,
@@ -142,18 +166,18 @@ fn look(
     match due(job, state, expires, now) {
         Due::Due => Told::Run(expires),
         Due::NotYet { .. } if options.force => Told::Run(expires),
-        Due::NotYet { at } => Told::No(format!("not before {}", at.for_people())),
-        Due::Silent { until } => Told::No(format!("silent until {}", until.for_people())),
-        Due::Disabled { why } => Told::No(format!("disabled: {why}")),
+        Due::NotYet { at } => Told::No(End::not_due(at)),
+        Due::Silent { until } => Told::No(End::silent(until)),
+        Due::Disabled { why } => Told::No(End::disabled(why)),
     }
 }
 
 /// What a dry run says of a job that is due; what it would touch is put into `said`.
-fn would_run(keeper: &Keeper<'_>, job: &Job, said: &mut Vec<String>) -> String {
+fn would_run(keeper: &Keeper<'_>, job: &Job, said: &mut Vec<String>) -> End {
     if let Action::OpenclawTouch(wanted) = &job.action {
         touch::preview(keeper, wanted, said);
     }
-    "would run".to_owned()
+    End::would_run()
 }
 
 /// Runs a job that is due.
@@ -164,7 +188,7 @@ fn run_one(
     known: &mut Jobs,
     exit: &mut Exit,
     said: &mut Vec<String>,
-) -> Result<String, Failure> {
+) -> Result<End, Failure> {
     known.jobs.entry(job.id.clone()).or_default().begin(keeper.now());
     // A pass that is killed from here on is seen by the next one.
     keeper.store.write(known)?;
@@ -182,17 +206,16 @@ fn end(
     known: &mut Jobs,
     exit: &mut Exit,
     is_dry: bool,
-) -> Result<String, Failure> {
+) -> Result<End, Failure> {
     let state = known.jobs.entry(job.id.clone()).or_default();
     let was_disabled = state.disabled_why(job).is_some();
     state.end(job, outcome, credential, keeper.now());
     let disabled = state.disabled_why(job);
-    let mut told = outcome.to_string();
+    let mut end = End::of(outcome);
     if !is_dry {
         keeper.store.write(known)?;
         if let Some(why) = disabled.filter(|_| !was_disabled) {
-            let trouble = action::notify(keeper, job, "disabled", &why);
-            told.extend(trouble.map(|trouble| format!("; {trouble}")));
+            end.problem = action::notify(keeper, job, "disabled", &why);
         }
     }
     if matches!(
@@ -201,14 +224,15 @@ fn end(
     ) {
         *exit = Exit::Partly;
     }
-    Ok(told)
+    Ok(end)
 }
 
 fn say(out: &mut dyn Write, line: &str) -> Result<(), Failure> {
-    match writeln!(out, "{}", escape(line)) {
+    match writeln!(out, "{line}") {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            let why = crate::disk::words(&error);
-            Err(Failure { exit: Exit::Partly, ..Failure::new(format!("cannot write: {why}")) })
+            let message = format!("cannot write the report: {}", crate::disk::words(&error));
+            Err(Failure { exit: Exit::Partly, ..Failure::new(message) }
+                .hint("the jobs ran; session-warden keepalive status shows their results"))
         }
         _ => Ok(()),
     }

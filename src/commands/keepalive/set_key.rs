@@ -26,14 +26,15 @@ pub fn key_file(jobs: &[Job], id: Option<&str>, usual: &Path) -> Result<PathBuf,
     if let Some(id) = id {
         // What was typed is not shown: it may be the key itself.
         if jobs.iter().all(|job| job.id != id) && SessionKey::may_be_in(id) {
-            let message = "the key is not taken from the command line, where others can read it";
-            let hint = "set-key asks for it, or reads it from standard input; the one that was typed \
-                        is in your shell's history now";
+            let message = "a key on the command line can be read by other users, so it is refused";
+            let hint = "run set-key without it: the key is asked for, or read from standard input; \
+                        the one you typed is now in your shell's history";
             return Err(usage(message.to_owned()).hint(hint));
         }
         let job = jobs.iter().find(|job| job.id == id).ok_or_else(|| no_job(jobs, id))?;
         return file_of(job).ok_or_else(|| {
-            usage(format!("job {id:?} is no claude-web-ping, and takes no session key"))
+            usage(format!("job {id:?} is not a claude-web-ping job, so it has no session key"))
+                .hint("session-warden keepalive status shows the action of each job")
         });
     }
     let mut files: Vec<PathBuf> = jobs.iter().filter_map(file_of).collect();
@@ -45,11 +46,10 @@ pub fn key_file(jobs: &[Job], id: Option<&str>, usual: &Path) -> Result<PathBuf,
         _ => {
             let ids = jobs.iter().filter(|job| file_of(job).is_some()).map(|job| job.id.as_str());
             let ids: Vec<&str> = ids.collect();
-            Err(usage("the jobs keep their keys in several files: which is meant?".to_owned())
-                .hint(format!(
-                    "session-warden keepalive set-key ID, where ID is {}",
-                    ids.join(" or ")
-                )))
+            Err(usage("the jobs use several key files; name a job".to_owned()).hint(format!(
+                "run session-warden keepalive set-key ID, where ID is {}",
+                ids.join(" or ")
+            )))
         }
     }
 }
@@ -60,27 +60,26 @@ pub fn key_file(jobs: &[Job], id: Option<&str>, usual: &Path) -> Result<PathBuf,
 /// Exit code 2 where it is no key, 1 where it cannot be written. Nothing of the text is shown.
 pub fn set_key(path: &Path, text: &str, out: &mut dyn Write) -> Result<Exit, Failure> {
     let key = SessionKey::parse(text).map_err(|why| {
-        let message = format!("that is no session key: {why}");
-        Failure { exit: Exit::Usage, ..Failure::new(message) }
-            .hint("it is the value of the cookie sessionKey, as a browser that is logged in has it")
+        let message = format!("this is not a session key: {why}");
+        Failure { exit: Exit::Usage, ..Failure::new(message) }.hint(
+            "copy the value of the cookie sessionKey from a browser that is logged in to claude.ai",
+        )
     })?;
     let write = || {
         create::create_private_folders(path.parent().unwrap_or(path))?;
         publish::publish(path, &key.to_bytes(), 0o600)
     };
     write().map_err(|error| {
-        Failure::new(format!("cannot write {}: {}", path.display(), words(&error)))
+        let message = format!("cannot write {}: {}", path.display(), words(&error));
+        Failure::new(message).hint("check the permissions of its folder; nothing was stored")
     })?;
-    let odd = if key.looks_right() {
-        ""
-    } else {
-        "; it does not begin as the keys of claude.ai do, with sk-ant-sid"
-    };
-    let told = escape(&format!("The session key is in {}{odd}", path.display()));
+    let told = escape(&format!("Stored the session key in {}", path.display()));
     match writeln!(out, "{told}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let message = format!("the key is stored, but cannot say so: {}", words(&error));
-            Err(Failure { exit: Exit::Partly, ..Failure::new(message) })
+            let message =
+                format!("the key is stored, but this cannot be printed: {}", words(&error));
+            let failure = Failure::new(message).hint("check where standard output goes");
+            Err(Failure { exit: Exit::Partly, ..failure })
         }
         _ => Ok(Exit::Done),
     }

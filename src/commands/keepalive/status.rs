@@ -1,4 +1,4 @@
-//! `keepalive status` and `keepalive check`: how jobs stand, and whether they could run. Nothing is run.
+//! `keepalive status`: the last and the next run of each job. Nothing is run.
 
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -20,7 +20,8 @@ pub fn status(keeper: &Keeper<'_>, is_json: bool, out: &mut dyn Write) -> Result
     match &written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let why = crate::disk::words(error);
-            return Err(Failure::new(format!("cannot write how jobs stand: {why}")));
+            return Err(Failure::new(format!("cannot write the state of the jobs: {why}"))
+                .hint("check where standard output goes"));
         }
         _ => {}
     }
@@ -29,15 +30,14 @@ pub fn status(keeper: &Keeper<'_>, is_json: bool, out: &mut dyn Write) -> Result
     }
     // A program that reads this sees nothing of it, nor does anybody where nothing can be written.
     if is_json || written.is_err() {
-        let message = "what jobs remember was broken: no job runs";
-        let hint = "session-warden keepalive status without --format json lets them run again";
+        let message = "the state of the jobs is damaged; no job runs";
+        let hint = "run session-warden keepalive status without --json, so that jobs run again";
         return Err(Failure { exit: Exit::Partly, ..Failure::new(message) }.hint(hint));
     }
     let kept = keeper.store.seen(keeper.now())?;
     let kept = kept.map(|path| path.display().to_string()).unwrap_or_default();
-    let message =
-        "what jobs remember was broken: what was disabled, limits and failures are forgotten";
-    let hint = format!("jobs run again from now on; the broken file is kept as {kept}");
+    let message = "the state of the jobs was damaged; disabled jobs, limits and failures are lost";
+    let hint = format!("disable jobs again if needed; the damaged file is kept as {kept}");
     Err(Failure { exit: Exit::Partly, ..Failure::new(message) }.hint(hint))
 }
 
@@ -106,23 +106,26 @@ pub(super) fn row_json(row: &Row<'_>) -> Value {
 
 fn json(rows: &[Row<'_>], out: &mut dyn Write) -> io::Result<()> {
     let jobs: Vec<Value> = rows.iter().map(row_json).collect();
-    serde_json::to_writer(&mut *out, &json!({ "jobs": jobs }))?;
+    let report = json!({ "schema": 1, "version": env!("CARGO_PKG_VERSION"), "jobs": jobs });
+    serde_json::to_writer(&mut *out, &report)?;
     writeln!(out)
 }
 
 fn text(rows: &[Row<'_>], out: &mut dyn Write) -> io::Result<()> {
     if rows.is_empty() {
-        return writeln!(out, "No job is configured: one begins with [[keepalive]]");
+        return writeln!(out, "No keep-alive job is configured.");
     }
     let shown = |time: Option<Timestamp>, none: &str| {
         time.map_or_else(|| none.to_owned(), Timestamp::for_people)
     };
     for row in rows {
         writeln!(out, "{} ({}, {})", row.job.id, row.job.action.name(), when(row.job))?;
-        writeln!(out, "  last      {}", shown(row.state.last_run, "never"))?;
+        writeln!(out, "  last run  {}", shown(row.state.last_run, "never"))?;
         match &row.disabled {
             Some(why) => writeln!(out, "  disabled  {}", escape(why))?,
-            None => writeln!(out, "  next      {}", shown(row.next, "when it is known to expire"))?,
+            None => {
+                writeln!(out, "  next run  {}", shown(row.next, "unknown: its expiry is unknown"))?;
+            }
         }
         if let Some(result) = &row.state.result {
             writeln!(out, "  result    {}", escape(result))?;
@@ -137,53 +140,9 @@ fn text(rows: &[Row<'_>], out: &mut dyn Write) -> io::Result<()> {
 fn when(job: &Job) -> String {
     match job.when {
         When::Every(span) => format!("every {}", humantime::format_duration(span)),
-        When::Daily(minute) => format!("daily at {minute} of {}", job.zone.name()),
+        When::Daily(minute) => format!("daily at {minute} {}", job.zone.name()),
         When::BeforeExpiry(span) => {
             format!("{} before expiry", humantime::format_duration(span))
         }
     }
-}
-
-/// Whether each job could run: its login, or what tells its expiry. No provider is called.
-///
-/// # Errors
-/// Where nothing can be written.
-pub fn check(
-    keeper: &Keeper<'_>,
-    warnings: &[String],
-    out: &mut dyn Write,
-) -> Result<Exit, Failure> {
-    let mut exit = if warnings.is_empty() { Exit::Done } else { Exit::Partly };
-    let mut lines: Vec<String> = warnings.iter().map(|why| format!("warning: {why}")).collect();
-    let known = keeper.store.look()?.0;
-    for job in keeper.jobs {
-        let state = known.jobs.get(&job.id).cloned().map(|mut state| {
-            // As a pass would.
-            state.notices_change(action::credential(keeper, job).as_deref());
-            state
-        });
-        let why = state.and_then(|state| state.disabled_why(job));
-        let disabled = why.map_or(Ok(()), |why| Err(format!("disabled: {why}")));
-        let told = match disabled.and_then(|()| action::login(keeper, job)) {
-            Ok(told) => format!("ok    {}: {told}", job.id),
-            Err(why) => {
-                exit = Exit::Partly;
-                format!("wrong {}: {why}", job.id)
-            }
-        };
-        lines.push(told);
-    }
-    if lines.is_empty() {
-        lines.push("No job is configured: one begins with [[keepalive]]".to_owned());
-    }
-    for line in lines {
-        match writeln!(out, "{}", escape(&line)) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                let why = crate::disk::words(&error);
-                return Err(Failure::new(format!("cannot write what was checked: {why}")));
-            }
-            _ => {}
-        }
-    }
-    Ok(exit)
 }

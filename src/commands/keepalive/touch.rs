@@ -32,7 +32,7 @@ pub(super) fn preview(keeper: &Keeper<'_>, wanted: &Touch, said: &mut Vec<String
 pub(super) fn check(keeper: &Keeper<'_>, wanted: &Touch) -> Result<String, String> {
     let agents = touched(keeper, wanted, true)?;
     match outcome(&agents, wanted) {
-        Outcome::Done => Ok(format!("{} session(s) of OpenClaw now", count(&agents))),
+        Outcome::Done => Ok(format!("would touch {} now", sessions(count(&agents)))),
         outcome @ (Outcome::Skipped { .. } | Outcome::Later { .. }) => Ok(outcome.to_string()),
         outcome => Err(outcome.to_string()),
     }
@@ -57,10 +57,12 @@ fn tell(agents: &[Agent], is_dry: bool, said: &mut Vec<String>) {
         let name = &agent.name;
         let raised = agent.raised();
         said.push(match &agent.end {
-            Ok(_) if is_dry => format!("{name}: would touch {} session(s)", raised.len()),
+            Ok(_) if is_dry => format!("{name}: would touch {}", sessions(raised.len())),
             Ok(done) => match &done.unsure {
-                None => format!("✓ {name}: {} session(s)", raised.len()),
-                Some(why) => format!("✗ {name}: {} session(s), {}", raised.len(), unsure(why)),
+                None => format!("✓ {name}: touched {}", sessions(raised.len())),
+                Some(why) => {
+                    format!("✗ {name}: touched {}, {}", sessions(raised.len()), unsure(why))
+                }
             },
             Err(No::Busy(why)) => format!("- {name}: later: {why}"),
             Err(No::Skipped(why)) => format!("- {name}: skipped: {why}"),
@@ -73,11 +75,15 @@ fn tell(agents: &[Agent], is_dry: bool, said: &mut Vec<String>) {
     }
     let count = count(agents);
     let total = if is_dry { "would touch" } else { "touched" };
-    said.push(format!("{total} {count} session(s) in all"));
+    said.push(format!("{total} {} in total", sessions(count)));
+}
+
+fn sessions(count: usize) -> String {
+    if count == 1 { "1 session".to_owned() } else { format!("{count} sessions") }
 }
 
 fn unsure(why: &str) -> String {
-    format!("but a power cut may undo it: {why}")
+    format!("but a power failure may undo it: {why}")
 }
 
 /// The worst of what became of them.
@@ -118,5 +124,6 @@ fn missing(agents: &[Agent], wanted: &Touch) -> Option<String> {
     let found = |key: &&String| agents.iter().flat_map(Agent::found).any(|known| known == *key);
     let missing: Vec<String> =
         keys.iter().filter(|key| !found(key)).map(|key| format!("{key:?}")).collect();
-    (!missing.is_empty()).then(|| format!("there is no session {}", missing.join(", ")))
+    (!missing.is_empty())
+        .then(|| format!("there is no session with the key {}", missing.join(", ")))
 }

@@ -27,8 +27,8 @@ pub(super) fn credential(keeper: &Keeper<'_>, ping: &WebPing) -> Option<String> 
 /// Why there is none.
 pub(super) fn login(keeper: &Keeper<'_>, ping: &WebPing) -> Result<String, String> {
     let (key, place) = keeper.keys.find(ping.key_file.as_deref())?;
-    let odd = if key.looks_right() { "" } else { ", which does not look like one" };
-    Ok(format!("a session key is in {place}{odd}"))
+    let odd = if key.looks_right() { "" } else { ", but it does not look like one" };
+    Ok(format!("the session key comes from {place}{odd}"))
 }
 
 /// One ping.
@@ -48,7 +48,7 @@ pub(super) fn run(keeper: &Keeper<'_>, job: &Job, ping: &WebPing, known: &mut Jo
     Outcome::Answered {
         window_ends: reply.window_ends,
         warning: left.map(|why| {
-            format!("its conversation could not be deleted, and the next run tries again: {why}")
+            format!("its conversation could not be deleted; the next run tries again: {why}")
         }),
     }
 }

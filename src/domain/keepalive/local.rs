@@ -60,7 +60,7 @@ impl Silence {
     /// From `start` to before `end`. The error says what is wrong, for the middle of a sentence.
     pub fn new(start: Minute, end: Minute) -> Result<Self, String> {
         if start == end {
-            return Err(format!("a silence that starts and ends at {start}"));
+            return Err(format!("not a period: it starts and ends at {start}"));
         }
         Ok(Self { start, end })
     }
@@ -100,7 +100,7 @@ impl Zone {
     /// From a name of the IANA's, as in `Europe/Amsterdam`. The error says what is wrong, on one
     /// line.
     pub fn parse(name: &str) -> Result<Self, String> {
-        name.parse().map(Self).map_err(|_| format!("no time zone that is known ({name:?})"))
+        name.parse().map(Self).map_err(|_| format!("not a known time zone ({name:?})"))
     }
 
     /// Its name.

@@ -63,7 +63,9 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (how, why) = match self {
             Self::Done | Self::Answered { warning: None, .. } => return f.write_str("done"),
-            Self::Unmoved { .. } => return f.write_str("done, and expires no later than before"),
+            Self::Unmoved { .. } => {
+                return f.write_str("done, but it still expires at the same time");
+            }
             Self::Answered { warning: Some(why), .. } => ("done", why),
             Self::Later { why, .. } => ("later", why),
             Self::Failed { why } => ("failed", why),

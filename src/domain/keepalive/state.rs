@@ -11,7 +11,8 @@ use crate::domain::Timestamp;
 const LATER: Duration = Duration::from_secs(5 * 60);
 
 /// Why a job does not run whose user does not want it to.
-const BY_USER: &str = "by its user";
+const BY_USER: &str = "by the user";
+const FORMERLY_BY_USER: &str = "by its user";
 
 /// How far a daily slot that was done may lie in the future before it is forgotten.
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -233,7 +234,8 @@ impl JobState {
 
     /// Whether its user wants it not to run.
     pub fn is_disabled_by_user(&self) -> bool {
-        self.disabled.as_ref().is_some_and(|disabled| disabled.why == BY_USER)
+        let is_theirs = |why: &str| [BY_USER, FORMERLY_BY_USER].contains(&why);
+        self.disabled.as_ref().is_some_and(|disabled| is_theirs(&disabled.why))
     }
 
     /// Keeps it from running until it is enabled.

@@ -39,16 +39,16 @@ impl Settings {
     pub fn parse(text: &str) -> Result<Self, String> {
         let all: Value = json5::from_str(text).map_err(|error| error.to_string())?;
         if !all.is_object() {
-            return Err("it is no object".to_owned());
+            return Err("it is not an object".to_owned());
         }
         let session = all.get("session").cloned().unwrap_or(Value::Null);
         // These may hold anything, and reading them right takes OpenClaw itself.
         if all.get("$include").is_some() || includes(&session) {
-            return Err("what it says of sessions is in other files ($include)".to_owned());
+            return Err("it takes its session settings from other files ($include)".to_owned());
         }
         let store = session.get("store").and_then(Value::as_str).map(str::trim);
         if store.is_some_and(|store| store.contains("${")) {
-            return Err("session.store has a variable in it".to_owned());
+            return Err("session.store contains a variable".to_owned());
         }
         let listed = all.pointer("/agents/list").and_then(Value::as_array);
         let ids = listed.into_iter().flatten().filter_map(|agent| agent.get("id")?.as_str());

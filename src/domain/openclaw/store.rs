@@ -86,10 +86,10 @@ impl Store {
         let text = std::str::from_utf8(&bytes).map_err(|_| "it is not UTF-8 text".to_owned())?;
         serde_json::from_str::<IgnoredAny>(text).map_err(|error| error.to_string())?;
         if !text.trim_start().starts_with('{') {
-            return Err("it is no object".to_owned());
+            return Err("it is not a JSON object".to_owned());
         }
         if bytes.len() > u32::MAX as usize {
-            return Err("larger than 4 GiB".to_owned());
+            return Err("it is larger than 4 GiB".to_owned());
         }
         let outline = outline(&bytes, Form::Today);
         let mut keys = HashSet::new();
@@ -98,7 +98,7 @@ impl Store {
         for (member, inner) in outline.top.members.iter().zip(&outline.models) {
             let key = key(&bytes, member);
             if !keys.insert(key.clone()) {
-                return Err(format!("the key {key:?} stands twice"));
+                return Err(format!("the key {key:?} appears twice"));
             }
             // What is no object stays as it is.
             let Some(object) = inner else { continue };
@@ -179,7 +179,7 @@ fn entry(bytes: &[u8], name: String, object: &Object) -> Result<(Entry, bool), S
         let name = key(bytes, member);
         if let Some(field) = Field::ALL.into_iter().find(|field| field.name() == name) {
             if std::mem::replace(&mut seen[field as usize], true) {
-                return Err(format!("{name} stands twice in {:?}", entry.key));
+                return Err(format!("{name} appears twice in {:?}", entry.key));
             }
             is_late |= field != Field::UpdatedAt;
             entry.numbers[field as usize] = number(bytes, member);

@@ -31,11 +31,11 @@ fn what_is_no_store_is_refused() {
     for (bytes, says) in [
         (&b""[..], "EOF"),
         (b"{\"a\": {\"updatedAt\": 1}", "EOF"),
-        (b"[]", "no object"),
+        (b"[]", "not a JSON object"),
         (b"{} x", "trailing"),
         (b"{\"a\": \"\xff\"}", "UTF-8"),
-        (b"{\"a\": {}, \"\\u0061\": {}}", "\"a\" stands twice"),
-        (b"{\"a\": {\"updatedAt\": 1, \"updatedAt\": 2}}", "updatedAt stands twice in \"a\""),
+        (b"{\"a\": {}, \"\\u0061\": {}}", "\"a\" appears twice"),
+        (b"{\"a\": {\"updatedAt\": 1, \"updatedAt\": 2}}", "updatedAt appears twice in \"a\""),
         (b"{a: {}}", "key must be a string"),
         (b"{\"a\": NaN}", "expected"),
     ] {
@@ -170,7 +170,7 @@ fn settings_that_only_openclaw_can_read_are_refused() {
         ("{session: {resetByType: {$include: 'x'}}}", "$include"),
         ("{session: {store: '${HOME}/x'}}", "variable"),
         ("{session: ", "EOF"),
-        ("[]", "no object"),
+        ("[]", "not an object"),
     ] {
         let why = Settings::parse(text).unwrap_err();
         assert!(why.to_lowercase().contains(&says.to_lowercase()), "{why}");

@@ -98,7 +98,7 @@ fn what_codex_says() {
         "warming up\nError: stream closed eyJhbGciOi.eyJzdWIi.x\n}\n",
         "Error: stream closed [hidden]",
     );
-    failed(cli, "", "it ended with 1");
+    failed(cli, "", "it failed with exit code 1");
 }
 
 #[test]
@@ -122,8 +122,11 @@ fn what_gemini_says() {
     );
     let code = answer(cli, 41, "Something about ya29.fabricated\n");
     assert_eq!(code, Answer::Refused("Something about [hidden]".to_owned()));
-    assert_eq!(answer(cli, 41, ""), Answer::Refused("it cannot log in".to_owned()));
-    assert_eq!(answer(Cli::Codex, 41, ""), Answer::Failed("it ended with 41".to_owned()));
+    assert_eq!(answer(cli, 41, ""), Answer::Refused("it could not log in".to_owned()));
+    assert_eq!(
+        answer(Cli::Codex, 41, ""),
+        Answer::Failed("it failed with exit code 41".to_owned())
+    );
     let untrusted = "Gemini CLI is not running in a trusted directory.";
     assert_eq!(answer(cli, 0, untrusted), Answer::Failed(untrusted.to_owned()));
 }
@@ -136,14 +139,14 @@ fn what_did_not_end_by_itself() {
     };
     assert_eq!(
         end(true, Some(15), "thinking"),
-        Answer::Failed("it did not end in time".to_owned())
+        Answer::Failed("it did not finish in time".to_owned())
     );
-    assert_eq!(end(false, Some(9), ""), Answer::Failed("signal 9 ended it".to_owned()));
+    assert_eq!(end(false, Some(9), ""), Answer::Failed("it was killed by signal 9".to_owned()));
     let asks = "Opening authentication page in your browser. Do you want to continue? [Y/n]";
     assert_eq!(end(true, Some(15), asks), Answer::Refused(asks.to_owned()));
     // Told to end, it may well end with 0; the turn was not done.
     let ended = Ended { code: Some(0), signal: None, timed_out: true, said: String::new() };
-    let late = Answer::Failed("it did not end in time".to_owned());
+    let late = Answer::Failed("it did not finish in time".to_owned());
     assert_eq!(judge_in(Cli::Claude, &ended, now(), &Rome), late);
 }
 

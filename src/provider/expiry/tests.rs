@@ -88,13 +88,13 @@ fn claude_tells_milliseconds() {
     claude(login("", "", json!(0)), &Expiry::LogInAgain);
     claude(login(ACCESS, "", json!(1_767_600_000_000_u64)), &Expiry::LogInAgain);
     claude(login(ACCESS, "", json!(LATER * 1000)), &at(LATER));
-    let untold = unknown(".credentials.json does not say when it expires");
+    let untold = unknown(".credentials.json has no expiry time");
     for expires in [Value::Null, json!("soon"), json!(-5)] {
         claude(login(ACCESS, REFRESH, expires), &untold);
     }
-    claude(json!({}), &unknown(".credentials.json holds no login"));
-    claude(json!({"claudeAiOauth": null}), &unknown(".credentials.json holds no login"));
-    let other = unknown(".credentials.json is not of a form that is known");
+    claude(json!({}), &unknown(".credentials.json has no login"));
+    claude(json!({"claudeAiOauth": null}), &unknown(".credentials.json has no login"));
+    let other = unknown(".credentials.json has an unknown format");
     claude(json!({"claudeAiOauth": ACCESS}), &other);
     claude(json!([{"claudeAiOauth": {}}]), &other);
 }
@@ -118,7 +118,7 @@ fn codex_tells_by_its_token_or_by_its_last_renewal() {
     for access in [ACCESS, "a.b.c", "a.!.c", &jwt(&json!({"sub": 1})), &jwt(&json!({"exp": -1}))] {
         codex(file(tokens(access), json!("2026-01-01T00:00:00Z")), &eight_days_on);
     }
-    let untold = unknown("auth.json does not say when it expires");
+    let untold = unknown("auth.json has no expiry time");
     codex(file(tokens(ACCESS), Value::Null), &untold);
     codex(file(tokens(ACCESS), json!("yesterday")), &untold);
     let empty = json!({"access_token": "", "refresh_token": ""});
@@ -127,7 +127,7 @@ fn codex_tells_by_its_token_or_by_its_last_renewal() {
     codex(json!({"OPENAI_API_KEY": KEY}), &key);
     codex(json!({"OPENAI_API_KEY": KEY, "tokens": null, "last_refresh": null}), &key);
     codex(json!({"OPENAI_API_KEY": KEY, "tokens": empty}), &key);
-    codex(file(Value::Null, Value::Null), &unknown("auth.json holds no login"));
+    codex(file(Value::Null, Value::Null), &unknown("auth.json has no login"));
 }
 
 #[test]
@@ -139,9 +139,9 @@ fn gemini_tells_milliseconds() {
     };
     gemini(login(json!(LATER * 1000)), &at(LATER));
     gemini(login(json!(1_767_610_800_000.0)), &at(LATER));
-    gemini(login(Value::Null), &unknown("oauth_creds.json does not say when it expires"));
+    gemini(login(Value::Null), &unknown("oauth_creds.json has no expiry time"));
     gemini(json!({"access_token": "", "refresh_token": ""}), &Expiry::LogInAgain);
-    let none = unknown("oauth_creds.json holds no login");
+    let none = unknown("oauth_creds.json has no login");
     gemini(json!({}), &none);
     gemini(json!({"access_token": [ACCESS], "refresh_token": {"x": REFRESH}}), &none);
 }
@@ -150,7 +150,10 @@ fn gemini_tells_milliseconds() {
 fn what_cannot_be_read_is_not_known() {
     let cli = Cli::Gemini;
     let home = Home::new(cli, vec![b' '; (1 << 20) + 1]);
-    assert_eq!(home.expiry(cli), unknown("oauth_creds.json is larger than a login can be"));
+    assert_eq!(
+        home.expiry(cli),
+        unknown("oauth_creds.json is larger than 1 MiB, so it is not a login")
+    );
     fs::remove_file(home.file(cli)).unwrap();
     assert_eq!(home.expiry(cli), unknown("there is no oauth_creds.json"));
     assert_eq!(
@@ -188,7 +191,7 @@ fn a_half_written_file_is_read_again_and_not_judged() {
     }
     let torn = Home::new(Cli::Claude, &whole[..whole.len() / 2]);
     let start = Instant::now();
-    let being_written = unknown(".credentials.json is being written, or is broken");
+    let being_written = unknown(".credentials.json is incomplete or damaged");
     assert_eq!(expiry(Cli::Claude, torn.0.path(), now()), being_written);
     assert!(start.elapsed() >= Duration::from_millis(1900), "it was not waited for");
 }

@@ -88,10 +88,10 @@ fn judge(
     let said = words(&told, key).map(|said| format!(": {said}")).unwrap_or_default();
     match status {
         401 | 403 if status == 401 || is_json => Trouble::Refused(format!(
-            "the session key has expired or is not good (HTTP {status}{said})"
+            "the session key has expired or is invalid (HTTP {status}{said})"
         )),
         403 => Trouble::Refused(
-            "blocked (HTTP 403 with a page for people): nothing is done to get past that"
+            "blocked (HTTP 403 with a web page, as a bot check has); it is not worked around"
                 .to_owned(),
         ),
         429 => {
@@ -103,7 +103,7 @@ fn judge(
             Trouble::Limited { until: limit(&told, now).or_else(unified).or_else(retry) }
         }
         300..=399 => Trouble::Failed {
-            why: format!("it leads elsewhere (HTTP {status}), where the key is not taken"),
+            why: format!("a redirect (HTTP {status}), which is not followed with the key"),
             status: Some(status),
         },
         _ => Trouble::Failed { why: format!("HTTP {status}{said}"), status: Some(status) },
@@ -117,7 +117,7 @@ pub(super) fn error_event(data: &str, key: &SessionKey, now: Timestamp) -> Troub
         Some("rate_limit_error") => Trouble::Limited { until: limit(&told, now) },
         Some("authentication_error") => {
             let said = words(&told, key).unwrap_or_default();
-            Trouble::Refused(format!("the session key has expired or is not good ({said})"))
+            Trouble::Refused(format!("the session key has expired or is invalid ({said})"))
         }
         _ => {
             let said = words(&told, key).map(|said| format!(": {said}")).unwrap_or_default();
@@ -144,10 +144,11 @@ fn words(told: &Value, key: &SessionKey) -> Option<String> {
 pub(super) fn json(mut answer: Answer, what: &str, key: &SessionKey) -> Result<Value, Trouble> {
     let body = read(&mut answer).map_err(|error| cut(error.into(), key))?;
     if body.len() as u64 > LARGEST {
-        return Err(Trouble::failed(format!("{what}: an answer of more than 1 MiB")));
+        return Err(Trouble::failed(format!("{what}: the answer is larger than 1 MiB")));
     }
     // What serde says of it would show parts of it.
-    serde_json::from_slice(&body).map_err(|_| Trouble::failed(format!("{what}: no JSON came")))
+    serde_json::from_slice(&body)
+        .map_err(|_| Trouble::failed(format!("{what}: the answer is not JSON")))
 }
 
 /// The body, or one byte more of it than there may be.
@@ -166,9 +167,9 @@ fn read(answer: &mut Answer) -> io::Result<Vec<u8>> {
 /// Why no whole answer came.
 pub(super) fn cut(error: ureq::Error, key: &SessionKey) -> Trouble {
     Trouble::failed(match error {
-        ureq::Error::Timeout(_) => "no whole answer came in time".to_owned(),
+        ureq::Error::Timeout(_) => "no complete answer came in time".to_owned(),
         ureq::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
-            "no whole answer came in time".to_owned()
+            "no complete answer came in time".to_owned()
         }
         ureq::Error::Io(error) => key.scrub(&crate::disk::words(&error)),
         error => key.scrub(&error.to_string()),

@@ -25,7 +25,10 @@ pub(super) fn wait_for<T: Send + 'static>(
         let _ = sender.send(work());
     });
     if let Err(error) = started {
-        return Err(Trouble::failed(format!("no thread: {}", crate::disk::words(&error))));
+        return Err(Trouble::failed(format!(
+            "cannot start a thread: {}",
+            crate::disk::words(&error)
+        )));
     }
     let mut since: Option<Instant> = None;
     loop {

@@ -56,11 +56,11 @@ impl SessionKey {
         } else if text.lines().nth(1).is_some() {
             "it has more than one line"
         } else if text.starts_with("sessionKey=") {
-            "it begins with sessionKey=: only what stands behind that is the key"
+            "it begins with sessionKey=; the key is only what follows"
         } else if text.starts_with(['\'', '"', '`']) {
-            "it has quotes around it, which are no part of it"
+            "it has quotes around it"
         } else if !text.chars().all(fits) {
-            "it has characters in it that no session key has"
+            "it has characters that no session key has"
         } else {
             return Ok(Self(text.to_owned()));
         };
@@ -200,17 +200,17 @@ impl KeySources {
             return from_file(&path, Guard::Others);
         }
         if let Some(Variable(value)) = &self.variable {
-            let text = value.to_str().ok_or("SESSION_KEY is no UTF-8")?;
+            let text = value.to_str().ok_or("SESSION_KEY is not UTF-8")?;
             let key = SessionKey::parse(text);
             return Ok((
-                key.map_err(|why| format!("SESSION_KEY is no session key: {why}"))?,
+                key.map_err(|why| format!("SESSION_KEY is not a session key: {why}"))?,
                 "SESSION_KEY".to_owned(),
             ));
         }
         if self.usual.symlink_metadata().is_ok() {
             return from_file(&self.usual, Guard::Private);
         }
-        Err("there is no session key: session-warden keepalive set-key stores one".to_owned())
+        Err("there is no session key; store one with session-warden keepalive set-key".to_owned())
     }
 }
 
@@ -226,12 +226,12 @@ enum Guard {
 fn from_file(path: &Path, guard: Guard) -> Result<(SessionKey, String), String> {
     let shown = path.display();
     let text = read(path, guard).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => format!("there is no session key {shown}"),
-        _ => format!("cannot take the session key from {shown}: {}", words(&error)),
+        ErrorKind::NotFound => format!("the key file {shown} does not exist"),
+        _ => format!("cannot read the session key from {shown}: {}", words(&error)),
     })?;
     let key = SessionKey::parse(&text);
     Ok((
-        key.map_err(|why| format!("what is in {shown} is no session key: {why}"))?,
+        key.map_err(|why| format!("{shown} does not hold a session key: {why}"))?,
         shown.to_string(),
     ))
 }
@@ -249,12 +249,12 @@ fn read(path: &Path, guard: Guard) -> io::Result<String> {
         if about.mode() & 0o077 != 0 {
             let mode = about.mode() & 0o7777;
             return Err(io::Error::other(format!(
-                "others may read it (mode {mode:04o}): chmod 600 keeps it to its owner"
+                "other users can read it (mode {mode:04o}); run chmod 600 on it"
             )));
         }
         if about.uid() != process::user() && about.uid() != 0 {
             return Err(io::Error::other(format!(
-                "it belongs to user {}, and neither to us nor to root",
+                "it belongs to user {}, not to you or root",
                 about.uid()
             )));
         }
@@ -282,7 +282,7 @@ mod tests {
             ("sk-ant-sid01-a;b=c", "characters"),
             ("sk-ant-sid01-\u{7}bell", "characters"),
             ("sk-ant-sid01-\u{e9}", "characters"),
-            ("sessionKey=sk-ant-sid01-a", "only what stands behind"),
+            ("sessionKey=sk-ant-sid01-a", "only what follows"),
             ("'sk-ant-sid01-a'", "quotes"),
             ("\"sk-ant-sid01-a\"", "quotes"),
             (&"k".repeat(5000), "longer"),

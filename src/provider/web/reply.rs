@@ -36,7 +36,7 @@ pub(super) fn read(
             Ok(length) => {
                 read += length;
                 if read > LARGEST {
-                    return Err(Trouble::failed("an answer of more than 4 MiB"));
+                    return Err(Trouble::failed("the answer is larger than 4 MiB"));
                 }
                 events.take(buffer.get(..length).unwrap_or_default(), &mut each);
             }
@@ -139,10 +139,8 @@ mod tests {
         }
         let error = "event: error\ndata: {\"error\":{\"type\":\"rate_limit_error\"}}\n\n";
         assert_eq!(told(&format!("{limit}{error}")), Err(Trouble::Limited { until: ends }));
-        assert!(
-            told(&"x".repeat(LARGEST + 1)).is_err_and(|trouble| {
-                trouble == Trouble::failed("an answer of more than 4 MiB")
-            })
-        );
+        assert!(told(&"x".repeat(LARGEST + 1)).is_err_and(|trouble| {
+            trouble == Trouble::failed("the answer is larger than 4 MiB")
+        }));
     }
 }

@@ -112,7 +112,7 @@ impl<'a> Site<'a> {
             let call = call.config().timeout_connect(Some(connect)).timeout_global(Some(within));
             let all = json_in(good(call.build().call(), &key, now)?, "organizations", &key)?;
             let Value::Array(all) = all else {
-                return Err(Trouble::failed("organizations: no list of them came"));
+                return Err(Trouble::failed("organizations: the answer is not a list"));
             };
             let first = all.first();
             let first = first.ok_or_else(|| Trouble::failed("the account has no organization"))?;
@@ -142,7 +142,7 @@ impl<'a> Site<'a> {
             let call = call.content_type("application/json");
             let call = call.config().timeout_connect(Some(connect)).timeout_global(Some(within));
             let made = json_in(good(call.build().send(body), &key, now)?, "conversation", &key)?;
-            id_in(&made).ok_or_else(|| Trouble::failed("conversation: what was made has no uuid"))
+            id_in(&made).ok_or_else(|| Trouble::failed("conversation: the new one has no uuid"))
         };
         wait_for(work, self.stopped, self.limits.delete)
     }

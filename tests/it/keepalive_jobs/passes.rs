@@ -42,7 +42,7 @@ fn a_killed_pass_is_known_to_the_next() {
     finish(child);
     let ran = run(&env, "run");
     ran.exits(0);
-    assert!(ran.out.starts_with("own: not before "), "{ran:?}");
+    assert!(ran.out.starts_with("own: not due before "), "{ran:?}");
     let status = status(&env);
     assert_eq!(
         (&status["failures"], &status["result"]),
@@ -91,20 +91,16 @@ fn a_broken_state_is_set_aside_and_nothing_runs_until_it_was_shown() {
     // One of another version is not known either.
     for text in ["{\"schema\":2,\"jobs\":{}}", "[]", "{\"schema\":1,\"jo"] {
         fs::write(state(&env).join("keepalive.json"), text).unwrap();
-        run(&env, "run -n").exits(1).says(&["was broken", "keepalive status"]);
+        run(&env, "run -n").exits(1).says(&["damaged", "keepalive status"]);
     }
-    run(&env, "run -n").exits(1).says(&["was broken", "keepalive status"]);
+    run(&env, "run -n").exits(1).says(&["damaged", "keepalive status"]);
     assert!(state(&env).join("keepalive.json").exists(), "a dry run sets nothing aside");
     for _ in 0..2 {
-        run(&env, "run").exits(1).says(&[
-            "was broken",
-            "keepalive.json.broken",
-            "keepalive status",
-        ]);
+        run(&env, "run").exits(1).says(&["damaged", "keepalive.json.broken", "keepalive status"]);
     }
     assert!(calls(&env).is_empty());
     let ran = run(&env, "status");
-    ran.exits(3).says(&["was broken", "hint: jobs run again from now on"]);
+    ran.exits(3).says(&["damaged", "hint: disable jobs again if needed"]);
     assert!(ran.out.contains("p (cli-ping"), "{ran:?}");
     run(&env, "status").exits(0);
     assert_eq!(run(&env, "run").out, "p: done\n");
@@ -160,13 +156,13 @@ fn what_makes_no_sense_is_told_with_its_line() {
     let job = |lines: &str| format!("[[keepalive]]\nid = \"a\"\n{lines}");
     let every = "action = \"cli-ping\"\ncli = \"claude\"\nevery = \"1h\"\n";
     for (text, line, said) in [
-        ("[[keepalive]]\naction = \"cli-ping\"\n".to_owned(), 1, "needs an id"),
-        (job(""), 1, "needs an action"),
-        (job("action = \"ping\"\n"), 3, "neither command, cli-ping, refresh"),
+        ("[[keepalive]]\naction = \"cli-ping\"\n".to_owned(), 1, "has no id"),
+        (job(""), 1, "has no action"),
+        (job("action = \"ping\"\n"), 3, "not one of command, cli-ping, refresh"),
         (job("action = \"cli-ping\"\nevery = \"1h\"\n"), 1, "needs cli"),
         (job("action = \"cli-ping\"\ncli = \"vibe\"\nevery = \"1h\"\n"), 4, "neither claude"),
         (job("action = \"command\"\nevery = \"1h\"\n"), 1, "needs command"),
-        (job(&format!("{every}command = \"x\"\n")), 6, "nothing that cli-ping asks for"),
+        (job(&format!("{every}command = \"x\"\n")), 6, "not a setting of the action cli-ping"),
         (job("action = \"cli-ping\"\ncli = \"claude\"\n"), 1, "exactly one of"),
         (job(&format!("{every}daily = \"09:00\"\n")), 6, "exactly one of"),
         (job(&every.replace("1h", "1s")), 5, "shorter than 1m"),
@@ -174,11 +170,11 @@ fn what_makes_no_sense_is_told_with_its_line() {
         (job(&every.replace("every = \"1h\"", "daily = \"9 am\"")), 5, "daily is"),
         (job(&format!("{every}time_zone = \"Mars/Base\"\n")), 6, "time_zone is"),
         (job(&format!("{every}silence = [\"01:00\", \"01:00\"]\n")), 6, "silence is"),
-        (job(&format!("{every}silence = [\"01:00\"]\n")), 6, "a list of 1"),
+        (job(&format!("{every}silence = [\"01:00\"]\n")), 6, "not a list of a start and an end"),
         (job(&format!("{every}attempts = 0\n")), 6, "1 to 10"),
         (job(&format!("{every}retries = 1\n")), 6, "unknown key \"retries\""),
-        (job(&every.replace("cli-ping", "refresh")), 5, "goes by before_expiry"),
-        (job(every) + &job(every), 7, "another job's id"),
+        (job(&every.replace("cli-ping", "refresh")), 5, "needs before_expiry, not every"),
+        (job(every) + &job(every), 7, "already the id of another job"),
         (
             job("action = \"command\"\ncommand = \"x\"\nbefore_expiry = \"5m\"\n"),
             5,
@@ -202,11 +198,11 @@ fn what_makes_no_sense_is_told_with_its_line() {
 fn a_gap_that_is_too_small_for_a_provider_is_raised_and_told() {
     let env = home(&format!("{PING}min_gap = \"5s\"\n"));
     cli(&env, "claude", "exit 0");
-    run(&env, "run").exits(0).says(&["warning: job p: min_gap is 5s, and at least 2m"]);
+    run(&env, "run").exits(0).says(&["warning: job p: min_gap 5s is too short; 2m is used"]);
     let quiet = run(&env, "run -q");
     assert_eq!((quiet.code, quiet.err.as_str()), (0, ""));
     run(&env, "check").exits(3);
-    assert!(run(&env, "check").out.contains("warning: job p: min_gap"));
+    run(&env, "check").says(&["warning: job p: min_gap", "hint: set min_gap"]);
 }
 
 #[test]
@@ -252,7 +248,7 @@ fn what_hangs_is_asked_to_end_and_then_made_to() {
     let mut said = Vec::new();
     let exit = keepalive::run(&keeper, &Options::default(), &mut said).unwrap();
     assert_eq!(exit, Exit::Partly);
-    assert!(String::from_utf8(said).unwrap().starts_with("p: failed: it took longer than"));
+    assert!(String::from_utf8(said).unwrap().starts_with("p: failed: it ran for more than"));
     assert_eq!(fs::read_to_string(env.path("asked")).unwrap(), "asked\n");
 }
 
@@ -271,7 +267,10 @@ fn a_cli_that_is_at_work_is_not_started_beside_itself() {
     wait_until(|| !calls(&env).is_empty());
     let ran = run(&env, "run");
     ran.exits(0);
-    assert_eq!(ran.out, format!("p: later: claude is at work as process {}\n", working.id()));
+    assert_eq!(
+        ran.out,
+        format!("p: later: claude is already running as process {}\n", working.id())
+    );
     assert_eq!(calls(&env).len(), 1);
     working.kill().unwrap();
     working.wait().unwrap();
@@ -325,7 +324,7 @@ fn a_turn_that_hangs_is_asked_to_end_and_has_failed() {
         let exit = keepalive::run(&keeper, &Options::default(), &mut said).unwrap();
         let said = String::from_utf8(said).unwrap();
         assert_eq!(exit, Exit::Partly, "{said}");
-        assert!(said.starts_with("p: failed: claude took longer than"), "{said}");
+        assert!(said.starts_with("p: failed: claude ran for more than"), "{said}");
         assert_eq!(fs::read_to_string(env.path("bin/claude.asked")).unwrap(), "asked\n");
     }
 }
@@ -368,10 +367,13 @@ fn what_tells_an_expiry_is_ended_by_a_signal_and_the_pass_says_so() {
 fn a_telling_that_fails_is_told() {
     let env = home(&format!("{OWN}command = \"false\"\ndisable_after = 1\nnotify = \"exit 7\"\n"));
     let ran = run(&env, "run");
-    assert_eq!(ran.exits(3).out, "own: failed: ended with 1; notify ended with 7\n");
+    assert_eq!(
+        ran.exits(3).out,
+        "own: failed: ended with exit code 1; the notify command ended with exit code 7\n"
+    );
     // And a check tells of what is disabled.
     let ran = run(&env, "check");
-    assert_eq!(ran.exits(3).out, "wrong own: disabled: failed once: ended with 1\n");
+    assert_eq!(ran.exits(3).out, "problem  own: disabled: failed once: ended with exit code 1\n");
 }
 
 #[test]
@@ -393,11 +395,11 @@ fn a_broken_state_is_shown_to_people_and_not_to_programs() {
     let env = home(PING);
     fs::create_dir_all(state(&env)).unwrap();
     fs::write(state(&env).join("keepalive.json"), "{").unwrap();
-    run(&env, "status --format json").exits(3).says(&["was broken", "without --format json"]);
+    run(&env, "status --format json").exits(3).says(&["damaged", "without --json"]);
     let mut unread = command(&env, "status");
     unread.stdout(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
     assert_eq!(unread.output().unwrap().status.code(), Some(1));
-    run(&env, "run").exits(1).says(&["was broken"]);
+    run(&env, "run").exits(1).says(&["damaged"]);
     run(&env, "status").exits(3);
     run(&env, "status").exits(0);
 }

@@ -16,20 +16,32 @@ fn what_makes_no_sense_is_told_with_its_line() {
         ),
         (job(&format!("{right}active_within = \"5m\"\n")), 7, "exactly one of sessions and"),
         (job(&right.replace("\"main\"", "[]")), 4, "an empty list"),
-        (job(&right.replace("\"main\"", "\"../x\"")), 4, "no agent's id"),
-        (job(&right.replace("\"main\"", "[\"main\",\n\"\"]")), 5, "no agent's id"),
-        (job(&right.replace("\"main\"", "[\"all\"]")), 4, "\"all\" in a list"),
-        (job(&right.replace("\"main\"", "7")), 4, "no list of texts"),
-        (job(&right.replace("\"x\"", "\" \"")), 5, "one that is empty"),
+        (job(&right.replace("\"main\"", "\"../x\"")), 4, "may only have letters"),
+        (job(&right.replace("\"main\"", "[\"main\",\n\"\"]")), 5, "may only have letters"),
+        (job(&right.replace("\"main\"", "[\"all\"]")), 4, "a list with \"all\""),
+        (job(&right.replace("\"main\"", "7")), 4, "not a list of strings"),
+        (job(&right.replace("\"x\"", "\" \"")), 5, "one is empty"),
         (
             job(&right.replace("sessions = \"x\"", "active_within = \"soon\"")),
             5,
             "active_within is",
         ),
-        (job(&right.replace("sessions = \"x\"", "active_within = \"0s\"")), 5, "no time at all"),
+        (
+            job(&right.replace("sessions = \"x\"", "active_within = \"0s\"")),
+            5,
+            "active_within is zero",
+        ),
         (job(&format!("{right}while_gateway = 1\n")), 7, "neither true nor false"),
-        (job(&format!("{right}cli = \"claude\"\n")), 7, "nothing that openclaw-touch asks for"),
-        (job(&format!("{right}command = \"x\"\n")), 7, "nothing that openclaw-touch asks for"),
+        (
+            job(&format!("{right}cli = \"claude\"\n")),
+            7,
+            "not a setting of the action openclaw-touch",
+        ),
+        (
+            job(&format!("{right}command = \"x\"\n")),
+            7,
+            "not a setting of the action openclaw-touch",
+        ),
         (
             job(&right.replace("every = \"1h\"", "before_expiry = \"5m\"")),
             6,
@@ -39,7 +51,7 @@ fn what_makes_no_sense_is_told_with_its_line() {
             "[[keepalive]]\nid = \"a\"\naction = \"cli-ping\"\ncli = \"claude\"\nagents = \"x\"\n"
                 .into(),
             5,
-            "nothing that cli-ping",
+            "not a setting of the action cli-ping",
         ),
     ] {
         let env = TestEnv::new();
@@ -76,6 +88,6 @@ fn the_hook_runs_what_is_due_when_a_session_or_the_gateway_begins() {
     assert_eq!(line, "keepalive run --quiet");
     // It is a command that there is.
     let env = home(&of_main(), &early(9 * HOUR));
-    keep(&env, line.strip_prefix("keep ").unwrap()).exits(0);
+    keep(&env, line.strip_prefix("keepalive ").unwrap()).exits(0);
     assert!(entry(&env, KEY)["updatedAt"].as_u64().unwrap() > ago(MINUTE));
 }

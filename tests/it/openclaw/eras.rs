@@ -51,7 +51,7 @@ fn what_nothing_resets_is_told_and_needs_no_touch() {
     let ran = keep(&env, "run");
     ran.exits(0);
     let said =
-        format!("✓ main: 0 session(s)\n  {KEY}: nothing resets it, by OpenClaw's configuration\n");
+        format!("✓ main: touched 0 sessions\n  {KEY}: OpenClaw's configuration never resets it\n");
     assert!(ran.out.starts_with(&said), "{}", ran.out);
 }
 
@@ -65,7 +65,7 @@ fn a_gateway_that_runs_is_left_alone_with_its_store_and_that_is_no_failure() {
         for line in ["run --force", "run -n --force"] {
             let ran = keep(&env, line);
             ran.exits(0);
-            let said = format!("- main: skipped: its gateway runs (process {us})");
+            let said = format!("- main: skipped: the gateway is running (process {us})");
             assert!(ran.out.starts_with(&said) && ran.out.contains("session.reset"), "{}", ran.out);
             assert_eq!(text(&env), before);
         }
@@ -83,13 +83,13 @@ fn a_gateway_that_runs_is_left_alone_with_its_store_and_that_is_no_failure() {
     assert_ne!(text(&env), before);
     put(&env, STORE, &late(9 * HOUR));
     let lock = gateway(&env, dead(), Some(1));
-    assert!(keep(&env, "run --force").out.starts_with("✓ main: 1 "));
+    assert!(keep(&env, "run --force").out.starts_with("✓ main: touched 1 "));
     put(&env, STORE, &late(9 * HOUR));
     fs::write(&lock, "{\"pid\":").unwrap();
     // It is being written, for all that can be told.
     assert!(keep(&env, "run --force").out.starts_with("- main: skipped: "));
     crate::env::set_age(&lock, 31);
-    assert!(keep(&env, "run --force").out.starts_with("✓ main: 1 "));
+    assert!(keep(&env, "run --force").out.starts_with("✓ main: touched 1 "));
 }
 
 #[test]
@@ -100,17 +100,25 @@ fn before_4_25_it_can_be_done_only_while_the_gateway_runs() {
     for _ in 0..2 {
         let ran = keep(&env, "run --force");
         ran.exits(0);
-        assert!(ran.out.starts_with("- main: skipped: its gateway does not run\n"), "{}", ran.out);
+        assert!(
+            ran.out.starts_with("- main: skipped: the gateway is not running\n"),
+            "{}",
+            ran.out
+        );
         assert_eq!(text(&env), before);
         gateway(&env, dead(), Some(1));
     }
     gateway(&env, us, Some(began(us)));
-    assert!(keep(&env, "run --force").out.starts_with("✓ main: 1 "));
+    assert!(keep(&env, "run --force").out.starts_with("✓ main: touched 1 "));
     // From then on, it never could.
     let env = home(&format!("{}while_gateway = true\n", of_main()), &late(9 * HOUR));
     let ran = keep(&env, "run --force");
     ran.exits(0);
-    assert!(ran.out.contains("while_gateway is for OpenClaw before 2026.4.25"), "{}", ran.out);
+    assert!(
+        ran.out.contains("while_gateway only works with OpenClaw before 2026.4.25"),
+        "{}",
+        ran.out
+    );
 }
 
 #[test]
@@ -122,14 +130,22 @@ fn sessions_in_sqlite_are_never_written_and_the_job_ends() {
         env.file(&format!("{DATABASE}{name}"), database(table), 0);
         let before = text(&env);
         let dry = keep(&env, "run -n");
-        assert!(dry.out.contains("✗ main: SQLite store"), "{}", dry.out);
+        assert!(
+            dry.out.contains("✗ main: OpenClaw 2026.7.2 and later use an SQLite store"),
+            "{}",
+            dry.out
+        );
         assert!(!env.home(".local").exists(), "a dry run writes nothing down");
         let ran = keep(&env, "run");
         ran.exits(3);
-        assert!(ran.out.contains("claw: refused: main: SQLite store"), "{}", ran.out);
+        assert!(
+            ran.out.contains("claw: refused: main: OpenClaw 2026.7.2 and later"),
+            "{}",
+            ran.out
+        );
         assert_eq!((text(&env), beside(&env.home(STORE))), (before, vec![]));
         let disabled = status(&env)["disabled"].as_str().unwrap().to_owned();
-        assert!(disabled.contains("session.reset in openclaw.json unset"), "{disabled}");
+        assert!(disabled.contains("remove session.reset from openclaw.json"), "{disabled}");
         assert!(keep(&env, "run --force").out.starts_with("claw: disabled: "));
     }
     // With no store beside it, too; and a database without sessions is none.
@@ -152,6 +168,10 @@ fn the_other_agents_are_touched_where_one_is_in_sqlite() {
     env.file(&DATABASE.replace("/main/", "/ops/"), database("session_nodes"), 0);
     let ran = keep(&env, "run");
     ran.exits(3);
-    assert!(ran.out.starts_with("✓ main: 1 session(s)\n✗ ops: SQLite store"), "{}", ran.out);
-    assert!(status(&env)["disabled"].as_str().unwrap().starts_with("ops: SQLite"));
+    assert!(
+        ran.out.starts_with("✓ main: touched 1 session\n✗ ops: OpenClaw 2026.7.2"),
+        "{}",
+        ran.out
+    );
+    assert!(status(&env)["disabled"].as_str().unwrap().starts_with("ops: OpenClaw 2026.7.2"));
 }

@@ -77,12 +77,12 @@ fn in_one_store_for_all_each_session_is_its_agents() {
     put(&env, "s/all.json", &store);
     env.file("s/a.jsonl", "{}", 0);
     let ran = keep(&env, "run -n");
-    assert!(ran.out.starts_with("ops: would touch 1 session(s)\n  agent:ops:a\n"), "{}", ran.out);
+    assert!(ran.out.starts_with("ops: would touch 1 session\n  agent:ops:a\n"), "{}", ran.out);
     env.config(&job("agents = \"all\"\nactive_within = \"1h\""));
     let ran = keep(&env, "run");
     ran.exits(0);
     assert!(
-        ran.out.contains("✓ main: 2 session(s)\n✓ ops: 1 session(s)\ntouched 3 "),
+        ran.out.contains("✓ main: touched 2 sessions\n✓ ops: touched 1 session\ntouched 3 "),
         "{}",
         ran.out
     );
@@ -95,7 +95,7 @@ fn what_is_missing_is_told_and_never_made() {
     env.config(&of_main());
     let ran = keep(&env, "run");
     ran.exits(3);
-    assert!(ran.out.contains("failed: there is no OpenClaw at "), "{}", ran.out);
+    assert!(ran.out.contains("failed: OpenClaw was not found in "), "{}", ran.out);
     assert!(!env.home(".openclaw").exists());
     keep(&env, "check").exits(3);
     // No such agent.
@@ -104,14 +104,14 @@ fn what_is_missing_is_told_and_never_made() {
     let ran = keep(&env, "run");
     ran.exits(3);
     assert!(ran.out.starts_with("✗ ghost: there is no such agent in "), "{}", ran.out);
-    assert!(ran.out.contains("✓ main: 1 session(s)\n"), "{}", ran.out);
+    assert!(ran.out.contains("✓ main: touched 1 session\n"), "{}", ran.out);
     assert!(!env.home(".openclaw/agents/ghost").exists());
     // No store, and so no sessions.
     let env = home(&job("agents = \"main\"\nactive_within = \"1h\""), "");
     fs::remove_file(env.home(STORE)).unwrap();
     let ran = keep(&env, "run");
     ran.exits(0);
-    assert!(ran.out.starts_with("✓ main: 0 session(s)\ntouched 0 "), "{}", ran.out);
+    assert!(ran.out.starts_with("✓ main: touched 0 sessions\ntouched 0 "), "{}", ran.out);
     assert!(beside(&env.home(STORE)).is_empty());
     // No such session.
     let env = home(
@@ -121,11 +121,11 @@ fn what_is_missing_is_told_and_never_made() {
     let ran = keep(&env, "run");
     ran.exits(0);
     assert!(
-        ran.out.contains("claw: skipped: there is no session \"agent:main:x\"\n"),
+        ran.out.contains("claw: skipped: there is no session with the key \"agent:main:x\"\n"),
         "{}",
         ran.out
     );
-    assert!(ran.out.starts_with("✓ main: 1 session(s)\n"), "{}", ran.out);
+    assert!(ran.out.starts_with("✓ main: touched 1 session\n"), "{}", ran.out);
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn what_cannot_be_read_is_left_alone() {
         env.file(".openclaw/openclaw.json", settings, 0);
         let ran = keep(&env, "run");
         ran.exits(3);
-        assert!(ran.out.contains("failed: cannot read the configuration "), "{}", ran.out);
+        assert!(ran.out.contains("failed: cannot read OpenClaw's configuration "), "{}", ran.out);
         assert_eq!(text(&env), before);
     }
     let env = home(&of_main(), &early(HOUR));

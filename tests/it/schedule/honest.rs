@@ -16,7 +16,7 @@ fn a_timer_that_cannot_be_stopped_is_told_of() {
     std::os::unix::fs::symlink(desk.unit("session-warden.timer"), &wants).unwrap();
     desk.fail("systemctl --user disable");
     let ran = desk.schedule("uninstall", &[]);
-    assert!(ran.exits(3).out.contains("trouble    session-warden.timer could not be stopped"));
+    assert!(ran.exits(3).out.contains("problem    session-warden.timer could not be stopped"));
     assert!(!ran.out.contains("stopped and disabled"), "{ran:?}");
     assert!(!wants.is_symlink() && desk.units().is_empty(), "{:?}", desk.units());
 }
@@ -38,7 +38,7 @@ fn a_systemd_that_reads_another_folder_is_found_out() {
     fs::write(desk.tool("fragment"), "/home/other/.config/systemd/user/session-warden.timer\n")
         .unwrap();
     let ran = desk.schedule(INSTALL, &[]);
-    ran.exits(1).says(&["systemd reads /home/other/", "taken back"]);
+    ran.exits(1).says(&["systemd reads /home/other/", "the files were restored"]);
     assert_eq!(desk.units(), []);
     let ours = desk.unit("session-warden.timer");
     fs::write(desk.tool("fragment"), format!("{}\n", ours.display())).unwrap();
@@ -82,8 +82,8 @@ fn each_timer_tells_its_own_last_run() {
     };
     assert_eq!((exit("dev"), exit("prod")), (0.into(), 1.into()), "{told:#}");
     let text = desk.schedule("status", &[]).out;
-    assert!(text.contains("  ended     ") && text.contains("-prod, "), "{text}");
-    assert!(text.contains("No run yet, of this user."), "the usual state folder: {text}");
+    assert!(text.contains("  result    ") && text.contains("-prod, "), "{text}");
+    assert!(text.contains("You have no runs yet."), "the usual state folder: {text}");
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn installing_enables_and_starts_it() {
     assert_eq!(settings(&timer, "RandomizedDelaySec"), ["600s"]);
     assert_eq!(settings(&timer, "Persistent"), ["yes"]);
     let service = fs::read_to_string(desk.unit("session-warden.service")).unwrap();
-    assert_eq!(settings(&service, "SuccessExitStatus"), ["3 75"]);
+    assert_eq!(settings(&service, "SuccessExitStatus"), ["75"]);
     assert_eq!(settings(&service, "Type"), ["oneshot"]);
     assert_eq!(settings(&service, "ExecStart").len(), 1);
     assert_eq!(settings(&service, "OnFailure"), ["session-warden-failed@%n.service"]);
@@ -147,7 +147,7 @@ fn uninstalling_leaves_what_is_not_ours() {
     );
     assert!(calls.contains(&"systemctl --user daemon-reload".into()), "{calls:?}");
     let ran = desk.schedule(UNINSTALL, &[]);
-    assert_eq!((ran.code, ran.out.as_str()), (0, "Nothing was installed.\n"));
+    assert_eq!((ran.code, ran.out.as_str()), (0, "No timer was installed, so none was removed.\n"));
     assert_eq!(desk.changes(), [""; 0]);
 }
 
@@ -205,7 +205,7 @@ fn where_systemd_fails_nothing_is_left_of_it() {
         desk.fail(&format!("systemctl --user {call}"));
         let ran = desk.schedule(INSTALL, &[]);
         let said = format!("systemctl --user {call}");
-        ran.exits(1).says(&[&said, "failed: this fails", "what was written is taken back"]);
+        ran.exits(1).says(&[&said, "failed: this fails", "the files were restored"]);
         assert_eq!((ran.out.as_str(), desk.units()), ("", before), "{call}");
         let calls = desk.changes();
         // The link that enabling made must not stay.
@@ -225,7 +225,7 @@ fn where_systemd_fails_what_was_there_is_there_again() {
         let before = desk.units();
         desk.changes();
         desk.fail(&format!("systemctl --user {call}"));
-        desk.schedule(INSTALL, &["--every=1d"]).exits(1).says(&["taken back"]);
+        desk.schedule(INSTALL, &["--every=1d"]).exits(1).says(&["the files were restored"]);
         assert_eq!(desk.units(), before, "{call}");
         let calls = desk.changes();
         assert!(!calls.iter().any(|call| call.contains("disable")), "{calls:?}");
@@ -292,7 +292,10 @@ fn without_a_method_all_of_it_goes() {
         run(&format!("schedule install --method {method}")).exits(0);
     }
     let hinted = run("schedule install --method cron").out;
-    assert!(hinted.contains("uninstall --method systemd-user ends that"), "{hinted}");
+    assert!(
+        hinted.contains("remove it with session-warden schedule uninstall --method systemd-user"),
+        "{hinted}"
+    );
     // Who may not use cron has nothing there.
     fs::write(desk.tool("fail"), "crontab -l\n").unwrap();
     let ran = run("schedule uninstall --profile none");

@@ -76,7 +76,7 @@ fn it_comes_as_often_as_its_jobs_need_and_at_most_once_a_minute() {
     let desk = with_jobs(HOURLY);
     for method in METHODS {
         let ran = desk.schedule("install --keepalive --every 30s --method", &[method]);
-        ran.exits(2).says(&["once a minute at most", "--every 1m"]);
+        ran.exits(2).says(&["at most once a minute", "--every 1m"]);
     }
     for often in ["*:*:0/5", "*-*-* *:*:*", "*:*:00,30"] {
         let print = ["--on-calendar", often];
@@ -89,7 +89,7 @@ fn it_comes_as_often_as_its_jobs_need_and_at_most_once_a_minute() {
     // A crontab holds no long PATH.
     let long = (0..60).map(|n| format!("/a/long/folder/{n:03}")).collect::<Vec<_>>().join(":");
     let mut print = desk.command(["schedule", "print", "--keepalive", "--method=cron"]);
-    Ran::of(print.env("PATH", long)).exits(2).says(&["998 bytes", "most of it is PATH"]);
+    Ran::of(print.env("PATH", long)).exits(2).says(&["at most 998", "most of it is PATH"]);
 }
 
 #[test]
@@ -100,15 +100,17 @@ fn what_is_not_about_keep_alive_is_refused() {
     for method in METHODS {
         let install = format!("install --keepalive --method {method}");
         for (args, says) in [
-            (&["--hours=4"][..], "--hours is about a clean"),
-            (&["--pin=vip"], "--pin is about a clean"),
-            (&["--profile", "dev"], "--profile is about a clean"),
-            (&["--verbose"], "--verbose is about a clean"),
+            (&["--hours=4"][..], "--hours is an option of clean"),
+            (&["--pin=vip"], "--pin is an option of clean"),
+            (&["--profile", "dev"], "--profile is an option of clean"),
+            (&["--verbose"], "--verbose is an option of clean"),
             (&["--config=/nowhere.toml"], "/nowhere.toml"),
         ] {
             desk.schedule(&install, args).exits(2).says(&[says]);
         }
-        none.schedule(&install, &[]).exits(2).says(&["no job is configured", "[[keepalive]]"]);
+        none.schedule(&install, &[])
+            .exits(2)
+            .says(&["no keep-alive job is configured", "[[keepalive]]"]);
         // With a pattern, it is an option of clean's as ever.
         let printed = desk.schedule("print --pin vip --method", &[method]);
         printed.exits(0);
@@ -120,13 +122,14 @@ fn what_is_not_about_keep_alive_is_refused() {
 
 #[test]
 fn a_profile_has_not_its_name() {
-    let desk = with_jobs("[[profile]]\nname = \"keep\"\n");
+    let desk = with_jobs("[[profile]]\nname = \"keepalive\"\n");
     for method in METHODS {
-        let install = desk.schedule("install --profile keep --method", &[method]);
-        install
-            .exits(2)
-            .says(&["session-warden-keepalive is the timer of keep-alive", "another name"]);
-        desk.schedule("uninstall --profile keep --method", &[method]).exits(2);
+        let install = desk.schedule("install --profile keepalive --method", &[method]);
+        install.exits(2).says(&[
+            "session-warden-keepalive is the name of the keep-alive timer",
+            "another name",
+        ]);
+        desk.schedule("uninstall --profile keepalive --method", &[method]).exits(2);
     }
     desk.schedule("uninstall --keepalive --profile dev", &[]).exits(2);
     assert_eq!(desk.changes(), [""; 0]);
@@ -184,13 +187,13 @@ fn it_is_nobodys_clean() {
 fn a_check_says_where_nothing_runs_the_jobs_or_too_seldom() {
     let desk = with_jobs(HOURLY);
     let check = || desk.run(&["keepalive", "check"]).exits(0).err.clone();
-    assert!(check().contains("no timer of keep-alive is installed"), "{}", check());
+    assert!(check().contains("no timer runs these jobs yet"), "{}", check());
     for method in ["cron", "systemd-user"] {
         desk.schedule("install --keepalive --method", &[method]).exits(0);
         assert_eq!(check(), "", "{method}");
         desk.schedule("install --keepalive --every 1h --method", &[method]).exits(0);
         let said = check();
-        assert!(said.contains("comes every 1h, and these jobs need it every 10m"), "{said}");
+        assert!(said.contains("runs every 1h, but these jobs need it every 10m"), "{said}");
         desk.schedule("uninstall --keepalive", &[]).exits(0);
     }
 }

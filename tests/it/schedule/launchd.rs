@@ -36,7 +36,7 @@ fn agents_come_are_replaced_and_go() {
     desk.schedule("uninstall --method launchd", &[]).exits(0);
     assert_eq!(agents(&desk), before);
     let ran = desk.schedule("uninstall --method launchd", &[]);
-    assert_eq!((ran.code, ran.out.as_str()), (0, "Nothing was installed.\n"));
+    assert_eq!((ran.code, ran.out.as_str()), (0, "No timer was installed, so none was removed.\n"));
 }
 
 #[test]
@@ -53,13 +53,13 @@ fn what_an_older_version_installed_is_found() {
 fn where_launchctl_fails_everything_is_as_it_was() {
     let desk = Desk::new();
     desk.fail("launchctl load");
-    desk.schedule(INSTALL, &[]).exits(1).says(&["taken back"]);
+    desk.schedule(INSTALL, &[]).exits(1).says(&["the files were restored"]);
     assert_eq!(agents(&desk), []);
     desk.fail("");
     desk.schedule(INSTALL, &[]).exits(0);
     let before = agents(&desk);
     desk.fail("launchctl load");
-    desk.schedule(INSTALL, &["--every=7m"]).exits(1).says(&["taken back"]);
+    desk.schedule(INSTALL, &["--every=7m"]).exits(1).says(&["the files were restored"]);
     assert_eq!(agents(&desk), before);
 }
 

@@ -41,7 +41,7 @@ fn wrong_options_of_clean_install_nothing() {
 fn a_wrong_configuration_installs_nothing() {
     let desk = Desk::new();
     desk.profiles();
-    let excluded = "--all-profiles and one --bridge URL exclude each other";
+    let excluded = "--all-profiles and --bridge URL cannot be used together";
     refused(&desk, &METHODS, &["--all-profiles", "--bridge=http://127.0.0.1:9000"], &[excluded]);
     refused(&desk, &METHODS, &["--profile=other"], &["dev, prod"]);
     desk.env.file(".config/session-warden/config.toml", "[clean]\nhuors = 2\n", 0);
@@ -57,17 +57,22 @@ fn times_that_cannot_be_said_are_refused() {
     for every in ["7m", "90m", "5h", "7s", "2d"] {
         refused(&desk, &["systemd-user", "cron"], &["--every", every], &["every "]);
     }
-    refused(&desk, &["cron"], &["--every=30s"], &["cron cannot run anything every 30s"]);
+    refused(&desk, &["cron"], &["--every=30s"], &["cron cannot run a command every 30s"]);
     for every in ["0s", "8d", "hourly", "", "60", "-1h"] {
         refused(&desk, &METHODS, &[&format!("--every={every}")], &["--every"]);
     }
-    refused(&desk, &["cron"], &["--on-calendar=hourly"], &["cron cannot run anything at hourly"]);
-    refused(&desk, &["launchd"], &["--on-calendar=hourly"], &["launchd knows no --on-calendar"]);
+    refused(&desk, &["cron"], &["--on-calendar=hourly"], &["cron cannot run a command at hourly"]);
+    refused(
+        &desk,
+        &["launchd"],
+        &["--on-calendar=hourly"],
+        &["--on-calendar cannot be used with launchd"],
+    );
     refused(
         &desk,
         &["systemd-user"],
         &["--on-calendar=nonsense"],
-        &["is no calendar of systemd's"],
+        &["is not a systemd calendar expression"],
     );
     for blank in ["", " ", "a\nb"] {
         refused(&desk, &["systemd-user"], &[&format!("--on-calendar={blank}")], &["--on-calendar"]);
@@ -81,13 +86,18 @@ fn times_that_cannot_be_said_are_refused() {
 fn a_calendar_is_no_option_of_systemd_analyze() {
     let desk = Desk::new();
     desk.fail("systemd-analyze calendar -- --help");
-    refused(&desk, &["systemd-user"], &["--on-calendar=--help"], &["is no calendar of systemd's"]);
+    refused(
+        &desk,
+        &["systemd-user"],
+        &["--on-calendar=--help"],
+        &["is not a systemd calendar expression"],
+    );
 }
 
 #[test]
 fn a_user_is_for_the_systems_systemd_only() {
     let desk = Desk::new();
-    refused(&desk, &METHODS, &["--user", "root"], &["--user goes with systemd-system"]);
+    refused(&desk, &METHODS, &["--user", "root"], &["--user cannot be used with"]);
 }
 
 #[test]
@@ -106,7 +116,7 @@ fn auto_takes_the_first_that_is_there() {
     // What the method that is left cannot say is refused.
     desk.schedule("install --on-calendar hourly", &[]).exits(2);
     let desk = Desk::with(&["launchctl", "loginctl", "systemd-analyze"]);
-    desk.schedule("install", &[]).exits(1).says(&["neither a systemd of this user nor a crontab"]);
+    desk.schedule("install", &[]).exits(1).says(&["no systemd of this user and no crontab"]);
     let desk = Desk::with(&[]);
     for method in ["systemd-user", "cron", "launchd"] {
         let ran = desk.schedule("install", &["--method", method]);

@@ -32,10 +32,12 @@ fn where_nothing_is_scheduled_it_says_so() {
     assert_eq!((&told["schema"], &told["last_run"]), (&json!(1), &Value::Null));
     assert_eq!(installed(&desk), [] as [Value; 0]);
     let shown = status(&desk);
-    assert!(shown.ends_with("No run yet, of this user.\n"), "{shown}");
+    assert!(shown.ends_with("You have no runs yet.\n"), "{shown}");
     if told["installed"] == json!([]) {
         assert!(
-            shown.starts_with("Nothing is scheduled; session-warden schedule install"),
+            shown.starts_with(
+                "No timer is installed. Install one with session-warden schedule install"
+            ),
             "{shown}"
         );
     }
@@ -92,7 +94,7 @@ fn every_method_is_shown_with_its_next_run() {
         fs::write(desk.tool("timer"), timer).unwrap();
         let shown = status(&desk);
         assert!(shown.contains("systemd-user: session-warden-dev, not active\n"), "{shown}");
-        assert!(shown.contains("  next run  not known\n"), "{shown}");
+        assert!(shown.contains("  next run  unknown\n"), "{shown}");
     }
     desk.fail("systemctl\nlaunchctl");
     let shown = status(&desk);
@@ -157,5 +159,5 @@ fn wrong_usage_of_the_other_commands_is_refused() {
             .wait_with_output()
             .unwrap(),
     );
-    ran.exits(3).says(&["cannot report: no space left"]);
+    ran.exits(3).says(&["cannot write the output: no space left"]);
 }

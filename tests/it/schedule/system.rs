@@ -16,7 +16,7 @@ fn under_sudo_no_timer_is_made_for_root() {
         let mut command = desk.command(["schedule", "install", "--method", method]);
         let ran = Ran::of(command.env("SUDO_USER", "nobody"));
         if geteuid().is_root() {
-            let said = format!("under sudo, {method} would run it as root");
+            let said = format!("with sudo, {method} would run as root");
             ran.exits(1).says(&[&said, "without sudo", "--method systemd-system", "nobody"]);
             assert_eq!((ran.out.as_str(), desk.changes()), ("", vec![]));
             assert_eq!((files(&desk.env.home("")), desk.tab()), (vec![], None));
@@ -105,7 +105,9 @@ fn a_profile_whose_units_would_be_those_of_others_is_refused() {
     for profile in ["failed", "dev-failed"] {
         let config = desk.env.home("config.toml");
         let args = ["--config", config.to_str().unwrap(), "--profile", profile, "--user", "nobody"];
-        desk.schedule("print --method systemd-system", &args).exits(2).says(&["another end"]);
+        desk.schedule("print --method systemd-system", &args)
+            .exits(2)
+            .says(&["does not end in -failed"]);
     }
 }
 
@@ -233,7 +235,7 @@ fn units_of_the_system_come_are_shown_and_go() {
     in_system(&desk, &gone).exits(0);
     let left: Vec<_> = units().into_iter().filter(|unit| !before.contains(unit)).collect();
     assert_eq!(left, files, "alice's stays as it was");
-    assert_eq!(in_system(&desk, &gone).out, "Nothing was installed.\n");
+    assert_eq!(in_system(&desk, &gone).out, "No timer was installed, so none was removed.\n");
     // Under sudo, it is the timer of the user behind it that goes.
     in_system(&desk, &["schedule", "install", "--user=bob-x"]).exits(0);
     in_system(&desk, &["schedule", "uninstall"]).exits(0);
@@ -244,14 +246,14 @@ fn units_of_the_system_come_are_shown_and_go() {
     assert_eq!(units(), before, "and so does what alice has put there");
     // What would do nothing is not installed.
     let state = ["schedule", "install", "--state-dir=/proc/warden"];
-    in_system(&desk, &state).exits(1).says(&["cannot make /proc/warden as alice"]);
+    in_system(&desk, &state).exits(1).says(&["cannot create /proc/warden as user alice"]);
     set_mode(&desk.env.path("session-warden"), 0o700);
     in_system(&desk, &["schedule", "install"]).exits(1).says(&["alice may not run"]);
     set_mode(&desk.env.path("session-warden"), 0o755);
     assert_eq!(units(), before);
     // Where systemd fails, nothing is left of it.
     desk.fail("systemctl restart");
-    in_system(&desk, &["schedule", "install"]).exits(1).says(&["taken back"]);
+    in_system(&desk, &["schedule", "install"]).exits(1).says(&["the files were restored"]);
     assert_eq!(units(), before);
     assert!(!desk.env.path("etc/units/session-warden@alice.service.d").exists());
 }

@@ -136,7 +136,7 @@ fn after_a_kill_the_next_run_deletes_what_was_left_before_anything_else() {
         wait_until(|| page.conversations().len() == 1);
         assert_eq!(left(&env), page.conversations(), "it was written down before it was made");
         // A kill counts as a failure, and is waited for.
-        assert!(run(&env, "run").out.starts_with("web: not before "));
+        assert!(run(&env, "run").out.starts_with("web: not due before "));
         assert_eq!(status(&env)["result"], "failed: the pass was killed");
         assert_eq!(run(&env, "run --force").out, "web: done\n");
         assert_eq!(page.kinds()[calls..], ["delete", "list", "begin", "say", "delete"]);

@@ -37,7 +37,7 @@ fn a_key_comes_from_its_file_a_credential_the_environment_or_the_usual_file_in_t
     ran.exits(3);
     assert_eq!(
         ran.out,
-        "web: refused: there is no session key: session-warden keepalive set-key stores one\n"
+        "web: refused: there is no session key; store one with session-warden keepalive set-key\n"
     );
     assert_eq!((run(&env, "check").code, page.calls().len()), (3, 0));
     fs::write(state_folder(&env).join("session-key"), "sk-ant-sid01-usual-file\n").unwrap();
@@ -65,7 +65,7 @@ fn a_key_comes_from_its_file_a_credential_the_environment_or_the_usual_file_in_t
     ping(&[variable, ("CREDENTIALS_DIRECTORY", &folder)]);
     let keys = ["usual-file", "variable", "variable", "credential"];
     assert_eq!(shown(&page), keys.map(|key| format!("sk-ant-sid01-{key}")));
-    assert!(said.contains("ok    web: a session key is in SESSION_KEY\n"), "{said}");
+    assert!(said.contains("ok       web: the session key comes from SESSION_KEY\n"), "{said}");
     assert!(!said.contains("sk-ant"), "{said}");
 
     // A file that is named, and nothing else then.
@@ -77,7 +77,7 @@ fn a_key_comes_from_its_file_a_credential_the_environment_or_the_usual_file_in_t
     fs::remove_file(env.home("key")).unwrap();
     let ran = bounded(command.arg("--force"));
     ran.exits(3);
-    let says = format!("web: refused: there is no session key {}\n", env.home("key").display());
+    let says = format!("web: refused: the key file {} does not exist\n", env.home("key").display());
     assert_eq!(ran.out, says);
 }
 
@@ -89,15 +89,15 @@ fn a_file_that_others_may_read_is_refused_and_one_that_is_mended_is_taken() {
         fs::set_permissions(env.home("key"), fs::Permissions::from_mode(mode)).unwrap();
         let checked = run(&env, "check");
         checked.exits(3);
-        let says = format!("others may read it (mode {mode:04o}): chmod 600");
+        let says = format!("other users can read it (mode {mode:04o}); run chmod 600");
         assert!(
-            checked.out.starts_with("wrong web: ") && checked.out.contains(&says),
+            checked.out.starts_with("problem  web: ") && checked.out.contains(&says),
             "{checked:?}"
         );
     }
     let ran = run(&env, "run");
     ran.exits(3);
-    assert!(ran.out.contains("refused: cannot take the session key from"), "{ran:?}");
+    assert!(ran.out.contains("refused: cannot read the session key from"), "{ran:?}");
     assert!(status(&env)["disabled"].is_string());
     for mode in [0o600, 0o400] {
         fs::set_permissions(env.home("key"), fs::Permissions::from_mode(mode)).unwrap();
@@ -108,7 +108,7 @@ fn a_file_that_others_may_read_is_refused_and_one_that_is_mended_is_taken() {
     for text in ["", "two\nlines", "a;b", &"x".repeat(9000)] {
         fs::write(env.home("key"), text).unwrap();
         let checked = run(&env, "check");
-        assert!(checked.exits(3).out.contains("is no session key: it "), "{checked:?}");
+        assert!(checked.exits(3).out.contains("does not hold a session key: it "), "{checked:?}");
     }
     fs::remove_file(env.home("key")).unwrap();
     fs::create_dir(env.home("key")).unwrap();
@@ -189,7 +189,7 @@ fn a_key_is_stored_for_its_owner_alone_and_used_from_there() {
     let usual = state_folder(&env).join("session-key");
     let ran = set(&env, "", &format!("  {KEY}\r\n"));
     ran.exits(0);
-    assert_eq!(ran.out, format!("The session key is in {}\n", usual.display()));
+    assert_eq!(ran.out, format!("Stored the session key in {}\n", usual.display()));
     assert_eq!((ran.err.as_str(), fs::read_to_string(&usual).unwrap()), ("", format!("{KEY}\n")));
     assert_eq!((mode(&usual), mode(&state_folder(&env))), (0o600, 0o700));
     assert_eq!(run(&env, "run").out, "web: done\n");
@@ -214,7 +214,7 @@ fn a_key_is_stored_for_its_owner_alone_and_used_from_there() {
     child.stdin.take().unwrap().write_all(b"sk-ant-api03-oops").unwrap();
     let ran = finish(child);
     ran.exits(0).says(&["hint: SESSION_KEY is set"]);
-    assert!(ran.out.contains("does not begin as the keys of claude.ai do"), "{ran:?}");
+    ran.says(&["warning: this does not look like a session key", "hint: if pings are refused"]);
 }
 
 #[test]
@@ -224,7 +224,8 @@ fn a_key_that_cannot_be_stored_is_told_in_a_line_and_never_shown() {
     for text in ["", "\n", "secret\nsecret", "secret;", "sessionKey=secret", &"secret".repeat(4000)]
     {
         let ran = set(&env, "", text);
-        ran.exits(2).says(&["that is no session key: it ", "hint: it is the value of the cookie"]);
+        ran.exits(2)
+            .says(&["this is not a session key: it ", "hint: copy the value of the cookie"]);
         assert!(!ran.err.contains("secret") && ran.out.is_empty(), "{ran:?}");
     }
     assert!(!state_folder(&env).join("session-key").exists());
@@ -236,7 +237,7 @@ fn a_key_that_cannot_be_stored_is_told_in_a_line_and_never_shown() {
         ran.exits(2);
         assert!(!ran.err.contains("notforanyeyes"), "{ran:?}");
     }
-    set(&env, KEY, "").says(&["the key is not taken from the command line"]);
+    set(&env, KEY, "").says(&["a key on the command line can be read"]);
     for line in ["run", "enable", "disable"] {
         let ran = run(&env, &format!("{line} {KEY}"));
         ran.exits(2).says(&["no job \"[hidden]\""]);
@@ -246,8 +247,8 @@ fn a_key_that_cannot_be_stored_is_told_in_a_line_and_never_shown() {
     let own =
         "[[keepalive]]\nid = \"own\"\naction = \"command\"\ncommand = \"x\"\nevery = \"1h\"\n";
     env.config(&format!("{job}id = \"a\"\nkey_file = \"a\"\n{job}id = \"b\"\n{own}"));
-    set(&env, "", KEY).exits(2).says(&["several files: which", "ID is a or b"]);
-    set(&env, "own", KEY).exits(2).says(&["job \"own\" is no claude-web-ping"]);
+    set(&env, "", KEY).exits(2).says(&["several key files", "ID is a or b"]);
+    set(&env, "own", KEY).exits(2).says(&["job \"own\" is not a claude-web-ping"]);
     set(&env, "a", KEY).exits(0);
     assert_eq!(mode(&env.home(".config/session-warden/a")), 0o600);
     env.config(&format!("{job}id = \"a\"\nkey_file = \"/dev/null/key\"\n"));
@@ -285,12 +286,12 @@ fn a_terminal_does_not_show_the_key_and_shows_what_is_typed_again_afterwards() {
         if end == "stopped" {
             user_end.write_all(b"sk-ant-sid01-half").unwrap();
             rustix::process::kill_process(pid(&child), Signal::INT).unwrap();
-            finish(child).exits(1).says(&["stopped by a signal; nothing was stored"]);
+            finish(child).exits(1).says(&["nothing was stored"]);
             assert!(!state_folder(&env).join("session-key").exists());
         } else {
             user_end.write_all(format!("{KEY}\n").as_bytes()).unwrap();
             let ran = finish(child);
-            ran.exits(0).says(&["Session key of claude.ai (it is not shown): "]);
+            ran.exits(0).says(&["Session key of claude.ai (not shown): "]);
             let stored = fs::read_to_string(state_folder(&env).join("session-key")).unwrap();
             assert_eq!(stored, format!("{KEY}\n"));
             // What the terminal has shown is the end of the line.
@@ -308,14 +309,14 @@ fn a_job_that_makes_no_sense_is_told_with_its_line() {
     let job = "[[keepalive]]\nid = \"w\"\naction = \"claude-web-ping\"\n";
     let every = "every = \"1h\"\n";
     for (more, line, said) in [
-        ("before_expiry = \"5m\"\n", 4, "goes by every or daily"),
+        ("before_expiry = \"5m\"\n", 4, "needs every or daily"),
         ("", 1, "exactly one of"),
-        ("every = \"1h\"\ncli = \"claude\"\n", 5, "nothing that claude-web-ping asks for"),
+        ("every = \"1h\"\ncli = \"claude\"\n", 5, "not a setting of the action claude-web-ping"),
         ("every = \"1h\"\nbase_url = \"http://claude.ai\"\n", 5, "plain http"),
-        ("every = \"1h\"\nbase_url = \"https://u:p@claude.ai\"\n", 5, "host and port alone"),
-        ("every = \"1h\"\nbase_url = \"https://claude.ai/api\"\n", 5, "host and port alone"),
+        ("every = \"1h\"\nbase_url = \"https://u:p@claude.ai\"\n", 5, "a host and a port"),
+        ("every = \"1h\"\nbase_url = \"https://claude.ai/api\"\n", 5, "a host and a port"),
         ("every = \"1h\"\nkey_file = \"sk-ant-sid01-oops\"\n", 5, "looks like the key itself"),
-        ("every = \"1h\"\nkey_file = 7\n", 5, "no text"),
+        ("every = \"1h\"\nkey_file = 7\n", 5, "not a string"),
         ("every = \"1h\"\nsession_key = \"x\"\n", 5, "unknown key \"session_key\""),
     ] {
         let env = TestEnv::new();
@@ -328,10 +329,10 @@ fn a_job_that_makes_no_sense_is_told_with_its_line() {
     env.config(&format!(
         "[[keepalive]]\nid = \"c\"\naction = \"command\"\ncommand = \"x\"\n{every}key_file = \"x\"\n"
     ));
-    run(&env, "run").exits(2).says(&["config.toml:6: ", "nothing that command asks for"]);
+    run(&env, "run").exits(2).says(&["config.toml:6: ", "not a setting of the action command"]);
     let env = TestEnv::new();
     env.config(&format!("{job}{every}min_gap = \"5s\"\n"));
-    run(&env, "run -n").exits(0).says(&["min_gap is 5s, and at least 2m"]);
+    run(&env, "run -n").exits(0).says(&["min_gap 5s is too short; 2m is used"]);
 }
 
 #[test]
@@ -354,6 +355,6 @@ fn a_credential_that_cannot_be_seen_is_told_and_no_other_key_is_taken() {
     let mut check = command(&env, "check");
     check.env("CREDENTIALS_DIRECTORY", env.file("no-folder", "x", 0));
     let ran = bounded(check.env("SESSION_KEY", "sk-ant-sid01-variable"));
-    assert!(ran.exits(3).out.starts_with("wrong web: cannot take the session key"), "{ran:?}");
+    assert!(ran.exits(3).out.starts_with("problem  web: cannot read the session key"), "{ran:?}");
     assert!(ran.out.contains("no-folder/session-key"), "{ran:?}");
 }

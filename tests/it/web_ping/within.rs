@@ -102,7 +102,7 @@ fn every_call_ends_in_time_however_its_answer_hangs() {
             }
             assert_eq!(
                 (exit, said.as_str()),
-                (Exit::Partly, "web: failed: no whole answer came in time\n")
+                (Exit::Partly, "web: failed: no complete answer came in time\n")
             );
             assert_eq!(status(&env)["failures"], 1);
             if kind == "begin" {
@@ -130,7 +130,7 @@ fn all_calls_together_have_a_limit_of_their_own() {
     let (exit, said) = pass(&env, &page);
     assert_eq!(
         (exit, said.as_str()),
-        (Exit::Partly, "web: failed: no whole answer came in time\n")
+        (Exit::Partly, "web: failed: no complete answer came in time\n")
     );
     assert_eq!(page.kinds(), ALL);
     assert!(page.conversations().is_empty() && left(&env).is_empty());

@@ -58,7 +58,7 @@ impl Desk {
             gate: &|| None,
             tell: Some(&|line| self.lines.borrow_mut().push(line.to_owned())),
             log: None,
-            warn: &|line| panic!("{line}"),
+            warn: &|line, _| panic!("{line}"),
             clock: &|| self.clock.get(),
             passed: &|| self.passed.get(),
         };

@@ -187,7 +187,7 @@ impl Board {
             None => now.saturating_duration_since(self.started) >= interval,
         };
         if is_late {
-            return Some("no pass has ended for a while".to_owned());
+            return Some("no pass has finished for too long".to_owned());
         }
         if let Some(trouble) = &self.trouble {
             return Some(trouble.clone());
@@ -228,26 +228,31 @@ impl Board {
     fn metrics(&self, now: Instant, time: Timestamp) -> String {
         let mut text = String::new();
         let mut metric = |name: &str, kind: &str, help: &str, values: &[(String, f64)]| {
-            let _ = writeln!(text, "# HELP session_warden_keep_{name} {help}");
-            let _ = writeln!(text, "# TYPE session_warden_keep_{name} {kind}");
+            let _ = writeln!(text, "# HELP session_warden_keepalive_{name} {help}");
+            let _ = writeln!(text, "# TYPE session_warden_keepalive_{name} {kind}");
             for (labels, value) in values {
-                let _ = writeln!(text, "session_warden_keep_{name}{labels} {value}");
+                let _ = writeln!(text, "session_warden_keepalive_{name}{labels} {value}");
             }
         };
         let one = |value: f64| [(String::new(), value)];
         let is = |is: bool| if is { 1.0 } else { 0.0 };
-        metric("healthy", "gauge", "Whether /health says so.", &one(is(self.ill(now).is_none())));
+        metric(
+            "healthy",
+            "gauge",
+            "1 if /health reports healthy, else 0.",
+            &one(is(self.ill(now).is_none())),
+        );
         let seconds = |time: Timestamp| time.since_1970().as_secs_f64();
         if let Some(last) = self.last_pass {
             let at = time.earlier(now.saturating_duration_since(last));
-            let help = "When the last pass ended.";
+            let help = "When the last pass finished.";
             metric("last_pass_timestamp_seconds", "gauge", help, &one(seconds(at)));
         }
         #[expect(clippy::cast_precision_loss, reason = "nobody counts so far")]
         for (name, help, count) in [
-            ("passes_total", "Passes since it began to serve.", self.passes),
-            ("prompts_total", "Runs that were done since it began to serve.", self.prompts),
-            ("silences_total", "Silences that jobs came into.", self.silences),
+            ("passes_total", "Passes since the start of this process.", self.passes),
+            ("prompts_total", "Successful runs since the start of this process.", self.prompts),
+            ("silences_total", "Silent periods that jobs have entered.", self.silences),
         ] {
             metric(name, "counter", help, &one(count as f64));
         }
@@ -261,11 +266,11 @@ impl Board {
             metric(name, "gauge", help, &values);
         };
         each("job_failures", "Failed runs in a row.", &|job| Some(f64::from(job.failures)));
-        each("job_disabled", "Whether it is disabled.", &|job| Some(is(job.is_disabled)));
-        each("job_last_run_timestamp_seconds", "When its last run began.", &|job| {
+        each("job_disabled", "1 if the job is disabled, else 0.", &|job| Some(is(job.is_disabled)));
+        each("job_last_run_timestamp_seconds", "When the last run began.", &|job| {
             job.last.map(seconds)
         });
-        each("job_next_run_timestamp_seconds", "When it is due next.", &|job| {
+        each("job_next_run_timestamp_seconds", "When the job is due next.", &|job| {
             job.next.map(seconds)
         });
         text

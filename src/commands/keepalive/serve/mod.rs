@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::status::rows;
-use super::{Keeper, Options, run};
+use super::{Keeper, Options, Output, run};
 use crate::domain::keepalive::{Job, When, pace};
 use crate::domain::{Exit, Failure};
 use board::{Board, Told};
@@ -51,9 +51,12 @@ pub fn serve(
     post(&board, keeper);
     let (shown, clock) = (Arc::clone(&board), keeper.clock);
     http::spawn(listeners, move |path| lock(&shown).answer(path, Instant::now(), clock()))
-        .map_err(|error| Failure::new(format!("cannot serve: {}", crate::disk::words(&error))))?;
+        .map_err(|error| {
+            Failure::new(format!("cannot serve: {}", crate::disk::words(&error)))
+                .hint("check the limits on threads and open files")
+        })?;
     let _ = writeln!(log, "serving on http://{address}");
-    let news = Options { only_news: true, ..Options::default() };
+    let news = Options { output: Output::News, ..Options::default() };
     let mut last_trouble = None;
     while !keeper.interrupt.asked() {
         let trouble = match run(keeper, &news, &mut log) {
@@ -70,9 +73,8 @@ pub fn serve(
         lock(&board).passed(Instant::now(), last_trouble.clone());
         post(&board, keeper);
         if !keeper.store.is_held(&serving) {
-            let message =
-                "the state folder was removed or replaced, and another one may serve there";
-            return Err(Failure::new(message).hint("start it again: it makes what it needs"));
+            let message = "the state folder was removed or replaced while serving";
+            return Err(Failure::new(message).hint("start keepalive serve again"));
         }
         let start = Instant::now();
         while start.elapsed() < interval && !keeper.interrupt.asked() {
@@ -107,7 +109,7 @@ fn interval(jobs: &[Job]) -> Duration {
 
 fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Failure> {
     let mut listeners = Vec::new();
-    let mut why = "there is no address".to_owned();
+    let mut why = "an empty list of addresses".to_owned();
     for address in addresses {
         match TcpListener::bind(address) {
             Ok(listener) => listeners.push(listener),
@@ -122,5 +124,5 @@ fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Failure> {
         return Ok(listeners);
     }
     Err(Failure::new(format!("cannot listen on {why}"))
-        .hint("--listen ADDRESS:PORT names another place"))
+        .hint("choose another address with --listen ADDRESS:PORT"))
 }
