@@ -2,6 +2,7 @@
 
 mod args;
 mod clean;
+mod complete;
 mod confirm;
 mod doctor;
 mod feature;
@@ -41,6 +42,7 @@ use crate::disk::words;
 use crate::domain::{Exit, Failure, Timestamp, Warning};
 
 pub use args::Cli;
+pub use complete::complete;
 pub use ui::fail;
 
 /// Parses the words that were typed, of which the first is the program.
@@ -79,7 +81,7 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
     };
     match command {
         Command::Demo => demo::run(&interrupt),
-        Command::Completions(args) => args.run(Cli::command(), &mut io::stdout().lock()),
+        Command::Completions(args) => args.run(&mut io::stdout().lock()),
         Command::Help(args) => args.run(Cli::command()),
         Command::Man(args) => args.run(Cli::command(), &mut io::stdout().lock()),
         Command::Remove(args) => {
