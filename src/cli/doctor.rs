@@ -13,6 +13,9 @@ use crate::disk::interrupt::Interrupt;
 use crate::domain::{Exit, Failure, Timestamp};
 use crate::report::{Counts, write_checks, write_checks_json};
 
+pub(super) const BRIDGE_HELP: &str =
+    "The bridge that a clean would ask [default: auto; off with --map]";
+
 pub(super) const AFTER_HELP: &str = "\
 Examples:
   session-warden doctor

@@ -43,12 +43,30 @@ use crate::domain::{Exit, Failure, Timestamp, Warning};
 pub use args::Cli;
 pub use ui::fail;
 
+/// Returns the grammar of the command line. What a command's help says beyond its first sentence is
+/// below its options: clap would put every option on lines of its own otherwise.
+fn grammar() -> clap::Command {
+    below_the_options(Cli::command())
+}
+
+fn below_the_options(mut command: clap::Command) -> clap::Command {
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    if let Some(long) = command.get_long_about().map(ToString::to_string) {
+        let more = long.strip_prefix(&about).unwrap_or(&long).trim_start_matches(['.', '\n']);
+        let below = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        command = command.long_about(None).after_help(format!("{more}\n\n{below}"));
+    }
+    let names: Vec<String> =
+        command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
+    names.into_iter().fold(command, |command, name| command.mut_subcommand(name, below_the_options))
+}
+
 /// Parses the words that were typed, of which the first is the program.
 ///
 /// # Errors
 /// Help, the version, or what is wrong with them: for [`no_run`].
 pub fn parse(words: Vec<OsString>) -> Result<Cli, NoRun> {
-    let mut command = Cli::command();
+    let mut command = grammar();
     if order::asks_for_short_help(&words) {
         let help = short_help::short_help(&command);
         command = command.override_help(help);
@@ -91,9 +109,9 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
     };
     match command {
         Command::Demo => demo::run(&interrupt),
-        Command::Completions(args) => args.run(Cli::command(), &mut io::stdout().lock()),
-        Command::Help(args) => args.run(Cli::command()),
-        Command::Man(args) => args.run(Cli::command(), &mut io::stdout().lock()),
+        Command::Completions(args) => args.run(grammar(), &mut io::stdout().lock()),
+        Command::Help(args) => args.run(grammar()),
+        Command::Man(args) => args.run(grammar(), &mut io::stdout().lock()),
         Command::Remove(args) => {
             let settings = settings(&args.config)?;
             args.run(&settings, clock, &interrupt)
