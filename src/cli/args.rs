@@ -90,7 +90,7 @@ pub(super) enum Command {
     /// Keep-alive: run the jobs of the configuration that are due, and show how they stand
     #[cfg(feature = "keepalive")]
     #[command(max_term_width = 80, subcommand, after_help = keepalive::AFTER_HELP)]
-    Keep(KeepaliveCommand),
+    Keepalive(KeepaliveCommand),
     /// Show the whole thing in a throwaway home, in a few seconds
     #[command(max_term_width = 80)]
     Demo,

@@ -72,7 +72,7 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
         Command::Clean(args) => clean::run(&args, &settings(&args.run.config)?, now, &interrupt),
         Command::Hold(args) => args.run(environment, clock),
         #[cfg(feature = "keepalive")]
-        Command::Keep(command) => command.run(environment, clock, &interrupt),
+        Command::Keepalive(command) => command.run(environment, clock, &interrupt),
         Command::Schedule(command) => schedule::run(command, environment, now),
     }
 }
