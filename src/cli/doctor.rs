@@ -69,7 +69,7 @@ impl DoctorArgs {
         let mut out = BufWriter::new(io::stdout().lock());
         let look = ui::look(clean.color, false, false);
         let written = match clean.format {
-            Format::Text => write_checks(&checks, look, look.width, &mut out),
+            Format::Text => write_checks(&checks, look, ui::columns(), &mut out),
             Format::Json => write_checks_json(&checks, &mut out),
         };
         said(written.and_then(|()| out.flush()), "the results")?;

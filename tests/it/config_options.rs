@@ -203,18 +203,18 @@ fn a_profiles_home_beats_the_clis_own_variables_and_that_of_clean_does_not() {
     let claude = |text: &str, options: &str| {
         let env = home();
         env.config(text);
-        let line = format!("-n --session-dir bridge {options}");
+        let line = format!("-n -v --session-dir bridge {options}");
         run(&env, &line, &[("CLAUDE_CONFIG_DIR", "/e")]).out
     };
     let shown = claude("", "");
-    assert!(shown.contains("  claude     /e/projects\n"), "{shown}");
+    assert!(shown.contains("\n  claude: /e/projects\n"), "{shown}");
     let shown = claude("[clean]\nhome = '/f'\n", "");
-    assert!(shown.contains("  claude     /e/projects\n"), "{shown}");
+    assert!(shown.contains("\n  claude: /e/projects\n"), "{shown}");
     assert!(shown.contains("  codex      /f/.codex/sessions\n"), "{shown}");
     let shown = claude("[[profile]]\nname = 'p'\nhome = '/p'\n", "--profile p");
-    assert!(shown.contains("  claude     /p/.claude/projects\n"), "{shown}");
+    assert!(shown.contains("\n  claude: /p/.claude/projects\n"), "{shown}");
     let shown = claude("[clean]\nhome = '/f'\n", "--home /g");
-    assert!(shown.contains("  claude     /g/.claude/projects\n"), "{shown}");
+    assert!(shown.contains("\n  claude: /g/.claude/projects\n"), "{shown}");
 }
 
 #[test]
@@ -272,17 +272,17 @@ fn a_bridges_address_goes_with_the_map_that_is_named_beside_it() {
     // The bridge of [clean] does not hold a map that a profile or a flag names.
     env.config(&format!("{clean}{PROFILE}{place}"));
     for line in [
-        "clean -n --profile p",
-        "clean -n --session-dir bridge",
-        "clean -n --map bridge/session_map.json",
+        "clean -n -v --profile p",
+        "clean -n -v --session-dir bridge",
+        "clean -n -v --map bridge/session_map.json",
     ] {
         let ran = env.run(line);
         ran.exits(0);
-        assert!(ran.out.contains("  source     file: "), "{line}: {ran:?}");
+        assert!(ran.out.contains("\n  file: "), "{line}: {ran:?}");
     }
     assert_eq!(other.requests(), [""; 0]);
     env.config(&format!("{PROFILE}{place}bridge = '{}'\n", other.url()));
-    assert!(env.run("clean -n --profile p").out.contains("source     bridge: "));
+    assert!(env.run("clean -n -v --profile p").out.contains("source     bridge: "));
     let before = other.requests().len();
     env.run("clean -n --profile p --map bridge/session_map.json").exits(0);
     assert_eq!(other.requests().len(), before);
@@ -312,7 +312,9 @@ fn what_runs_remember_is_looked_for_where_the_file_says() {
     env.run("undo --config mine.toml").exits(0);
     assert_eq!(env.map_now(), map());
     let list = env.run("list --config mine.toml --format json").out;
-    assert!(list.contains("\"pinned\""), "{list}");
-    assert!(!env.run("list --format json").out.contains("\"pinned\""));
-    assert!(env.run("list --format json --state-dir remembered").out.contains("\"pinned\""));
+    assert!(list.contains("\"state\":\"pinned\""), "{list}");
+    assert!(!env.run("list --format json").out.contains("\"state\":\"pinned\""));
+    assert!(
+        env.run("list --format json --state-dir remembered").out.contains("\"state\":\"pinned\"")
+    );
 }

@@ -279,7 +279,7 @@ fn a_named_place_that_never_had_a_map_is_an_error() {
     let env = two_sessions();
     env.config("[[profile]]\nname = 'p'\nsession_dir = '/no/such/profile'\n");
     let missing = |line: &str, place: &str| {
-        for line in [line.to_owned(), format!("{line} -q"), format!("{line} --json")] {
+        for line in [line.to_owned(), format!("{line} --json")] {
             let ran = env.run(&line);
             ran.exits(1).says(&[
                 "error: ",
@@ -295,6 +295,7 @@ fn a_named_place_that_never_had_a_map_is_an_error() {
     missing("-n --map no/such/map", "no/such/map");
     missing("list --map no/such/map", "no/such/map");
     missing("clean --profile p", "/no/such/profile");
+    missing("clean -q --map no/such/map", "no/such/map");
     assert!(!env.path("no").exists());
     // Its folder is there, and the bridge has not written a map yet.
     env.run("clean --session-dir home").exits(0);
