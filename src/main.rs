@@ -3,6 +3,7 @@
 use session_warden::cli;
 use session_warden::config::Environment;
 use session_warden::domain::Timestamp;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 #[expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
@@ -12,7 +13,12 @@ fn now() -> Timestamp {
 
 fn main() -> ExitCode {
     let environment = Environment::read();
-    let exit = match cli::parse(std::env::args_os().collect()) {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if cli::complete(&words, &environment) {
+        return ExitCode::SUCCESS;
+    }
+
+    let exit = match cli::parse(words) {
         Ok(cli) => cli::run(cli, &environment, now).unwrap_or_else(|failure| {
             cli::fail(&failure);
             failure.exit

@@ -2,6 +2,7 @@
 
 mod args;
 mod clean;
+mod complete;
 mod confirm;
 mod doctor;
 mod feature;
@@ -41,6 +42,7 @@ use crate::disk::words;
 use crate::domain::{Exit, Failure, Timestamp, Warning};
 
 pub use args::Cli;
+pub use complete::complete;
 pub use ui::fail;
 
 /// Returns the grammar of the command line. What a command's help says beyond its first sentence is
@@ -109,7 +111,7 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
     };
     match command {
         Command::Demo => demo::run(&interrupt),
-        Command::Completions(args) => args.run(grammar(), &mut io::stdout().lock()),
+        Command::Completions(args) => args.run(&mut io::stdout().lock()),
         Command::Help(args) => args.run(grammar()),
         Command::Man(args) => args.run(grammar(), &mut io::stdout().lock()),
         Command::Remove(args) => {

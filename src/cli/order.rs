@@ -63,7 +63,7 @@ pub(super) fn asks_for_short_help(words: &[OsString]) -> bool {
     own.clone().any(|word| word == "-h") && own.clone().all(|word| is_option(word))
 }
 
-fn is_option(word: &OsStr) -> bool {
+pub(super) fn is_option(word: &OsStr) -> bool {
     let bytes = word.as_encoded_bytes();
     bytes.len() > 1 && bytes[0] == b'-' && bytes != b"--"
 }
@@ -88,12 +88,12 @@ fn takes_next_word(root: &Command, command: &Command, option: &OsStr) -> bool {
     false
 }
 
-fn takes_value(arg: &Arg) -> bool {
+pub(super) fn takes_value(arg: &Arg) -> bool {
     arg.get_action().takes_values()
 }
 
 /// Finds an option of the command, or of any other: which one it is for is not known yet.
-fn find<'c>(
+pub(super) fn find<'c>(
     root: &'c Command,
     command: &'c Command,
     is_it: &dyn Fn(&Arg) -> bool,

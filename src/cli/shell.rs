@@ -1,11 +1,11 @@
 //! The grammar of what is generated from the command line itself: completions and man pages.
 
 use clap::{Args, ValueEnum};
-use clap_complete::Shell;
 use std::io::Write;
 use std::path::PathBuf;
 
-use crate::commands::{completions, man};
+use crate::commands::completions::{self, Shell};
+use crate::commands::man;
 use crate::config;
 use crate::domain::{Exit, Failure};
 
@@ -57,14 +57,15 @@ pub(super) struct CompletionsArgs {
 }
 
 impl CompletionsArgs {
-    pub(super) fn run(self, root: clap::Command, out: &mut dyn Write) -> Result<Exit, Failure> {
+    pub(super) fn run(self, out: &mut dyn Write) -> Result<Exit, Failure> {
         let shell = self.shell.ok_or_else(|| {
-            let names: Vec<String> = Shell::value_variants().iter().map(Shell::to_string).collect();
+            let shells = Shell::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+            let names: Vec<String> = shells.map(|shell| shell.get_name().to_owned()).collect();
             let message = format!("completions needs a shell: {}", names.join(", "));
             Failure { exit: Exit::Usage, ..Failure::new(message) }
                 .hint("for example session-warden completions bash")
         })?;
-        completions::run(root, shell, out)
+        completions::run(shell, out)
     }
 }
 

@@ -98,6 +98,16 @@ impl Journal {
         store::read(&self.folder, runs::RUNS)
     }
 
+    /// Returns the newest runs, oldest first, out of a bounded part of the file. None if it cannot be read.
+    pub fn newest_runs(&self) -> Option<Vec<Ran>> {
+        store::read_end(&self.folder, runs::RUNS)
+    }
+
+    /// Returns the newest removals, as [`Self::newest_runs`].
+    pub fn newest_removals(&self) -> Option<Vec<Removed<'static>>> {
+        store::read_end(&self.folder, removals::REMOVALS)
+    }
+
     /// Forgets what is too old or too much to keep.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::ControlFlow;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
@@ -32,6 +32,9 @@ struct Stamped<'a> {
 /// A smaller file is trimmed only for the age of its first entry: it cannot hold too many, unless
 /// they are so short that it is small anyway.
 const SMALL: u64 = 16 << 20;
+
+/// How much of a file's end is read by whoever cannot wait.
+const END: u64 = 256 << 10;
 
 /// The folder's lock.
 pub(super) const LOCK: &str = "lock";
@@ -102,6 +105,22 @@ pub(super) fn read<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Vec
         }
         Err(error) => Err(failed("read", folder, name, &error)),
     }
+}
+
+/// The newest entries of the file called `name`: those of its last part, for whoever cannot wait.
+pub(super) fn read_end<T: DeserializeOwned>(folder: &Path, name: &str) -> Option<Vec<T>> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let path = folder.join(name);
+    let mut file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
+    let about = file.metadata().ok()?;
+    if !about.is_file() {
+        return None;
+    }
+    // The first line of the part is torn, and passed over.
+    file.seek(SeekFrom::Start(about.len().saturating_sub(END))).ok()?;
+    let mut bytes = Vec::new();
+    file.take(END).read_to_end(&mut bytes).ok()?;
+    Some(entries(&bytes))
 }
 
 fn entries<T: DeserializeOwned>(bytes: &[u8]) -> Vec<T> {

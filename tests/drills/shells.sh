@@ -29,29 +29,83 @@ quiet() {
   [ ! -s err ] || wrong "$what says: $(head -n 3 err)"
 }
 
-# offers WHAT WANTED: one of the lines in `out` begins with that word.
-offers() {
-  grep -qE -- "^$2([[:space:]]|\$)" out || wrong "$1 does not offer $2, but: $(head -n 5 out | tr '\n' ' ')"
-}
-
 missing=0
 for tool in bash zsh fish man lexgrog groff; do
   command -v "$tool" >/dev/null || { wrong "$tool is not installed"; missing=1; }
 done
 [ "$missing" -eq 0 ] || exit 1
 
-# What is typed, and what it must become.
-cases() {
-  cat <<'EOF'
---dr --dry-run
-und undo
-clean --max --max-remove
-undo --ch --chat
-man --di --dir
+# What can be completed: a configuration, a map, a run that removed a chat, a pin.
+mkdir -p 'a bridge' home/.config/session-warden home/.claude/projects/-w home/.codex/sessions a-folder
+touch a-file
+cat >home/.config/session-warden/config.toml <<EOF
+[[profile]]
+name = "dev"
+session_dir = "$folder/a bridge"
 EOF
+jobs=''
+if session-warden keepalive --help >/dev/null 2>&1; then
+  jobs='keepalive disable ow|own-job'
+  cat >>home/.config/session-warden/config.toml <<'EOF'
+[[keepalive]]
+id = "own-job"
+action = "command"
+command = "true"
+every = "1h"
+EOF
+fi
+id() { printf '%s0000000-0000-4000-8000-000000000000' "$1"; }
+echo '{"type":"user"}' >"home/.claude/projects/-w/$(id 1).jsonl"
+touch -d '2 days ago' "home/.claude/projects/-w/$(id 1).jsonl" home/.claude/projects/-w home/.claude/projects home/.claude
+cat >'a bridge/session_map.json' <<EOF
+{"claude-cli": {"gone": "$(id 1)", "website": "$(id 2)", "pinned": "$(id 3)", "my chat": "$(id 4)",
+  "telegram:123": "$(id 5)", "shop": "$(id 6)"}, "codex-cli": {"shop": "$(id 7)"}}
+EOF
+quiet 'pin' session-warden pin --profile dev pinned
+quiet 'clean' session-warden clean --profile dev --bridge off --missing keep
+session-warden history --json >out
+run=$(sed -n 's/.*"run": *"\([^"]*\)".*/\1/p' out | head -n 1)
+[ -n "$run" ] || wrong 'there is no run to complete'
+map_before=$(sha256sum 'a bridge/session_map.json')
+
+# What is typed, and what its last word must become.
+cases() {
+  cat <<EOF
+--dr|--dry-run
+und|undo
+clean --max|--max-remove
+undo --ch|--chat
+man --di|--dir
+completions fi|fish
+help sche|schedule
+list --state id|idle
+list --state=id|--state=idle
+--state id|idle
+schedule install --method systemd-u|systemd-user
+clean --provider cod|codex
+clean --profile de|dev
+undo 20|$run
+history 20|$run
+undo --chat gon|gone
+hold --chat web|website
+--profile dev remove web|website
+remove --profile dev my|my chat
+remove --profile dev 'my|my chat
+remove --profile dev telegram:1|telegram:123
+remove --profile dev claude-cli/sh|claude-cli/shop
+--session-dir 'a bridge' remove website pinn|pinned
+pin --profile dev tele|telegram:123
+pin --profile dev --remove pi|pinned
+clean --map a-fi|a-file
+clean --map=a-fi|--map=a-file
+clean --session-dir a-fo|a-folder/
+hold --session x -- realpat|realpath
+EOF
+  [ -z "$jobs" ] || printf '%s\n' "$jobs"
 }
-# Values behind a command are not offered by fish: clap_complete has none for it.
-values='completions fi fish'
+# What stays as it is: an option that is hidden, and what no chat is called.
+nothing='hold --bec|--bec
+remove --profile dev nope|nope'
 
 for shell in bash zsh fish elvish powershell; do
   quiet "completions $shell" session-warden completions "$shell"
@@ -59,46 +113,14 @@ for shell in bash zsh fish elvish powershell; do
   cp out "script.$shell"
 done
 
-# bash: what `complete` has registered is called as bash calls it.
-cat >ask.bash <<'EOF'
-source ./script.bash
-registered=$(complete -p session-warden)
-function=${registered#* -F }
-function=${function%% *}
-COMP_WORDS=(session-warden "$@")
-COMP_CWORD=$#
-"$function" session-warden "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
-printf '%s\n' "${COMPREPLY[@]}"
-EOF
-quiet "bash: loading" bash --norc --noprofile -c 'source ./script.bash'
-while read -ra words; do
-  wanted=${words[-1]}
-  unset 'words[-1]'
-  quiet "bash: ${words[*]}" bash --norc --noprofile ask.bash "${words[@]}"
-  offers "bash: ${words[*]}" "$wanted"
-done < <(cases; printf '%s\n' "$values")
-
-# fish says what it would offer.
-quiet "fish: loading" fish --no-config -c 'source ./script.fish'
-while read -ra words; do
-  wanted=${words[-1]}
-  unset 'words[-1]'
-  quiet "fish: ${words[*]}" fish --no-config -c "source ./script.fish; complete -C 'session-warden ${words[*]}'"
-  offers "fish: ${words[*]}" "$wanted"
-done < <(cases)
-
-# zsh completes only where somebody types: so somebody does, on a terminal of its own, and a function
-# with the program's name writes down what has become of it. The script is loaded in both ways.
-mkdir functions
-cp script.zsh functions/_session-warden
-quiet "zsh: loading" zsh -f -c 'autoload -U compinit; compinit -u -D; source ./script.zsh'
-quiet "zsh: loading from fpath" zsh -f -c 'fpath+=./functions; autoload -U compinit; compinit -u -D; autoload +X _session-warden'
+# A shell completes where somebody types: so somebody does, on a terminal of its own, and a function
+# with the program's name writes down the words that have come of it.
 cat >ask.zsh <<'EOF'
 zmodload zsh/zpty || exit 1
-typed=$1 setup=$2 answer=$PWD/answer
+shell=$1 setup=$2 typed=$3 answer=$PWD/answer
 rm -f -- $answer
-zpty terminal "TERM=dumb zsh -f -i"
-zpty -w terminal "PS1= ; $setup; session-warden() { print -r -- \$* >$answer }"
+zpty terminal "TERM=dumb $shell"
+zpty -w terminal "PS1= ; $setup; session-warden() { printf '%s\n' \"\$@\" >$answer; }"
 zpty -w -n terminal "session-warden $typed"$'\t\n'
 for (( waited = 0; waited < 300; waited++ )); do
   [[ -s $answer ]] && break
@@ -107,18 +129,46 @@ done
 zpty -d terminal
 cat -- $answer
 EOF
+# typed WHAT SHELL SETUP: every case, typed into that shell.
+typed() {
+  local words wanted made
+  while IFS='|' read -r words wanted; do
+    quiet "$1: $words" zsh -f ask.zsh "$2" "$3" "$words"
+    made=$(tail -n 1 out)
+    # zsh takes the slash of a folder away again.
+    [ "$made" = "$wanted" ] || [ "$made/" = "$wanted" ] || wrong "$1 makes of $words: $(tr '\n' ' ' <out)"
+  done < <(cases; printf '%s\n' "$nothing")
+}
+
+# In both ways that each is loaded: as a script, and from where the shell looks for it.
+quiet "bash: loading" bash --norc --noprofile -c 'source ./script.bash'
+typed bash 'bash --norc --noprofile -i' 'source ./script.bash'
+mkdir functions
+cp script.zsh functions/_session-warden
 load="autoload -U compinit; compinit -u -D"
-while read -r setup; do
-  while read -ra words; do
-    wanted=${words[-1]}
-    unset 'words[-1]'
-    quiet "zsh: ${words[*]}" zsh -f ask.zsh "${words[*]}" "$setup"
-    grep -qE -- "(^| )$wanted\$" out || wrong "zsh makes of ${words[*]}: $(cat out)"
-  done < <(cases; printf '%s\n' "$values")
-done <<EOF
-$load; source ./script.zsh
-fpath+=./functions; $load
-EOF
+quiet "zsh: loading" zsh -f -c "$load; source ./script.zsh"
+quiet "zsh: loading from fpath" zsh -f -c "fpath+=./functions; $load; autoload +X _session-warden"
+typed zsh 'zsh -f -i' "$load; source ./script.zsh"
+typed 'zsh, from fpath' 'zsh -f -i' "fpath+=./functions; $load"
+
+# fish prints what it would offer, each with its description.
+quiet "fish: loading" fish --no-config -c 'source ./script.fish'
+mkdir -p home/.config/fish/completions
+cp script.fish home/.config/fish/completions/session-warden.fish
+fish_offers() {
+  # shellcheck disable=SC2016 # fish expands it
+  quiet "fish: $1" fish -c 'complete -C $argv[1]' "session-warden $1"
+}
+while IFS='|' read -r words wanted; do
+  fish_offers "$words"
+  cut -f 1 out | sed 's/\\\(.\)/\1/g' | grep -qxF -- "$wanted" ||
+    wrong "fish does not offer $wanted for $words, but: $(head -n 5 out | tr '\n' ' ')"
+done < <(cases)
+while IFS='|' read -r words _; do
+  fish_offers "$words"
+  [ ! -s out ] || wrong "fish offers for $words: $(head -n 5 out | tr '\n' ' ')"
+done <<<"$nothing"
+[ "$map_before" = "$(sha256sum 'a bridge/session_map.json')" ] || wrong 'a completion has changed the map'
 
 # Every page: read as a user reads it, without a warning of any formatter, within 80 columns, and
 # with a name that whatis finds.
@@ -138,7 +188,7 @@ for page in "${pages[@]}"; do
   [ "$(wc -L <out)" -le 80 ] || wrong "man $name is wider than 80 columns"
 done
 quiet "man | man -l -" bash -c 'session-warden man undo | man --warnings -l -'
-grep -q 'Put back' out || wrong "man undo | man -l - does not show the page"
+grep -q 'Restore mappings' out || wrong "man undo | man -l - does not show the page"
 
 [ "$failures" -eq 0 ] || { printf '%s wrong\n' "$failures" >&2; exit 1; }
 printf 'completions: bash, zsh, fish; man pages: %s\n' "${#pages[@]}"

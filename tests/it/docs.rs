@@ -1,4 +1,5 @@
-//! Completions and man pages: made from the grammar, so they know every command and every option.
+//! Man pages, made from the grammar, so that they know every command and every option; and how
+//! `completions` and `man` end.
 
 use clap::{Command, CommandFactory};
 use session_warden::cli::Cli;
@@ -7,8 +8,6 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::child::{bounded, mapped, through_shell, unprivileged};
 use crate::env::{Ran, TestEnv};
-
-const SHELLS: [&str; 5] = ["bash", "elvish", "fish", "powershell", "zsh"];
 
 /// Every command users see, with what is typed behind the program's name for it.
 pub fn commands() -> Vec<(String, Command)> {
@@ -69,45 +68,6 @@ fn every_option_stands_in_its_page_and_in_its_help() {
             let page_name = format!("session-warden {path} {name}(1)").replace("  ", " ");
             assert!(page.contains(&page_name.replace(' ', "-")), "no {page_name} in {page}");
         }
-    }
-}
-
-#[test]
-fn every_option_and_command_stands_in_every_completion_script() {
-    let commands = commands();
-    let mut wanted: Vec<String> = commands.iter().flat_map(|(_, c)| options(c)).collect();
-    wanted.sort();
-    let mut script_of = Vec::new();
-    for shell in SHELLS {
-        let ran = TestEnv::new().run(&format!("completions {shell}"));
-        ran.exits(0);
-        assert_eq!(ran.err, "");
-        script_of.push((shell, ran.out.replace("-l ", "--")));
-    }
-    for (shell, script) in &script_of {
-        let words = names(script);
-        let count = |name: &str| words.iter().filter(|word| **word == name).count();
-        for option in &wanted {
-            // As often as commands have it, at least.
-            let having = wanted.iter().filter(|other| *other == option).count();
-            assert!(count(option) >= having, "{option} is missing for {shell}:\n{script}");
-        }
-        for (_, command) in commands.iter().skip(1) {
-            let name = command.get_name();
-            assert!(count(name) > 0, "{name} is missing for {shell}:\n{script}");
-        }
-    }
-}
-
-/// What `clap_complete` 4.6.11 gets wrong for a program with a hyphen in its name (clap issue 6421).
-#[test]
-fn bash_finds_the_options_of_every_command() {
-    let script = TestEnv::new().run("completions bash").out;
-    let reached = script.split(" cmd=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
-    let reached: Vec<&str> = reached.filter(|command| !command.is_empty()).collect();
-    assert!(reached.len() >= commands().len(), "{script}");
-    for command in reached {
-        assert!(script.contains(&format!("\n        {command})\n")), "no {command} in {script}");
     }
 }
 

@@ -17,6 +17,7 @@ mod claude;
 mod clean_properties;
 mod clock;
 mod codex;
+mod completions;
 mod config;
 mod config_command;
 mod config_options;
