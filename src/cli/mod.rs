@@ -113,7 +113,7 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
         Command::Demo => demo::run(&interrupt),
         Command::Completions(args) => args.run(&mut io::stdout().lock()),
         Command::Help(args) => args.run(grammar()),
-        Command::Man(args) => args.run(grammar(), &mut io::stdout().lock()),
+        Command::Man(args) => args.run(Cli::command(), &mut io::stdout().lock()),
         Command::Remove(args) => {
             let settings = settings(&args.config)?;
             args.run(&settings, clock, &interrupt)

@@ -64,7 +64,7 @@ const EFFECTS: [Effect; 24] = [
     ("format = 'json'", "-n", |_, ran| ran.out.starts_with('{')),
     ("color = 'always'", "-n", |_, ran| ran.out.contains("\x1b[")),
     ("quiet = true", "", |_, ran| ran.out.is_empty()),
-    ("verbose = true", "", |_, ran| ran.out.contains("  kept     active")),
+    ("verbose = true", "", |_, ran| ran.out.contains("  kept\n")),
     ("metrics = '../../../m.prom'", "", |env, _| env.path("m.prom").exists()),
     ("log = '../../../m.log'", "", |env, _| env.path("m.log").exists()),
     ("state_dir = 'state'", "", |env, _| {
@@ -210,7 +210,7 @@ fn a_profiles_home_beats_the_clis_own_variables_and_that_of_clean_does_not() {
     assert!(shown.contains("\n  claude: /e/projects\n"), "{shown}");
     let shown = claude("[clean]\nhome = '/f'\n", "");
     assert!(shown.contains("\n  claude: /e/projects\n"), "{shown}");
-    assert!(shown.contains("  codex      /f/.codex/sessions\n"), "{shown}");
+    assert!(shown.contains("\n  codex: /f/.codex/sessions\n"), "{shown}");
     let shown = claude("[[profile]]\nname = 'p'\nhome = '/p'\n", "--profile p");
     assert!(shown.contains("\n  claude: /p/.claude/projects\n"), "{shown}");
     let shown = claude("[clean]\nhome = '/f'\n", "--home /g");
@@ -282,7 +282,7 @@ fn a_bridges_address_goes_with_the_map_that_is_named_beside_it() {
     }
     assert_eq!(other.requests(), [""; 0]);
     env.config(&format!("{PROFILE}{place}bridge = '{}'\n", other.url()));
-    assert!(env.run("clean -n -v --profile p").out.contains("source     bridge: "));
+    assert!(env.run("clean -n -v --profile p").out.contains("\n  bridge: "));
     let before = other.requests().len();
     env.run("clean -n --profile p --map bridge/session_map.json").exits(0);
     assert_eq!(other.requests().len(), before);
@@ -293,7 +293,7 @@ fn a_bridges_address_goes_with_the_map_that_is_named_beside_it() {
         env.config(&text);
         let profile = if text.contains(PROFILE) { "--profile p" } else { "" };
         let ran = run(&env, &format!("clean -n {profile}"), &[]);
-        assert!(ran.out.contains("source     bridge: "), "{text}: {ran:?}");
+        assert!(ran.out.contains("\n  bridge: "), "{text}: {ran:?}");
     }
 }
 
