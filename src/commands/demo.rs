@@ -78,7 +78,7 @@ const SESSIONS: [Session; 8] = [
         file: Some((".gemini/tmp/recipes/chats/session-2025-11-05T19-45-d2b86f15.jsonl", 90)),
     },
     Session {
-        model: "interactive-discussion",
+        model: "other",
         chat: "round-table",
         id: "round-table-1",
         file: None,

@@ -193,7 +193,7 @@ fn errors_warnings_and_hints() {
         &["--max-remove", "few"],
         &["--pin", "["],
         &["--max-remove", "1"],
-        &["--pin", "nobody"],
+        &["--pin", "no-such-chat"],
         &["--map", "no/such/map"],
         &["--map", "home"],
         &["--profile", "prod"],
@@ -201,10 +201,10 @@ fn errors_warnings_and_hints() {
         &["--config", "none.toml"],
         &["list", "--state", "gone"],
         &["list", "--limit", "few"],
-        &["remove", "nobody"],
-        &["pin", "--remove", "nobody"],
+        &["remove", "no-such-chat"],
+        &["pin", "--remove", "no-such-chat"],
         &["undo", "20200101"],
-        &["undo", "--chat", "nobody"],
+        &["undo", "--chat", "no-such-chat"],
         &["history", "20200101"],
         &["history", "--limit", "0"],
         &["schedule", "install", "--every", "often"],
@@ -218,6 +218,6 @@ fn errors_warnings_and_hints() {
         );
         assert_eq!(fs::read_dir(env.path("bridge")).unwrap().count(), 2, "the map and its lock");
     }
-    let few = [&["--nope"][..], &["--pin", "nobody", "-n"], &["--map", "no/such/map"]];
+    let few = [&["--nope"][..], &["--pin", "no-such-chat", "-n"], &["--map", "no/such/map"]];
     insta::assert_snapshot!("messages_color", session(&home(), &few, 80, true));
 }
