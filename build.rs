@@ -1,6 +1,6 @@
 //! Finds out what `--version` shows: the version, and the commit that is built with the commit's date (UTC).
 //!
-//! That comes from SESSION_WARDEN_BUILT_FROM, else from git, else from what cargo wrote into a package of the
+//! That comes from `SESSION_WARDEN_BUILT_FROM`, else from git, else from what cargo wrote into a package of the
 //! source. A build that knows none of them shows the version alone.
 
 use std::env;
@@ -14,7 +14,6 @@ const VARIABLE: &str = "SESSION_WARDEN_BUILT_FROM";
 /// As many digits of a commit are shown, in every clone.
 const DIGITS: usize = 9;
 
-#[expect(clippy::print_stdout, reason = "this is how a build script tells cargo")]
 fn main() {
     let root = variable("CARGO_MANIFEST_DIR").unwrap_or_default();
     let version = variable("CARGO_PKG_VERSION").unwrap_or_default();

@@ -166,7 +166,8 @@ impl Change<'_> {
             match self.attempt(&there, is_ours.then_some(&late), &unstopped, edit)? {
                 Attempt::Nothing => return Ok(()),
                 Attempt::TooSlow => {
-                    return Err(Failure::new("the last look ended too long before the change"));
+                    return Err(Failure::new("the last look ended too long before the change")
+                        .hint("run again when the machine is less busy"));
                 }
                 Attempt::Changed => ours = None,
                 Attempt::Replaced(warning) => {
@@ -182,6 +183,7 @@ impl Change<'_> {
                 }
             }
         }
-        Err(Failure::new("somebody keeps writing to it"))
+        Err(Failure::new("another process keeps writing to the map")
+            .hint("run again later, or let --bridge URL ask the bridge"))
     }
 }

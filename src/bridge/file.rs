@@ -136,7 +136,8 @@ impl FileMap {
     pub(super) fn check_lock(&self) -> Result<(), Failure> {
         match self.held.as_ref().map(|held| &held.lock) {
             None | Some(Ok(Some(_))) => Ok(()),
-            Some(Ok(None)) => Err(Failure::new("the map was opened for reading only")),
+            Some(Ok(None)) => Err(Failure::new("the map was opened for reading only")
+                .hint("this is a fault of session-warden; please report it")),
             Some(Err(failure)) => Err(failure.clone()),
         }
     }

@@ -29,7 +29,7 @@ Exit codes:
 
 Environment:
   CLAUDE_SESSION_DIR  folder of session_map.json, as --session-dir
-  CLAUDE_BRIDGE_PORT  port where --bridge auto looks for a bridge [default: 8000]
+  CLAUDE_BRIDGE_PORT  port of the bridge for --bridge auto [default: 8000]
   CLAUDE_CONFIG_DIR, CODEX_HOME, GEMINI_CLI_HOME, VIBE_HOME
                       where the CLIs keep their sessions
   SESSION_WARDEN_CONFIG, SESSION_WARDEN_PROFILE, SESSION_WARDEN_STATE_DIR
@@ -45,11 +45,11 @@ Examples:
 
 const CLEAN_EXAMPLES: &str = "\
 Examples:
-  session-warden clean -n                    Show what would be removed
-  session-warden clean --hours 4             Remove mappings that were idle for 4 hours
-  session-warden clean --pin 'team-*'        Keep all chats whose name begins with team-
-  session-warden clean --provider codex -v   Only Codex, with a line for each mapping
-  session-warden clean --max-remove 20       Do nothing if more than 20 would be removed";
+  session-warden clean -n                   Show what would be removed
+  session-warden clean --hours 4            Remove what was idle for 4 hours
+  session-warden clean --pin 'team-*'       Keep chats that begin with team-
+  session-warden clean --provider codex     Only sessions of Codex
+  session-warden clean --max-remove 20      Do nothing if it would be more";
 
 const ABOUT: &str = "\
 Removes idle sessions of Claude Code, Codex and Gemini CLI from a chat bridge's
@@ -87,7 +87,14 @@ pub(super) enum Command {
     )]
     Clean(CleanArgs),
     /// List mappings with their state and first message
-    #[command(max_term_width = 100, after_help = list::AFTER_HELP)]
+    #[command(
+        max_term_width = 100,
+        after_help = list::AFTER_HELP,
+        mut_args(|arg| match arg.get_help_heading() {
+            Some("What to remove" | "What to keep") => arg.help_heading("How to judge"),
+            _ => arg,
+        })
+    )]
     List(ListArgs),
     /// Remove these mappings now
     #[command(max_term_width = 100, after_help = remove::AFTER_HELP)]
@@ -96,13 +103,17 @@ pub(super) enum Command {
     #[command(max_term_width = 100, after_help = pin::AFTER_HELP)]
     Pin(PinArgs),
     /// Restore mappings that a run removed
-    #[command(max_term_width = 100, after_help = undo::EXAMPLES_AND_EXIT_CODES)]
+    #[command(max_term_width = 100, after_help = undo::EXAMPLES_AND_EXIT_CODES, mut_arg("bridge", |arg| arg.help(undo::BRIDGE_HELP)))]
     Undo(UndoArgs),
     /// List past runs, newest first
     #[command(max_term_width = 100, after_help = history::EXAMPLES_AND_EXIT_CODES)]
     History(HistoryArgs),
     /// Check the installation and print hints
-    #[command(max_term_width = 100, after_help = doctor::AFTER_HELP)]
+    #[command(
+        max_term_width = 100,
+        after_help = doctor::AFTER_HELP,
+        mut_arg("bridge", |arg| arg.help(doctor::BRIDGE_HELP))
+    )]
     Doctor(DoctorArgs),
     /// Show effective settings and where each comes from
     #[command(max_term_width = 100, after_help = shell::CONFIG_HELP)]

@@ -13,6 +13,9 @@ use crate::disk::interrupt::Interrupt;
 use crate::domain::{Exit, Failure, Timestamp};
 use crate::report::{Counts, write_checks, write_checks_json};
 
+pub(super) const BRIDGE_HELP: &str =
+    "The bridge that a clean would ask [default: auto; off with --map]";
+
 pub(super) const AFTER_HELP: &str = "\
 Examples:
   session-warden doctor
@@ -66,7 +69,7 @@ impl DoctorArgs {
         let mut out = BufWriter::new(io::stdout().lock());
         let look = ui::look(clean.color, false, false);
         let written = match clean.format {
-            Format::Text => write_checks(&checks, look, look.width, &mut out),
+            Format::Text => write_checks(&checks, look, ui::columns(), &mut out),
             Format::Json => write_checks_json(&checks, &mut out),
         };
         said(written.and_then(|()| out.flush()), "the results")?;

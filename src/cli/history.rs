@@ -60,7 +60,7 @@ impl HistoryArgs {
         let (clean, _) = settings.resolve(&self.layer(), None)?;
         let journal = Journal::at(&clean.state_dir()?);
         let look = ui::look(clean.color, false, false);
-        let screen = Screen { look, width: look.width };
+        let screen = Screen { look, width: ui::columns() };
         let mut out = BufWriter::new(io::stdout().lock());
         let written = if let Some(typed) = &self.run {
             let (run, mappings) = history::one(&journal, typed)?;

@@ -71,7 +71,7 @@ pub(super) struct HoldArgs {
     becomes: Option<String>,
 
     /// The command to run
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    #[arg(last = true, required = true, value_name = "COMMAND", help_heading = "Arguments")]
     work: Vec<OsString>,
 }
 

@@ -205,6 +205,6 @@ impl ListArgs {
 
 impl Printer {
     fn print(&self, list: &List, to: &mut dyn Write) -> io::Result<()> {
-        write_list(list, self.look, self.look.width, self.home.as_deref(), to)
+        write_list(list, self.look, ui::columns(), self.home.as_deref(), to)
     }
 }

@@ -45,19 +45,48 @@ pub use args::Cli;
 pub use complete::complete;
 pub use ui::fail;
 
+/// Returns the grammar of the command line. What a command's help says beyond its first sentence is
+/// below its options: clap would put every option on lines of its own otherwise.
+fn grammar() -> clap::Command {
+    below_the_options(Cli::command())
+}
+
+fn below_the_options(mut command: clap::Command) -> clap::Command {
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    if let Some(long) = command.get_long_about().map(ToString::to_string) {
+        let more = long.strip_prefix(&about).unwrap_or(&long).trim_start_matches(['.', '\n']);
+        let below = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        command = command.long_about(None).after_help(format!("{more}\n\n{below}"));
+    }
+    let names: Vec<String> =
+        command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
+    names.into_iter().fold(command, |command, name| command.mut_subcommand(name, below_the_options))
+}
+
 /// Parses the words that were typed, of which the first is the program.
 ///
 /// # Errors
 /// Help, the version, or what is wrong with them: for [`no_run`].
-pub fn parse(words: Vec<OsString>) -> Result<Cli, clap::Error> {
-    let mut command = Cli::command();
+pub fn parse(words: Vec<OsString>) -> Result<Cli, NoRun> {
+    let mut command = grammar();
     if order::asks_for_short_help(&words) {
         let help = short_help::short_help(&command);
         command = command.override_help(help);
     }
 
     let words = order::options_last(&command, words);
-    Cli::from_arg_matches(&command.try_get_matches_from(words)?)
+    let named = order::command_named(&command, &words);
+    command
+        .try_get_matches_from(words)
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+        .map_err(|answer| NoRun { answer: Box::new(answer), command: named })
+}
+
+/// What was typed is not run: it asks for help, or something is wrong with it.
+pub struct NoRun {
+    answer: Box<clap::Error>,
+    /// The command, as `session-warden undo`.
+    command: String,
 }
 
 /// Runs the command that was typed; the failure is printed by [`fail`].
@@ -73,6 +102,7 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
         Command::Hold(_) => Interrupt::default(),
         _ => Interrupt::listen().map_err(|error| {
             Failure::new(format!("cannot listen for signals: {}", words(&error)))
+                .hint("check the limits on open files and processes")
         })?,
     };
     let settings = |args: &ConfigArgs| {
@@ -82,7 +112,7 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
     match command {
         Command::Demo => demo::run(&interrupt),
         Command::Completions(args) => args.run(&mut io::stdout().lock()),
-        Command::Help(args) => args.run(Cli::command()),
+        Command::Help(args) => args.run(grammar()),
         Command::Man(args) => args.run(Cli::command(), &mut io::stdout().lock()),
         Command::Remove(args) => {
             let settings = settings(&args.config)?;
@@ -118,11 +148,12 @@ fn show(args: &ShowArgs, settings: &Settings) -> Result<Exit, Failure> {
     said(written.and_then(|()| out.flush()), "the configuration")
 }
 
-/// How a command ends that has nothing to do but to write that.
+/// Returns how a command ends whose last act is to write `what`.
 fn said(written: io::Result<()>, what: &str) -> Result<Exit, Failure> {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write {what}: {}", words(&error))))
+            Err(Failure::new(format!("cannot write {what}: {}", words(&error)))
+                .hint("check the file or pipe that standard output leads to"))
         }
         _ => Ok(Exit::Done),
     }
@@ -160,7 +191,8 @@ fn warn(warnings: &[Warning], whose: &str) {
 }
 
 /// Prints help, the version, or what is wrong with what was typed.
-pub fn no_run(answer: &clap::Error, environment: &Environment) -> Exit {
+pub fn no_run(no_run: &NoRun, environment: &Environment) -> Exit {
+    let answer = &no_run.answer;
     ui::set_up(None, environment);
     if let Some(failure) = feature::asked_for(answer) {
         fail(&failure);
@@ -174,7 +206,7 @@ pub fn no_run(answer: &clap::Error, environment: &Environment) -> Exit {
     }
 
     if answer.use_stderr() {
-        wrong_usage(&answer.render().to_string());
+        wrong_usage(&answer.render().to_string(), &no_run.command);
         return Exit::Usage;
     }
 
@@ -184,25 +216,23 @@ pub fn no_run(answer: &clap::Error, environment: &Environment) -> Exit {
     }
 }
 
-/// Prints clap's text about wrong usage as an error, the usage and hints. What was typed is in it, and
-/// may hold anything.
-fn wrong_usage(text: &str) {
+/// Prints clap's text about wrong usage of the command as an error, the usage and hints. What was
+/// typed is in it, and may hold anything.
+fn wrong_usage(text: &str, command: &str) {
     let text = text.strip_prefix("error: ").unwrap_or(text);
     let (error, more) = text.split_once("\n\n").unwrap_or((text, ""));
     let error: Vec<&str> = error.lines().map(str::trim).collect();
-    ui::error(&error.join(" "));
+    let error = error.join(" ");
+    match error.strip_suffix(']').and_then(|error| error.split_once(" [possible values: ")) {
+        Some((error, values)) => ui::error(&format!("{error}; possible values: {values}")),
+        None => ui::error(&error),
+    }
 
-    let mut command = "session-warden".to_owned();
     for line in more.lines().filter(|line| !line.is_empty()) {
         if let Some(tip) = line.trim_start().strip_prefix("tip: ") {
             ui::hint(tip);
         } else if !line.starts_with("For more information") {
             ui::note(line);
-        }
-        if let Some(usage) = line.strip_prefix("Usage: ") {
-            let is_name = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
-            let names: Vec<&str> = usage.split(' ').take_while(is_name).collect();
-            command = names.join(" ");
         }
     }
     ui::hint(&format!("'{command} --help' shows all options"));

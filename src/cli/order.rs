@@ -42,6 +42,21 @@ pub(super) fn options_last(root: &Command, words: Vec<OsString>) -> Vec<OsString
     first
 }
 
+/// Returns the command that the words name, as `session-warden schedule install`. Options have been
+/// moved behind it.
+pub(super) fn command_named(root: &Command, words: &[OsString]) -> String {
+    let mut command = root;
+    let mut name = root.get_name().to_owned();
+    for word in words.iter().skip(1) {
+        let Some(found) = word.to_str().and_then(|word| command.find_subcommand(word)) else {
+            break;
+        };
+        command = found;
+        name = format!("{name} {}", found.get_name());
+    }
+    name
+}
+
 /// Returns true if `-h` is among the words that concern the program itself.
 pub(super) fn asks_for_short_help(words: &[OsString]) -> bool {
     let own = words.iter().skip(1).take_while(|word| *word != "--");

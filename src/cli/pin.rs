@@ -5,7 +5,7 @@ use clap::builder::NonEmptyStringValueParser;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
-use super::options::{ConfigArgs, FormatArgs, ProfileArgs, StateArgs};
+use super::options::{ConfigArgs, FormatArgs, ProfileArgs, StateArgs, WHERE};
 use super::{said, warn};
 use crate::commands::pin;
 use crate::config::{Format, Layer, Place, Settings};
@@ -42,12 +42,13 @@ pub(super) struct PinArgs {
     #[arg(
         long,
         value_name = "DIR",
-        help = "The folder of session_map.json [default: $CLAUDE_SESSION_DIR, else /tmp/claude_sessions]"
+        help_heading = WHERE,
+        help = "Folder of session_map.json [default: $CLAUDE_SESSION_DIR or /tmp/claude_sessions]"
     )]
     session_dir: Option<PathBuf>,
 
-    /// The map itself, wherever it is
-    #[arg(long, value_name = "FILE", conflicts_with = "session_dir")]
+    /// The session map itself
+    #[arg(long, value_name = "FILE", conflicts_with = "session_dir", help_heading = WHERE)]
     map: Option<PathBuf>,
 
     #[command(flatten)]

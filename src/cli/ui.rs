@@ -20,6 +20,14 @@ static IS_COLORED: AtomicBool = AtomicBool::new(false);
 /// The width of the terminal that standard output is; 0 if it is none.
 static WIDTH: AtomicUsize = AtomicUsize::new(0);
 
+/// The width for text that fits any width; 0 if there is none.
+static COLUMNS: AtomicUsize = AtomicUsize::new(0);
+
+/// Returns the width for text that loses nothing by it: `COLUMNS`, else that of the terminal.
+pub(super) fn columns() -> Option<usize> {
+    Some(COLUMNS.load(Ordering::Relaxed)).filter(|columns| *columns > 0)
+}
+
 /// Returns how a report is to look: cut to the terminal and with local times if there is one.
 pub(super) fn look(color: bool, all: bool, times: bool) -> Look {
     let width = Some(WIDTH.load(Ordering::Relaxed)).filter(|width| *width > 0);
@@ -34,11 +42,13 @@ pub(super) fn set_up(when: Option<Color>, environment: &Environment) {
         Some(Color::Never) => false,
         None | Some(Color::Auto) => environment.wants_color(io::stderr().is_terminal()),
     };
+    let columns = environment.get("COLUMNS").and_then(|text| text.to_str()?.parse().ok());
+    COLUMNS.store(columns.unwrap_or_default(), Ordering::Relaxed);
     if io::stdout().is_terminal() {
-        let columns = environment.get("COLUMNS").and_then(|text| text.to_str()?.parse().ok());
         let terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
         let width = columns.or_else(terminal).unwrap_or(WIDTH_OF_OLD);
         WIDTH.store(width, Ordering::Relaxed);
+        COLUMNS.store(width, Ordering::Relaxed);
     }
     IS_COLORED.store(is_colored, Ordering::Relaxed);
 }

@@ -5,13 +5,18 @@ use std::io;
 use std::path::PathBuf;
 
 use super::confirm::{can_ask, confirm};
-use super::options::{BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, ProfileArgs, StateArgs};
+use super::options::{
+    BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, ProfileArgs, StateArgs, WHERE,
+};
 use super::{ui, warn};
 use crate::commands::undo::{self, Options, Target};
 use crate::config::{Color, Layer, Place, Settings};
 use crate::disk::interrupt::Interrupt;
 use crate::domain::{Exit, Failure, Timestamp};
 use crate::journal::Journal;
+
+pub(super) const BRIDGE_HELP: &str =
+    "Where a bridge may run, which must be stopped first; off if it is stopped [default: auto]";
 
 pub(super) const EXAMPLES_AND_EXIT_CODES: &str = "\
 Examples:
@@ -49,12 +54,13 @@ pub(super) struct UndoArgs {
     #[arg(
         long,
         value_name = "DIR",
-        help = "The folder of session_map.json [default: where the run found it]"
+        help_heading = WHERE,
+        help = "Folder of session_map.json [default: where the run found it]"
     )]
     session_dir: Option<PathBuf>,
 
-    /// The map itself [default: where the run found it]
-    #[arg(long, value_name = "FILE", conflicts_with = "session_dir")]
+    /// The session map itself [default: where the run found it]
+    #[arg(long, value_name = "FILE", conflicts_with = "session_dir", help_heading = WHERE)]
     map: Option<PathBuf>,
 
     #[command(flatten)]

@@ -41,7 +41,7 @@ pub(super) fn check_limit(limit: Option<u64>, plan: &Plan) -> Result<(), Failure
         return Ok(());
     }
     let mappings = if count == 1 { "mapping" } else { "mappings" };
-    let message = format!("{count} {mappings} would go, more than --max-remove {limit}");
+    let message = format!("{count} {mappings} would be removed, more than --max-remove {limit}");
     Err(Failure::new(message)
         .hint("nothing was changed; --dry-run without --max-remove shows them"))
 }

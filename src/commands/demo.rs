@@ -78,7 +78,7 @@ const SESSIONS: [Session; 8] = [
         file: Some((".gemini/tmp/recipes/chats/session-2025-11-05T19-45-d2b86f15.jsonl", 90)),
     },
     Session {
-        model: "interactive-discussion",
+        model: "other",
         chat: "round-table",
         id: "round-table-1",
         file: None,
@@ -104,6 +104,7 @@ pub fn run(interrupt: &Interrupt) -> Result<Exit, Failure> {
 
 fn failed(what: &str, error: &io::Error) -> Failure {
     Failure::new(format!("cannot {what}: {}", words(error)))
+        .hint("the demo needs a writable temporary folder; TMPDIR names another")
 }
 
 fn show(folder: &Path, interrupt: &Interrupt) -> io::Result<Option<Failure>> {
@@ -112,7 +113,7 @@ fn show(folder: &Path, interrupt: &Interrupt) -> io::Result<Option<Failure>> {
     say("A throwaway home with sessions of three CLIs, and a bridge's map of them:\n")?;
     say("$ cat bridge/session_map.json")?;
     say(&fs::read_to_string(&map)?)?;
-    say("What would go? Nothing is changed yet.\n")?;
+    say("What would be removed? Nothing is changed yet.\n")?;
     let clean = "--bridge off --home home --session-dir bridge";
     let steps = [
         (format!("clean --dry-run {clean}"), false),
@@ -126,7 +127,8 @@ fn show(folder: &Path, interrupt: &Interrupt) -> io::Result<Option<Failure>> {
         }
         let status = run_ourselves(folder, &arguments)?;
         if !status.success() {
-            return Ok(Some(Failure::new(format!("session-warden {arguments}: {status}"))));
+            let message = format!("session-warden {arguments}: {status}");
+            return Ok(Some(Failure::new(message).hint("its own message is above")));
         }
         say("")?;
         if changes_the_map {

@@ -106,7 +106,8 @@ pub(super) fn roff(command: &Command, root: &Command) -> String {
     }
     text += &without_preamble(|into| page.to_writer(into));
     if command.get_arguments().any(|arg| !arg.is_hide_set()) {
-        text += &without_preamble(|into| generated.render_options_section(into));
+        let options = without_preamble(|into| generated.render_options_section(into));
+        text += &grouped(command, options);
     }
     if visible(command).next().is_some() {
         text += &without_preamble(|into| generated.render_subcommands_section(into));
@@ -120,6 +121,19 @@ pub(super) fn roff(command: &Command, root: &Command) -> String {
     text += &without_preamble(|into| page.to_writer(into));
     // To roff these are accents above a letter.
     text.replace('~', "\\(ti").replace('^', "\\(ha").replace('`', "\\(ga")
+}
+
+/// Makes each group of options a part of the section OPTIONS.
+fn grouped(command: &Command, mut options: String) -> String {
+    for heading in command.get_arguments().filter_map(clap::Arg::get_help_heading) {
+        for (section, shown) in [
+            (format!("\n.SH \"{}\"\n", heading.to_uppercase()), format!("\n.SS \"{heading}\"\n")),
+            (format!("\n.SH {}\n", heading.to_uppercase()), format!("\n.SS {heading}\n")),
+        ] {
+            options = options.replace(&section, &shown);
+        }
+    }
+    options
 }
 
 /// Each part of a page begins with the same definition, of which the first is enough.

@@ -86,7 +86,7 @@ pub struct Clean {
     pub map: PathBuf,
     /// Whether somebody said where it is, on the command line, in a profile or in the file.
     pub map_is_said: bool,
-    /// The folder or the map that was named: by a flag, a profile, a variable or the file.
+    /// The folder or the map that was named: by a flag, a profile or a variable.
     pub named_place: Option<PathBuf>,
     /// Whose sessions are looked at.
     pub home: Home,

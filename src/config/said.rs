@@ -61,7 +61,8 @@ impl Layers<'_> {
             Place::File(map) => (absolute(map)?, true),
         };
         let named_place = match &said {
-            (_, Origin::Default) => None,
+            // A folder in `[clean]` may be there before its bridge is.
+            (_, Origin::Default | Origin::File) => None,
             (Place::Folder(folder), _) => Some(absolute(folder)?),
             (Place::File(_), _) => Some(map.clone()),
         };

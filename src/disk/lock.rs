@@ -51,7 +51,9 @@ impl MapPlace {
             match taken {
                 Err(Errno::WOULDBLOCK) => {
                     let message = format!("another run holds the lock {}", path.display());
-                    return Err(Failure { exit: Exit::Locked, ..Failure::new(message) });
+                    let failure =
+                        Failure::new(message).hint("wait until it has ended; nothing was done");
+                    return Err(Failure { exit: Exit::Locked, ..failure });
                 }
                 Err(error) => return Err(failed(&error.into())),
                 Ok(()) if self.is_at(&name, &file) => return Ok(Lock { _file: file }),

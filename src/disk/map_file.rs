@@ -91,6 +91,7 @@ impl MapPlace {
                 folder_path.display(),
                 words(&error.into())
             ))
+            .hint("check the path and its permissions; --map or --session-dir names another")
         })?;
         Ok(Located::Here(Self {
             folder,
@@ -237,11 +238,12 @@ impl MapPlace {
 
 /// The run was asked to stop before it had changed anything (X5).
 pub fn stopped() -> Failure {
-    Failure::new("stopped by a signal; nothing was changed")
+    Failure::new("stopped by a signal; nothing was changed").hint("run it again")
 }
 
 fn unreadable(path: &Path, why: &str) -> Failure {
     Failure::new(format!("cannot read session map {}: {why}", path.display()))
+        .hint("check the path and its permissions; --map or --session-dir names another")
 }
 
 /// Reads a file from its start, whatever its position, so that one descriptor serves many reads.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use super::own::{ignored_signals, is_parent_one_of_ours};
 use super::running::is_stopped;
-use super::signals::{Ear, Heard};
+use super::signals::{self, Heard};
 
 /// What is handed on. SIGKILL and SIGSTOP cannot be, the others are about this process alone, and those
 /// without a name cannot be sent.
@@ -129,8 +129,8 @@ impl Child {
         // One that is ignored, as under `nohup`, must stay so for the command as well.
         let ignored = ignored_signals();
         let heard = HANDED_ON.into_iter().filter(|signal| !ignored.contains(signal));
-        let mut ear = Ear::open(heard)?;
-        let to = sender.clone();
+        let (mut ear, starter) = signals::hear(heard)?;
+        let (to, signal) = (sender.clone(), sender.clone());
         // Both threads before the command, which could not be taken back.
         thread::Builder::new().spawn(move || {
             while let Some(heard) = ear.next() {
@@ -145,7 +145,7 @@ impl Child {
                 wait(pid, &sender);
             }
         })?;
-        let id = command.spawn()?.id();
+        let id = starter.start(command, |heard| drop(signal.send(Happening::Signal(heard))))?.id();
         let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| io::Error::other("a process without an id"))?;
         // The thread waits for this.

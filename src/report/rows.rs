@@ -63,12 +63,21 @@ impl<'a> Rows<'a> {
             let chat = table.chat.min(rest.saturating_sub(NARROW_SESSION).max(NARROW_CHAT));
             table.session = table.session.min(rest.saturating_sub(chat).max(NARROW_SESSION));
             table.chat = chat;
-            let shown = || report.rows().filter(is_shown);
-            let chats = Shortener::new(shown().map(|row| row.mapping.chat.0), table.chat);
-            let sessions = shown().filter_map(|row| Some(row.mapping.session?.0));
-            table.shorteners = Some((chats, Shortener::new(sessions, table.session)));
+            table.shorten(report, is_shown);
         }
         table
+    }
+
+    /// Shortens ids to the widths of their columns, and the columns to what is left of the ids.
+    fn shorten(&mut self, report: &'a Report<'a>, is_shown: impl Fn(&Row<'_>) -> bool + Copy) {
+        let shown = || report.rows().filter(is_shown);
+        let chats = Shortener::new(shown().map(|row| row.mapping.chat.0), self.chat);
+        let ids = || shown().filter_map(|row| Some(row.mapping.session?.0));
+        let sessions = Shortener::new(ids(), self.session);
+
+        let widest = ids().map(|id| sessions.shorten(id).width()).max().unwrap_or(0);
+        self.session = widest.max("SESSION".len());
+        self.shorteners = Some((chats, sessions));
     }
 
     fn measure(&mut self, row: &Row<'_>) {

@@ -29,10 +29,6 @@ pub struct Look {
 /// Writes the report as text.
 pub fn write_text(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()> {
     header(report, look, to)?;
-    if report.map.is_none() {
-        return Ok(());
-    }
-
     table(report, look, to)?;
     rest(report, look, to)?;
     summary(report, look, to)?;
@@ -46,7 +42,7 @@ fn header(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()>
     let path = report.source.map.as_ref().map(|path| escape(&path.to_string_lossy()));
     let Some(map) = report.map else {
         let path = path.unwrap_or_default();
-        return writeln!(to, "No session map at {path}: nothing to clean.");
+        return writeln!(to, "No session map at {path}: nothing to clean.\n");
     };
 
     let thresholds = report.thresholds;
@@ -105,13 +101,14 @@ fn rest(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()> {
     if look.all {
         return Ok(());
     }
+    // A mapping without a row is active.
     let mut counts: BTreeMap<(usize, String), (u64, u64)> = BTreeMap::new();
     for row in report.rows() {
         let place = PROVIDERS.iter().position(|provider| provider.model == row.mapping.model);
         let key = (place.unwrap_or(PROVIDERS.len()), cli(&row));
         let (chats, active) = counts.entry(key).or_default();
         *chats += 1;
-        *active += u64::from(row.state == State::Active);
+        *active += u64::from(!needs_attention(&row));
     }
 
     let mut is_any = false;

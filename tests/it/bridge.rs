@@ -58,17 +58,17 @@ fn a_dry_run_only_asks_and_says_who_holds_the_map() {
     let env = two_sessions();
     env.map(both().to_string());
     let bridge = StandIn::on(env.map_path());
-    let ran = auto(&env, bridge.port, "-n");
+    let ran = auto(&env, bridge.port, "-n -v");
     ran.exits(0);
-    assert!(ran.out.contains(&format!("source     bridge: the bridge at {}", bridge.url())));
-    assert!(ran.out.contains("Would clean up: 1 mappings"), "{}", ran.out);
+    assert!(ran.out.contains(&format!("\n  bridge: the bridge at {}", bridge.url())));
+    assert!(ran.out.contains("Would clean up: 1 mapping\n"), "{}", ran.out);
     assert!(bridge.deletes().is_empty());
     let asked = bridge.requests().len();
-    let ran = auto(&env, bridge.port, "-n --bridge off");
+    let ran = auto(&env, bridge.port, "-n -v --bridge off");
     assert_eq!(bridge.requests().len(), asked, "it is never asked");
-    assert!(ran.out.contains("source     file: no bridge was asked"), "{}", ran.out);
-    let ran = env.run("-n");
-    assert!(ran.out.contains("source     file: no bridge listens at http://127.0.0.1:1"));
+    assert!(ran.out.contains("\n  file: no bridge was asked"), "{}", ran.out);
+    let ran = env.run("-n -v");
+    assert!(ran.out.contains("\n  file: no bridge listens at http://127.0.0.1:1"));
 }
 
 #[test]

@@ -232,7 +232,7 @@ fn a_large_map_of_a_bridge_is_read_whole_b1() {
     // To show a row for each takes longer than all the rest.
     env.run(&format!("clean -n -q --bridge {}", bridge.url())).exits(0);
     let limited = env.run(&format!("clean -n -q --max-remove 0 --bridge {}", bridge.url()));
-    limited.exits(1).says(&["1 mapping would go, more than --max-remove 0"]);
+    limited.exits(1).says(&["1 mapping would be removed, more than --max-remove 0"]);
     // One that has nothing to let go shows no rows.
     env.session("claude", IDLE, MINUTE);
     let ran = env.run(&format!("clean --bridge {}", bridge.url()));

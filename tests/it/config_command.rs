@@ -82,8 +82,7 @@ fn the_profiles_of_the_example_are_right_when_all_are_uncommented() {
     let ran = config(&env, &with(&profiles), "--profile dev");
     ran.exits(0);
     assert!(ran.out.contains("profiles       prod, dev\n"), "{ran:?}");
-    for shown in
-        ["profile dev", "0.5h", "http://127.0.0.1:9000", "scratch-*", "claude_sessions_dev"]
+    for shown in ["profile dev", "30m", "http://127.0.0.1:9000", "scratch-*", "claude_sessions_dev"]
     {
         assert!(ran.out.contains(shown), "no {shown} in {ran:?}");
     }

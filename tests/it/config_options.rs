@@ -50,13 +50,13 @@ const EFFECTS: [Effect; 24] = [
     ("map = '../../../bridge/my.json'", "", |env, ran| {
         has(env, "i") && ran.out.contains("bridge/my.json: nothing to clean")
     }),
-    ("home = '~/other'", "-n", |_, ran| ran.out.contains("home/other/.claude/projects")),
-    ("bridge = 'off'", "-n", |_, ran| ran.out.contains("file: no bridge was asked")),
+    ("home = '~/other'", "-n -v", |_, ran| ran.out.contains("home/other/.claude/projects")),
+    ("bridge = 'off'", "-n -v", |_, ran| ran.out.contains("file: no bridge was asked")),
     ("allow_remote_bridge = true", "--bridge http://0.0.0.0:1", |_, ran| {
         ran.code == 1 && ran.err.contains("cannot ask the bridge")
     }),
     ("missing = 'keep'", "", |env, _| has(env, "g") && !has(env, "i")),
-    ("clock = 'record'", "-n", |_, ran| ran.out.contains("  clock      record: ")),
+    ("clock = 'record'", "-n", |_, ran| ran.out.contains("by the newest record")),
     ("pin = ['i', 'codex-cli/*']", "", |env, _| has(env, "i") && has(env, "k")),
     ("provider = ['codex']", "", |env, _| has(env, "i") && !has(env, "k")),
     ("ignore_processes = ['vector', 'x']", "config", |_, ran| ran.out.contains("vector, x")),
@@ -64,7 +64,7 @@ const EFFECTS: [Effect; 24] = [
     ("format = 'json'", "-n", |_, ran| ran.out.starts_with('{')),
     ("color = 'always'", "-n", |_, ran| ran.out.contains("\x1b[")),
     ("quiet = true", "", |_, ran| ran.out.is_empty()),
-    ("verbose = true", "", |_, ran| ran.out.contains("  kept     active")),
+    ("verbose = true", "", |_, ran| ran.out.contains("  kept\n")),
     ("metrics = '../../../m.prom'", "", |env, _| env.path("m.prom").exists()),
     ("log = '../../../m.log'", "", |env, _| env.path("m.log").exists()),
     ("state_dir = 'state'", "", |env, _| {
@@ -191,10 +191,7 @@ fn a_flag_beats_them_all() {
     let wrong = [("XDG_STATE_HOME", "/dev/null/e"), ("CLAUDE_CONFIG_DIR", "/e")];
     let ran = run(&env, flags, &wrong);
     ran.exits(0);
-    assert!(
-        ran.out.contains("  threshold  1h, ") && ran.out.contains("clock      mtime"),
-        "{ran:?}"
-    );
+    assert!(ran.out.contains(" · idle after 1h\n"), "{ran:?}");
     assert!(!ran.out.contains('\x1b') && !ran.out.contains("for claude\n"), "{ran:?}");
     assert!(env.path("state/removals.jsonl").exists());
     let left = json!({"claude-cli": {"a": ACTIVE, "g": GONE}, "codex-cli": {"k": IDLE}});
@@ -206,18 +203,18 @@ fn a_profiles_home_beats_the_clis_own_variables_and_that_of_clean_does_not() {
     let claude = |text: &str, options: &str| {
         let env = home();
         env.config(text);
-        let line = format!("-n --session-dir bridge {options}");
+        let line = format!("-n -v --session-dir bridge {options}");
         run(&env, &line, &[("CLAUDE_CONFIG_DIR", "/e")]).out
     };
     let shown = claude("", "");
-    assert!(shown.contains("  claude     /e/projects\n"), "{shown}");
+    assert!(shown.contains("\n  claude: /e/projects\n"), "{shown}");
     let shown = claude("[clean]\nhome = '/f'\n", "");
-    assert!(shown.contains("  claude     /e/projects\n"), "{shown}");
-    assert!(shown.contains("  codex      /f/.codex/sessions\n"), "{shown}");
+    assert!(shown.contains("\n  claude: /e/projects\n"), "{shown}");
+    assert!(shown.contains("\n  codex: /f/.codex/sessions\n"), "{shown}");
     let shown = claude("[[profile]]\nname = 'p'\nhome = '/p'\n", "--profile p");
-    assert!(shown.contains("  claude     /p/.claude/projects\n"), "{shown}");
+    assert!(shown.contains("\n  claude: /p/.claude/projects\n"), "{shown}");
     let shown = claude("[clean]\nhome = '/f'\n", "--home /g");
-    assert!(shown.contains("  claude     /g/.claude/projects\n"), "{shown}");
+    assert!(shown.contains("\n  claude: /g/.claude/projects\n"), "{shown}");
 }
 
 #[test]
@@ -226,9 +223,7 @@ fn each_cli_is_judged_by_its_own_threshold_also_what_was_put_back() {
     env.map(json!({"claude-cli": {"a": ACTIVE, "i": IDLE}, "codex-cli": {"k": IDLE}}).to_string());
     env.config("[clean]\nidle = { claude = '4h', codex = '170m', default = '90m' }\n");
     let ran = env.run("-n");
-    assert!(ran.out.contains("  threshold  1.5h, idle if last used before "), "{ran:?}");
-    assert!(ran.out.contains("\n             4h for claude\n"), "{ran:?}");
-    assert!(ran.out.contains("\n             2.8333h for codex\n"), "{ran:?}");
+    assert!(ran.out.contains(" · idle after 90m, 4h for claude, 170m for codex\n"), "{ran:?}");
     for dry in ["-n", ""] {
         let report = env.json(dry);
         assert_eq!(report["threshold_seconds"], 5_400);
@@ -277,17 +272,17 @@ fn a_bridges_address_goes_with_the_map_that_is_named_beside_it() {
     // The bridge of [clean] does not hold a map that a profile or a flag names.
     env.config(&format!("{clean}{PROFILE}{place}"));
     for line in [
-        "clean -n --profile p",
-        "clean -n --session-dir bridge",
-        "clean -n --map bridge/session_map.json",
+        "clean -n -v --profile p",
+        "clean -n -v --session-dir bridge",
+        "clean -n -v --map bridge/session_map.json",
     ] {
         let ran = env.run(line);
         ran.exits(0);
-        assert!(ran.out.contains("  source     file: "), "{line}: {ran:?}");
+        assert!(ran.out.contains("\n  file: "), "{line}: {ran:?}");
     }
     assert_eq!(other.requests(), [""; 0]);
     env.config(&format!("{PROFILE}{place}bridge = '{}'\n", other.url()));
-    assert!(env.run("clean -n --profile p").out.contains("source     bridge: "));
+    assert!(env.run("clean -n -v --profile p").out.contains("\n  bridge: "));
     let before = other.requests().len();
     env.run("clean -n --profile p --map bridge/session_map.json").exits(0);
     assert_eq!(other.requests().len(), before);
@@ -298,7 +293,7 @@ fn a_bridges_address_goes_with_the_map_that_is_named_beside_it() {
         env.config(&text);
         let profile = if text.contains(PROFILE) { "--profile p" } else { "" };
         let ran = run(&env, &format!("clean -n {profile}"), &[]);
-        assert!(ran.out.contains("source     bridge: "), "{text}: {ran:?}");
+        assert!(ran.out.contains("\n  bridge: "), "{text}: {ran:?}");
     }
 }
 
@@ -317,7 +312,9 @@ fn what_runs_remember_is_looked_for_where_the_file_says() {
     env.run("undo --config mine.toml").exits(0);
     assert_eq!(env.map_now(), map());
     let list = env.run("list --config mine.toml --format json").out;
-    assert!(list.contains("\"pinned\""), "{list}");
-    assert!(!env.run("list --format json").out.contains("\"pinned\""));
-    assert!(env.run("list --format json --state-dir remembered").out.contains("\"pinned\""));
+    assert!(list.contains("\"state\":\"pinned\""), "{list}");
+    assert!(!env.run("list --format json").out.contains("\"state\":\"pinned\""));
+    assert!(
+        env.run("list --format json --state-dir remembered").out.contains("\"state\":\"pinned\"")
+    );
 }

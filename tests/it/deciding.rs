@@ -245,7 +245,7 @@ fn unknown_models_stay_and_are_named_d4() {
     let ran = env.run("clean --missing remove");
     ran.exits(0);
     assert_eq!(ran.err, "");
-    for named in ["interactive-discussion\n", "round-table", "gpt-9\n", "nine", "unknown model"] {
+    for named in ["interactive-discussion ", "round-table", "gpt-9 ", "nine", "unknown model"] {
         assert!(ran.out.contains(named), "no {named:?} in {}", ran.out);
     }
     assert!(ran.out.contains("Unknown (kept): 2\n"), "{}", ran.out);

@@ -202,12 +202,12 @@ fn homes_are_named_with_how_they_were_found() {
 fn sessions_of_each_cli_are_counted_and_missed() {
     let env = bare();
     env.session("codex", "22222222-2222-4222-8222-222222222222", 3 * HOUR);
-    found(&env, "").has("codex", "ok", &["1 session, newest 3.0h old; no mapping uses it"]);
+    found(&env, "").has("codex", "ok", &["1 session, newest 3h old; no mapping uses it"]);
     env.map(r#"{"codex-cli": {"a": "33333333-3333-4333-8333-333333333333"}}"#);
     found(&env, "").has("claude", "ok", &["no mapping uses it"]).has(
         "codex",
         "warning",
-        &["1 session, newest 3.0h old, and none of the 1 mapped session is there", "$CODEX_HOME"],
+        &["1 session, newest 3h old, and none of the 1 mapped session is there", "$CODEX_HOME"],
     );
     // What is archived is there, if it cannot be resumed.
     let name = "rollout-2026-01-05T10-00-00-33333333-3333-4333-8333-333333333333.jsonl";
@@ -511,7 +511,7 @@ fn the_last_runs_are_told() {
         ran[key] = "2020-01-01T00:00:00Z".into();
     }
     fs::write(&runs, format!("{ran}\n")).unwrap();
-    found(&env, "").has("runs", "warning", &["none since; there should have been one within 3.0h"]);
+    found(&env, "").has("runs", "warning", &["none since; there should have been one within 3h"]);
 }
 
 #[test]

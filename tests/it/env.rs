@@ -249,13 +249,29 @@ impl From<Output> for Ran {
     fn from(output: Output) -> Self {
         let out = String::from_utf8(output.stdout).unwrap();
         crate::schemas::obeys(&out);
+        let err = String::from_utf8(output.stderr).unwrap();
+        has_hints(&err);
         Self {
             // Killed by a signal counts as a code that no run ends with.
             code: output.status.code().unwrap_or(-1),
             out,
-            err: String::from_utf8(output.stderr).unwrap(),
+            err,
         }
     }
+}
+
+/// Asserts that each error and warning on standard error is followed by a hint that says what to do,
+/// at the latest after more of its kind or profile.
+fn has_hints(err: &str) {
+    let mut is_open = false;
+    for line in err.lines() {
+        match line.split(": ").next() {
+            Some("error" | "warning") => is_open = true,
+            Some("hint") => is_open = false,
+            _ => {}
+        }
+    }
+    assert!(!is_open, "no hint after the last error or warning: {err}");
 }
 
 fn schema() -> &'static jsonschema::Validator {

@@ -8,6 +8,7 @@ const OWN: &str =
     "[[keepalive]]\nid = \"own\"\naction = \"command\"\ncommand = \"true\"\nevery = \"1h\"\n";
 
 /// That call is refused with that feature, in one line and a hint that names it too.
+#[cfg(not(all(feature = "serve", feature = "web-ping", feature = "openclaw")))]
 #[track_caller]
 fn lacks(env: &TestEnv, line: &str, feature: &str, what: &str) {
     let ran = env.run(line);

@@ -92,7 +92,7 @@ fn while_its_command_runs_a_session_stays_and_right_after_it_goes() {
         let real = env.run("clean");
         real.exits(0);
         assert!(real.out.contains("  In use (kept): 1\n"), "{}", real.out);
-        assert!(real.out.contains("\n           held for ") && !real.out.contains('\u{1b}'));
+        assert!(real.out.contains("kept: held for ") && !real.out.contains('\u{1b}'));
         assert_eq!(env.map_bytes(), before, "it stays");
         finish(child).exits(0);
         check(&env, "idle", "idle");

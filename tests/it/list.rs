@@ -127,7 +127,7 @@ fn every_mapping_with_its_state_idle_time_project_and_first_message() {
 
 STATE     IDLE     CLI       CHAT         PROJECT        FIRST MESSAGE
 idle      3d 4h    claude    menu         ~/src/website  Why does the menu flicker?
-idle      2d 0h    gemini    trains       holiday        Which trains go to Narvik?
+idle      2d       gemini    trains       holiday        Which trains go to Narvik?
 active    10m      codex     api          /srv/api       Add a health check to the API
 missing   -        claude    old          -              -
 unknown   -        interac…  round-table  -              -
@@ -269,7 +269,7 @@ fn the_order_is_by_idle_time_model_or_size() {
     let text = at(&env, 100, "--sort size").out;
     assert!(text.find("trains").unwrap() < text.find("menu").unwrap(), "{text}");
     assert!(text.contains("\nSTATE          SIZE  IDLE     CLI "), "{text}");
-    assert!(text.contains(" KiB  2d 0h    gemini    trains "), "{text}");
+    assert!(text.contains(" KiB  2d       gemini    trains "), "{text}");
     assert!(text.contains("\nunknown           -  -        interac…"), "{text}");
     assert!(
         text.contains("\n6 mappings, 9.") && text.contains(" KiB: 1 active, 3 idle,"),
@@ -365,11 +365,11 @@ fn a_limit_or_quiet_of_the_configuration_is_none_of_a_list() {
     let list = list(&env, "", 0);
     assert_eq!((list["threshold_seconds"].as_u64(), names(&list).len()), (Some(36_000), 5));
     assert!(!env.home(".config/session-warden/warden.prom").exists());
-    let profile = format!("{config}[[profile]]\nname = \"p\"\nmap = \"/nowhere/map.json\"\n");
+    let profile = format!("{config}[[profile]]\nname = \"p\"\nsession_dir = \"~\"\n");
     env.file(".config/session-warden/config.toml", profile, 0);
     let none = self::list(&env, "--profile p", 0);
     assert_eq!(
         (&none["sessions"], &none["source"]["map"]),
-        (&json!([]), &json!("/nowhere/map.json"))
+        (&json!([]), &json!(env.home("session_map.json")))
     );
 }

@@ -118,7 +118,7 @@ fn each_profile_has_an_entry_that_names_it() {
         env.run(line).exits(3);
         let all = entries(&env);
         assert_eq!(all.len(), 2, "{all:?}");
-        assert!(all[0].contains("  profile    one\n"), "{all:?}");
+        assert!(all[0].contains("one · "), "{all:?}");
         assert!(all[1].starts_with("failed: profile two: "), "{all:?}");
     }
 }
@@ -192,7 +192,7 @@ fn the_reports_of_runs_at_once_do_not_mix() {
     for entry in &all {
         assert_eq!(entry.lines().count(), lines);
         assert!(
-            entry.starts_with("session-warden ") && entry.trim_end().ends_with("mappings"),
+            entry.starts_with("Dry run: ") && entry.trim_end().ends_with("mappings"),
             "{entry}"
         );
     }

@@ -74,6 +74,7 @@ mod second_look;
 mod second_look_properties;
 #[cfg(feature = "serve")]
 mod serve;
+mod snapshots;
 mod stand_in;
 mod terminal;
 mod trees;

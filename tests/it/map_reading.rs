@@ -6,7 +6,7 @@ use crate::child::{
 };
 use crate::env::{Ran, link, row, state};
 use rustix::fs::{CWD, FileType, Mode};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fmt::Write;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -240,7 +240,7 @@ fn a_models_value_that_is_no_object_is_kept_and_warned_of_r4() {
             r#"{{"codex-cli":{odd} ,"claude-cli": {{"a": "{ACTIVE}", "i": "{IDLE}"}}}}"#
         ));
         let ran = env.run("clean --format json");
-        ran.exits(0).says(&["warning", "codex-cli", "no object"]);
+        ran.exits(0).says(&["warning", "codex-cli", "is not an object"]);
         let report = ran.report();
         assert_eq!(report["summary"]["checked"], 2, "{report:#}");
         assert_eq!(report["warnings"][0]["code"], "model_not_object");
@@ -256,7 +256,9 @@ fn without_a_map_there_is_nothing_to_clean_r4() {
         let ran = env.run(line);
         ran.exits(0);
         assert!(ran.out.contains("nothing to clean"), "{ran:?}");
-        assert!(ran.out.contains("Sessions checked: 0") && ran.err.is_empty(), "{ran:?}");
+        assert!(ran.out.contains("Sessions checked: 0"), "{ran:?}");
+        assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
+        assert!(ran.err.starts_with("hint: "), "{ran:?}");
         let report = env.json(line);
         assert_eq!(report["sessions"], json!([]));
         assert_eq!(report["warnings"], json!([]));
@@ -267,13 +269,68 @@ fn without_a_map_there_is_nothing_to_clean_r4() {
     };
     nothing("clean");
     nothing("-n");
-    nothing("clean --session-dir no/such/folder");
-    nothing("clean --map no/such/map");
-    assert!(!env.path("no").exists());
+    nothing("clean --session-dir bridge");
     assert_eq!(fs::read_dir(env.path("bridge")).unwrap().count(), 0, "not even a lock");
+}
+
+/// A typo must not leave a timer green for ever.
+#[test]
+fn a_named_place_that_never_had_a_map_is_an_error() {
+    let env = two_sessions();
+    env.config("[[profile]]\nname = 'p'\nsession_dir = '/no/such/profile'\n");
+    let missing = |line: &str, place: &str| {
+        for line in [line.to_owned(), format!("{line} --json")] {
+            let ran = env.run(&line);
+            ran.exits(1).says(&[
+                "error: ",
+                "no session map: ",
+                place,
+                "does not exist",
+                "\nhint: ",
+            ]);
+            assert_eq!(ran.out, "", "{ran:?}");
+        }
+    };
+    missing("clean --session-dir no/such/folder", "no/such/folder");
+    missing("-n --map no/such/map", "no/such/map");
+    missing("list --map no/such/map", "no/such/map");
+    missing("clean --profile p", "/no/such/profile");
+    missing("clean -q --map no/such/map", "no/such/map");
+    assert!(!env.path("no").exists());
+    // Its folder is there, and the bridge has not written a map yet.
+    env.run("clean --session-dir home").exits(0);
     fs::remove_dir(env.path("bridge")).unwrap();
-    nothing("clean");
+    missing("clean", "/bridge");
     assert!(!env.path("bridge").exists());
+
+    // A map that was found before may be gone for a while.
+    fs::create_dir(env.path("bridge")).unwrap();
+    env.map(both());
+    env.run("-n").exits(0);
+    fs::remove_file(env.map_path()).unwrap();
+    fs::remove_dir(env.path("bridge")).unwrap();
+    missing("clean", "/bridge");
+    fs::create_dir(env.path("bridge")).unwrap();
+    env.map(both());
+    env.run("clean").exits(0);
+    assert_eq!(env.map_now(), serde_json::from_str::<Value>(&cleaned()).unwrap());
+    fs::remove_file(env.map_path()).unwrap();
+    fs::remove_dir(env.path("bridge")).unwrap();
+    let ran = env.run("clean");
+    assert!(ran.exits(0).out.contains("nothing to clean") && ran.err.starts_with("hint: "));
+}
+
+#[test]
+fn without_a_map_the_hint_names_those_that_were_found() {
+    let env = two_sessions();
+    env.map(both());
+    env.run("clean").exits(0);
+    let ran = env.run("clean --session-dir home");
+    let hint = format!("hint: there is a session map at {}; ", env.map_path().display());
+    assert!(ran.exits(0).err.starts_with(&hint), "{ran:?}");
+    fs::remove_file(env.map_path()).unwrap();
+    let ran = env.run("clean --map no/map");
+    assert!(ran.exits(1).err.contains("hint: the bridge writes session_map.json"), "{ran:?}");
 }
 
 #[test]

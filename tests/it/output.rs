@@ -57,7 +57,7 @@ fn ids_are_escaped_wherever_they_are_shown_x3() {
         for line in ["-n", "-n -v --color never", "clean", "clean -v"] {
             env.map(&map);
             let ran = env.run(line);
-            ran.exits(0).says(&["no object"]);
+            ran.exits(0).says(&["is not an object"]);
             is_safe(&ran);
         }
         for line in ["-n --format json", "clean --format json"] {
@@ -209,7 +209,7 @@ fn warnings_of_one_kind_do_not_flood_standard_error() {
     let odd: Vec<String> = (0..30).map(|number| format!(r#""m{number}": 7"#)).collect();
     env.map(format!(r#"{{"claude-cli": {{"a": "{ACTIVE}"}}, {}}}"#, odd.join(", ")));
     let ran = env.run("clean --format json");
-    ran.exits(0).says(&["and 25 more like these"]);
-    assert_eq!(ran.err.lines().count(), 6, "{ran:?}");
+    ran.exits(0).says(&["and 25 more like these", "hint: "]);
+    assert_eq!(ran.err.lines().count(), 7, "{ran:?}");
     assert_eq!(ran.report()["warnings"].as_array().unwrap().len(), 30);
 }

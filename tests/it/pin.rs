@@ -90,7 +90,7 @@ fn it_is_pinned_with_a_reason_where_it_would_have_gone_missing_and_archived_too(
     let ran = env.run("clean --pin team-*");
     assert!(ran.out.contains("  Pinned (kept): 2\n"), "{ran:?}");
     let line = ran.out.lines().find(|line| line.contains("team-i")).unwrap();
-    assert!(line.starts_with("  kept     pinned ") && line.ends_with("matches --pin"), "{line}");
+    assert!(line.starts_with("claude  pinned ") && line.ends_with("kept: matches --pin"), "{line}");
     let list = env.run("list --state pinned --pin team-*");
     assert!(list.out.contains("team-i") && !list.out.contains("diary"), "{list:?}");
 }
@@ -122,7 +122,7 @@ fn patterns_of_flags_profile_and_file_add_up() {
 #[test]
 fn what_is_kept_does_not_count_to_the_limit() {
     let env = home();
-    env.run("clean --max-remove 2").exits(1).says(&["4 mappings would go"]);
+    env.run("clean --max-remove 2").exits(1).says(&["4 mappings would be removed"]);
     env.run("clean --max-remove 2 --pin team-*").exits(0);
 }
 

@@ -177,7 +177,8 @@ fn a_limit_is_each_profiles_own() {
          [[profile]]\nname = 'dev'\nsession_dir = '../../../dev'\n",
     );
     let ran = env.run("clean --all-profiles");
-    ran.exits(3).says(&["profile dev: 2 mappings would go, more than --max-remove 1", "hint: "]);
+    ran.exits(3)
+        .says(&["profile dev: 2 mappings would be removed, more than --max-remove 1", "hint: "]);
     assert_eq!(env.map_now(), json!({"claude-cli": {"active": ACTIVE}}));
     assert_eq!(fs::read(env.path("dev/session_map.json")).unwrap(), map.to_string().as_bytes());
 }

@@ -5,7 +5,9 @@ use std::fs;
 use std::time::{Duration, SystemTime};
 use unicode_width::UnicodeWidthStr;
 
+use crate::child::{both, two_sessions};
 use crate::env::{DAY, HOUR, MINUTE, Ran, TestEnv, row, set_written, state};
+use crate::terminal::shown;
 
 const ACTIVE: &str = "11111111-1111-4111-8111-111111111111";
 const IDLE: &str = "22222222-2222-4222-8222-222222222222";
@@ -28,8 +30,13 @@ const SUMMARY: &str = "Cleanup summary
   Active (kept): 1
   Idle (>2h): 1
   Missing files: 1
-  Unknown (kept): 0
-  Would clean up: 2 mappings
+";
+const DRY_END: &str = "  Would clean up: 2 mappings
+Nothing was removed. Run the same command without `--dry-run` to remove them.
+";
+const REAL_END: &str = "  Cleaned up: 2 mappings
+No session was deleted. Resume one with its CLI, for example `claude --resume ID`; \
+`session-warden undo` restores the mappings.
 ";
 
 #[test]
@@ -37,11 +44,11 @@ fn the_summary_has_these_words_in_this_order() {
     let env = three();
     let dry = env.run("--dry-run");
     dry.exits(0);
-    assert!(dry.out.ends_with(SUMMARY), "{}", dry.out);
+    assert!(dry.out.ends_with(&format!("{SUMMARY}{DRY_END}")), "{}", dry.out);
     assert_eq!(dry.err, "");
     let real = env.run("clean");
     real.exits(0);
-    assert!(real.out.ends_with(&SUMMARY.replace("Would clean", "Cleaned")), "{}", real.out);
+    assert!(real.out.ends_with(&format!("{SUMMARY}{REAL_END}")), "{}", real.out);
     assert_eq!(env.map_now(), json!({"claude-cli": {"chat-a": ACTIVE}}));
 }
 
@@ -52,18 +59,18 @@ fn archived_stands_between_missing_and_unknown_when_it_counts() {
     env.file(&format!(".codex/archived_sessions/rollout-2026-01-05T10-00-00-{IDLE}.jsonl"), "x", 9);
     env.map(json!({"codex-cli": {"a": ACTIVE, "b": IDLE}}).to_string());
     let ran = env.run("-n");
-    let words = "  Missing files: 0\n  Archived: 1\n  Unknown (kept): 0\n  Would clean up: 1 mapp";
+    let words = "  Idle (>2h): 0\n  Archived: 1\n  Would clean up: 1 mapping\n";
     assert!(ran.out.contains(words), "{}", ran.out);
 }
 
 #[test]
-fn the_threshold_is_shown_in_hours() {
+fn the_threshold_is_shown_as_it_was_typed() {
     let env = three();
     for (option, shown) in [
         ("--hours 1.5", "Idle (>1.5h): 1"),
         ("--hours 4", "Idle (>4h): 0"),
-        ("--idle 90m", "Idle (>1.5h): 1"),
-        ("--idle 1day", "Idle (>24h): 0"),
+        ("--idle 90m", "Idle (>90m): 1"),
+        ("--idle 7d", "Idle (>7d): 0"),
     ] {
         let ran = env.run(&format!("-n {option}"));
         ran.exits(0);
@@ -82,35 +89,78 @@ fn a_line_for_each_mapping_that_goes_or_needs_attention() {
             {{"chat-a": "{ACTIVE}", "chat-i": "{IDLE}", "chat-g": "{GONE}", "chat-o": "{OLDER}"}}}}"#
     ));
     let dry = env.run("-n");
-    let (start, end) = (dry.out.find("\ninteractive").unwrap(), dry.out.find("\nCleanup").unwrap());
-    // Grouped by model, oldest first; a dry run shows those that stay as well.
-    assert_eq!(
-        &dry.out[start..end],
-        "
-interactive-discussion
-  kept     unknown        -  talk                x             unknown model
+    // In the order of the map; a dry run shows those that are kept as well.
+    let table = format!(
+        "\
+Dry run: nothing will be changed.
+{} · idle after 2h
 
-claude-cli
-  would go idle       3d 4h  chat-o              44444444
-  would go idle        3.2h  chat-i              22222222
-  kept     active        5m  chat-a              11111111
-  would go missing        -  chat-g              33333333
-"
+CLI                     STATE    IDLE    CHAT    SESSION                               ACTION
+interactive-discussion  unknown  -       talk    x                                     kept: unknown model
+claude                  active   5m      chat-a  {ACTIVE}  kept
+claude                  idle     3h 12m  chat-i  {IDLE}  would remove
+claude                  missing  -       chat-g  {GONE}  would remove
+claude                  idle     3d 4h   chat-o  {OLDER}  would remove
+
+Cleanup summary
+",
+        path.display()
     );
-    for shown in ["(dry run: nothing is changed)", path.to_str().unwrap(), "2h, idle if last used"]
-    {
-        assert!(dry.out.contains(shown), "no {shown:?} in {}", dry.out);
-    }
+    assert!(dry.out.starts_with(&table), "{}\n{table}", dry.out);
+
     let claude = env.home(".claude/projects");
-    assert!(dry.out.contains(&format!("  claude     {}\n", claude.display())), "{}", dry.out);
+    let verbose = env.run("-n -v");
+    assert!(verbose.out.contains(&format!("\n  claude: {}\n", claude.display())), "{verbose:?}");
+    assert!(verbose.out.contains("\n  idle if last used before 20"), "{verbose:?}");
+    let rows: Vec<&str> = verbose.out.lines().filter(|line| line.starts_with("claude ")).collect();
+    assert_eq!(rows.iter().filter(|line| line.contains(" UTC  chat-")).count(), 3, "{rows:?}");
+
     let bytes = env.map_bytes();
     for (option, shows_active) in [("", false), ("--verbose", true)] {
         fs::write(&path, &bytes).unwrap();
         let real = env.run(&format!("clean {option}"));
         assert_eq!(real.out.contains("chat-a"), shows_active, "{}", real.out);
-        assert!(real.out.contains("  removed  idle       3d 4h  chat-o"), "{}", real.out);
-        assert!(real.out.contains("unknown model"), "{}", real.out);
+        // Those without a row are counted.
+        assert_eq!(real.out.contains("\nclaude: 4 chats, 1 active\n"), !shows_active, "{real:?}");
+        let row = real.out.lines().find(|line| line.contains("chat-o")).unwrap();
+        assert!(row.contains("idle     3d 4h") && row.ends_with("  removed"), "{row}");
+        assert!(real.out.contains("kept: unknown model"), "{}", real.out);
+        assert!(!real.out.contains("Dry run"), "{real:?}");
     }
+}
+
+#[test]
+fn one_mapping_is_not_two() {
+    let env = two_sessions();
+    env.map(both());
+    let dry = env.run("-n").out;
+    assert!(dry.contains("Would clean up: 1 mapping\n"), "{dry}");
+    assert!(dry.ends_with("without `--dry-run` to remove it.\n"), "{dry}");
+    let real = env.run("clean").out;
+    assert!(real.contains("Cleaned up: 1 mapping\n"), "{real}");
+    assert!(real.ends_with("restores the mapping.\n"), "{real}");
+    // Where nothing is removed, nothing is said of it.
+    let none = env.run("clean").out;
+    assert!(none.ends_with("  Cleaned up: 0 mappings\n"), "{none}");
+}
+
+#[test]
+fn ids_are_cut_only_on_a_terminal_that_is_too_narrow() {
+    let env = three();
+    let at = |width: u16, line: &str| {
+        let mut command = env.command(line.split(' '));
+        command.env("NO_COLOR", "1");
+        shown(command, width).out
+    };
+    assert!(at(140, "-n").contains(IDLE) && env.run("-n").out.contains(IDLE));
+    let narrow = at(80, "-n");
+    assert!(narrow.lines().all(|line| line.width() <= 80), "{narrow}");
+    assert!(narrow.contains(IDLE), "it fits: {narrow}");
+    let narrow = at(60, "-n");
+    assert!(narrow.contains("22222222  would remove") && !narrow.contains(IDLE), "{narrow}");
+    assert!(at(60, "-n -v").contains(IDLE), "never with -v");
+    assert!(at(60, "-n --log log").contains("22222222  would remove"));
+    assert!(fs::read_to_string(env.path("log")).unwrap().contains(IDLE), "never in a log");
 }
 
 #[test]
@@ -211,13 +261,6 @@ fn quiet_prints_nothing_unless_something_went_wrong() {
     assert!(ran.out.contains("Unknown (kept): 1"), "{ran:?}");
 }
 
-/// What was printed, but for the second of the cutoff: two runs may not be within one.
-fn timeless(ran: &Ran) -> String {
-    const SECOND: usize = "2026-11-21 13:42:29".len();
-    let (before, after) = ran.out.split_once("last used before ").expect("a cutoff");
-    format!("{before}last used before TIME{}", &after[SECOND..])
-}
-
 #[test]
 fn colours_only_where_they_are_wanted() {
     let env = three();
@@ -227,12 +270,11 @@ fn colours_only_where_they_are_wanted() {
     assert!(colored.out.contains("\x1b[33midle"), "{:?}", colored.out);
     assert!(colored.out.contains("\x1b[1mCleanup summary\x1b[0m"), "{:?}", colored.out);
     let mut command = env.command(["-n", "--color", "always"]);
-    assert_eq!(
-        timeless(&Ran::of(command.env("NO_COLOR", "1"))),
-        timeless(&colored),
-        "what was typed wins"
-    );
-    assert_eq!(timeless(&env.run("-n --color never")), timeless(&plain));
+    assert_eq!(Ran::of(command.env("NO_COLOR", "1")).out, colored.out, "what was typed wins");
+    assert_eq!(env.run("-n --color never").out, plain.out);
+    let mut command = env.command(["-n"]);
+    assert_eq!(Ran::of(command.env("CLICOLOR_FORCE", "1")).out, colored.out);
+    assert_eq!(Ran::of(command.env("NO_COLOR", "1")).out, plain.out, "NO_COLOR wins");
     assert!(!env.run("-n --color always --format json").out.contains('\x1b'));
 }
 
@@ -251,13 +293,16 @@ fn every_line_fits_80_columns_and_ids_stay_apart() {
         chats.insert(chat, id.into());
     }
     env.map(json!({"claude-cli": chats, "y".repeat(300): {"z".repeat(90): 7}}).to_string());
-    let ran = env.run("-n");
+    let mut command = env.command(["-n"]);
+    command.env("NO_COLOR", "1");
+    let ran = shown(command, 80);
     ran.exits(0);
-    let rows: Vec<&str> = ran.out.lines().skip_while(|line| !line.is_empty()).collect();
+    let rows: Vec<&str> = ran.out.lines().skip_while(|line| !line.is_empty()).skip(1).collect();
+    let rows: Vec<&str> = rows.into_iter().take_while(|line| !line.is_empty()).collect();
     for line in &rows {
         assert!(line.width() <= 80, "{} columns: {line}", line.width());
     }
-    let mut ids: Vec<_> = rows.iter().filter(|line| line.starts_with("  would go")).collect();
+    let mut ids: Vec<_> = rows.iter().filter(|line| line.ends_with("would remove")).collect();
     assert_eq!(ids.len(), 30);
     ids.sort();
     ids.dedup();

@@ -299,7 +299,7 @@ fn more_than_the_limit_changes_nothing_dry_or_not() {
             let env = three_go();
             let before = env.map_bytes();
             let ran = env.run(&format!("clean {dry}--max-remove {limit}"));
-            let said = format!("3 mappings would go, more than --max-remove {limit}");
+            let said = format!("3 mappings would be removed, more than --max-remove {limit}");
             ran.exits(1).says(&[&said, "nothing was changed"]);
             assert_eq!((ran.out.as_str(), env.map_bytes()), ("", before));
             assert!(env.litter().is_empty());

@@ -42,7 +42,8 @@ fn closed_pipes_are_no_errors_and_full_disks_are() {
     let env = home();
     for line in ["list", "list --format json"] {
         let ran = bounded(&mut through_shell(&env, "", line, ">/dev/full"));
-        let said = "error: cannot write the list: no space left on device\n";
+        let said = "error: cannot write the list: no space left on device\n\
+                    hint: check the file or pipe that standard output leads to\n";
         assert_eq!((ran.code, ran.err.as_str()), (1, said));
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
