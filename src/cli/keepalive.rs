@@ -33,10 +33,10 @@ use crate::provider::PROVIDERS;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeepaliveCommand {
-    /// Run the jobs that are due, once (for a timer)
+    /// Run jobs that are due, once (for a timer)
     #[command(max_term_width = 100, after_help = help::RUN)]
     Run(RunArgs),
-    /// Run due jobs again and again, and serve their state over HTTP (for a container)
+    /// Run jobs whenever they are due, and serve their state over HTTP (for a container)
     #[cfg(feature = "serve")]
     #[command(max_term_width = 100, after_help = help::SERVE)]
     Serve(ServeArgs),
@@ -56,7 +56,7 @@ pub(super) enum KeepaliveCommand {
     Disable(OneArgs),
     /// Store the session key for claude-web-ping
     ///
-    /// The key is asked for without showing it, or read from standard input.
+    /// Prompts for the key without echoing it, or reads it from standard input.
     #[cfg(feature = "web-ping")]
     #[command(max_term_width = 100, after_help = set_key::AFTER_HELP)]
     SetKey(SetKeyArgs),
@@ -71,7 +71,7 @@ pub(super) struct RunArgs {
     #[arg(short = 'n', long)]
     dry_run: bool,
 
-    /// Also run jobs that are not due yet, unless they are silent or disabled
+    /// Also run jobs that are not due yet, unless they are disabled or in their silence period
     #[arg(long)]
     force: bool,
 

@@ -67,7 +67,7 @@ pub(super) struct RemoveArgs {
     #[arg(short, long, conflicts_with = "verbose", help_heading = OUTPUT)]
     quiet: bool,
 
-    /// Show every detail
+    /// Show whole ids and the time of last use
     #[arg(short, long, help_heading = OUTPUT)]
     verbose: bool,
 

@@ -77,12 +77,7 @@ const SESSIONS: [Session; 8] = [
         id: "d2b86f15-a7c9-4e03-b4f8-1c6d9e0a7b35",
         file: Some((".gemini/tmp/recipes/chats/session-2025-11-05T19-45-d2b86f15.jsonl", 90)),
     },
-    Session {
-        model: "other",
-        chat: "round-table",
-        id: "round-table-1",
-        file: None,
-    },
+    Session { model: "other", chat: "round-table", id: "round-table-1", file: None },
 ];
 
 /// Makes the home, shows `clean --dry-run`, `clean` and `undo` on it, and removes it again.
