@@ -123,6 +123,19 @@ pub(super) struct CommonArgs {
 }
 
 impl KeepaliveCommand {
+    fn common(&self) -> &CommonArgs {
+        match self {
+            Self::Run(args) => &args.common,
+            Self::Status(args) => &args.common,
+            #[cfg(feature = "serve")]
+            Self::Serve(args) => &args.common,
+            Self::Check(args) => &args.common,
+            Self::Enable(args) | Self::Disable(args) => &args.common,
+            #[cfg(feature = "web-ping")]
+            Self::SetKey(args) => &args.common,
+        }
+    }
+
     /// Runs what was typed.
     ///
     /// # Errors
@@ -133,16 +146,7 @@ impl KeepaliveCommand {
         clock: fn() -> Timestamp,
         interrupt: &Interrupt,
     ) -> Result<Exit, Failure> {
-        let common = match &self {
-            Self::Run(args) => &args.common,
-            Self::Status(args) => &args.common,
-            #[cfg(feature = "serve")]
-            Self::Serve(args) => &args.common,
-            Self::Check(args) => &args.common,
-            Self::Enable(args) | Self::Disable(args) => &args.common,
-            #[cfg(feature = "web-ping")]
-            Self::SetKey(args) => &args.common,
-        };
+        let common = self.common();
         let settings = Settings::read(common.config.config.as_deref(), environment.clone(), false)?;
         let mut flags = Layer::default();
         common.state.say(&mut flags);

@@ -31,7 +31,7 @@ pub(super) fn columns() -> Option<usize> {
 /// Returns how a report is to look: cut to the terminal and with local times if there is one.
 pub(super) fn look(color: bool, all: bool, times: bool) -> Look {
     let width = Some(WIDTH.load(Ordering::Relaxed)).filter(|width| *width > 0);
-    Look { color, all, times, width, local: width.is_some() }
+    Look { color, all, times, width }
 }
 
 /// Decides from `--color`, the environment and standard error whether messages have colours, and finds

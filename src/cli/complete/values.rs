@@ -94,7 +94,6 @@ pub(super) fn first_line(text: Option<&StyledStr>) -> String {
 }
 
 /// Returns the commands that `help` and `man` take next.
-#[expect(clippy::unnecessary_wraps, reason = "as all that are read from a file")]
 fn pages(typed: &Typed<'_>) -> Option<Vec<Candidate>> {
     let mut command = typed.root;
     for word in &typed.positionals {
