@@ -36,7 +36,7 @@ done
 [ "$missing" -eq 0 ] || exit 1
 
 # What can be completed: a configuration, a map, a run that removed a chat, a pin.
-mkdir -p 'a bridge' home/.config/session-warden home/.claude/projects/-w home/.codex/sessions a-folder
+mkdir -p 'a bridge' home/.config/session-warden home/.claude/projects/-w home/.codex/sessions/2026/01/05 a-folder
 touch a-file
 cat >home/.config/session-warden/config.toml <<EOF
 [[profile]]
@@ -57,6 +57,8 @@ fi
 id() { printf '%s0000000-0000-4000-8000-000000000000' "$1"; }
 echo '{"type":"user"}' >"home/.claude/projects/-w/$(id 1).jsonl"
 touch -d '2 days ago' "home/.claude/projects/-w/$(id 1).jsonl" home/.claude/projects/-w home/.claude/projects home/.claude
+printf '{"type":"session_meta","payload":{"id":"%s"}}\n' "$(id 7)" \
+  >"home/.codex/sessions/2026/01/05/rollout-2026-01-05T10-00-00-$(id 7).jsonl"
 cat >'a bridge/session_map.json' <<EOF
 {"claude-cli": {"gone": "$(id 1)", "website": "$(id 2)", "pinned": "$(id 3)", "my chat": "$(id 4)",
   "telegram:123": "$(id 5)", "shop": "$(id 6)"}, "codex-cli": {"shop": "$(id 7)"}}
