@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::time::{Duration, Instant};
 
 use super::args::CleanArgs;
-use super::{one_line, profiles, ui, warn};
+use super::{one_line, profiles, progress, ui, warn};
 use crate::commands::clean::{self, Run};
 use crate::commands::remove::ByHand;
 use crate::config::{Clean, Format, Settings, Verbosity};
@@ -142,7 +142,9 @@ impl<'c> Done<'c> {
         interrupt: &Interrupt,
     ) -> Self {
         let started = Instant::now();
+        let shown = progress::show(interrupt, config.verbosity == Verbosity::Quiet);
         let ran = clean::run_of(config, by_hand, now, interrupt);
+        drop(shown);
         let exit = ran.as_ref().map_or_else(|failure| failure.exit, Run::exit);
         Self { config, is_by_hand: by_hand.is_some(), now, started, took: None, ran, exit }
     }

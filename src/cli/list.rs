@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use std::io::{self, BufWriter, Write};
 
 use super::options::{AskArgs, ColorArgs, ConfigArgs, FormatArgs, ProfileArgs, StateArgs};
-use super::{profiles, said, ui, warn};
+use super::{profiles, progress, said, ui, warn};
 use crate::commands::list::{self, Options, Sort};
 use crate::config::{Clean, Environment, Format, Layer, Settings};
 use crate::disk::interrupt::Interrupt;
@@ -119,7 +119,9 @@ impl ListArgs {
 
         let (config, _) =
             settings.resolve(&flags, settings.profile(self.profile.profile.as_deref()))?;
+        let shown = progress::show(interrupt, false);
         let (list, exit) = list::run(&config, &self.options(), now, interrupt)?;
+        drop(shown);
         let mut out = BufWriter::new(io::stdout().lock());
         let written = match config.format {
             Format::Json => write_list_json(&list, &mut out),
@@ -142,7 +144,10 @@ impl ListArgs {
         for config in configs {
             let name = config.profile.as_deref().unwrap_or_default();
             let whose = format!("profile {name}: ");
-            let (list, exit) = match list::run(config, &self.options(), now, interrupt) {
+            let shown = progress::show(interrupt, false);
+            let listed = list::run(config, &self.options(), now, interrupt);
+            drop(shown);
+            let (list, exit) = match listed {
                 Ok((list, exit)) => (list, exit),
                 Err(failure) => {
                     ui::fail_of(&whose, &failure);

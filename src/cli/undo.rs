@@ -8,7 +8,7 @@ use super::confirm::{can_ask, confirm};
 use super::options::{
     BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, ProfileArgs, StateArgs, WHERE,
 };
-use super::{ui, warn};
+use super::{progress, ui, warn};
 use crate::commands::undo::{self, Options, Target};
 use crate::config::{Color, Layer, Place, Settings};
 use crate::disk::interrupt::Interrupt;
@@ -117,12 +117,16 @@ impl UndoArgs {
             look: ui::look(clean.color, false, false),
         };
 
-        let Some(target) = undo::choose(&options, &journal, interrupt)? else {
+        let shown = progress::show(interrupt, false);
+        let chosen = undo::choose(&options, &journal, interrupt)?;
+        drop(shown);
+        let Some(target) = chosen else {
             return undo::nothing(&options, &journal, now, &mut io::stdout().lock());
         };
         self.check_older(&target, interrupt)?;
-        let mut out = io::stdout().lock();
+        let mut out = progress::show(interrupt, false).before(io::stdout().lock());
         let (exit, warnings) = undo::run(&options, target, &journal, now, interrupt, &mut out)?;
+        drop(out);
         warn(&warnings, "");
         Ok(exit)
     }

@@ -238,7 +238,7 @@ impl MapPlace {
 
 /// The run was asked to stop before it had changed anything (X5).
 pub fn stopped() -> Failure {
-    Failure::new("stopped by a signal; nothing was changed").hint("run it again")
+    Failure::new("stopped by a signal; the map is unchanged").hint("run the same command again")
 }
 
 fn unreadable(path: &Path, why: &str) -> Failure {

@@ -128,7 +128,7 @@ fn a_signal_is_no_answer() {
     finish(child).exits(1);
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).unwrap();
-    assert!(rest.contains("stopped by a signal; nothing was changed\nhint: "), "{rest}");
+    assert!(rest.contains("stopped by a signal; the map is unchanged\nhint: "), "{rest}");
     assert_eq!(env.map_bytes(), before);
 }
 
