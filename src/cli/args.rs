@@ -130,6 +130,7 @@ pub(super) enum Command {
     #[command(
         max_term_width = 100,
         disable_help_subcommand = true,
+        arg_required_else_help = true,
         after_help = hold::help::ALL,
         override_usage = "session-warden hold <--session ID|--chat ID> [OPTIONS] -- <COMMAND>...\n       session-warden hold <start|stop|beat|list> [OPTIONS]"
     )]

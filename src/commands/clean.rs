@@ -20,7 +20,7 @@ use crate::domain::{
     Clock, Exit, Failure, KeepReason, Plan, Policies, State, Thresholds, Timestamp, Verdict,
     Warning, WarningCode,
 };
-use crate::journal::{Journal, Ran, run_id};
+use crate::journal::{Journal, Ran, RunKind, run_id};
 use crate::process::Processes;
 use crate::provider::{Memories, PROVIDERS};
 use crate::report::Report;
@@ -349,6 +349,7 @@ impl Run {
             map: self.holder.real_path().or(self.holder.source().map).map(Into::into),
             summary: summary.ok().and_then(|all| all.as_object().cloned()).unwrap_or_default(),
             warning: self.warnings.first().map(|warning| warning.message.clone()),
+            command: RunKind::of(self.is_by_hand),
             ..Ran::default()
         };
         let journal = Journal::at(&config.state_dir()?);

@@ -40,7 +40,7 @@ pub fn one(journal: &Journal, typed: &str) -> Result<(PastRun, Vec<PastMapping>)
     };
     let mappings = match run.command {
         RunKind::Undo => restored_by(journal, &run.run)?,
-        RunKind::Clean | RunKind::Other => removed_by(journal, &run.run)?,
+        RunKind::Clean | RunKind::Remove | RunKind::Other => removed_by(journal, &run.run)?,
     };
     Ok((run.clone(), mappings))
 }

@@ -194,7 +194,7 @@ impl MapPlace {
                 return Err(stopped());
             }
             if start.elapsed() >= PATIENCE {
-                let hint = "nothing was changed; mend the file, or move it aside: the bridge writes a new one";
+                let hint = "nothing was changed; fix the file, or move it away: the bridge writes a new one";
                 return Err(unreadable(&self.path, &error.to_string()).hint(hint));
             }
             std::thread::sleep(wait);
