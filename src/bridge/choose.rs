@@ -9,6 +9,7 @@ use super::api::{Address, Api, TO_ANSWER, Trouble};
 use super::running::RunningBridge;
 use super::{Access, FileMap, MapHolder};
 use crate::disk::interrupt::Interrupt;
+use crate::disk::progress::Phase;
 use crate::domain::{Failure, Mapping, SessionMap, Warning, WarningCode};
 use crate::process::{self, Processes, Whose};
 
@@ -46,6 +47,7 @@ pub fn open(
         Choice::Off => Ok(Box::new(file()?.because("no bridge was asked", None))),
         Choice::Named(address) => {
             let api = Api::new(address.clone());
+            interrupt.progress().begin(Phase::Bridge, 0);
             let asked = api.hello().and_then(|()| api.sessions(TO_ANSWER));
             let map = asked.map_err(|trouble| silent(address, &trouble))?;
             let file = if is_said { Some(file()?) } else { None };
@@ -59,6 +61,7 @@ pub fn open(
                 return Ok(Box::new(file.because("there is no map", None)));
             }
             let api = Api::new(address.clone());
+            interrupt.progress().begin(Phase::Bridge, 0);
             match api.hello() {
                 Ok(()) => {}
                 Err(Trouble::Refused) => {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::api::{Api, Deleted, TO_ANSWER, Trouble, is_addressable};
 use super::{FileMap, LAST_LOOKS, MapHolder, Removal, RemovalGuard, Source, too_slow};
 use crate::disk::interrupt::Interrupt;
+use crate::disk::progress::Phase;
 use crate::domain::{Failure, Mapping, SessionMap, Warning, WarningCode};
 
 /// How long all the calls of one run may take (B3), and how much of that is kept for the last one.
@@ -246,17 +247,20 @@ impl MapHolder for RunningBridge {
         let mut removal = Removal::default();
         let mut asked = false;
         let mut unanswered = None;
-        let mut ends = None;
+        let (mut ends, mut is_stopped) = (None, false);
         let mut too_slow_ones = 0;
         // One that the file holds comes first: with that it is seen whether the file follows.
         let (first, rest) = self.by_file(going);
         let order = [first, rest].concat();
+        let progress = self.interrupt.progress();
+        progress.begin(Phase::Bridge, order.len());
         for (done, place) in order.iter().enumerate() {
             let Some(mapping) = self.map.get(*place) else { continue };
             let end = if self.interrupt.asked() {
                 if !asked {
                     return Err(crate::disk::map_file::stopped());
                 }
+                is_stopped = true;
                 Some("stopped by a signal; the rest is kept".to_owned())
             } else if Instant::now() >= until {
                 Some(late())
@@ -295,6 +299,7 @@ impl MapHolder for RunningBridge {
                     }
                 }
             };
+            progress.add(Phase::Bridge, 1);
             if let Some(why) = end {
                 let rest: Vec<u32> = order[done..]
                     .iter()
@@ -317,7 +322,9 @@ impl MapHolder for RunningBridge {
             self.verify(&mut removal, unanswered);
         }
         if let Some(why) = ends {
-            removal.warnings.push(self.warning(WarningCode::BridgeTrouble, &why));
+            let code =
+                if is_stopped { WarningCode::Interrupted } else { WarningCode::BridgeTrouble };
+            removal.warnings.push(self.warning(code, &why));
         }
         Ok(removal)
     }

@@ -40,16 +40,16 @@ Environment:
 pub(super) const EXAMPLES: &str = "\
 Examples:
   session-warden -n                  Show what would be removed
-  session-warden --hours 4           Remove mappings that were idle for 4 hours
+  session-warden --hours 4           Remove mappings idle for 4 hours
   session-warden schedule install    Clean every hour";
 
 const CLEAN_EXAMPLES: &str = "\
 Examples:
   session-warden clean -n                   Show what would be removed
-  session-warden clean --hours 4            Remove what was idle for 4 hours
+  session-warden clean --hours 4            Remove mappings idle for 4 hours
   session-warden clean --pin 'team-*'       Keep chats that begin with team-
   session-warden clean --provider codex     Only sessions of Codex
-  session-warden clean --max-remove 20      Do nothing if it would be more";
+  session-warden clean --max-remove 20      Change nothing if it would be more";
 
 const ABOUT: &str = "\
 Removes idle sessions of Claude Code, Codex and Gemini CLI from a chat bridge's
@@ -130,6 +130,7 @@ pub(super) enum Command {
     #[command(
         max_term_width = 100,
         disable_help_subcommand = true,
+        arg_required_else_help = true,
         after_help = hold::help::ALL,
         override_usage = "session-warden hold <--session ID|--chat ID> [OPTIONS] -- <COMMAND>...\n       session-warden hold <start|stop|beat|list> [OPTIONS]"
     )]
@@ -146,7 +147,7 @@ pub(super) enum Command {
     /// Show a clean in a temporary home, in a few seconds
     #[command(max_term_width = 100)]
     Demo,
-    /// Print a shell's completion script
+    /// Print a completion script for a shell
     #[command(max_term_width = 100, override_usage = "session-warden completions <SHELL>", after_help = shell::COMPLETIONS_HELP)]
     Completions(CompletionsArgs),
     /// Print a man page, or write all of them to a folder
@@ -225,7 +226,7 @@ pub(super) struct RunArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct ShowArgs {
-    /// Write an example to the configuration file, if there is none
+    /// Create an example configuration file, if there is none
     #[arg(long, conflicts_with_all = ["profile", "format", "json"])]
     pub(super) init: bool,
 

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::time::{Duration, Instant};
 
 use super::args::CleanArgs;
-use super::{one_line, profiles, ui, warn};
+use super::{one_line, profiles, progress, ui, warn};
 use crate::commands::clean::{self, Run};
 use crate::commands::remove::ByHand;
 use crate::config::{Clean, Format, Settings, Verbosity};
@@ -61,7 +61,7 @@ pub(super) fn one(
     };
     let mut exit = done.exit;
     if config.verbosity != Verbosity::Quiet || exit != Exit::Done {
-        exit = reported(write(run, config, &mut out()), exit);
+        exit = reported(write(run, config, &mut out()), exit, config.dry_run);
         warn(run.warnings(), "");
         if let Some(hint) = run.hint() {
             ui::hint(hint);
@@ -92,8 +92,11 @@ fn all(configs: &[Clean], now: Timestamp, interrupt: &Interrupt) -> Exit {
                     let mut out = out();
                     let rest = if has_written { writeln!(out) } else { Ok(()) };
                     has_written = true;
-                    done.exit =
-                        reported(rest.and_then(|()| write(run, config, &mut out)), done.exit);
+                    done.exit = reported(
+                        rest.and_then(|()| write(run, config, &mut out)),
+                        done.exit,
+                        config.dry_run,
+                    );
                 }
                 warn(run.warnings(), &format!("profile {name}: "));
                 if let Some(hint) = run.hint() {
@@ -117,7 +120,7 @@ fn all(configs: &[Clean], now: Timestamp, interrupt: &Interrupt) -> Exit {
         let reports: Vec<OfProfile<'_>> = all.iter().map(Done::of_profile).collect();
         let mut out = out();
         let written = write_profiles(&reports, &mut out).and_then(|()| out.flush());
-        exit = reported(written, exit);
+        exit = reported(written, exit, all.iter().all(|done| done.config.dry_run));
     }
     if measure(&all, true) { exit } else { Exit::Partly }
 }
@@ -142,7 +145,9 @@ impl<'c> Done<'c> {
         interrupt: &Interrupt,
     ) -> Self {
         let started = Instant::now();
+        let shown = progress::show(interrupt, config.verbosity == Verbosity::Quiet);
         let ran = clean::run_of(config, by_hand, now, interrupt);
+        drop(shown);
         let exit = ran.as_ref().map_or_else(|failure| failure.exit, Run::exit);
         Self { config, is_by_hand: by_hand.is_some(), now, started, took: None, ran, exit }
     }
@@ -272,15 +277,17 @@ fn write(run: &Run, config: &Clean, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// How a run ends whose report was written so.
-fn reported(written: io::Result<()>, exit: Exit) -> Exit {
+fn reported(written: io::Result<()>, exit: Exit, is_dry: bool) -> Exit {
     match written {
         // Whoever closed the pipe has seen enough; that is no trouble of ours.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let message = format!("cannot write the report: {}", words(&error));
-            ui::warning(
-                &message,
-                "the map was changed as planned; session-warden history shows how",
-            );
+            let hint = if is_dry {
+                "check the file or pipe that standard output leads to"
+            } else {
+                "the map was changed as planned; session-warden history shows how"
+            };
+            ui::warning(&message, hint);
             Exit::Partly
         }
         _ => exit,

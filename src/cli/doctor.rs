@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 use super::options::{
     BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, PlaceArgs, ProfileArgs, StateArgs,
 };
-use super::{said, ui};
+use super::{progress, said, ui};
 use crate::commands::doctor;
 use crate::config::{Format, Layer, Settings};
 use crate::disk::interrupt::Interrupt;
@@ -65,7 +65,9 @@ impl DoctorArgs {
     ) -> Result<Exit, Failure> {
         let (clean, shown) =
             settings.resolve(&self.layer(), settings.profile(self.profile.profile.as_deref()))?;
+        let progress = progress::show(interrupt, false);
         let checks = doctor::run(&clean, &shown, now, interrupt)?;
+        drop(progress);
         let mut out = BufWriter::new(io::stdout().lock());
         let look = ui::look(clean.color, false, false);
         let written = match clean.format {

@@ -15,18 +15,18 @@ use crate::report::{
 
 pub(super) const EXAMPLES_AND_EXIT_CODES: &str = "\
 Examples:
-  session-warden history --limit 5     the newest five runs
-  session-warden history latest        the newest run in detail
-  session-warden history 20261121T03   the run whose id begins with that
+  session-warden history --limit 5     Show the newest five runs
+  session-warden history latest        Show the newest run in detail
+  session-warden history 20261121T03   Show the run whose id begins with that
 
 Exit codes:
-  0   done, also if there was no run yet
+  0   done, whether or not there was a run
   1   failed: no such run, or the state folder cannot be read
   2   wrong usage or configuration";
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct HistoryArgs {
-    /// Show this run in detail: a unique prefix of its id, or latest
+    /// Show this run in detail: a unique prefix of its id, or latest, the newest run of any kind
     run: Option<String>,
 
     /// Show only the newest N runs

@@ -92,7 +92,7 @@ struct ReasonArgs {
 enum HoldCommand {
     /// Start a hold
     ///
-    /// It lasts as long as the CLI that started this command, or as the process of --pid.
+    /// The hold lasts while the CLI that started this command runs, or the process that --pid names.
     #[command(max_term_width = 100, after_help = help::START)]
     Start(StartArgs),
     /// Stop a hold
@@ -127,7 +127,7 @@ struct StartArgs {
     #[command(flatten)]
     reason: ReasonArgs,
 
-    /// Hold as long as this process lives [default: the nearest claude, codex or gemini above]
+    /// Hold while this process runs [default: the nearest parent that is claude, codex or gemini]
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
     pid: Option<u32>,
 

@@ -33,10 +33,10 @@ use crate::provider::PROVIDERS;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeepaliveCommand {
-    /// Run the jobs that are due, once (for a timer)
+    /// Run jobs that are due, once (for a timer)
     #[command(max_term_width = 100, after_help = help::RUN)]
     Run(RunArgs),
-    /// Run due jobs again and again, and serve their state over HTTP (for a container)
+    /// Run jobs whenever they are due, and serve their state over HTTP (for a container)
     #[cfg(feature = "serve")]
     #[command(max_term_width = 100, after_help = help::SERVE)]
     Serve(ServeArgs),
@@ -56,7 +56,7 @@ pub(super) enum KeepaliveCommand {
     Disable(OneArgs),
     /// Store the session key for claude-web-ping
     ///
-    /// The key is asked for without showing it, or read from standard input.
+    /// Prompts for the key without echoing it, or reads it from standard input.
     #[cfg(feature = "web-ping")]
     #[command(max_term_width = 100, after_help = set_key::AFTER_HELP)]
     SetKey(SetKeyArgs),
@@ -71,7 +71,7 @@ pub(super) struct RunArgs {
     #[arg(short = 'n', long)]
     dry_run: bool,
 
-    /// Also run jobs that are not due yet, unless they are silent or disabled
+    /// Also run jobs that are not due yet, unless they are disabled or in their silence period
     #[arg(long)]
     force: bool,
 
@@ -123,6 +123,19 @@ pub(super) struct CommonArgs {
 }
 
 impl KeepaliveCommand {
+    fn common(&self) -> &CommonArgs {
+        match self {
+            Self::Run(args) => &args.common,
+            Self::Status(args) => &args.common,
+            #[cfg(feature = "serve")]
+            Self::Serve(args) => &args.common,
+            Self::Check(args) => &args.common,
+            Self::Enable(args) | Self::Disable(args) => &args.common,
+            #[cfg(feature = "web-ping")]
+            Self::SetKey(args) => &args.common,
+        }
+    }
+
     /// Runs what was typed.
     ///
     /// # Errors
@@ -133,16 +146,7 @@ impl KeepaliveCommand {
         clock: fn() -> Timestamp,
         interrupt: &Interrupt,
     ) -> Result<Exit, Failure> {
-        let common = match &self {
-            Self::Run(args) => &args.common,
-            Self::Status(args) => &args.common,
-            #[cfg(feature = "serve")]
-            Self::Serve(args) => &args.common,
-            Self::Check(args) => &args.common,
-            Self::Enable(args) | Self::Disable(args) => &args.common,
-            #[cfg(feature = "web-ping")]
-            Self::SetKey(args) => &args.common,
-        };
+        let common = self.common();
         let settings = Settings::read(common.config.config.as_deref(), environment.clone(), false)?;
         let mut flags = Layer::default();
         common.state.say(&mut flags);

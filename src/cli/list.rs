@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use std::io::{self, BufWriter, Write};
 
 use super::options::{AskArgs, ColorArgs, ConfigArgs, FormatArgs, ProfileArgs, StateArgs};
-use super::{profiles, said, ui, warn};
+use super::{profiles, progress, said, ui, warn};
 use crate::commands::list::{self, Options, Sort};
 use crate::config::{Clean, Environment, Format, Layer, Settings};
 use crate::disk::interrupt::Interrupt;
@@ -16,8 +16,8 @@ pub(super) const AFTER_HELP: &str = "\
 Examples:
   session-warden list
   session-warden list --state idle --sort size --limit 10
-  session-warden list -v                 with ids, files and resume commands
-  session-warden list --unmapped         sessions that are in no chat
+  session-warden list -v                 With ids, files and resume commands
+  session-warden list --unmapped         List sessions that no mapping names
   session-warden list --json | jq '.sessions[].resume'
 
 Exit codes:
@@ -33,7 +33,7 @@ pub(super) struct ListArgs {
         value_name = "STATE",
         value_parser = PossibleValuesParser::new(State::ALL.map(State::name)).try_map(|name| state(&name)),
         hide_possible_values = true,
-        help = "Only mappings in this state: active, idle, missing, archived, pinned, in_use, resident or unknown (repeatable)"
+        help = "Only mappings in this state: active, idle, missing, in_use, pinned, resident, archived or unknown (repeatable)"
     )]
     state: Vec<State>,
 
@@ -41,7 +41,7 @@ pub(super) struct ListArgs {
     #[arg(long, value_name = "idle|model|size", hide_possible_values = true)]
     sort: Option<SortArg>,
 
-    /// Show the first N rows only; the totals still count all
+    /// Show only the first N rows; totals count all
     #[arg(long, value_name = "N", value_parser = limit, allow_hyphen_values = true)]
     limit: Option<usize>,
 
@@ -119,7 +119,9 @@ impl ListArgs {
 
         let (config, _) =
             settings.resolve(&flags, settings.profile(self.profile.profile.as_deref()))?;
+        let shown = progress::show(interrupt, false);
         let (list, exit) = list::run(&config, &self.options(), now, interrupt)?;
+        drop(shown);
         let mut out = BufWriter::new(io::stdout().lock());
         let written = match config.format {
             Format::Json => write_list_json(&list, &mut out),
@@ -142,7 +144,10 @@ impl ListArgs {
         for config in configs {
             let name = config.profile.as_deref().unwrap_or_default();
             let whose = format!("profile {name}: ");
-            let (list, exit) = match list::run(config, &self.options(), now, interrupt) {
+            let shown = progress::show(interrupt, false);
+            let listed = list::run(config, &self.options(), now, interrupt);
+            drop(shown);
+            let (list, exit) = match listed {
                 Ok((list, exit)) => (list, exit),
                 Err(failure) => {
                     ui::fail_of(&whose, &failure);

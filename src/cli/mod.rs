@@ -15,6 +15,7 @@ mod options;
 mod order;
 mod pin;
 mod profiles;
+mod progress;
 mod remove;
 mod schedule;
 #[cfg(feature = "serve")]

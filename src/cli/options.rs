@@ -49,7 +49,7 @@ pub(super) struct PlaceArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "session_dir")]
     map: Option<PathBuf>,
 
-    /// Home folder of the CLIs' user, instead of the CLIs' own variables [default: yours]
+    /// Home folder of the user who runs the CLIs, instead of the CLIs' own variables [default: yours]
     #[arg(long, value_name = "DIR")]
     home: Option<PathBuf>,
 }
@@ -69,8 +69,8 @@ pub(super) struct BridgeArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = REMOVE)]
 pub(super) struct JudgeArgs {
-    /// What to do with mappings whose session has no file [default: remove, unless that is true of all
-    /// mappings of a CLI]
+    /// What to do with mappings whose session has no file [default: remove, or keep if all sessions of a
+    /// CLI have no file]
     #[arg(long, value_name = "remove|keep", hide_possible_values = true)]
     missing: Option<MissingArg>,
 

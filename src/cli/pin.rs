@@ -31,7 +31,7 @@ pub(super) struct PinArgs {
     #[arg(
         value_name = "ID",
         value_parser = NonEmptyStringValueParser::new(),
-        help = "A chat, whatever session it will have; also named by its session, or by a prefix that only one of them has; model/chat for a chat of several models"
+        help = "A chat, its session, or a prefix that only one of them has; model/chat for a chat of several models. The chat stays pinned when its session changes"
     )]
     ids: Vec<String>,
 

@@ -7,7 +7,7 @@ use super::confirm::{can_ask, confirm};
 use super::options::{
     BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, OUTPUT, PlaceArgs, ProfileArgs, StateArgs,
 };
-use super::{clean, ui};
+use super::{clean, progress, ui};
 use crate::commands::clean::run_of;
 use crate::commands::remove::ByHand;
 use crate::config::{Clean, Layer, Settings, Verbosity};
@@ -67,7 +67,7 @@ pub(super) struct RemoveArgs {
     #[arg(short, long, conflicts_with = "verbose", help_heading = OUTPUT)]
     quiet: bool,
 
-    /// Show every detail
+    /// Show whole ids and the time of last use
     #[arg(short, long, help_heading = OUTPUT)]
     verbose: bool,
 
@@ -100,7 +100,9 @@ impl RemoveArgs {
         if !self.dry_run && !self.yes && can_ask() {
             // Without the lock: no run has to wait for an answer.
             let dry = Clean { dry_run: true, ..config.clone() };
+            let shown = progress::show(interrupt, self.quiet);
             let planned = run_of(&dry, Some(&by_hand), clock(), interrupt)?;
+            drop(shown);
             if !confirm(&question(&planned.report()), interrupt)? {
                 ui::note("Nothing was removed.");
                 return Ok(Exit::Failed);

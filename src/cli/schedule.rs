@@ -101,7 +101,7 @@ Environment:
 pub(super) enum ScheduleCommand {
     /// Install a timer that runs clean
     ///
-    /// It takes the options of clean as well. They are stored in the timer, together with the environment
+    /// The options of clean are accepted too. They are stored in the timer, together with the environment
     /// variables that clean reads.
     #[command(max_term_width = 100, after_help = INSTALL_HELP)]
     Install(Box<InstallArgs>),
@@ -134,7 +134,7 @@ pub(super) struct InstallArgs {
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
 
-    /// Print what would be installed, change nothing
+    /// Show what would be installed, change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
 

@@ -30,7 +30,7 @@ Examples:
 Exit codes:
   0   the key was stored in a file that only its owner can read
   1   failed: the key cannot be read or written
-  2   wrong usage or configuration, or not a key
+  2   wrong usage or configuration, or the input is not a key
 
 Environment:
 ",

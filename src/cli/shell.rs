@@ -29,7 +29,7 @@ Exit codes:
   0  done
   1  failed: a page cannot be written
   2  wrong usage, or there is no such command
-  3  done, but this cannot be printed";
+  3  pages written, but the confirmation cannot be printed";
 
 pub(super) const CONFIG_HELP: &str = "\
 Examples:
@@ -88,7 +88,7 @@ impl HelpArgs {
             let Some(found) = command.find_subcommand(&name) else {
                 let message = format!("{path} has no command '{name}'");
                 let failure = Failure { exit: Exit::Usage, ..Failure::new(message) };
-                return Err(failure.hint(format!("'{path} --help' lists what it has")));
+                return Err(failure.hint(format!("'{path} --help' lists its commands")));
             };
             path = format!("{path} {name}");
             command = found.clone();

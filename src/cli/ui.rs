@@ -4,6 +4,7 @@ use owo_colors::{OwoColorize, Style};
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use super::progress;
 use crate::config::{Color, Environment};
 use crate::domain::Failure;
 #[cfg(feature = "keepalive")]
@@ -31,11 +32,11 @@ pub(super) fn columns() -> Option<usize> {
 /// Returns how a report is to look: cut to the terminal and with local times if there is one.
 pub(super) fn look(color: bool, all: bool, times: bool) -> Look {
     let width = Some(WIDTH.load(Ordering::Relaxed)).filter(|width| *width > 0);
-    Look { color, all, times, width, local: width.is_some() }
+    Look { color, all, times, width }
 }
 
-/// Decides from `--color`, the environment and standard error whether messages have colours, and finds
-/// the width of the terminal.
+/// Decides from `--color`, the environment and standard error whether messages have colours and progress
+/// is shown, and finds the width of the terminal.
 pub(super) fn set_up(when: Option<Color>, environment: &Environment) {
     let is_colored = match when {
         Some(Color::Always) => true,
@@ -51,6 +52,7 @@ pub(super) fn set_up(when: Option<Color>, environment: &Environment) {
         COLUMNS.store(width, Ordering::Relaxed);
     }
     IS_COLORED.store(is_colored, Ordering::Relaxed);
+    progress::set_up(environment);
 }
 
 /// Prints why a command failed, and what to do about it.

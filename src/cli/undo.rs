@@ -8,7 +8,7 @@ use super::confirm::{can_ask, confirm};
 use super::options::{
     BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, ProfileArgs, StateArgs, WHERE,
 };
-use super::{ui, warn};
+use super::{progress, ui, warn};
 use crate::commands::undo::{self, Options, Target};
 use crate::config::{Color, Layer, Place, Settings};
 use crate::disk::interrupt::Interrupt;
@@ -16,20 +16,20 @@ use crate::domain::{Exit, Failure, Timestamp};
 use crate::journal::Journal;
 
 pub(super) const BRIDGE_HELP: &str =
-    "Where a bridge may run, which must be stopped first; off if it is stopped [default: auto]";
+    "Bridge that must be stopped first: its URL, auto to look for one, or off [default: auto]";
 
 pub(super) const EXAMPLES_AND_EXIT_CODES: &str = "\
 Examples:
-  session-warden undo -n                 show what would be restored
-  session-warden undo                    restore what the latest run removed
-  session-warden undo 20261121T03        restore what an older run removed
-  session-warden undo latest --chat ID   restore the mapping of one chat
+  session-warden undo -n                 Show what would be restored
+  session-warden undo                    Restore what the latest run removed
+  session-warden undo 20261121T03        Restore what an older run removed
+  session-warden undo latest --chat ID   Restore the mapping of one chat
 
 Exit codes:
-  0   done, also if nothing was left to restore
+  0   done, whether or not anything was left to restore
   1   failed, or not confirmed; the map is unchanged
   2   wrong usage or configuration
-  3   done, but not completely: see the warnings
+  3   done, but not completely; see the warnings
   75  another run holds the lock; nothing was done";
 
 #[derive(Debug, Clone, Args)]
@@ -47,7 +47,7 @@ pub(super) struct UndoArgs {
     #[arg(short = 'n', long)]
     dry_run: bool,
 
-    /// Do not ask before an undo of any run but the latest
+    /// Do not ask for confirmation on a terminal (asked for any run but the latest)
     #[arg(long)]
     yes: bool,
 
@@ -117,12 +117,16 @@ impl UndoArgs {
             look: ui::look(clean.color, false, false),
         };
 
-        let Some(target) = undo::choose(&options, &journal, interrupt)? else {
+        let shown = progress::show(interrupt, false);
+        let chosen = undo::choose(&options, &journal, interrupt)?;
+        drop(shown);
+        let Some(target) = chosen else {
             return undo::nothing(&options, &journal, now, &mut io::stdout().lock());
         };
         self.check_older(&target, interrupt)?;
-        let mut out = io::stdout().lock();
+        let mut out = progress::show(interrupt, false).before(io::stdout().lock());
         let (exit, warnings) = undo::run(&options, target, &journal, now, interrupt, &mut out)?;
+        drop(out);
         warn(&warnings, "");
         Ok(exit)
     }

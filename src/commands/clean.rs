@@ -14,12 +14,13 @@ use crate::bridge::{self, Access, MapHolder, Removal};
 use crate::config::Clean;
 use crate::disk::interrupt::Interrupt;
 use crate::disk::map_file::stopped;
+use crate::disk::progress::Phase;
 use crate::domain::plan::Observations;
 use crate::domain::{
     Clock, Exit, Failure, KeepReason, Plan, Policies, State, Thresholds, Timestamp, Verdict,
     Warning, WarningCode,
 };
-use crate::journal::{Journal, Ran, run_id};
+use crate::journal::{Journal, Ran, RunKind, run_id};
 use crate::process::Processes;
 use crate::provider::{Memories, PROVIDERS};
 use crate::report::Report;
@@ -90,8 +91,14 @@ pub fn run_on(
             (Plan::default(), Observations::default())
         }
         (Some(map), _) => {
-            let observer =
-                Observer { config, map, map_owner: holder.owner(), now, policies: &policies };
+            let observer = Observer {
+                config,
+                map,
+                map_owner: holder.owner(),
+                now,
+                policies: &policies,
+                interrupt,
+            };
             let mut memories = Memories::new(now);
             let mut planned = planned(&observer, holder.as_ref(), by_hand, &mut memories)?;
             let (plan, observations) = (&mut planned.plan, &mut planned.observations);
@@ -117,7 +124,8 @@ pub fn run_on(
     if !config.dry_run {
         sweep(config, now);
     }
-    if interrupt.asked() && changed {
+    let is_reported = warnings.iter().any(|one| one.code == WarningCode::Interrupted);
+    if interrupt.asked() && changed && !is_reported {
         let message = "stopped by a signal after the map was changed";
         warnings.push(Warning::new(WarningCode::Interrupted, message));
     }
@@ -155,14 +163,15 @@ fn planned(
     by_hand: Option<&ByHand>,
     memories: &mut Memories,
 ) -> Result<Planned, Failure> {
-    let Observer { config, map, policies, .. } = *observer;
+    let Observer { config, map, policies, interrupt, .. } = *observer;
     let named = by_hand.map(|by_hand| by_hand.places(map)).transpose()?;
     let is_asked = |place: u32, model: &str| match &named {
         Some(named) => named.binary_search(&place).is_ok(),
         None => config.asks_for(model),
     };
     let again = Some(memories).filter(|_| !config.dry_run && named.is_none());
-    let mut observations = observer.look(is_asked, again)?;
+    interrupt.progress().begin(Phase::Listing, 0);
+    let mut observations = observer.look(is_asked, again, interrupt.clone())?;
 
     let mut plan = match named {
         Some(_) => remove::plan(&mut observations, policies, map),
@@ -178,6 +187,7 @@ fn planned(
     }
 
     let any_goes = plan.going().next().is_some();
+    interrupt.progress().begin(Phase::Processes, 0);
     let running = if any_goes { observer.processes() } else { Processes::default() };
     let (mut work, held) = observer.work(plan.going(), &running)?;
     plan.held = held;
@@ -339,6 +349,7 @@ impl Run {
             map: self.holder.real_path().or(self.holder.source().map).map(Into::into),
             summary: summary.ok().and_then(|all| all.as_object().cloned()).unwrap_or_default(),
             warning: self.warnings.first().map(|warning| warning.message.clone()),
+            command: RunKind::of(self.is_by_hand),
             ..Ran::default()
         };
         let journal = Journal::at(&config.state_dir()?);

@@ -13,7 +13,10 @@ use crate::bridge::{self, Access, Choice, FileMap, MapHolder};
 use crate::config::{Clean, Shown};
 use crate::disk::interrupt::Interrupt;
 use crate::disk::map_file::stopped;
-use crate::domain::{Failure, SessionMap, Timestamp};
+use crate::disk::progress::Phase;
+use crate::domain::{Clock, Failure, SessionMap, Timestamp};
+use crate::process;
+use crate::provider::{LookOptions, Owners};
 use crate::report::Check;
 
 /// What is checked: a clean as it would run now, and who holds its map.
@@ -26,10 +29,16 @@ struct Patient<'a> {
     file: Option<Result<FileMap, Failure>>,
     /// Who would hold the map; nothing where its file cannot be read.
     holder: Option<Result<Box<dyn MapHolder>, Failure>>,
+    interrupt: &'a Interrupt,
 }
 
 impl<'a> Patient<'a> {
-    fn new(config: &'a Clean, shown: &'a [Shown], now: Timestamp, interrupt: &Interrupt) -> Self {
+    fn new(
+        config: &'a Clean,
+        shown: &'a [Shown],
+        now: Timestamp,
+        interrupt: &'a Interrupt,
+    ) -> Self {
         // A bridge that is named needs no file.
         let needs_file = config.map_is_said || !matches!(config.bridge, Choice::Named(_));
         let file =
@@ -38,7 +47,7 @@ impl<'a> Patient<'a> {
         let (choice, said) = (&config.bridge, config.map_is_said && !is_broken);
         let asks = !is_broken || matches!(choice, Choice::Named(_));
         let holder = asks.then(|| bridge::open(choice, &config.map, said, Access::Read, interrupt));
-        Self { config, shown, now, file, holder }
+        Self { config, shown, now, file, holder, interrupt }
     }
 
     /// The map's file, as far as it could be read.
@@ -60,6 +69,15 @@ impl<'a> Patient<'a> {
     /// The user id of the map's owner.
     fn owner(&self) -> Option<u32> {
         self.file().and_then(MapHolder::owner)
+    }
+
+    /// How the disk is looked at.
+    fn look_options(&self) -> LookOptions {
+        LookOptions {
+            owners: Owners { us: process::user(), map: self.owner() },
+            clock: Clock::Mtime,
+            interrupt: self.interrupt.clone(),
+        }
     }
 }
 
@@ -91,7 +109,12 @@ pub fn run(
         if interrupt.asked() {
             return Err(stopped());
         }
+        interrupt.progress().begin(Phase::Checks, 0);
         checks.extend(part(&patient, interrupt));
+    }
+    // What a check saw until then is not all there is.
+    if interrupt.asked() {
+        return Err(stopped());
     }
     Ok(checks)
 }

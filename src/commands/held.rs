@@ -105,10 +105,7 @@ impl<'a> Index<'a> {
 }
 
 fn unread(found: &Found) -> impl Iterator<Item = Warning> {
-    found
-        .unread
-        .iter()
-        .map(|(path, why)| warning(path, &format!("cannot read what is held: {why}")))
+    found.unread.iter().map(|(path, why)| warning(path, &format!("cannot read the holds: {why}")))
 }
 
 fn warning(path: &std::path::Path, why: &str) -> Warning {

@@ -36,11 +36,11 @@ pub fn one(journal: &Journal, typed: &str) -> Result<(PastRun, Vec<PastMapping>)
         let message =
             if typed == LATEST { "no run yet".to_owned() } else { format!("no run {typed:?}") };
         return Err(Failure::new(message)
-            .hint("session-warden history lists the runs; a unique prefix names one"));
+            .hint("session-warden history lists the runs; a unique prefix of an id is enough"));
     };
     let mappings = match run.command {
         RunKind::Undo => restored_by(journal, &run.run)?,
-        RunKind::Clean | RunKind::Other => removed_by(journal, &run.run)?,
+        RunKind::Clean | RunKind::Remove | RunKind::Other => removed_by(journal, &run.run)?,
     };
     Ok((run.clone(), mappings))
 }

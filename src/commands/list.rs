@@ -8,13 +8,14 @@ use super::clean::{self, Run};
 use super::retention::{self, Retentions};
 use crate::config::{Clean, pings_in};
 use crate::disk::interrupt::Interrupt;
+use crate::disk::progress::Phase;
 use crate::disk::words;
 use crate::domain::{
     Exit, Failure, IdKind, KeepReason, Policies, SessionMap, State, Timestamp, Verdict, Warning,
     WarningCode,
 };
 use crate::process;
-use crate::provider::{Looked, Owners, PROVIDERS, Provider, look_into, unmapped};
+use crate::provider::{LookOptions, Looked, Owners, PROVIDERS, Provider, look_into, unmapped};
 use crate::report::{Holder, List, Listed, Row, Totals};
 
 /// What to list.
@@ -122,32 +123,37 @@ fn of_map(
 ) -> Result<Vec<Listed>, Failure> {
     let report = run.report();
     let is_asked = |state| options.states.is_empty() || options.states.contains(&state);
-    let rows = report.rows().filter(|row| is_asked(row.state));
-    rows.map(|row| {
-        stop_if_asked(interrupt)?;
-        let provider = of_model(row.mapping.model);
-        let looked = provider.zip(row.file).map(|(provider, file)| look(provider, file, warnings));
-        let looked = looked.unwrap_or_default();
-        let session = row.mapping.session.map(|id| id.0.to_owned());
-        // Of a missing session there is nothing to resume, and an archived one cannot be.
-        let is_there = row.file.is_some() && row.state != State::Archived;
-        let resume = provider.zip(session.as_deref()).filter(|_| is_there);
-        Ok(Listed {
-            provider: provider.map(|provider| provider.name),
-            model: row.mapping.model.to_owned(),
-            chat: Some(row.mapping.chat.0.to_owned()),
-            session: session.clone(),
-            state: Some(row.state),
-            last_used: row.last_used,
-            idle_seconds: row.idle_seconds,
-            file: row.file.map(Path::to_owned),
-            resume: resume.map(|(provider, session)| provider.resume_command(session)),
-            deletion: retentions.deletion(row.mapping.model, looked.written),
-            process: holder(&row),
-            looked,
+    let rows = || report.rows().filter(|row| is_asked(row.state));
+    let progress = interrupt.progress();
+    progress.begin(Phase::Conversations, rows().count());
+    rows()
+        .map(|row| {
+            stop_if_asked(interrupt)?;
+            progress.add(Phase::Conversations, 1);
+            let provider = of_model(row.mapping.model);
+            let looked =
+                provider.zip(row.file).map(|(provider, file)| look(provider, file, warnings));
+            let looked = looked.unwrap_or_default();
+            let session = row.mapping.session.map(|id| id.0.to_owned());
+            // Of a missing session there is nothing to resume, and an archived one cannot be.
+            let is_there = row.file.is_some() && row.state != State::Archived;
+            let resume = provider.zip(session.as_deref()).filter(|_| is_there);
+            Ok(Listed {
+                provider: provider.map(|provider| provider.name),
+                model: row.mapping.model.to_owned(),
+                chat: Some(row.mapping.chat.0.to_owned()),
+                session: session.clone(),
+                state: Some(row.state),
+                last_used: row.last_used,
+                idle_seconds: row.idle_seconds,
+                file: row.file.map(Path::to_owned),
+                resume: resume.map(|(provider, session)| provider.resume_command(session)),
+                deletion: retentions.deletion(row.mapping.model, looked.written),
+                process: holder(&row),
+                looked,
+            })
         })
-    })
-    .collect()
+        .collect()
 }
 
 fn holder(row: &Row<'_>) -> Option<Holder> {
@@ -173,7 +179,12 @@ fn of_disk(
         .filter_map(|(model, id)| Some((model, key(of_model(model)?, id))))
         .collect();
     let owner = run.map_owner();
-    let owners = Owners { us: process::user(), map: owner };
+    let options = LookOptions {
+        owners: Owners { us: process::user(), map: owner },
+        clock: config.clock,
+        interrupt: interrupt.clone(),
+    };
+    let progress = interrupt.progress();
     let policies = Policies::new(now, &config.idle, PROVIDERS.len(), config.missing);
     // The sessions that keep-alive makes are of no interest. Without a state folder it makes none.
     let pings = config.state_dir().ok().map(|state| pings_in(&state));
@@ -183,10 +194,14 @@ fn of_disk(
         let base = config.base(provider, owner)?;
         let is_mapped = |id: &str| mapped.contains(&(provider.model, key(provider, id)));
         let cutoff = policies.of(place).cutoff;
-        let (sessions, more) = unmapped(provider, base, owners, cutoff, config.clock, is_mapped);
+        progress.begin(Phase::Listing, 0);
+        let (sessions, more) = unmapped(provider, base, &options, cutoff, is_mapped);
+        stop_if_asked(interrupt)?;
         warnings.extend(more);
+        progress.begin(Phase::Conversations, sessions.len());
         for (id, activity) in sessions {
             stop_if_asked(interrupt)?;
+            progress.add(Phase::Conversations, 1);
             let last_used = activity.last_used();
             let file = activity.file().map(|file| file.path.clone());
             let looked = file.as_ref().map(|file| look(provider, file, warnings));

@@ -40,8 +40,8 @@ fn hint(config: &Clean, known: &[PathBuf]) -> String {
             "the bridge writes {MAP_NAME} with its first chat, to $CLAUDE_SESSION_DIR or \
              {SESSION_DIR}; --session-dir names another folder"
         ),
-        [map] => format!("there is a session map at {map}; --map or --session-dir names it"),
-        maps => format!("there are session maps at {}; --map names one", maps.join(", ")),
+        [map] => format!("there is a session map at {map}; select it with --map or --session-dir"),
+        maps => format!("there are session maps at {}; select one with --map", maps.join(", ")),
     }
 }
 

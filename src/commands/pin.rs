@@ -186,7 +186,15 @@ fn find(
             session: map.and_then(|map| map.mappings().find(is_its)?.session),
         }
     });
-    let mappings: Vec<Mapping<'_>> = mappings.collect();
+    let mut mappings: Vec<Mapping<'_>> = mappings.collect();
+    // The exact name of a mapped chat is no prefix of another chat's.
+    let is_exact =
+        |one: &Mapping<'_>| one.chat.0 == id || format!("{}/{}", one.model, one.chat.0) == id;
+    if map.is_some_and(|map| map.mappings().any(|one| is_exact(&one)))
+        && !mappings.iter().any(is_exact)
+    {
+        mappings.clear();
+    }
     match named(mappings.into_iter(), id) {
         Ok(places) => {
             let pin = |place: u32| of_map.get(place as usize).map(|pin| (*pin).clone());

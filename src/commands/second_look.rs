@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use super::held::held;
 use crate::bridge::{MANY, Rechecked, Removal, RemovalGuard};
 use crate::config::Clean;
+use crate::disk::interrupt::Interrupt;
+use crate::disk::map_file::stopped;
+use crate::disk::progress::Phase;
 use crate::domain::plan::Observations;
 use crate::domain::{
     Activity, Failure, HeldFor, KeepReason, Mapping, Plan, Policies, SessionMap, Timestamp,
@@ -15,7 +18,7 @@ use crate::domain::{
 };
 use crate::journal::{Journal, PutBack, Removed};
 use crate::process::{self, Processes};
-use crate::provider::{Memories, Owners, Provider, Work, observe, work};
+use crate::provider::{LookOptions, Memories, Owners, Provider, Work, observe, work};
 
 /// How old what is known of processes, locks and holds may be when a mapping is removed.
 const OLDEST_WORK: Duration = Duration::from_secs(2);
@@ -27,26 +30,28 @@ pub(super) struct Observer<'a> {
     pub(super) map_owner: Option<u32>,
     pub(super) now: Timestamp,
     pub(super) policies: &'a Policies,
+    pub(super) interrupt: &'a Interrupt,
 }
 
 impl Observer<'_> {
     /// Returns the evidence of those mappings on disk. A real run has `memories` of it, for its second
     /// look.
+    ///
+    /// # Errors
+    /// If a signal ends it, or a provider has no place.
     pub(super) fn look(
         &self,
         places: impl Fn(u32, &str) -> bool,
         memories: Option<&mut Memories>,
+        interrupt: Interrupt,
     ) -> Result<Observations, Failure> {
         let base = |provider: &Provider| self.config.base(provider, self.map_owner);
-        observe(
-            self.map,
-            places,
-            self.owners(),
-            |of| self.policies.of(of).cutoff,
-            self.config.clock,
-            memories,
-            base,
-        )
+        let (owners, clock) = (self.owners(), self.config.clock);
+        let options = LookOptions { owners, clock, interrupt };
+        let cutoff = |of| self.policies.of(of).cutoff;
+        let seen = observe(self.map, places, &options, cutoff, memories, base)?;
+        // What was seen until then is not all there is.
+        if options.interrupt.asked() { Err(stopped()) } else { Ok(seen) }
     }
 
     /// Returns the processes that may use a session, or hold the map: those of our own user and of the
@@ -179,13 +184,20 @@ impl SecondLook<'_> {
 
 impl RemovalGuard for SecondLook<'_> {
     fn recheck(&mut self, going: &[u32]) -> Result<Rechecked, Failure> {
+        // A bridge is asked for one mapping after the other, which shows its own progress.
+        let progress = self.observer.interrupt.progress();
+        if progress.phase() != Phase::Bridge {
+            progress.begin(Phase::Recheck, 0);
+        }
         if self.is_by_hand {
             return self.recheck_named(going);
         }
 
         let (began, mut work) = self.work(going)?;
         let is_going = |place: u32, _: &str| going.binary_search(&place).is_ok();
-        let again = self.observer.look(is_going, Some(&mut self.memories))?;
+        // Whoever is about to change the map looks for a signal.
+        let unheeded = self.observer.interrupt.unheeded();
+        let again = self.observer.look(is_going, Some(&mut self.memories), unheeded)?;
         let mut ended = Instant::now();
         // A look at a very large home takes so long that a process may have come meanwhile.
         if began.elapsed() > OLDEST_WORK {

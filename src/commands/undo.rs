@@ -12,6 +12,7 @@ use crate::bridge::{
 };
 use crate::config::Format;
 use crate::disk::interrupt::Interrupt;
+use crate::disk::progress::Phase;
 use crate::disk::words;
 use crate::domain::{Exit, Failure, Timestamp, Warning, WarningCode};
 use crate::journal::{Journal, PutBack, Ran, Removed, RunKind, run_id};
@@ -144,6 +145,7 @@ fn restore(
     let access = if options.dry_run { Access::Read } else { Access::Change };
     let map = FileMap::open(path.clone(), access, interrupt.clone())?;
     let Some(mappings) = map.map() else { return Err(no_map()) };
+    interrupt.progress().begin(Phase::Bridge, 0);
     let beside = match beside_bridge(options, &map, &entries) {
         // A dry run shows what would be restored, and warns that it would be refused now.
         Err(failure) if options.dry_run => {
@@ -153,6 +155,7 @@ fn restore(
         }
         beside => beside?,
     };
+    interrupt.progress().begin(Phase::Restoring, 0);
     let (fates, mut warnings) = if options.dry_run {
         (fates(mappings, &entries), Vec::new())
     } else {

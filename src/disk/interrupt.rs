@@ -1,13 +1,18 @@
 //! A request to stop, from a signal: looked at between steps, so that a run ends with the map
-//! whole and its temporary files gone (X5).
+//! whole and its temporary files gone (X5). How far the run is goes the other way, beside it.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether somebody asked the run to stop.
+use super::progress::Progress;
+
+/// Whether somebody asked the run to stop, and how far the run is.
 #[derive(Debug, Clone, Default)]
-pub struct Interrupt(Arc<AtomicBool>);
+pub struct Interrupt {
+    asked: Arc<AtomicBool>,
+    progress: Progress,
+}
 
 impl Interrupt {
     /// Listens for SIGTERM and SIGINT. The second one ends the process at once.
@@ -20,19 +25,30 @@ impl Interrupt {
             [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT, signal_hook::consts::SIGHUP]
         {
             // The order matters: the first signal must find the flag not yet set.
-            signal_hook::flag::register_conditional_default(signal, Arc::clone(&this.0))?;
-            signal_hook::flag::register(signal, Arc::clone(&this.0))?;
+            signal_hook::flag::register_conditional_default(signal, Arc::clone(&this.asked))?;
+            signal_hook::flag::register(signal, Arc::clone(&this.asked))?;
         }
         Ok(this)
     }
 
     /// Asks for the run to stop, as a signal would.
     pub fn ask(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.asked.store(true, Ordering::SeqCst);
     }
 
     /// Whether somebody has asked.
     pub fn asked(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Returns where the run notes how far it is.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Returns the same for work that no signal ends: its progress is that of the run.
+    #[must_use]
+    pub fn unheeded(&self) -> Self {
+        Self { asked: Arc::default(), progress: self.progress.clone() }
     }
 }

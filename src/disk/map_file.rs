@@ -194,7 +194,7 @@ impl MapPlace {
                 return Err(stopped());
             }
             if start.elapsed() >= PATIENCE {
-                let hint = "nothing was changed; mend the file, or move it aside: the bridge writes a new one";
+                let hint = "nothing was changed; fix the file, or move it away: the bridge writes a new one";
                 return Err(unreadable(&self.path, &error.to_string()).hint(hint));
             }
             std::thread::sleep(wait);
@@ -238,7 +238,7 @@ impl MapPlace {
 
 /// The run was asked to stop before it had changed anything (X5).
 pub fn stopped() -> Failure {
-    Failure::new("stopped by a signal; nothing was changed").hint("run it again")
+    Failure::new("stopped by a signal; the map is unchanged").hint("run the same command again")
 }
 
 fn unreadable(path: &Path, why: &str) -> Failure {

@@ -10,6 +10,7 @@ pub mod folder;
 pub mod interrupt;
 pub mod lock;
 pub mod map_file;
+pub mod progress;
 pub mod publish;
 pub mod replace;
 

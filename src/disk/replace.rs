@@ -98,7 +98,7 @@ impl MapPlace {
     pub fn sync_folder(&self) -> Result<(), Warning> {
         rustix::fs::fsync(&self.folder).map_err(|error| {
             let why = words(&error.into());
-            let message = format!("the new map stands, but a power cut may undo it: {why}");
+            let message = format!("the new map is in place, but a power cut may undo it: {why}");
             Warning::at(WarningCode::NotDurable, self.folder_path(), message)
         })
     }

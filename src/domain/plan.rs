@@ -213,6 +213,6 @@ fn wrong_home_message(count: usize) -> String {
         if count == 1 { "the one mapping".to_owned() } else { format!("all {count} mappings") };
     format!(
         "no session file for {all}: is this the right home? All kept; \
-         --home names another one, --missing remove lets them go"
+         --home names another one, --missing remove removes them"
     )
 }

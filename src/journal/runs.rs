@@ -18,6 +18,8 @@ pub enum RunKind {
     /// `clean`, which all runs were of before lines had this field.
     #[default]
     Clean,
+    /// `remove`.
+    Remove,
     /// `undo`.
     Undo,
     /// A command of a newer version.
@@ -26,10 +28,16 @@ pub enum RunKind {
 }
 
 impl RunKind {
+    /// Returns the command of a run that removes: of what was named, or of what is idle.
+    pub fn of(is_by_hand: bool) -> Self {
+        if is_by_hand { Self::Remove } else { Self::Clean }
+    }
+
     /// Returns the command's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Clean => "clean",
+            Self::Remove => "remove",
             Self::Undo => "undo",
             Self::Other => "other",
         }

@@ -246,7 +246,7 @@ pub fn started(id: u32) -> Option<u64> {
 /// One line that says why that is not known.
 pub fn lockers() -> Result<HashMap<u64, u32>, String> {
     let locks = fs::read_to_string("/proc/locks").map_err(|error| {
-        format!("cannot read /proc/locks, where locks are told: {}", crate::disk::words(&error))
+        format!("cannot read /proc/locks, which lists file locks: {}", crate::disk::words(&error))
     })?;
     let entry = |line: &str| {
         let mut fields = line.split_whitespace();

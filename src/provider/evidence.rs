@@ -10,12 +10,17 @@ use super::memory::Memory;
 use super::records::{self, Newest, Records};
 use super::session_index::{SessionIdx, SessionIndex};
 use crate::disk::folder::{Folder, Kind, Status};
+use crate::disk::interrupt::Interrupt;
+use crate::disk::progress::Phase;
 use crate::disk::words;
 use crate::domain::{Activity, Reading, SessionFile, Timestamp};
 use crate::domain::{Warning, WarningCode};
 
 /// How many entries of folders are read for one provider. A larger tree is not read completely (D5).
 const MOST_ENTRIES: u64 = 20_000_000;
+
+/// After how many entries the progress moves on, and a signal is looked for.
+const BATCH: u64 = 64;
 
 /// The evidence found so far.
 #[derive(Debug)]
@@ -36,6 +41,7 @@ pub struct EvidenceCollector {
     /// True while folders are entered whose errors keep another session alone.
     passes_over: bool,
     cutoff: Timestamp,
+    interrupt: Interrupt,
 }
 
 /// What a path that carries an id is to its session.
@@ -76,7 +82,13 @@ impl EvidenceCollector {
             reading: Reading::Whole,
             warnings: Vec::new(),
             entries_left: MOST_ENTRIES,
+            interrupt: Interrupt::default(),
         }
+    }
+
+    /// The same, ended by that signal.
+    pub(super) fn heeding(self, interrupt: Interrupt) -> Self {
+        Self { interrupt, ..self }
     }
 
     /// A collector for a part of the same search, that another thread may do.
@@ -91,6 +103,7 @@ impl EvidenceCollector {
             read: HashSet::new(),
             passes_over: self.passes_over,
             cutoff: self.cutoff,
+            interrupt: self.interrupt.clone(),
         }
     }
 
@@ -212,6 +225,7 @@ impl EvidenceCollector {
             Part::Unknown => return Clocked::Used(written),
         }
 
+        self.interrupt.progress().add_opened();
         let newest = match folder.open_file(name) {
             Ok(file) => records::newest(file, name, records, self.cutoff),
             Err(error) => Newest::Unread(words(&error)),
@@ -287,7 +301,27 @@ impl EvidenceCollector {
     pub(super) fn spend_one(&mut self) -> bool {
         let enough = self.entries_left > 0;
         self.entries_left = self.entries_left.saturating_sub(1);
+        if self.entries_left.is_multiple_of(BATCH) {
+            self.interrupt.progress().add(Phase::Listing, BATCH);
+            return enough && !self.is_stopped();
+        }
         enough
+    }
+
+    /// Notes that a file is opened. Returns false if a signal has come first.
+    pub(super) fn may_open(&mut self) -> bool {
+        self.interrupt.progress().add_opened();
+        !self.is_stopped()
+    }
+
+    /// Returns true if a signal has asked for the end of the run, which then uses nothing of what was
+    /// found.
+    pub(super) fn is_stopped(&mut self) -> bool {
+        let is_stopped = self.interrupt.asked();
+        if is_stopped {
+            self.reading = Reading::Partly;
+        }
+        is_stopped
     }
 
     /// Sets whether folders are entered whose errors keep another session alone.

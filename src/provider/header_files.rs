@@ -131,6 +131,9 @@ impl HeaderFiles {
         let mut torn = Vec::new();
         let mut open: Option<(usize, Option<Folder>)> = None;
         for HeaderFile { place: number, name, .. } in self.files {
+            if !found.may_open() {
+                return;
+            }
             let Some(place) = self.places.get(number).filter(|_| !search.is_others(&name)) else {
                 continue;
             };

@@ -22,6 +22,9 @@ impl EvidenceCollector {
         folder: &Folder,
         each: &mut dyn FnMut(&mut Self, &Entry<'_>) -> bool,
     ) {
+        if self.is_stopped() {
+            return;
+        }
         if let Some((stamp, entries)) = self.memory.as_mut().and_then(|it| it.take(folder)) {
             for entry in entries.iter() {
                 each(self, &entry);

@@ -61,7 +61,7 @@ pub use evidence::EvidenceCollector;
 pub use expiry::{Expiry, credential_hash, expiry, file_of};
 pub use look_into::{Looked, look_into};
 use memory::Memory;
-pub use observe::{Memories, Owners, observe, unmapped};
+pub use observe::{LookOptions, Memories, Owners, observe, unmapped};
 use records::Records;
 pub use retention::{Kept, Retention};
 pub use session_index::{SessionIdx, SessionIndex};

@@ -11,6 +11,7 @@ use super::listing::{is_gone, is_not_folder};
 use super::walk::Search;
 use super::{Base, Memory, PROVIDERS, Place, Provider, SessionIndex};
 use crate::disk::folder::Folder;
+use crate::disk::interrupt::Interrupt;
 use crate::disk::words;
 use crate::domain::plan::{Observation, Observations, Subject};
 use crate::domain::{
@@ -33,6 +34,17 @@ impl Owners {
     }
 }
 
+/// How the disk is looked at.
+#[derive(Debug, Clone)]
+pub struct LookOptions {
+    /// Whose folders are trusted.
+    pub owners: Owners,
+    /// What counts as a use.
+    pub clock: Clock,
+    /// Ends the look, which is then not complete, and is told how far it is.
+    pub interrupt: Interrupt,
+}
+
 /// Observes the sessions of the mappings of `map` that `places` selects, given their position and
 /// model. A session used at its provider's `cutoff` or later is active. `base` returns a provider's
 /// folders, and is called only for a provider that is asked about.
@@ -46,9 +58,8 @@ impl Owners {
 pub fn observe(
     map: &SessionMap,
     places: impl Fn(u32, &str) -> bool,
-    owners: Owners,
+    options: &LookOptions,
     cutoff: impl Fn(usize) -> Timestamp,
-    clock: Clock,
     mut memories: Option<&mut Memories>,
     mut base: impl FnMut(&Provider) -> Result<Base, Failure>,
 ) -> Result<Observations, Failure> {
@@ -86,17 +97,8 @@ pub fn observe(
             let memory = memories.as_mut().and_then(|all| all.0[place].take());
             let checks_doubt = !memory.as_ref().is_some_and(Memory::is_sealed);
             let others = &others[place];
-            let look = Look {
-                provider,
-                base,
-                index,
-                others,
-                owners,
-                clock,
-                memory,
-                checks_doubt,
-                may_share,
-            };
+            let look =
+                Look { provider, base, index, others, options, memory, checks_doubt, may_share };
             looks.push(look);
         }
     }
@@ -140,15 +142,15 @@ impl Memories {
 pub fn unmapped(
     provider: &Provider,
     base: Base,
-    owners: Owners,
+    options: &LookOptions,
     cutoff: Timestamp,
-    clock: Clock,
     is_mapped: impl Fn(&str) -> bool,
 ) -> (Vec<(String, Activity)>, Vec<Warning>) {
     let mut warnings = Vec::new();
     let nothing = SessionIndex::new(Timestamp::MAX);
-    let mut found = EvidenceCollector::new(&nothing, None, None);
+    let mut found = EvidenceCollector::new(&nothing, None, None).heeding(options.interrupt.clone());
 
+    let owners = options.owners;
     let Roots { open, reading, failed } = Roots::open(provider, &base, owners);
     for (reading, path, why) in failed {
         let message = format!("{}: {why}; its sessions are not listed", provider.name);
@@ -175,8 +177,7 @@ pub fn unmapped(
         base,
         index: &index,
         others: &nothing,
-        owners,
-        clock,
+        options,
         memory: None,
         checks_doubt,
         may_share: true,
@@ -262,8 +263,7 @@ struct Look<'w> {
     index: &'w SessionIndex<'w>,
     /// The mapped sessions that are not looked for.
     others: &'w SessionIndex<'w>,
-    owners: Owners,
-    clock: Clock,
+    options: &'w LookOptions,
     memory: Option<Memory>,
     /// False for a look at some sessions only, which cannot show that none was used.
     checks_doubt: bool,
@@ -280,11 +280,11 @@ struct Looked {
 
 impl Look<'_> {
     fn take(self) -> Looked {
-        let Self { provider, base, index, others, owners, clock, memory, checks_doubt, may_share } =
-            self;
+        let Self { provider, base, index, others, options, memory, checks_doubt, may_share } = self;
+        let LookOptions { owners, clock, ref interrupt } = *options;
         let Roots { open, reading, failed } = Roots::open(provider, &base, owners);
         let records = (clock == Clock::Record).then_some(provider.records);
-        let mut found = EvidenceCollector::new(index, records, memory);
+        let mut found = EvidenceCollector::new(index, records, memory).heeding(interrupt.clone());
 
         let place = Place { base: base.folder.clone(), roots: open, owners };
         if !place.roots.is_empty() || provider.files_in_home {

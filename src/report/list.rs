@@ -136,7 +136,7 @@ pub fn write_list(
         for one in &list.sessions {
             table.row(one, to)?;
             if look.all {
-                details(one, to)?;
+                details(one, look, to)?;
             }
         }
         writeln!(to)?;
@@ -321,7 +321,7 @@ fn process(one: &Listed) -> Option<String> {
     Some(format!("{}{}", holder.pid, name.unwrap_or_default()))
 }
 
-fn details(one: &Listed, to: &mut dyn Write) -> io::Result<()> {
+fn details(one: &Listed, look: Look, to: &mut dyn Write) -> io::Result<()> {
     let indent = " ".repeat(10);
     if let Some(session) = &one.session {
         writeln!(to, "{indent}session  {}  {}", escape(session), escape(&one.model))?;
@@ -331,7 +331,7 @@ fn details(one: &Listed, to: &mut dyn Write) -> io::Result<()> {
     }
     if let Some(file) = &one.file {
         let time =
-            |time: Option<Timestamp>| time.map_or_else(|| "-".to_owned(), Timestamp::for_people);
+            |time: Option<Timestamp>| time.map_or_else(|| "-".to_owned(), |time| look.time(time));
         writeln!(to, "{indent}size     {}", size(one.looked.size))?;
         writeln!(to, "{indent}mtime    {}", time(one.looked.written))?;
         writeln!(to, "{indent}record   {}", time(one.looked.record))?;

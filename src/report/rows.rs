@@ -141,7 +141,10 @@ impl<'a> Rows<'a> {
             line += &padded(&last_used(row, self.look), self.last_used);
             line += "  ";
         }
-        line += &format!("{}  {}  ", padded(&chat, self.chat), padded(&session, self.session));
+        for (cell, width) in [(&chat, self.chat), (&session, self.session)] {
+            line += &padded(cell, width);
+            line += "  ";
+        }
 
         let action = self.look.paint(action(row), style_of_action(row.action));
         match reason(row) {

@@ -20,10 +20,8 @@ pub struct Look {
     pub all: bool,
     /// With every detail: the time of last use, and the folders that were read.
     pub times: bool,
-    /// The width of the terminal in columns; nothing is cut without one.
+    /// The width of the terminal in columns. Without one, nothing is cut, and times are in UTC.
     pub width: Option<usize>,
-    /// With local times, not UTC.
-    pub local: bool,
 }
 
 /// Writes the report as text.
@@ -163,9 +161,9 @@ fn ending(report: &Report<'_>, to: &mut dyn Write) -> io::Result<()> {
     }
     if summary.removed > 0 {
         let removed = |row: &Row<'_>| row.action == Action::Removed;
-        let models = report.rows().filter(removed).map(|row| row.mapping.model);
+        let mut models = report.rows().filter(removed).map(|row| row.mapping.model);
         let of = |model| PROVIDERS.iter().find(|provider| provider.model == model);
-        let resume = models.filter_map(of).next().unwrap_or(&PROVIDERS[0]).resume_command("ID");
+        let resume = models.find_map(of).unwrap_or(&PROVIDERS[0]).resume_command("ID");
         let mappings = if summary.removed == 1 { "mapping" } else { "mappings" };
         writeln!(
             to,
@@ -215,17 +213,8 @@ impl Look {
 
     /// Returns the time as it is shown: local without a zone, or UTC.
     pub fn time(self, time: Timestamp) -> String {
-        if self.local { local(time) } else { time.for_people() }
+        if self.width.is_some() { time.local() } else { time.for_people() }
     }
-}
-
-/// `2026-11-21 04:55:07` in the machine's time zone.
-fn local(time: Timestamp) -> String {
-    let utc = time.rfc3339().and_then(|text| chrono::DateTime::parse_from_rfc3339(&text).ok());
-    utc.map_or_else(
-        || time.for_people(),
-        |utc| utc.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M:%S").to_string(),
-    )
 }
 
 #[cfg(test)]

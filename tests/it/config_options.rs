@@ -292,7 +292,7 @@ fn a_bridges_address_goes_with_the_map_that_is_named_beside_it() {
     {
         env.config(&text);
         let profile = if text.contains(PROFILE) { "--profile p" } else { "" };
-        let ran = run(&env, &format!("clean -n {profile}"), &[]);
+        let ran = run(&env, &format!("clean -n -v {profile}"), &[]);
         assert!(ran.out.contains("\n  bridge: "), "{text}: {ran:?}");
     }
 }

@@ -8,8 +8,9 @@ mod unreadable;
 
 use crate::env::{DAY, HOUR, MINUTE, Ran, TestEnv, row, set_written, state};
 use serde_json::{Value, json};
+use session_warden::disk::interrupt::Interrupt;
 use session_warden::domain::{Clock, Reading, SessionMap, Timestamp};
-use session_warden::provider::{Base, Owners, PROVIDERS, observe};
+use session_warden::provider::{Base, LookOptions, Owners, PROVIDERS, observe};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::time::{Duration, SystemTime};
@@ -127,9 +128,12 @@ fn a_root_of_somebody_else_is_not_trusted_d2() {
             let seen = observe(
                 &parsed,
                 |_, _| true,
-                Owners { us, map },
+                &LookOptions {
+                    owners: Owners { us, map },
+                    clock: Clock::Mtime,
+                    interrupt: Interrupt::default(),
+                },
                 |_| Timestamp::MAX,
-                Clock::Mtime,
                 None,
                 |p| Ok(Base { folder: p.in_home(&home), temporary: None }),
             )

@@ -138,7 +138,7 @@ fn all_is_well_where_it_is() {
     found.has("home", "ok", &["by $HOME", env.path("home").to_str().unwrap()]);
     found.has("claude", "ok", &[".claude/projects: 1 session, newest 5m old; 1 mapped session"]);
     found.has("codex", "ok", &["not used: there is no", ".codex/sessions"]);
-    found.has("map", "ok", &["session_map.json: 1 mapping, today's form, of "]);
+    found.has("map", "ok", &["session_map.json: 1 mapping, current form, of "]);
     found.has("map-folder", "ok", &["/bridge: writable"]);
     found.has("bridge", "ok", &["no bridge listens at http://127.0.0.1:1: a clean edits the file"]);
     found.has("state", "ok", &["/.local/state/session-warden: writable"]);
@@ -321,7 +321,7 @@ fn bridges_are_asked() {
     named("").has("bridge", "ok", &["answers, and is asked alone"]).lacks("map-folder").has(
         "map",
         "ok",
-        &["1 mapping, today's form, as the bridge reports it"],
+        &["1 mapping, current form, as the bridge reports it"],
     );
     let map = env.map_path();
     let map = map.to_str().unwrap();
@@ -569,7 +569,7 @@ fn text_is_aligned_and_fits_the_terminal() {
     assert!(colored.out.contains("\u{1b}[32mok") && !ran.out.contains('\u{1b}'));
     assert_eq!(Ran::of(&mut tooled(&env, "doctor --help")).exits(0).err, "");
     let help = env.run("doctor --help").out;
-    assert!(help.lines().all(|line| line.chars().count() <= 80) && help.contains("Exit codes:"));
+    assert!(help.lines().all(|line| line.chars().count() <= 100) && help.contains("Exit codes:"));
 }
 
 /// Everything below a folder: what it is, and when it was last written.

@@ -141,7 +141,7 @@ proptest! {
         let (before, rest) = written.text.split_at(member.at);
         let twice = format!("{before}{},{rest}", member.raw);
         let error = SessionMap::parse(twice.into_bytes()).expect_err("equal keys").to_string();
-        prop_assert!(error.contains("stands twice at line"), "{}", error);
+        prop_assert!(error.contains("appears twice at line"), "{}", error);
     }
 }
 

@@ -62,6 +62,7 @@ mod pin;
 mod pins;
 mod profiles;
 mod profiles_apart;
+mod progress;
 mod project;
 mod prometheus_rules;
 mod remove;

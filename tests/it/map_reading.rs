@@ -173,7 +173,7 @@ fn the_last_word_of_a_writer_that_ends_survives_r1() {
 
 #[test]
 fn equal_keys_are_an_error_r2() {
-    let twice = |json: &str| (json.replace("ID", IDLE).into_bytes(), "stands twice at line 1");
+    let twice = |json: &str| (json.replace("ID", IDLE).into_bytes(), "appears twice at line 1");
     check_all(&[
         twice(r#"{"claude-cli": {"a": "ID"}, "claude-cli": {"b": "ID"}}"#),
         twice(r#"{"claude-cli": {"a": "ID", "a": "ID"}}"#),

@@ -281,7 +281,7 @@ fn a_folder_that_cannot_be_synced_is_told_of_w3() {
     let mut clean = unprivileged(&env, "clean --format json");
     let _mode = with_mode(env.path("bridge"), 0o333);
     let ran = bounded(&mut clean);
-    ran.exits(3).says(&["the new map stands, but a power cut may undo it"]);
+    ran.exits(3).says(&["the new map is in place, but a power cut may undo it"]);
     let report = ran.report();
     assert_eq!(report["summary"]["removed"], 1);
     let is_told = |warning: &serde_json::Value| warning["code"] == "not_durable";

@@ -102,7 +102,7 @@ fn check_error(hostile: &str) {
     let key = Value::from(hostile);
     fs::write(&map, format!("{{\"m\": {{{key}: \"1\", {key}: \"2\"}}}}")).unwrap();
     let ran = bounded(env.command(["clean", "--session-dir"]).arg(&folder));
-    ran.exits(1).says(&["session_map.json", "stands twice"]);
+    ran.exits(1).says(&["session_map.json", "appears twice"]);
     is_safe(&ran);
     assert_eq!((ran.out.as_str(), ran.err.lines().count()), ("", 2), "error and hint: {ran:?}");
     fs::write(&map, both()).unwrap();

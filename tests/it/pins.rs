@@ -397,3 +397,18 @@ fn as_root_on_another_users_map_own_pins_count_and_theirs_may_be_absent() {
     assert_eq!(state(&env.run("-n --home home --json").report(), "tax"), "pinned");
     env.run("pin website").exits(0).says(&["runs of user 1 do not", "hint: "]);
 }
+
+#[test]
+fn the_exact_name_of_a_mapped_chat_is_no_prefix_of_a_pin() {
+    let env = TestEnv::new();
+    let id = |last: u32| format!("{last:08}-1111-4111-8111-111111111111");
+    env.map(json!({"claude-cli": {"team": id(1), "team-b": id(2)}}).to_string());
+    env.run("pin team-b").exits(0);
+    for name in ["team", "claude-cli/team"] {
+        let ran = env.run(&format!("pin --remove {name}"));
+        ran.exits(1).says(&["is not pinned; nothing was unpinned", "hint: "]);
+    }
+    assert!(env.run("pin").out.contains("claude-cli/team-b"));
+    env.run("pin --remove team-").exits(0);
+    assert!(!env.run("pin").out.contains("team-b"));
+}

@@ -123,7 +123,7 @@ fn a_signal_while_a_torn_map_is_read_again_ends_the_run_x5() {
         let asked = Instant::now();
         kill_process(pid(&child), signal).unwrap();
         let ran = finish(child);
-        ran.exits(1).says(&["stopped by a signal; nothing was changed"]);
+        ran.exits(1).says(&["stopped by a signal; the map is unchanged"]);
         assert!(asked.elapsed() < Duration::from_millis(1_500), "it read on");
         assert_eq!((ran.out.as_str(), env.map_bytes()), ("", b"{\"claude-cli\": {".to_vec()));
         assert!(env.litter().is_empty(), "{:?}", env.litter());

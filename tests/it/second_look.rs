@@ -3,9 +3,10 @@
 
 use crate::env::{DAY, HOUR, MINUTE, TestEnv, set_age, set_written};
 use serde_json::json;
+use session_warden::disk::interrupt::Interrupt;
 use session_warden::domain::plan::Observations;
 use session_warden::domain::{Clock, SessionMap, Timestamp};
-use session_warden::provider::{Base, Memories, Owners, observe};
+use session_warden::provider::{Base, LookOptions, Memories, Owners, observe};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::thread::sleep;
@@ -60,9 +61,12 @@ pub(crate) fn look(
     observe(
         map,
         |place, _| all || place % 2 == 0,
-        Owners { us, map: Some(us) },
+        &LookOptions {
+            owners: Owners { us, map: Some(us) },
+            clock: Clock::Mtime,
+            interrupt: Interrupt::default(),
+        },
         |_| Timestamp::from(now),
-        Clock::Mtime,
         memories,
         |provider| Ok(Base { folder: provider.in_home(&env.home("")), temporary: None }),
     )

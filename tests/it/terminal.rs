@@ -7,7 +7,6 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
 
-use crate::child::bounded;
 use crate::env::Ran;
 
 /// The two ends of a terminal: the user's and the program's.
@@ -23,12 +22,25 @@ pub(crate) fn terminal() -> (File, File) {
     (File::from(user), program)
 }
 
-/// Runs the command with a terminal as its standard input, on which that was typed.
+/// Runs the command with a terminal as its standard input, on which that was typed, and another one as
+/// its standard error.
 #[track_caller]
 pub(crate) fn typed(command: &mut Command, text: &str) -> Ran {
     let (mut user, program) = terminal();
     user.write_all(text.as_bytes()).unwrap();
-    bounded(command.stdin(program))
+    let (mut seen, messages) = terminal();
+    let child = command.env("NO_COLOR", "1").stdin(program).stdout(Stdio::piped()).stderr(messages);
+    let child = child.spawn().unwrap();
+    // The terminal is at its end once no program has it.
+    command.stderr(Stdio::null());
+
+    let mut bytes = Vec::new();
+    let mut part = [0; 4096];
+    while let Ok(length @ 1..) = seen.read(&mut part) {
+        bytes.extend_from_slice(&part[..length]);
+    }
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    Ran { err: String::from_utf8(bytes).unwrap().replace("\r\n", "\n"), ..ran }
 }
 
 /// Runs the command with a terminal of that width as its standard output.

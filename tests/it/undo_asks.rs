@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use crate::child::{ACTIVE, IDLE, finish, mapped, pid, start};
+use crate::child::{ACTIVE, IDLE, finish, mapped, pid};
 use crate::env::{DAY, Ran, TestEnv, state};
 use crate::terminal::{terminal, typed};
 
@@ -118,17 +118,22 @@ fn a_signal_is_no_answer() {
     let (env, older, _) = two_runs();
     let before = env.map_bytes();
     let (_user, program) = terminal();
-    let mut child = start(env.command(["undo", &older]).stdin(program));
-    let mut stderr = child.stderr.take().unwrap();
+    let (mut stderr, messages) = terminal();
+    let mut command = env.command(["undo", &older]);
+    let child = command.env("NO_COLOR", "1").stdin(program).stderr(messages).spawn().unwrap();
+    drop(command);
     let (mut said, mut byte) = (Vec::new(), [0]);
     while !said.ends_with(b"[y/N] ") && stderr.read(&mut byte).unwrap() > 0 {
         said.push(byte[0]);
     }
     rustix::process::kill_process(pid(&child), Signal::INT).unwrap();
     finish(child).exits(1);
-    let mut rest = String::new();
-    stderr.read_to_string(&mut rest).unwrap();
-    assert!(rest.contains("stopped by a signal; nothing was changed\nhint: "), "{rest}");
+    let mut rest = Vec::new();
+    while stderr.read(&mut byte).is_ok_and(|length| length > 0) {
+        rest.push(byte[0]);
+    }
+    let rest = String::from_utf8(rest).unwrap().replace('\r', "");
+    assert!(rest.contains("stopped by a signal; the map is unchanged\nhint: "), "{rest}");
     assert_eq!(env.map_bytes(), before);
 }
 

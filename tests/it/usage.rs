@@ -187,7 +187,7 @@ fn an_option_that_the_command_does_not_have_is_refused() {
 #[test]
 fn a_command_without_its_subcommand_prints_its_help() {
     let env = mapped();
-    for command in ["keepalive", "schedule"] {
+    for command in ["keepalive", "schedule", "hold"] {
         let ran = env.run(command);
         ran.exits(2);
         assert_eq!(ran.out, "");

@@ -69,7 +69,7 @@ impl Request {
             Shell::Bash => {
                 let [breaks, text] = &words[..] else { return None };
                 line = Line::split(text, breaks.as_encoded_bytes());
-                words = line.words.clone();
+                words.clone_from(&line.words);
             }
             Shell::Fish => {
                 let last = words.last_mut()?;

@@ -76,7 +76,7 @@ Exit codes:
   0   done, whatever the state of the jobs
   1   failed: the state of the jobs cannot be read
   2   wrong usage or configuration
-  3   the state of the jobs was damaged and is set aside
+  3   the state of the jobs was damaged and has been set aside
 
 Environment:
 ",

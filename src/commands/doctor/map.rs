@@ -40,7 +40,7 @@ fn failed(name: &'static str, failure: &Failure) -> Check {
 
 fn content(map: &SessionMap) -> String {
     let form = match map.form() {
-        Form::Today => "today's form",
+        Form::Today => "current form",
         Form::Legacy => "the old form, of Claude's only",
     };
     format!("{}, {form}", count(map.len(), "mapping"))

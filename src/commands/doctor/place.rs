@@ -5,9 +5,9 @@ use std::path::Path;
 use super::{Patient, count};
 use crate::config::{Home, Origin, absolute};
 use crate::domain::plan::{Observation, Observations};
-use crate::domain::{Clock, Reading, Timestamp, Warning};
+use crate::domain::{Reading, Timestamp, Warning};
 use crate::process;
-use crate::provider::{Base, Owners, PROVIDERS, Provider, observe, unmapped};
+use crate::provider::{Base, PROVIDERS, Provider, observe, unmapped};
 use crate::report::{Check, age};
 
 /// The home, and a check for each CLI.
@@ -63,10 +63,9 @@ fn observed(patient: &Patient<'_>) -> Observations {
     observe(
         map,
         |_, model| patient.config.asks_for(model),
-        Owners { us: process::user(), map: owner },
+        &patient.look_options(),
         // Nothing is taken for active, so that all of it is looked at.
         |_| Timestamp::MAX,
-        Clock::Mtime,
         None,
         |provider| patient.config.base(provider, owner),
     )
@@ -82,8 +81,8 @@ fn cli(
 ) -> Check {
     let root = base.folder.join(provider.roots.first().unwrap_or(&""));
     let how = moved_by(patient, provider, &base.folder);
-    let owners = Owners { us: process::user(), map: patient.owner() };
-    let (all, trouble) = unmapped(provider, base, owners, Timestamp::MAX, Clock::Mtime, |_| false);
+    let (all, trouble) =
+        unmapped(provider, base, &patient.look_options(), Timestamp::MAX, |_| false);
     let newest = all.iter().filter_map(|(_, activity)| activity.last_used()).max();
     let newest =
         newest.map(|used| format!(", newest {} old", age(used.seconds_until(patient.now))));

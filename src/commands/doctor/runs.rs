@@ -84,7 +84,7 @@ fn all(patient: &Patient<'_>, states: &[PathBuf]) -> Result<Vec<Ran>, Failure> {
             return Err(Failure::new(why));
         }
         // An undo is no run of a timer's.
-        all.extend(journal.runs()?.into_iter().filter(|ran| ran.command != RunKind::Undo));
+        all.extend(journal.runs()?.into_iter().filter(|ran| ran.command == RunKind::Clean));
     }
     all.sort_by_key(|ran| Timestamp::parse(&ran.started));
     Ok(all)

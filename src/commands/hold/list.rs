@@ -63,5 +63,5 @@ fn lives(hold: &Hold) -> String {
         return format!("until {} unless renewed", until.for_people());
     }
     let pids: Vec<String> = hold.processes.iter().map(|work| work.pid.to_string()).collect();
-    format!("while process {} lives", pids.join(" or "))
+    format!("while process {} runs", pids.join(" or "))
 }

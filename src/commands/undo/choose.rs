@@ -80,7 +80,7 @@ fn removed_nothing(journal: &Journal, typed: &str) -> Result<Failure, Failure> {
         Some(run) => Failure::new(format!("run {} removed nothing", run.run))
             .hint("session-warden history lists the runs and what each removed"),
         None => Failure::new(format!("no run {typed:?}"))
-            .hint("session-warden history lists the runs; a unique prefix names one"),
+            .hint("session-warden history lists the runs; a unique prefix of an id is enough"),
     })
 }
 

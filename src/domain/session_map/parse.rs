@@ -135,7 +135,7 @@ impl<'de> Keys<'de> {
         if self.0.insert(key.clone()) {
             Ok(Some(key))
         } else {
-            Err(A::Error::custom(format!("the key {:?} stands twice", key.as_ref())))
+            Err(A::Error::custom(format!("the key {:?} appears twice", key.as_ref())))
         }
     }
 }
@@ -334,7 +334,7 @@ mod tests {
             r#"{"a": 1, "sessions": {}, "\u0061": 2}"#,
         ] {
             let error = within(json).unwrap_err();
-            assert!(error.contains("stands twice at line 1"), "{error}");
+            assert!(error.contains("appears twice at line 1"), "{error}");
         }
         assert_eq!(within("{}"), Err("it has no \"sessions\"".to_owned()));
         let error = within(r#"[{"sessions": {}}]"#).unwrap_err();
@@ -355,9 +355,9 @@ mod tests {
         check(b"[]", "expected an object at line 1");
         check(b"7", "expected an object");
         check(br#"{"a": "1"} x"#, "trailing characters at line 1 column 12");
-        check(b"{\"a\": {\"b\": \"1\",\n \"b\": \"2\"}}", "\"b\" stands twice at line 2 column 2");
-        check(br#"{"a": {}, "\u0061": {}}"#, "\"a\" stands twice at line 1 column 11");
-        check(br#"{"a": {"b": [{"c": 1, "c": 2}]}}"#, "\"c\" stands twice");
+        check(b"{\"a\": {\"b\": \"1\",\n \"b\": \"2\"}}", "\"b\" appears twice at line 2 column 2");
+        check(br#"{"a": {}, "\u0061": {}}"#, "\"a\" appears twice at line 1 column 11");
+        check(br#"{"a": {"b": [{"c": 1, "c": 2}]}}"#, "\"c\" appears twice");
         check(br#"{"a": {"b": NaN}}"#, "line 1 column");
         check(br#"{"a": {"b": "\udc00"}}"#, "surrogate");
         check(br#"{"a": {"b": [["\ud800\ud800"]]}}"#, "surrogate");

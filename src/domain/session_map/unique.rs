@@ -1,4 +1,4 @@
-//! Refuses a map in which a key stands twice, at little cost in memory: JSON readers differ on which
+//! Refuses a map in which a key appears twice, at little cost in memory: JSON readers differ on which
 //! of the two counts (R2).
 
 use std::hash::{BuildHasher, RandomState};
@@ -67,5 +67,5 @@ fn message(map: &SessionMap, key: Text, find: impl Fn(&SessionMap) -> Option<u32
     let before = &map.bytes()[..place.min(map.bytes().len())];
     let line = before.split(|byte| *byte == b'\n').count();
     let column = before.rsplit(|byte| *byte == b'\n').next().map_or(0, <[u8]>::len) + 1;
-    format!("the key {:?} stands twice at line {line} column {column}", map.text(key))
+    format!("the key {:?} appears twice at line {line} column {column}", map.text(key))
 }

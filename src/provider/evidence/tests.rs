@@ -5,6 +5,7 @@
 )]
 
 use super::*;
+use crate::disk::folder::Entry;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::{Duration, SystemTime};
@@ -40,6 +41,43 @@ fn a_listing_that_does_not_come_to_its_end_leaves_the_tree_not_read_whole_d1_d5(
         assert_eq!((count, found.reading), (seen, reading));
         assert_eq!(found.warnings.is_empty(), reading == Reading::Whole);
     }
+}
+
+#[test]
+fn a_signal_ends_a_listing_which_is_then_not_whole_x5() {
+    let temporary = tempfile::tempdir().unwrap();
+    for number in 0..3 * BATCH {
+        fs::write(temporary.path().join(number.to_string()), "").unwrap();
+    }
+    let folder = || Folder::open(temporary.path()).unwrap();
+    let index = SessionIndex::new(Timestamp::MAX);
+    let interrupt = Interrupt::default();
+    let mut found = EvidenceCollector::new(&index, None, None).heeding(interrupt.clone());
+    interrupt.progress().begin(Phase::Listing, 0);
+    let mut count = 0;
+    let mut each = |_: &mut EvidenceCollector, _: &Entry<'_>| {
+        count += 1;
+        if count == BATCH / 2 {
+            interrupt.ask();
+        }
+        false
+    };
+    found.list(&folder(), &mut each);
+    found.list(&folder(), &mut each);
+    assert!(count <= BATCH, "{count} entries were looked at");
+    assert_eq!(found.reading, Reading::Partly);
+    assert_eq!(interrupt.progress().now().done, BATCH);
+
+    // Work that no signal ends goes on, and its progress is the same.
+    let unheeded = interrupt.unheeded();
+    let mut found = EvidenceCollector::new(&index, None, None).heeding(unheeded);
+    let mut count = 0;
+    found.list(&folder(), &mut |_, _| {
+        count += 1;
+        false
+    });
+    assert_eq!((count, found.reading), (3 * BATCH, Reading::Whole));
+    assert_eq!(interrupt.progress().now().done, 4 * BATCH);
 }
 
 #[test]

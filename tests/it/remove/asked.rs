@@ -89,7 +89,7 @@ fn anything_but_a_yes_removes_nothing() {
         assert_eq!((ran.out.as_str(), home.env.map_bytes()), ("", before.clone()));
     }
     let (ran, _) = asked(&home, "remove tax", &Answer::Interrupt);
-    ran.exits(1).says(&["stopped by a signal; nothing was changed"]);
+    ran.exits(1).says(&["stopped by a signal; the map is unchanged"]);
     assert_eq!(home.env.map_bytes(), before);
     assert_eq!(home.journal("runs.jsonl"), [] as [Value; 0]);
 }
