@@ -129,6 +129,9 @@ pub fn write_history(
         let prefix = distinct_prefix(all);
         let id = |run: &PastRun| escape(&run.run.chars().take(prefix).collect::<String>());
         table = self::table(runs, screen, "", id, |_| String::new());
+        if table.width() > width {
+            table = table.tight();
+        }
         let rest = width.saturating_sub(table.width());
         is_below = rest < NARROWEST_MAP;
         if !is_below {

@@ -10,7 +10,7 @@ use super::text::Look;
 /// The widest that a column makes the others start later; a longer cell moves only its own row.
 const WIDEST: usize = 48;
 
-/// What is between two columns.
+/// The usual gap between two columns.
 const GAP: &str = "  ";
 
 /// Rows of cells below titles. The cells are escaped.
@@ -19,6 +19,8 @@ pub(super) struct Table<const N: usize> {
     /// True for a column of numbers.
     is_number: [bool; N],
     rows: Vec<[String; N]>,
+    /// What is between two columns.
+    gap: &'static str,
 }
 
 impl<const N: usize> Table<N> {
@@ -26,7 +28,12 @@ impl<const N: usize> Table<N> {
     pub(super) fn new(titles: [&'static str; N]) -> Self {
         let is_number = titles.map(|title| title.ends_with('>'));
         let titles = titles.map(|title| title.trim_end_matches('>'));
-        Self { titles, is_number, rows: Vec::new() }
+        Self { titles, is_number, rows: Vec::new(), gap: GAP }
+    }
+
+    /// Returns the table with one blank between its columns.
+    pub(super) fn tight(self) -> Self {
+        Self { gap: " ", ..self }
     }
 
     pub(super) fn push(&mut self, row: [String; N]) {
@@ -35,7 +42,7 @@ impl<const N: usize> Table<N> {
 
     /// Returns the columns that the widest row takes.
     pub(super) fn width(&self) -> usize {
-        let gaps = GAP.len() * N.saturating_sub(1);
+        let gaps = self.gap.len() * N.saturating_sub(1);
         let widths = self.widths();
         let of_row = |row: &[String; N]| -> usize {
             row.iter().zip(widths).map(|(cell, width)| cell.width().max(width)).sum()
@@ -64,7 +71,7 @@ impl<const N: usize> Table<N> {
         let mut line = String::new();
         for ((cell, width), is_number) in cells.zip(widths).zip(self.is_number) {
             if !line.is_empty() {
-                line += GAP;
+                line += self.gap;
             }
             let missing = width.saturating_sub(cell.width());
             if is_number {

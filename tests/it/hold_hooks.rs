@@ -374,7 +374,7 @@ fn the_list_fits_a_terminal_and_shows_nothing_raw_x3() {
     assert_eq!(ran.out.lines().count(), 5, "{}", ran.out);
     assert!(!ran.out.contains('\u{1b}') && ran.out.contains("chat a"), "{}", ran.out);
     let us = std::process::id();
-    assert!(ran.out.contains(&format!("key a, while process {us} lives\n")), "{}", ran.out);
+    assert!(ran.out.contains(&format!("key a, while process {us} runs\n")), "{}", ran.out);
     assert!(ran.out.contains("key b, until 20"), "{}", ran.out);
     assert!(ran.out.lines().all(|line| line.chars().count() <= 80), "{}", ran.out);
 }
