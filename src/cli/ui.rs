@@ -44,7 +44,7 @@ pub(super) fn set_up(when: Option<Color>, environment: &Environment) {
         None | Some(Color::Auto) => environment.wants_color(io::stderr().is_terminal()),
     };
     let columns = environment.get("COLUMNS").and_then(|text| text.to_str()?.parse().ok());
-    COLUMNS.store(columns.unwrap_or_default(), Ordering::Relaxed);
+    COLUMNS.store(columns.map_or(0, |columns: usize| columns.max(1)), Ordering::Relaxed);
     if io::stdout().is_terminal() {
         let terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
         let width = columns.or_else(terminal).unwrap_or(WIDTH_OF_OLD);
