@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
 use super::escape::escape;
-use super::shorten::{Shortener, padded};
+use super::shorten::{Shortener, padded, shortened};
 use super::text::{Look, age, style_of};
 use super::{Report, Row};
 use crate::domain::{Action, KeepReason, Verdict};
@@ -14,6 +14,9 @@ use crate::provider::PROVIDERS;
 
 /// Two columns between each and the next.
 const GAP: usize = 2;
+
+/// The widest that a CLI is shown on a terminal.
+const WIDEST_CLI: usize = 16;
 
 /// The narrowest that a chat and a session are cut to.
 const NARROW_CHAT: usize = 12;
@@ -82,7 +85,7 @@ impl<'a> Rows<'a> {
 
     fn measure(&mut self, row: &Row<'_>) {
         let widest = |column: &mut usize, width: usize| *column = (*column).max(width);
-        widest(&mut self.cli, cli(row).width());
+        widest(&mut self.cli, self.cli_of(row).width());
         widest(&mut self.state, row.state.to_string().len());
         widest(&mut self.idle, idle(row).len());
         if self.last_used > 0 {
@@ -132,7 +135,7 @@ impl<'a> Rows<'a> {
         let state = padded(&row.state.to_string(), self.state);
         let mut line = format!(
             "{}  {}  {:<idle$}  ",
-            padded(&cli(row), self.cli),
+            padded(&self.cli_of(row), self.cli),
             self.look.paint(&state, style),
             idle(row),
             idle = self.idle,
@@ -153,6 +156,13 @@ impl<'a> Rows<'a> {
             // What explains a row is never cut.
             Some(reason) => writeln!(to, "{line}{action}:\n    {reason}"),
         }
+    }
+
+    /// The CLI, which a terminal cuts: a model's key may be of any length.
+    fn cli_of(&self, row: &Row<'_>) -> String {
+        let cli = cli(row);
+        let is_cut = self.look.width.is_some() && !self.look.times;
+        if is_cut { shortened(&cli, WIDEST_CLI) } else { cli }
     }
 
     fn fits(&self, row: &Row<'_>, reason: &str) -> bool {

@@ -299,7 +299,7 @@ fn a_named_place_that_never_had_a_map_is_an_error() {
     assert!(!env.path("no").exists());
     // Its folder is there, and the bridge has not written a map yet.
     env.run("clean --session-dir home").exits(0);
-    fs::remove_dir(env.path("bridge")).unwrap();
+    fs::remove_dir_all(env.path("bridge")).unwrap();
     missing("clean", "/bridge");
     assert!(!env.path("bridge").exists());
 
@@ -308,14 +308,14 @@ fn a_named_place_that_never_had_a_map_is_an_error() {
     env.map(both());
     env.run("-n").exits(0);
     fs::remove_file(env.map_path()).unwrap();
-    fs::remove_dir(env.path("bridge")).unwrap();
+    fs::remove_dir_all(env.path("bridge")).unwrap();
     missing("clean", "/bridge");
     fs::create_dir(env.path("bridge")).unwrap();
     env.map(both());
     env.run("clean").exits(0);
     assert_eq!(env.map_now(), serde_json::from_str::<Value>(&cleaned()).unwrap());
     fs::remove_file(env.map_path()).unwrap();
-    fs::remove_dir(env.path("bridge")).unwrap();
+    fs::remove_dir_all(env.path("bridge")).unwrap();
     let ran = env.run("clean");
     assert!(ran.exits(0).out.contains("nothing to clean") && ran.err.starts_with("hint: "));
 }

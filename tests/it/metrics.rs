@@ -261,7 +261,10 @@ fn what_cannot_be_written_is_warned_of_and_the_clean_is_done() {
             let _closed = with_mode(env.path("closed"), 0o555);
             let ran = bounded(&mut command);
             let path = env.path(place);
-            let said = format!("warning: cannot write metrics to {}: {why}\n", path.display());
+            let said = format!(
+                "warning: cannot write metrics to {}: {why}\nhint: --metrics FILE names another file\n",
+                path.display()
+            );
             assert_eq!(ran.exits(3).err, said);
             assert_eq!(env.map_bytes(), crate::child::cleaned().as_bytes(), "{place}: {ran:?}");
             assert!(!path.exists());

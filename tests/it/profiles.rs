@@ -63,7 +63,7 @@ fn a_profile_is_cleaned_and_the_other_left_alone() {
     let env = two();
     let ran = env.run("clean --profile dev");
     ran.exits(0);
-    assert!(ran.out.contains("\n  profile    dev\n"), "{ran:?}");
+    assert!(ran.out.starts_with("dev · "), "{ran:?}");
     assert!(ran.out.contains(env.path("dev").to_str().unwrap()), "{ran:?}");
     assert_eq!((of(&env, "dev"), of(&env, "prod")), (cleaned(), map()));
     let report = env.json("-n --profile prod");
@@ -101,12 +101,8 @@ fn all_of_them_are_cleaned_with_a_header_for_each() {
         let ran = env.run(line);
         ran.exits(0);
         assert_eq!(ran.err, "");
-        let (prod, dev) = ran.out.split_once("\n\nsession-warden ").unwrap();
-        assert!(prod.starts_with("session-warden ") && !prod.contains("dev"), "{prod}");
-        assert!(
-            prod.contains("\n  profile    prod\n") && dev.contains("\n  profile    dev\n"),
-            "{ran:?}"
-        );
+        let (prod, dev) = ran.out.split_at(ran.out.find("dev · ").unwrap());
+        assert!(prod.contains("prod · ") && !prod.contains("dev · "), "{prod}");
         for report in [prod, dev] {
             assert!(report.contains(&format!("  {word}: 1 mappings")), "{report}");
         }
@@ -147,8 +143,8 @@ fn a_broken_map_keeps_the_other_from_nothing() {
             let line = if dry { "-n --all-profiles" } else { "clean --all-profiles" };
             let ran = env.run(line);
             ran.exits(3).says(&[&format!("error: profile {broken}: "), "session_map.json"]);
-            assert!(ran.out.starts_with("session-warden "), "no empty line at the top: {ran:?}");
-            assert!(ran.out.contains(&format!("\n  profile    {other}\n")), "{ran:?}");
+            assert!(!ran.out.starts_with('\n'), "no empty line at the top: {ran:?}");
+            assert!(ran.out.contains(&format!("{other} · ")), "{ran:?}");
             assert!(!ran.out.contains(broken), "{ran:?}");
             let text = fs::read_to_string(env.path(broken).join("session_map.json")).unwrap();
             assert_eq!(text, "{\"claude-cli\": ");
@@ -224,9 +220,9 @@ fn quiet_prints_only_those_with_trouble() {
     assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "", ""));
     write(&env, "dev", r#"{"gemini-cli": {"a": "b"}}"#);
     let ran = env.run("clean -q --all-profiles");
-    ran.exits(3).says(&["profile dev: warning: gemini: "]);
-    assert!(ran.out.starts_with("session-warden "), "no empty line at the top: {ran:?}");
-    assert!(ran.out.contains("  profile    dev\n") && !ran.out.contains("prod"), "{ran:?}");
+    ran.exits(3).says(&["warning: profile dev: gemini: "]);
+    assert!(ran.out.starts_with("dev · "), "no empty line at the top: {ran:?}");
+    assert!(ran.out.contains("dev · ") && !ran.out.contains("prod"), "{ran:?}");
     assert_eq!(ends(env.run("-q --all-profiles --format json").exits(3)).len(), 2);
     write(&env, "dev", "[");
     let ran = env.run("clean -q --all-profiles");

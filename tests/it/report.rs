@@ -153,8 +153,8 @@ fn ids_are_cut_only_on_a_terminal_that_is_too_narrow() {
         shown(command, width).out
     };
     assert!(at(140, "-n").contains(IDLE) && env.run("-n").out.contains(IDLE));
-    let narrow = at(80, "-n");
-    assert!(narrow.lines().all(|line| line.width() <= 80), "{narrow}");
+    let narrow = at(90, "-n");
+    assert!(narrow.lines().all(|line| line.width() <= 90), "{narrow}");
     assert!(narrow.contains(IDLE), "it fits: {narrow}");
     let narrow = at(60, "-n");
     assert!(narrow.contains("22222222  would remove") && !narrow.contains(IDLE), "{narrow}");

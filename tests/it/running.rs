@@ -27,7 +27,7 @@ fn while_another_run_holds_the_lock_nothing_is_done_x1() {
     for line in ["clean", "-q", "--format json", "clean -v --hours 1"] {
         let ran = env.run(line);
         ran.exits(75).says(&["another run holds the lock", env.path(LOCK).to_str().unwrap()]);
-        assert_eq!((ran.out.as_str(), ran.err.lines().count()), ("", 1), "{ran:?}");
+        assert_eq!((ran.out.as_str(), ran.err.lines().count()), ("", 2), "{ran:?}");
     }
     let after = fs::metadata(env.map_path()).unwrap();
     assert_eq!((before.ino(), before.mtime_nsec()), (after.ino(), after.mtime_nsec()));
@@ -249,7 +249,7 @@ fn without_home_the_password_file_tells_x2() {
 #[test]
 fn a_home_that_was_named_needs_no_variable_x2() {
     let env = mapped();
-    for line in ["-n --home home -v", "clean --home home"] {
+    for line in ["-n --home home -v", "clean -v --home home"] {
         let mut command = env.command(line.split(' '));
         // The run's state must not be written to the runner's own home (S5).
         command.env_remove("HOME").env("XDG_STATE_HOME", env.path("state"));

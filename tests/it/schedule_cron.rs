@@ -163,7 +163,7 @@ fn the_shell_that_cron_starts_calls_it_as_it_was_meant() {
         Ran::of(&mut shell).exits(0);
         let seen = |file: &str| with_nul(&fs::read(program.with_file_name(file)).unwrap());
         let map = format!("--map={}", desk.env.path("a b").display());
-        let wanted = ["clean", "-q", &map, &format!("--pin={odd}"), "--pin=-x"];
+        let wanted = ["clean", "-q", &format!("--pin={odd}"), "--pin=-x", &map];
         assert_eq!(seen("arguments"), wanted);
         let mut variables = seen("variables");
         // The shell's own, and cron's.

@@ -410,7 +410,7 @@ fn a_run_that_did_not_end_is_in_the_history_w10() {
     let next = env.json("clean")["run"].as_str().unwrap().to_owned();
     let history = env.run("history");
     history.exits(0);
-    let is_about_map = |line: &&str| line.contains("no object");
+    let is_about_map = |line: &&str| line.contains("is not an object");
     let lines: Vec<&str> = history.out.lines().skip(1).filter(|line| !is_about_map(line)).collect();
     assert_eq!(lines.len(), 3, "{}", history.out);
     assert!(lines[0].starts_with(&next), "{lines:?}");

@@ -37,7 +37,7 @@ fn a_hold_that_comes_before_the_last_look_keeps_everything() {
     assert_eq!((ran.out.as_str(), home.env.map_now()), ("", home.map()));
     assert!(home.env.litter().is_empty());
     // What was recorded is void: undo has nothing to restore, and the run has ended.
-    assert!(home.env.run("undo --bridge off").out.contains("Nothing to put back"));
+    assert!(home.env.run("undo --bridge off").out.contains("Nothing to restore"));
     let runs = home.journal("runs.jsonl");
     assert_eq!((runs.len(), &runs[0]["exit"]), (1, &json!(1)));
 }
@@ -76,7 +76,7 @@ fn a_chat_that_has_a_new_session_keeps_it() {
     ran.exits(1)
         .says(&["claude-cli/tax (its mapping has changed meanwhile)", "hint: run the same"]);
     assert_eq!(home.env.map_now(), newer);
-    assert!(home.env.run("undo --bridge off").out.contains("Nothing to put back"));
+    assert!(home.env.run("undo --bridge off").out.contains("Nothing to restore"));
 
     // Beside others, they are removed and it is kept: done, but not completely.
     home.write_map();
