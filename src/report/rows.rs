@@ -85,7 +85,8 @@ impl<'a> Rows<'a> {
 
     fn measure(&mut self, row: &Row<'_>) {
         let widest = |column: &mut usize, width: usize| *column = (*column).max(width);
-        widest(&mut self.cli, self.cli_of(row).width());
+        let cli = self.cli_of(row).width();
+        widest(&mut self.cli, cli);
         widest(&mut self.state, row.state.to_string().len());
         widest(&mut self.idle, idle(row).len());
         if self.last_used > 0 {
