@@ -38,13 +38,27 @@ Environment:
     };
 }
 
+#[cfg(feature = "keepalive")]
+macro_rules! keepalive_example {
+    () => {
+        "  session-warden schedule install --keepalive\n"
+    };
+}
+#[cfg(not(feature = "keepalive"))]
+macro_rules! keepalive_example {
+    () => {
+        ""
+    };
+}
+
 const INSTALL_HELP: &str = concat!(
     "\
 Examples:
   session-warden schedule install
   session-warden schedule install --every 15m --hours 4
-  session-warden schedule install --keepalive
-  sudo session-warden schedule install --method systemd-system --user NAME
+",
+    keepalive_example!(),
+    "  sudo session-warden schedule install --method systemd-system --user NAME
 
 Exit codes:
   0  the timer is installed and started
@@ -122,7 +136,14 @@ pub(super) struct InstallArgs {
     #[arg(long, value_name = "METHOD", value_parser = method)]
     method: Option<Chosen>,
 
-    /// How often to run: 15m, 1h, 6h, 1d [default: 1h; with --keepalive, as often as the jobs need]
+    #[cfg_attr(
+        feature = "keepalive",
+        doc = "How often to run: 15m, 1h, 6h, 1d [default: 1h; with --keepalive, as often as the jobs need]"
+    )]
+    #[cfg_attr(
+        not(feature = "keepalive"),
+        doc = "How often to run: 15m, 1h, 6h, 1d [default: 1h]"
+    )]
     #[arg(long, value_name = "DURATION", value_parser = every)]
     every: Option<When>,
 
