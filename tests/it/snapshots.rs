@@ -128,14 +128,13 @@ fn the_help_of_every_command() {
 
 #[test]
 fn the_reports_of_clean_and_its_opposite() {
-    const LINES: [&[&str]; 14] = [
+    const LINES: [&[&str]; 13] = [
         &["-n"],
         &["-n", "-v"],
         &["pin", "holiday"],
         &["pin"],
         &["--all-profiles"],
         &["clean"],
-        &["history"],
         &["history", "latest"],
         &["undo", "-n"],
         &["undo"],
