@@ -16,7 +16,7 @@ const EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// No answer is longer.
 const LARGEST: usize = 1024;
 
-/// Returns true if somebody can be asked: if questions are seen and answers typed on a terminal.
+/// Returns true if a user can answer: if questions are shown, and answers typed, on a terminal.
 pub(super) fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }

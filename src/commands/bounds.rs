@@ -5,7 +5,7 @@ use crate::bridge::MapHolder;
 use crate::domain::{Failure, KeepReason, Plan, Verdict, Warning, WarningCode};
 use crate::process::{self, Processes};
 
-/// Keeps what would go, and its holder could not let go.
+/// Keeps mappings that would be removed and that the bridge cannot be asked to remove.
 pub(super) fn keep_unreachable(holder: &dyn MapHolder, plan: &mut Plan) -> Vec<Warning> {
     let going: Vec<u32> = plan.going().collect();
     let (kept, warnings) = holder.out_of_reach(&going);

@@ -12,8 +12,8 @@ use crate::journal::{Journal, PinStore, PinnedChats, Pins};
 use crate::process;
 use crate::provider::PROVIDERS;
 
-/// Keeps what would go and matches a pattern. A pattern that matches nothing in the whole map is
-/// warned of, for it may be a typo.
+/// Keeps mappings that would be removed and match a pattern. Warns of a pattern that matches nothing in
+/// the whole map, for it may be a typo.
 pub(super) fn keep_matching(
     patterns: &Patterns,
     map: &SessionMap,
@@ -57,7 +57,7 @@ pub(super) fn keep_pinned(
     Ok(())
 }
 
-/// Keeps what an undo has put back lately of what would be removed.
+/// Keeps mappings that would be removed and were recently restored by an undo.
 pub(super) fn keep_restored(
     config: &Clean,
     holder: &dyn MapHolder,

@@ -195,7 +195,7 @@ impl RemovalGuard for SecondLook<'_> {
 
         let (began, mut work) = self.work(going)?;
         let is_going = |place: u32, _: &str| going.binary_search(&place).is_ok();
-        // Whoever is about to change the map looks for a signal.
+        // The signal is looked for right before the map changes.
         let unheeded = self.observer.interrupt.unheeded();
         let again = self.observer.look(is_going, Some(&mut self.memories), unheeded)?;
         let mut ended = Instant::now();

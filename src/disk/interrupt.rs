@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::progress::Progress;
 
-/// Whether somebody asked the run to stop, and how far the run is.
+/// Whether a signal asked the run to stop, and how far the run is.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt {
     asked: Arc<AtomicBool>,

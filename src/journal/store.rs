@@ -33,7 +33,7 @@ struct Stamped<'a> {
 /// they are so short that it is small anyway.
 const SMALL: u64 = 16 << 20;
 
-/// How much of a file's end is read by whoever cannot wait.
+/// How much of a file's end is read by completion, which must not wait.
 const END: u64 = 256 << 10;
 
 /// The folder's lock.
@@ -107,7 +107,7 @@ pub(super) fn read<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Vec
     }
 }
 
-/// The newest entries of the file called `name`: those of its last part, for whoever cannot wait.
+/// The newest entries of the file called `name`: those of its last part, for completion, which must not wait.
 pub(super) fn read_end<T: DeserializeOwned>(folder: &Path, name: &str) -> Option<Vec<T>> {
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let path = folder.join(name);

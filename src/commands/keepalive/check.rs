@@ -1,4 +1,4 @@
-//! `keepalive check`: whether each job can run, by its login or what tells its expiry. No provider is
+//! `keepalive check`: whether each job can run, by its login or its expiry. No provider is
 //! called.
 
 use serde_json::{Value, json};

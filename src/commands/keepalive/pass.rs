@@ -67,13 +67,13 @@ pub fn run(keeper: &Keeper<'_>, options: &Options, out: &mut dyn Write) -> Resul
         }
         let others = others(keeper, job, &known);
         let state = known.jobs.entry(job.id.clone()).or_default();
-        let told = look(keeper, job, state, options, others);
-        let is_news = !matches!(told, Told::No(_)) || !said.is_empty();
-        let end = match told {
-            Told::Run(_) if options.dry_run => would_run(keeper, job, &mut said),
-            Told::Run(expires) => run_one(keeper, job, expires, &mut known, &mut exit, &mut said)?,
-            Told::No(end) => end,
-            Told::Skip(outcome) => {
+        let step = look(keeper, job, state, options, others);
+        let is_news = !matches!(step, Step::Nothing(_)) || !said.is_empty();
+        let end = match step {
+            Step::Run(_) if options.dry_run => would_run(keeper, job, &mut said),
+            Step::Run(expires) => run_one(keeper, job, expires, &mut known, &mut exit, &mut said)?,
+            Step::Nothing(end) => end,
+            Step::Skip(outcome) => {
                 let credential = action::credential(keeper, job);
                 end(keeper, job, (&outcome, credential), &mut known, &mut exit, options.dry_run)?
             }
@@ -109,13 +109,13 @@ pub fn run(keeper: &Keeper<'_>, options: &Options, out: &mut dyn Write) -> Resul
     unsaid.map_or(Ok(exit), Err)
 }
 
-/// What is to be done with a job.
-enum Told {
+/// What a pass does with a job.
+enum Step {
     /// It is run, where it goes by an expiry by this one.
     Run(Option<Timestamp>),
     /// Nothing, and why not.
-    No(End),
-    /// Nothing, since it cannot be told when.
+    Nothing(End),
+    /// Nothing, since it is not known when the job is due.
     Skip(Outcome),
 }
 
@@ -138,37 +138,37 @@ fn look(
     state: &mut JobState,
     options: &Options,
     others: Option<Timestamp>,
-) -> Told {
+) -> Step {
     let now = keeper.now();
     state.notices_change(action::credential(keeper, job).as_deref());
     // What is disabled or silent is asked nothing, not even when it expires.
     if let Some(why) = state.disabled_why(job) {
-        return Told::No(End::disabled(why));
+        return Step::Nothing(End::disabled(why));
     }
     if let Some(until) = job.silent_until(now) {
-        return Told::No(End::silent(until));
+        return Step::Nothing(End::silent(until));
     }
     // Nor is what has to wait in any case.
     let after_gap = state.last_run.map(|last| last.after(job.gap()));
     let wait =
         state.not_before.max(after_gap).max(others).filter(|wait| *wait > now && !options.force);
     if let Some(wait) = wait {
-        return Told::No(End::not_due(wait));
+        return Step::Nothing(End::not_due(wait));
     }
     if options.dry_run && action::asks_a_command(job) {
-        return Told::No(End::would_check());
+        return Step::Nothing(End::would_check());
     }
     let expires = match action::expires(keeper, job) {
         Ok(expires) => expires,
-        Err(outcome) => return Told::Skip(outcome),
+        Err(outcome) => return Step::Skip(outcome),
     };
     state.expires = expires;
     match due(job, state, expires, now) {
-        Due::Due => Told::Run(expires),
-        Due::NotYet { .. } if options.force => Told::Run(expires),
-        Due::NotYet { at } => Told::No(End::not_due(at)),
-        Due::Silent { until } => Told::No(End::silent(until)),
-        Due::Disabled { why } => Told::No(End::disabled(why)),
+        Due::Due => Step::Run(expires),
+        Due::NotYet { .. } if options.force => Step::Run(expires),
+        Due::NotYet { at } => Step::Nothing(End::not_due(at)),
+        Due::Silent { until } => Step::Nothing(End::silent(until)),
+        Due::Disabled { why } => Step::Nothing(End::disabled(why)),
     }
 }
 

@@ -73,8 +73,8 @@ pub fn set_key(path: &Path, text: &str, out: &mut dyn Write) -> Result<Exit, Fai
         let message = format!("cannot write {}: {}", path.display(), words(&error));
         Failure::new(message).hint("check the permissions of its folder; nothing was stored")
     })?;
-    let told = escape(&format!("Stored the session key in {}", path.display()));
-    match writeln!(out, "{told}") {
+    let line = escape(&format!("Stored the session key in {}", path.display()));
+    match writeln!(out, "{line}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let message =
                 format!("the key is stored, but this cannot be printed: {}", words(&error));

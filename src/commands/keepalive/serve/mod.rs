@@ -1,4 +1,4 @@
-//! `keepalive serve`: the same pass again and again, and a page that tells how it goes.
+//! `keepalive serve`: runs passes again and again, and shows the state of the jobs over HTTP.
 
 mod board;
 mod http;
