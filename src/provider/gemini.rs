@@ -273,7 +273,8 @@ struct Names {
 
 impl Names {
     fn new(index: &SessionIndex<'_>) -> Self {
-        let mut ends = Vec::new();
+        // A map can be large, so the list does not grow by doubling.
+        let mut ends = Vec::with_capacity(index.ids().len());
         for (session, id) in (0..).map(SessionIdx).zip(index.ids()) {
             let id = id.0.as_bytes();
             ends.push((end(id), session));

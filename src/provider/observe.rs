@@ -89,6 +89,10 @@ pub fn observe(
         };
         seen.subjects.push((place, subject));
     }
+    // A map can be large, and these lists have grown by doubling.
+    seen.subjects.shrink_to_fit();
+    indexes.iter_mut().chain(&mut others).for_each(SessionIndex::shrink);
+
     let may_share = map.bytes().len() <= MOST_FOR_TWO;
     let mut looks = Vec::new();
     for (place, (provider, index)) in PROVIDERS.iter().zip(&indexes).enumerate() {

@@ -55,6 +55,11 @@ impl<'a> SessionIndex<'a> {
         }
     }
 
+    /// Gives back the room that was kept for more ids.
+    pub fn shrink(&mut self) {
+        self.ids.shrink_to_fit();
+    }
+
     /// Adds an id and returns its position, which is the same for the same id.
     pub fn add(&mut self, id: SessionId<'a>) -> SessionIdx {
         // A map has fewer than 2^32 mappings: each takes more than one byte of less than 4 GiB.
