@@ -118,6 +118,7 @@ Examples:
     able_codes!()
 );
 
+#[cfg(feature = "serve")]
 pub(super) const SERVE: &str = concat!(
     "\
 Examples:
