@@ -132,10 +132,13 @@ mod tests {
         check("w --pin a clean --pin b", "w clean --pin a --pin b");
         check("w --session-dir clean list", "w list --session-dir clean");
         check("w -nq --state-dir s clean", "w clean -nq --state-dir s");
-        check(
-            "w --config f keepalive --state-dir s run p",
-            "w keepalive run --config f --state-dir s p",
-        );
+        if cfg!(feature = "keepalive") {
+            check(
+                "w --config f keepalive --state-dir s run p",
+                "w keepalive run --config f --state-dir s p",
+            );
+        }
+        check("w --config f schedule -n print", "w schedule print --config f -n");
         check(
             "w --state-dir s hold --session x -- cmd -n",
             "w hold --state-dir s --session x -- cmd -n",
