@@ -72,11 +72,11 @@ impl WarningCode {
             }
             Self::RootAbsent => "--home DIR or the CLI's own variable names another home",
             Self::RootUnreadable | Self::NotReadWhole => {
-                "run as the user who owns the sessions, or correct the permissions"
+                "run as the user who owns the sessions, or remove the cause that the warning names"
             }
             Self::RootForeign => "run as the user who owns the sessions",
             Self::FileUnread => {
-                "correct the file's permissions; until then its CLI's idle mappings are kept"
+                "remove the cause that the warning names; until then its CLI's idle mappings are kept"
             }
             Self::UseUnread => {
                 "run as the user who owns the processes; until then its CLI's idle mappings are kept"
@@ -98,7 +98,9 @@ impl WarningCode {
                 "no message reaches it any more; it ends with its bridge, or when you end it"
             }
             Self::NoRecordTime => "nothing to do: the modification time is used instead",
-            Self::NotLookedInto => "correct the file's permissions; its row has no first message",
+            Self::NotLookedInto => {
+                "remove the cause that the warning names; its row has no first message"
+            }
             Self::DeletedSoon => {
                 "use the session, or raise cleanupPeriodDays (Claude Code) or general.sessionRetention.maxAge (Gemini CLI) in its settings.json; a pin does not prevent it"
             }

@@ -53,9 +53,10 @@ def clean(home, binary, clock, *options):
     return home.gone() if code == 0 and not complaint else f"ended with {code}: {complaint}"
 
 
-def undo(home, binary, clock):
+def undo(home, binary, clock, *run):
     """Nothing, if that gave back the map to the byte."""
-    code, complaint, said = home.run(binary, "undo", "--bridge", "off", "--map", home.map, before=clock)
+    command = ["undo", *run, "--bridge", "off", "--map", home.map]
+    code, complaint, said = home.run(binary, *command, before=clock)
     with open(home.map, "rb") as file:
         is_whole = code == 0 and file.read() == home.old
     return set() if is_whole else f"undo ended with {code}: {complaint}{said}"
@@ -206,12 +207,13 @@ def journals(binary):
             what = f"{off / DAY:+.0f} days for a run to which {'all' if is_idle else 'nothing'} is idle"
             with home_of(3) as home:
                 clean(home, binary, fake())
+                first = home.journal("runs.jsonl")[0]["run"]
                 clean(home, binary, fake(off), *options)
                 if is_idle and off > 0:
                     undo(home, binary, fake())
                     drill.check(f"{what}, undone", home.gone(), home.idle)
                 # The newest run that removed anything is kept whatever its age.
-                back = undo(home, binary, fake())
+                back = undo(home, binary, fake(), first)
                 check(f"{what}, and the run before undone", back, is_kept or not is_idle)
             with home_of(3) as home:
                 clean(home, binary, fake())

@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 
-JOURNAL = ["removals.jsonl", "put-back.jsonl", "runs.jsonl"]
+JOURNAL = ["removals.jsonl", "put-back.jsonl", "runs.jsonl", "maps.jsonl"]
 
 
 class Home:
@@ -77,6 +77,17 @@ class Home:
     def clean(self, binary, *before):
         """How a clean of the file ends, and what it says on standard error."""
         return self.run(binary, "clean", "--bridge", "off", "--map", self.map, before=before)[:2]
+
+    def undo_all(self, binary, *before):
+        """Undoes every run that removed something; what those say that do not end with 0."""
+        failed = []
+        runs = dict.fromkeys(line["run"] for line in self.journal("removals.jsonl") if "chat" in line)
+        for run in runs:
+            command = ["undo", run, "--bridge", "off", "--map", self.map]
+            code, said, _ = self.run(binary, *command, before=before)
+            if code != 0:
+                failed.append(f"undo of {run} ended with {code}: {said}")
+        return failed
 
     def gone(self):
         """The mappings that are no more; nothing where the file is no map."""

@@ -168,7 +168,9 @@ def kill_asking_clean(home, binary, moment, new):
         code, said, _ = home.run(binary, "undo", *on(home))
         if code != 0 or home.gone() != set(order[:count]):
             yield f"then the first undo ended with {code}: {said}"
-    yield from then(home, binary, home.old, "undo")
+    yield from home.undo_all(binary)
+    if read(home) != home.old:
+        yield f"undo left another map, without {home.gone()}"
 
 
 def kill_undo_of_asked(home, binary, moment, new):

@@ -32,7 +32,7 @@ ROOTS = {CLAUDE: "home/.claude/projects", CODEX: "home/.codex/sessions", GEMINI:
 STATE = "state/session-warden"
 LOCK = "bridge/.session_map.json.session-warden.lock"
 # A line of a run, of a warning, or of a hint.
-LINE = re.compile(r"(session-warden: (warning: )?|hint: )\S.*")
+LINE = re.compile(r"(error|warning|hint): \S.*")
 PANICKED = [101, 134, -6]
 
 
@@ -69,7 +69,7 @@ CASES = [
     Case("no second thread", started("prlimit", "--nproc=1"), 0, user=USER),
     Case("no /proc", started(*NO_PROC), 0),
     Case("a /proc that is closed", started(*CLOSED_PROC), 3, "cannot read /proc", ALL, USER),
-    Case("nobody to tell whose home", started("env", "-u", "HOME"), 1, "whose", user=USER),
+    Case("nobody to tell whose home", started("env", "-u", "HOME"), 1, "home folder", user=USER),
     Case("the map cannot be read", changed("bridge/session_map.json", 0), 1, DENIED, user=USER),
     Case("another's map", changed("bridge/session_map.json", 0o644, OTHER), 1, f"user {OTHER}", user=USER),
     Case("a folder to read only", changed("bridge", 0o555, 0), 1, DENIED, user=USER),
@@ -162,9 +162,7 @@ def afterwards(home, binary, user):
     again, complaint = home.clean(binary, *user)
     if again != 0 or complaint or home.gone() != home.idle:
         yield f"the next clean ended with {again}: {complaint}"
-    # Two, where the limit has let some go before.
-    for _ in range(2):
-        home.run(binary, "undo", "--bridge", "off", "--map", home.map, before=user)
+    home.undo_all(binary, *user)
     with open(home.map, "rb") as file:
         if file.read() != home.old:
             yield "undo does not give the map back"

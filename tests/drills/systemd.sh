@@ -244,7 +244,7 @@ cleans() {
   has "$(report)" 'Cleaned up: 0 mappings'
   is 2 "$(reports | grep -c 'Cleanup summary')" "the number of reports"
   # And it can be undone by the user, since the state folder is the user's own.
-  has "$(box_as "$user" session-warden undo --dry-run --bridge off)" 'Would put back: 2 mappings'
+  has "$(box_as "$user" session-warden undo --dry-run --bridge off)" 'Would restore: 2 mappings'
 }
 
 over_a_bridge() {

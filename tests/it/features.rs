@@ -100,7 +100,9 @@ fn without_web_ping_its_jobs_and_its_command_name_the_feature() {
     lacks(&env, "keepalive set-key", "web-ping", "keepalive set-key");
     // What is wrong with a job is seen all the same.
     env.config(&format!("{job}cli = \"claude\"\n"));
-    env.run("keepalive check").exits(2).says(&["cli is not a setting of the action claude-web-ping"]);
+    env.run("keepalive check")
+        .exits(2)
+        .says(&["cli is not a setting of the action claude-web-ping"]);
 }
 
 #[cfg(all(feature = "keepalive", not(feature = "openclaw")))]
