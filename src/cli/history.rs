@@ -1,10 +1,11 @@
 //! The grammar of `history`, and how it prints.
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use std::io::{self, BufWriter, Write};
 
 use super::options::{ColorArgs, ConfigArgs, FormatArgs, StateArgs};
-use super::{said, ui};
+use super::{said, ui, warn};
 use crate::commands::history;
 use crate::config::{Color, Format, Layer, Settings};
 use crate::domain::{Exit, Failure, Timestamp};
@@ -22,11 +23,13 @@ Examples:
 Exit codes:
   0   done, whether or not there was a run
   1   failed: no such run, or the state folder cannot be read
-  2   wrong usage or configuration";
+  2   wrong usage or configuration
+  3   done, but a line of the journal is damaged; see the warnings";
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct HistoryArgs {
     /// Show this run in detail: a unique prefix of its id, or latest, the newest run of any kind
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     run: Option<String>,
 
     /// Show only the newest N runs
@@ -63,7 +66,9 @@ impl HistoryArgs {
         let screen = Screen { look, width: ui::columns() };
         let mut out = BufWriter::new(io::stdout().lock());
         let written = if let Some(typed) = &self.run {
-            let (run, mappings) = history::one(&journal, typed)?;
+            let found = history::one(&journal, typed);
+            // A damaged line may be why a run is unknown.
+            let (run, mappings) = found.inspect_err(|_| warn(&journal.damage(), ""))?;
             match clean.format {
                 Format::Text => write_past_run(&run, &mappings, screen, &mut out),
                 Format::Json => write_past_run_json(&run, &mappings, &mut out),
@@ -76,7 +81,10 @@ impl HistoryArgs {
                 Format::Json => write_history_json(&runs, limit, &mut out),
             }
         };
-        said(written.and_then(|()| out.flush()), "the history")
+        said(written.and_then(|()| out.flush()), "the history")?;
+        let damage = journal.damage();
+        warn(&damage, "");
+        Ok(if damage.is_empty() { Exit::Done } else { Exit::Partly })
     }
 
     /// Returns the settings that were typed.

@@ -31,11 +31,11 @@ pub(super) struct HoldArgs {
     command: Option<HoldCommand>,
 
     /// Hold this session
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "SESSION")]
     session: Option<String>,
 
     /// Hold the session that this chat is mapped to
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "CHAT")]
     chat: Option<String>,
 
     #[command(flatten)]
@@ -109,11 +109,11 @@ enum HoldCommand {
 #[derive(Debug, Args)]
 struct StartArgs {
     /// Hold this session
-    #[arg(long, value_name = "ID", conflicts_with = "chat", required_unless_present_any = ["chat", "from_hook"])]
+    #[arg(long, value_name = "SESSION", conflicts_with = "chat", required_unless_present_any = ["chat", "from_hook"])]
     session: Option<String>,
 
     /// Hold the session that this chat is mapped to
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "CHAT")]
     chat: Option<String>,
 
     /// The name of this hold; a hold with the same key is replaced
@@ -305,7 +305,7 @@ impl ListArgs {
         let mut out = io::stdout().lock();
         let written = match self.format.format() {
             Some(Format::Json) => hold::write_json(&live, &mut out),
-            _ => hold::write(&live, now, &mut out),
+            _ => hold::write(&live, now, ui::zone(), &mut out),
         };
         said(written.and_then(|()| out.flush()), "the holds")?;
         Ok(exit)

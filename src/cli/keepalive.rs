@@ -220,7 +220,8 @@ impl KeepaliveCommand {
             }
             Self::Status(args) => {
                 let is_json = args.format.format() == Some(Format::Json);
-                let exit = keepalive::status(&keeper, is_json, &mut out)?;
+                let zone = (!is_json).then(ui::zone);
+                let exit = keepalive::status(&keeper, zone, &mut out)?;
                 if keeping.jobs.is_empty() {
                     ui::hint(NO_JOB_HINT);
                 }

@@ -129,6 +129,9 @@ impl ListArgs {
         };
         said(written.and_then(|()| out.flush()), "the list")?;
         warn(&list.warnings, "");
+        if let Some(hint) = &list.hint {
+            ui::hint(hint);
+        }
         Ok(exit)
     }
 

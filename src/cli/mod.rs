@@ -212,7 +212,13 @@ pub fn no_run(no_run: &NoRun, environment: &Environment) -> Exit {
     }
 
     match answer.print() {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Failed,
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            fail(
+                &Failure::new(format!("cannot write the help: {}", words(&error)))
+                    .hint("check the file or pipe that standard output leads to"),
+            );
+            Exit::Failed
+        }
         _ => Exit::Done,
     }
 }

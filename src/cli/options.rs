@@ -1,5 +1,6 @@
 //! Groups of options that several commands share, and what each says of a run's settings.
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
@@ -127,7 +128,7 @@ pub(super) struct ColorArgs {
 #[command(next_help_heading = WHERE)]
 pub(super) struct ProfileArgs {
     /// Use this profile of the configuration file
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(super) profile: Option<String>,
 }
 

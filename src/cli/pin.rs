@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use super::options::{ConfigArgs, FormatArgs, ProfileArgs, StateArgs, WHERE};
-use super::{said, warn};
+use super::{said, ui, warn};
 use crate::commands::pin;
 use crate::config::{Format, Layer, Place, Settings};
 use crate::disk::interrupt::Interrupt;
@@ -91,7 +91,7 @@ impl PinArgs {
         let mut out = BufWriter::new(io::stdout().lock());
         let written = match config.format {
             Format::Json => pin::write_json(&done, &mut out),
-            Format::Text => pin::write(&done, &mut out),
+            Format::Text => pin::write(&done, ui::zone(), &mut out),
         };
         let exit = said(written.and_then(|()| out.flush()), "the pins")?;
         warn(done.warnings(), "");

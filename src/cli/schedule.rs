@@ -1,5 +1,6 @@
 //! The grammar of `schedule`, and what is handed on of it to a timer.
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -86,7 +87,7 @@ Exit codes:
 
 const UNINSTALL_HELP: &str = "\
 Examples:
-  session-warden schedule uninstall
+  session-warden schedule uninstall --dry-run
   session-warden schedule uninstall --profile dev
 
 Exit codes:
@@ -152,7 +153,7 @@ pub(super) struct InstallArgs {
     on_calendar: Option<String>,
 
     /// The user to run as, with systemd-system [default: the user who ran sudo]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     user: Option<String>,
 
     /// Show what would be installed, change nothing
@@ -179,12 +180,16 @@ pub(super) struct UninstallArgs {
     method: Option<Chosen>,
 
     /// Remove only the timer of this user, with systemd-system
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     user: Option<String>,
 
     /// Remove only the timer of the keep-alive jobs
     #[arg(long, conflicts_with = "profile")]
     keepalive: bool,
+
+    /// Show what would be removed, change nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
 
     #[command(flatten)]
     profile: ProfileArgs,
@@ -291,11 +296,15 @@ pub(super) fn run(
             schedule::install(&args.wish(environment)?, environment, true, &mut out)
         }
         ScheduleCommand::Uninstall(args) => {
-            let chosen = args.method.unwrap_or(Chosen::Auto);
             let profile = args.profile.profile.as_deref();
             let only = profile.map_or(Only::All, Only::Profile);
-            let only = if args.keepalive { Only::Keep } else { only };
-            schedule::uninstall(chosen, only, args.user.as_deref(), environment, &mut out)
+            let removal = schedule::Removal {
+                method: args.method.unwrap_or(Chosen::Auto),
+                what: if args.keepalive { Only::Keep } else { only },
+                user: args.user.as_deref(),
+                is_dry: args.dry_run,
+            };
+            schedule::uninstall(&removal, environment, &mut out)
         }
         ScheduleCommand::Status(args) => {
             let mut flags = Layer::default();

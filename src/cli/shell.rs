@@ -98,7 +98,7 @@ impl HelpArgs {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
                 let why = crate::disk::words(&error);
                 Err(Failure::new(format!("cannot write the help: {why}"))
-                    .hint("check where standard output leads"))
+                    .hint("check the file or pipe that standard output leads to"))
             }
             _ => Ok(Exit::Done),
         }

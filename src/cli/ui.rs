@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::progress;
 use crate::config::{Color, Environment};
-use crate::domain::Failure;
+use crate::domain::{Failure, Zone};
 #[cfg(feature = "keepalive")]
 use crate::provider::web::SessionKey;
 use crate::report::Look;
@@ -33,6 +33,11 @@ pub(super) fn columns() -> Option<usize> {
 pub(super) fn look(color: bool, all: bool, times: bool) -> Look {
     let width = Some(WIDTH.load(Ordering::Relaxed)).filter(|width| *width > 0);
     Look { color, all, times, width }
+}
+
+/// Returns the zone of the times on standard output.
+pub(super) fn zone() -> Zone {
+    look(false, false, false).zone()
 }
 
 /// Decides from `--color`, the environment and standard error whether messages have colours and progress

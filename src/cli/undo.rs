@@ -1,6 +1,7 @@
 //! The grammar of `undo`, the question it asks, and how it prints.
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use std::io;
 use std::path::PathBuf;
 
@@ -35,12 +36,13 @@ Exit codes:
 #[derive(Debug, Clone, Args)]
 pub(super) struct UndoArgs {
     #[arg(
-        help = "The run: a unique prefix of its id, or latest [default: latest, the newest that removed something and is not fully restored]"
+        help = "The run: a unique prefix of its id, or latest [default: latest, the newest that removed something and is not fully restored]",
+        value_parser = NonEmptyStringValueParser::new()
     )]
     run: Option<String>,
 
     /// Restore only the mapping of this chat
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "CHAT", value_parser = NonEmptyStringValueParser::new())]
     chat: Option<String>,
 
     /// Show what would be restored, change nothing
@@ -118,10 +120,15 @@ impl UndoArgs {
         };
 
         let shown = progress::show(interrupt, false);
-        let chosen = undo::choose(&options, &journal, interrupt)?;
+        let chosen = undo::choose(&options, &journal, interrupt);
         drop(shown);
+        // A damaged line may be why a run is unknown.
+        let chosen = chosen.inspect_err(|_| warn(&journal.damage(), ""))?;
         let Some(target) = chosen else {
-            return undo::nothing(&options, &journal, now, &mut io::stdout().lock());
+            let mut out = io::stdout().lock();
+            let (exit, warnings) = undo::nothing(&options, &journal, now, &mut out)?;
+            warn(&warnings, "");
+            return Ok(exit);
         };
         self.check_older(&target, interrupt)?;
         let mut out = progress::show(interrupt, false).before(io::stdout().lock());

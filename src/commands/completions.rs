@@ -43,7 +43,7 @@ pub fn run(shell: Shell, out: &mut dyn Write) -> Result<Exit, Failure> {
     match out.write_all(shell.script().as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::new(format!("cannot write the completions: {}", words(&error)))
-                .hint("check where standard output goes"))
+                .hint("check the file or pipe that standard output leads to"))
         }
         _ => Ok(Exit::Done),
     }

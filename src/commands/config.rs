@@ -149,7 +149,7 @@ pub fn init(
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let message =
                 format!("the file was written, but this cannot be printed: {}", words(&error));
-            Err(Failure::new(message).hint("check where standard output goes"))
+            Err(Failure::new(message).hint("check the file or pipe that standard output leads to"))
         }
         _ => Ok(Exit::Done),
     }

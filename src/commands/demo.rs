@@ -93,7 +93,8 @@ pub fn run(interrupt: &Interrupt) -> Result<Exit, Failure> {
         Ok(Some(failure)) => Err(failure),
         Ok(None) => Ok(Exit::Done),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Done),
-        Err(error) => Err(failed("show the demo", &error)),
+        Err(error) => Err(Failure::new(format!("cannot write the demo: {}", words(&error)))
+            .hint("check the file or pipe that standard output leads to")),
     }
 }
 

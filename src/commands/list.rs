@@ -88,6 +88,7 @@ pub fn run(
         profile: config.profile.clone(),
         source: report.source.clone(),
         has_map: report.map.is_some(),
+        hint: run.hint().filter(|_| !options.unmapped).map(str::to_owned),
         threshold: report.thresholds.usual.clone(),
         unmapped: options.unmapped,
         with_sizes: options.unmapped || options.sort == Sort::Size,

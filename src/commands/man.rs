@@ -35,7 +35,7 @@ pub fn print(root: Command, path: &[String], out: &mut dyn Write) -> Result<Exit
     match out.write_all(page.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::new(format!("cannot write the man page: {}", words(&error)))
-                .hint("check where standard output goes"))
+                .hint("check the file or pipe that standard output leads to"))
         }
         _ => Ok(Exit::Done),
     }
@@ -65,7 +65,8 @@ pub fn write_all(root: Command, folder: &Path, out: &mut dyn Write) -> Result<Ex
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let message =
                 format!("the man pages are written, but this cannot be printed: {}", words(&error));
-            let failure = Failure::new(message).hint("check where standard output goes");
+            let failure =
+                Failure::new(message).hint("check the file or pipe that standard output leads to");
             Err(Failure { exit: Exit::Partly, ..failure })
         }
         _ => Ok(Exit::Done),

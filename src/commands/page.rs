@@ -25,7 +25,7 @@ const FILES: [(&str, &str, &str); 7] = [
         "state-dir",
         "~/.local/state/session-warden/",
         "the state folder, unless --state-dir, SESSION_WARDEN_STATE_DIR or XDG_STATE_HOME is \
-         used: removals.jsonl (removed mappings), put-back.jsonl (restored mappings), runs.jsonl \
+         used: removals.jsonl (removed mappings), restored.jsonl (restored mappings), runs.jsonl \
          (past runs), maps.jsonl (maps that runs have found) and pins.json (pinned chats)",
     ),
     ("state-dir", "~/.local/state/session-warden/holds/", "a file for each hold"),

@@ -8,7 +8,7 @@ use crate::bridge::{Access, FileMap, MapHolder};
 use crate::config::Clean;
 use crate::disk::interrupt::Interrupt;
 use crate::domain::naming::{NotNamed, named};
-use crate::domain::{ChatId, Failure, Mapping, SessionMap, Timestamp, Warning, WarningCode};
+use crate::domain::{ChatId, Failure, Mapping, SessionMap, Timestamp, Warning, WarningCode, Zone};
 use crate::journal::{ChatPin, PinStore};
 use crate::process;
 use crate::provider::PROVIDERS;
@@ -222,11 +222,11 @@ fn canonical(map: &Path) -> PathBuf {
     map.canonicalize().ok().or_else(within).unwrap_or_else(|| map.to_owned())
 }
 
-/// Writes what was done as text.
+/// Writes what was done as text, with times in that zone.
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(done: &Pinned, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(done: &Pinned, zone: Zone, out: &mut dyn Write) -> io::Result<()> {
     if done.action != Action::List {
         for (pin, is_changed) in &done.pins {
             let what = match (done.action, is_changed) {
@@ -244,7 +244,7 @@ pub fn write(done: &Pinned, out: &mut dyn Write) -> io::Result<()> {
     }
     let since = |pin: &ChatPin| {
         let time = Timestamp::parse(&pin.since);
-        time.map_or_else(|| escape(&pin.since), Timestamp::for_people)
+        time.map_or_else(|| escape(&pin.since), |time| time.shown(zone))
     };
     let names: Vec<String> = done.pins.iter().map(|(pin, _)| escape(&pin.name())).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(4);

@@ -228,17 +228,29 @@ pub enum Only<'w> {
     Keep,
 }
 
-/// Removes what was installed: by that method or any.
+/// What `schedule uninstall` was asked for.
+#[derive(Debug)]
+pub struct Removal<'w> {
+    /// Timers of that kind; with `auto`, of all kinds.
+    pub method: Chosen,
+    /// Which of them.
+    pub what: Only<'w>,
+    /// Only that user's, with systemd-system.
+    pub user: Option<&'w str>,
+    /// Print what would be removed, and remove nothing.
+    pub is_dry: bool,
+}
+
+/// Removes what was installed.
 ///
 /// # Errors
 /// Where something cannot be removed.
 pub fn uninstall(
-    method: Chosen,
-    what: Only<'_>,
-    user: Option<&str>,
+    removal: &Removal<'_>,
     environment: &Environment,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
+    let &Removal { method, what, user, is_dry } = removal;
     let only = match what {
         Only::All => None,
         Only::Profile(profile) => {
@@ -254,19 +266,19 @@ pub fn uninstall(
     let mut steps = Vec::new();
     let is_asked = |one| method == Chosen::Auto || method == Chosen::One(one);
     if is_asked(Method::SystemdUser) && user.is_none() {
-        steps.extend(systemd_of_user(environment)?.uninstall(only, None)?);
+        steps.extend(systemd_of_user(environment)?.uninstall(only, None, is_dry)?);
     }
     if is_asked(Method::SystemdSystem) {
         let system = Systemd::of_system();
         let is_root = process::user() == 0;
         if is_root {
-            steps.extend(system.uninstall(only, of_system)?);
+            steps.extend(system.uninstall(only, of_system, is_dry)?);
         } else if !system.installed(false).is_empty() {
             steps.push(Step::Hint("system units were kept: only root can remove them".into()));
         }
     }
     if is_asked(Method::Cron) && user.is_none() && (method != Chosen::Auto || cron::is_there()) {
-        match cron::uninstall(only) {
+        match cron::uninstall(only, is_dry) {
             Ok(removed) => steps.extend(removed),
             // Somebody who may not use cron has no line there.
             Err(failure) if method == Chosen::Auto && cron::read().is_err() => {
@@ -276,11 +288,18 @@ pub fn uninstall(
         }
     }
     if is_asked(Method::Launchd) && user.is_none() {
-        steps.extend(launchd::uninstall(only, &home(environment)?)?);
+        steps.extend(launchd::uninstall(only, &home(environment)?, is_dry)?);
     }
     if steps.is_empty() {
-        return said(Ok(writeln!(out, "No timer was installed, so none was removed.")
-            .and_then(|()| out.flush())));
+        let line = if is_dry {
+            "No timer is installed, so none would be removed."
+        } else {
+            "No timer was installed, so none was removed."
+        };
+        return said(Ok(writeln!(out, "{line}").and_then(|()| out.flush())));
+    }
+    if is_dry {
+        said(Ok(writeln!(out, "Dry run: nothing will be changed.")))?;
     }
     let has_trouble = steps.iter().any(|step| matches!(step, Step::Trouble(_)));
     let exit = said(Ok(show(&steps, out)))?;
@@ -297,6 +316,7 @@ fn show(steps: &[Step], out: &mut dyn Write) -> io::Result<()> {
                 Step::Unchanged(text) => ("unchanged", text),
                 Step::Removed(text) => ("removed", text),
                 Step::Did(text) => ("done", text),
+                Step::Would(text) => ("would", text),
                 Step::Trouble(text) => ("problem", text),
                 Step::Hint(text) => ("hint", text),
             };

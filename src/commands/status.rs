@@ -10,6 +10,7 @@ use crate::domain::{Exit, Failure, Timestamp};
 use crate::journal::{Journal, Ran, RunKind};
 use crate::report::age;
 use crate::report::escape::escape;
+use crate::report::write_plain;
 use crate::schedule::systemd::Systemd;
 use crate::schedule::{Installed, cron, handed_on, launchd};
 
@@ -155,6 +156,5 @@ fn write_json(installed: &[Installed], last: Option<&Ran>, out: &mut dyn Write) 
         installed,
         last_run: last.cloned().map(LastRun::from),
     };
-    serde_json::to_writer_pretty(&mut *out, &all)?;
-    writeln!(out)
+    write_plain(&all, out)
 }

@@ -93,7 +93,7 @@ pub fn run(
     })
 }
 
-/// Prints that no run has left anything to restore.
+/// Prints that no run has left anything to restore. Returns what may have hidden such a run.
 ///
 /// # Errors
 /// If it cannot be written.
@@ -102,7 +102,7 @@ pub fn nothing(
     journal: &Journal,
     now: Timestamp,
     out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+) -> Result<(Exit, Vec<Warning>), Failure> {
     let undo = Undo {
         undo: None,
         started: now,
@@ -111,10 +111,11 @@ pub fn nothing(
         map: options.map.clone(),
         state: journal.folder().to_owned(),
         rows: Vec::new(),
-        warnings: Vec::new(),
+        warnings: journal.damage(),
     };
     write(options, &undo, out)?;
-    Ok(Exit::Done)
+    let exit = if undo.warnings.is_empty() { Exit::Done } else { Exit::Partly };
+    Ok((exit, undo.warnings))
 }
 
 fn write(options: &Options, undo: &Undo, out: &mut dyn Write) -> Result<(), Failure> {
@@ -125,6 +126,10 @@ fn write(options: &Options, undo: &Undo, out: &mut dyn Write) -> Result<(), Fail
     match written.and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let failure = Failure::new(format!("cannot write the report: {}", words(&error)));
+            // A dry run has changed nothing.
+            if options.dry_run {
+                return Err(failure.hint("check the file or pipe that standard output leads to"));
+            }
             let hint = "session-warden history latest shows what was restored";
             Err(Failure { exit: Exit::Partly, ..failure.hint(hint) })
         }
@@ -174,6 +179,7 @@ fn restore(
         warnings.extend(beside);
     }
     warnings.extend(map.warnings());
+    warnings.extend(journal.damage());
     Ok(Undo {
         undo: (!options.dry_run).then(|| id.to_owned()),
         started: now,

@@ -25,6 +25,17 @@ pub fn may_write(path: &std::path::Path) -> std::io::Result<()> {
     Ok(rustix::fs::access(path, Access::WRITE_OK | way)?)
 }
 
+/// Returns true if a file of the state folder could not be read because nothing was ever written to that
+/// folder: it does not exist, or cannot. A file in its place is an error.
+pub fn never_was(error: &std::io::Error, state: Option<&std::path::Path>) -> bool {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::NotFound => true,
+        ErrorKind::NotADirectory => state.is_none_or(|state| state.metadata().is_err()),
+        _ => false,
+    }
+}
+
 /// The error in a few lower-case words, without its number: `permission denied`.
 pub fn words(error: &std::io::Error) -> String {
     let text = error.to_string();

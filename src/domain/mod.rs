@@ -8,6 +8,7 @@ pub mod clock;
 pub mod failure;
 pub mod heartbeat;
 pub mod ids;
+mod json_error;
 #[cfg(feature = "keepalive")]
 pub mod keepalive;
 pub mod naming;
@@ -26,12 +27,13 @@ pub use activity::{Activity, Reading, SessionFile};
 pub use clock::Clock;
 pub use failure::{Exit, Failure};
 pub use ids::{ChatId, IdKind, SessionId};
+pub use json_error::json_error;
 pub use pattern::Patterns;
 pub use plan::{Action, Decision, HeldFor, Plan};
 pub use policy::{Missing, Policies, Policy};
 pub use session_map::{Form, Mapping, SessionMap};
 pub use threshold::{IdleThreshold, Thresholds};
-pub use timestamp::Timestamp;
+pub use timestamp::{Timestamp, Zone};
 pub use verdict::{KeepReason, RemoveReason, State, Verdict};
 pub use warning::{Warning, WarningCode};
 

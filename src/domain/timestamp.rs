@@ -13,6 +13,15 @@ pub struct Timestamp {
     nanoseconds: u32,
 }
 
+/// The zone that times are shown in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Zone {
+    /// The user's, on a terminal.
+    Local,
+    /// For pipes, files and logs.
+    Utc,
+}
+
 impl Timestamp {
     /// Later than everything: the bound of a file whose time could not be read.
     pub const MAX: Self = Self { seconds: i64::MAX, nanoseconds: 999_999_999 };
@@ -77,6 +86,14 @@ impl Timestamp {
             || format!("{} s since 1970", self.seconds),
             |time| time.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
         )
+    }
+
+    /// Returns the time as people read it: local without a zone, or UTC.
+    pub fn shown(self, zone: Zone) -> String {
+        match zone {
+            Zone::Local => self.local(),
+            Zone::Utc => self.for_people(),
+        }
     }
 
     /// For people at a terminal, in their own time zone: `2026-11-21 04:55`.

@@ -49,6 +49,8 @@ pub enum WarningCode {
     DeletedSoon,
     /// What the run did could not be written down.
     NotWrittenDown,
+    /// A line of the journal is damaged.
+    JournalDamaged,
     /// A bridge answers that holds another map.
     OtherBridge,
     /// A bridge seems to run on the map whose file was edited.
@@ -79,7 +81,7 @@ impl WarningCode {
                 "remove the cause that the warning names; until then its CLI's idle mappings are kept"
             }
             Self::UseUnread => {
-                "run as the user who owns the processes; until then its CLI's idle mappings are kept"
+                "remove the cause that the warning names, or run as the user who owns the processes; until then idle mappings are kept"
             }
             Self::ProviderInDoubt => {
                 "check where the CLI keeps its sessions; --home DIR or its own variable names the place"
@@ -105,6 +107,9 @@ impl WarningCode {
                 "use the session, or raise cleanupPeriodDays (Claude Code) or general.sessionRetention.maxAge (Gemini CLI) in its settings.json; a pin does not prevent it"
             }
             Self::NotWrittenDown => "check the state folder; --state-dir DIR names another one",
+            Self::JournalDamaged => {
+                "nothing else is lost; correct or delete that line to be rid of this warning"
+            }
             Self::OtherBridge => {
                 "--bridge URL names this map's bridge, --bridge off edits the file"
             }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, json_error};
 use crate::process;
 
 /// How long a hold lives after its last beat where no process tells whether it is alive.
@@ -100,7 +100,7 @@ impl Hold {
         struct Layout {
             schema: u32,
         }
-        let torn = |error: serde_json::Error| NoHold::Torn(error.to_string());
+        let torn = |error: serde_json::Error| NoHold::Torn(json_error(&error));
         let hold = serde_json::from_slice::<Self>(bytes);
         // The layout alone is asked for only where this is none: there may be hundreds.
         let schema = match &hold {

@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::disk::folder::{Folder, Status};
-use crate::disk::{create, publish, words};
+use crate::disk::{create, never_was, publish, words};
 use crate::domain::{Failure, Timestamp};
 
 use hold::NoHold;
@@ -130,12 +130,7 @@ impl Holds {
         let mut found = Found::default();
         let mut list = || {
             let folder = match Folder::open(&self.folder) {
-                // Where no folder can be, nothing was ever held.
-                Err(error)
-                    if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
-                {
-                    return Ok(());
-                }
+                Err(error) if never_was(&error, self.folder.parent()) => return Ok(()),
                 opened => opened?,
             };
             folder.list(|entry| {

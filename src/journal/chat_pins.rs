@@ -12,8 +12,10 @@ use std::path::{Path, PathBuf};
 
 use crate::disk::create::create_private_folders;
 use crate::disk::publish::update;
-use crate::disk::words;
-use crate::domain::{Failure, KeepReason, Mapping, Plan, SessionMap, Timestamp, Verdict};
+use crate::disk::{never_was, words};
+use crate::domain::{
+    Failure, KeepReason, Mapping, Plan, SessionMap, Timestamp, Verdict, json_error,
+};
 
 pub(super) const PINS: &str = "pins.json";
 
@@ -81,16 +83,15 @@ impl PinStore {
     /// If the file cannot be read: then it is not known what must be kept.
     pub fn read(&self) -> Result<Vec<ChatPin>, Failure> {
         let bytes = match self.bytes() {
-            // Where no folder can be, nothing was ever pinned.
-            Err(error)
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
-            {
-                return Ok(Vec::new());
-            }
+            Err(error) if never_was(&error, self.path.parent()) => return Ok(Vec::new()),
             bytes => bytes.map_err(|error| self.failed("read", &words(&error)))?,
         };
+        // A list would be taken for the fields in their order.
+        if bytes.trim_ascii_start().first() == Some(&b'[') {
+            return Err(self.broken("found an array, expected an object at line 1"));
+        }
         let content: Content =
-            serde_json::from_slice(&bytes).map_err(|error| self.broken(&error.to_string()))?;
+            serde_json::from_slice(&bytes).map_err(|error| self.broken(&json_error(&error)))?;
         if content.schema != SCHEMA {
             let why = format!("it has the form {} of another version", content.schema);
             return Err(self.broken(&why));

@@ -15,7 +15,7 @@ mod store;
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::{Failure, Timestamp};
+use crate::domain::{Failure, Timestamp, Warning, WarningCode};
 
 pub use by_run::{Removal, Restored, RunRemovals};
 pub use chat_pins::{ChatPin, PinStore, PinnedChats};
@@ -43,7 +43,7 @@ impl Journal {
 
     /// The files that are written to in there, whether or not they are there yet.
     pub fn files(&self) -> [PathBuf; 5] {
-        [store::LOCK, removals::REMOVALS, removals::PUT_BACK, runs::RUNS, chat_pins::PINS]
+        [store::LOCK, removals::REMOVALS, removals::RESTORED, runs::RUNS, chat_pins::PINS]
             .map(|name| self.folder.join(name))
     }
 
@@ -63,7 +63,8 @@ impl Journal {
     /// # Errors
     /// Where that cannot be done.
     pub fn put_back(&self, entries: impl Iterator<Item = PutBack>) -> Result<(), Failure> {
-        store::append(&self.folder, removals::PUT_BACK, entries)
+        store::rename_once(&self.folder, removals::RESTORED_BEFORE, removals::RESTORED)?;
+        store::append(&self.folder, removals::RESTORED, entries)
     }
 
     /// Writes down a run that has ended.
@@ -87,7 +88,9 @@ impl Journal {
     /// # Errors
     /// As for removals.
     pub fn undone(&self) -> Result<Vec<PutBack>, Failure> {
-        store::read(&self.folder, removals::PUT_BACK)
+        let mut all = store::read(&self.folder, removals::RESTORED_BEFORE)?;
+        all.extend(store::read(&self.folder, removals::RESTORED)?);
+        Ok(all)
     }
 
     /// Every run that has ended, oldest first.
@@ -108,13 +111,30 @@ impl Journal {
         store::read_end(&self.folder, removals::REMOVALS)
     }
 
+    /// Returns a warning for each file of the journal that has a damaged line.
+    pub fn damage(&self) -> Vec<Warning> {
+        let lines = [
+            (
+                removals::REMOVALS,
+                store::damaged_line::<Removed<'_>>(&self.folder, removals::REMOVALS),
+            ),
+            (removals::RESTORED, store::damaged_line::<PutBack>(&self.folder, removals::RESTORED)),
+            (runs::RUNS, store::damaged_line::<Ran>(&self.folder, runs::RUNS)),
+        ];
+        let warning = |(name, line): (&str, Option<usize>)| {
+            let message = format!("line {} of the journal cannot be read and is skipped", line?);
+            Some(Warning::at(WarningCode::JournalDamaged, self.folder.join(name), message))
+        };
+        lines.into_iter().filter_map(warning).collect()
+    }
+
     /// Forgets what is too old or too much to keep.
     ///
     /// # Errors
     /// Where the files cannot be replaced; they are then as they were.
     pub fn trim(&self, now: Timestamp) -> Result<(), Failure> {
         store::trim(&self.folder, removals::REMOVALS, now, true)?;
-        store::trim(&self.folder, removals::PUT_BACK, now, false)?;
+        store::trim(&self.folder, removals::RESTORED, now, false)?;
         store::trim(&self.folder, runs::RUNS, now, false)
     }
 }

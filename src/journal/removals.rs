@@ -7,7 +7,9 @@ use super::JournalPath;
 use crate::domain::{Form, Timestamp};
 
 pub(super) const REMOVALS: &str = "removals.jsonl";
-pub(super) const PUT_BACK: &str = "put-back.jsonl";
+pub(super) const RESTORED: &str = "restored.jsonl";
+/// The former name of [`RESTORED`].
+pub(super) const RESTORED_BEFORE: &str = "put-back.jsonl";
 
 /// How long entries are kept, and how many at most.
 const KEPT_SECONDS: u64 = 90 * 86_400;

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use super::removals::{KEPT_ENTRIES, is_old};
 use crate::disk::create::create_private_folders;
-use crate::disk::words;
-use crate::domain::{Failure, Timestamp};
+use crate::disk::{never_was, words};
+use crate::domain::{Exit, Failure, Timestamp};
 
 /// What trimming goes by, of a line.
 #[derive(Deserialize)]
@@ -99,10 +99,7 @@ fn write_lines<T: Serialize>(
 pub(super) fn read<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Vec<T>, Failure> {
     match fs::read(folder.join(name)) {
         Ok(bytes) => Ok(entries(&bytes)),
-        // Where no folder can be, nothing was ever written.
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            Ok(Vec::new())
-        }
+        Err(error) if never_was(&error, Some(folder)) => Ok(Vec::new()),
         Err(error) => Err(failed("read", folder, name, &error)),
     }
 }
@@ -126,6 +123,35 @@ pub(super) fn read_end<T: DeserializeOwned>(folder: &Path, name: &str) -> Option
 fn entries<T: DeserializeOwned>(bytes: &[u8]) -> Vec<T> {
     let lines = bytes.split(|byte| *byte == b'\n');
     lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
+}
+
+/// Renames a file to the name that it has today. Nothing is done if it does not exist, or there is one of
+/// today's name.
+#[expect(clippy::disallowed_methods, reason = "a file of the journal is renamed once")]
+pub(super) fn rename_once(folder: &Path, before: &str, today: &str) -> Result<(), Failure> {
+    let (before, today) = (folder.join(before), folder.join(today));
+    if before.symlink_metadata().is_err() || today.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    let rename = || {
+        let _lock = lock(folder)?;
+        match fs::rename(&before, &today) {
+            // Another run has just done it.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            renamed => renamed,
+        }
+    };
+    rename().map_err(|error| failed("rename", folder, &before.to_string_lossy(), &error))
+}
+
+/// Returns the number, from 1, of the first line of the file called `name` that is no entry; none if each is, or
+/// the file cannot be read. A line that ends too early is one that a killed run left, and is no damage.
+pub(super) fn damaged_line<T: DeserializeOwned>(folder: &Path, name: &str) -> Option<usize> {
+    let bytes = fs::read(folder.join(name)).ok()?;
+    let is_damaged = |line: &[u8]| {
+        serde_json::from_slice::<T>(line).is_err_and(|error: serde_json::Error| !error.is_eof())
+    };
+    Some(bytes.split(|byte| *byte == b'\n').position(is_damaged)? + 1)
 }
 
 /// Forgets the first entries of the file called `name`, those that are too old or too many, but, where
@@ -231,7 +257,12 @@ fn lock(folder: &Path) -> io::Result<File> {
             Err(Errno::WOULDBLOCK | Errno::INTR) if start.elapsed() < PATIENCE => {
                 std::thread::sleep(Duration::from_millis(5));
             }
-            Err(Errno::WOULDBLOCK) => return Err(io::Error::other("another run is writing to it")),
+            Err(Errno::WOULDBLOCK) => {
+                return Err(io::Error::new(
+                    ErrorKind::WouldBlock,
+                    "another run holds the lock of the state folder",
+                ));
+            }
             Err(error) => return Err(error.into()),
         }
     }
@@ -239,6 +270,10 @@ fn lock(folder: &Path) -> io::Result<File> {
 
 fn failed(what: &str, folder: &Path, name: &str, error: &io::Error) -> Failure {
     let path = folder.join(name);
-    Failure::new(format!("cannot {what} {}: {}", path.display(), words(error)))
-        .hint("--state-dir DIR names another folder for what runs remember")
+    let failure = Failure::new(format!("cannot {what} {}: {}", path.display(), words(error)));
+    if error.kind() == ErrorKind::WouldBlock {
+        return Failure { exit: Exit::Locked, ..failure }
+            .hint("run again when the other run has ended");
+    }
+    failure.hint("--state-dir DIR names another folder for what runs remember")
 }

@@ -4,6 +4,10 @@ use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{Builder, ScopedJoinHandle, scope};
 
+/// The stack of the second thread: a quarter of the usual one, of which listing folders and reading headers
+/// need little (JSON is read at most 128 levels deep).
+const STACK: usize = 512 << 10;
+
 /// What `work` makes of each of the items, in their order. Where there is more than one, and the
 /// system has another thread to give, two threads take them in turn.
 pub(super) fn by_two<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
@@ -18,7 +22,7 @@ pub(super) fn by_two<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sy
         }
     };
     let mut done = scope(|scope| {
-        let spawn = || Builder::new().spawn_scoped(scope, take_turns).ok();
+        let spawn = || Builder::new().stack_size(STACK).spawn_scoped(scope, take_turns).ok();
         let other = if has_more { spawn() } else { None };
         let mut done = take_turns();
         match other.map(ScopedJoinHandle::join) {

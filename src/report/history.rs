@@ -8,7 +8,7 @@ use super::escape::escape;
 use super::shorten::{padded, shortened_at_start};
 use super::table::Table;
 use super::text::Look;
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, Zone};
 use crate::journal::{Restored, RunKind};
 use crate::provider::PROVIDERS;
 
@@ -72,11 +72,8 @@ pub struct Screen {
 impl Screen {
     /// Returns a time as it is shown: local on a terminal, UTC elsewhere.
     fn time(self, time: Option<Timestamp>) -> String {
-        let shown = |time: Timestamp| match self.width {
-            Some(_) => time.local(),
-            None => time.for_people(),
-        };
-        time.map_or_else(unknown, shown)
+        let zone = if self.width.is_some() { Zone::Local } else { Zone::Utc };
+        time.map_or_else(unknown, |time| time.shown(zone))
     }
 }
 

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use super::escape::is_unsafe;
 use super::{Report, Row};
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, Zone};
 
 /// The version of the report's form.
 pub(super) const SCHEMA: u32 = 1;
@@ -102,7 +102,7 @@ impl Serialize for Row<'_> {
         object.serialize_entry("idle_seconds", &self.idle_seconds)?;
         object.serialize_entry("file", &self.file.map(shown_path))?;
         object.serialize_entry("action", &self.action)?;
-        match self.held_for() {
+        match self.held_for(Zone::Utc) {
             Some(told) => object.serialize_entry("reason", &told)?,
             None if self.process.is_some() => object.serialize_entry("reason", &self.why())?,
             None => object.serialize_entry("reason", &Shown(self.reason))?,

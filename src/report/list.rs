@@ -30,6 +30,8 @@ pub struct List {
     pub source: Source,
     /// True if there is a map.
     pub has_map: bool,
+    /// Where maps are instead, if there is none.
+    pub hint: Option<String>,
     /// The threshold between active and idle.
     pub threshold: IdleThreshold,
     /// True if these are sessions without a mapping.

@@ -19,7 +19,7 @@ use crate::bridge::Source;
 use crate::domain::plan::Observations;
 use crate::domain::{
     Action, Activity, Clock, Decision, HeldFor, KeepReason, Mapping, Plan, SessionMap, State,
-    Thresholds, Timestamp, Verdict, Warning,
+    Thresholds, Timestamp, Verdict, Warning, Zone,
 };
 
 pub use doctor::{Check, Counts, Health, write_checks, write_checks_json};
@@ -135,9 +135,9 @@ impl Row<'_> {
     }
 
     /// For what it is held, and since when.
-    fn held_for(&self) -> Option<String> {
+    fn held_for(&self, zone: Zone) -> Option<String> {
         let held = self.held.filter(|_| self.reason == Verdict::Keep(KeepReason::Held))?;
-        let since = held.since.map(|since| format!(" since {}", since.for_people()));
+        let since = held.since.map(|since| format!(" since {}", since.shown(zone)));
         Some(format!("held for {}{}", held.reason, since.unwrap_or_default()))
     }
 }

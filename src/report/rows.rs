@@ -9,7 +9,7 @@ use super::escape::escape;
 use super::shorten::{Shortener, padded, shortened};
 use super::text::{Look, age, style_of};
 use super::{Report, Row};
-use crate::domain::{Action, KeepReason, Verdict};
+use crate::domain::{Action, KeepReason, Verdict, Zone};
 use crate::provider::PROVIDERS;
 
 /// Two columns between each and the next.
@@ -151,7 +151,7 @@ impl<'a> Rows<'a> {
         }
 
         let action = self.look.paint(action(row), style_of_action(row.action));
-        match reason(row) {
+        match reason(row, self.look.zone()) {
             None => writeln!(to, "{line}{action}"),
             Some(reason) if self.fits(row, &reason) => writeln!(to, "{line}{action}: {reason}"),
             // What explains a row is never cut.
@@ -208,11 +208,11 @@ fn style_of_action(action: Action) -> Style {
 }
 
 /// Why a row is as it is, if its state does not already say it.
-fn reason(row: &Row<'_>) -> Option<String> {
+fn reason(row: &Row<'_>, zone: Zone) -> Option<String> {
     use crate::domain::RemoveReason as R;
     match row.reason {
         Verdict::Remove(R::Idle | R::Missing | R::Archived | R::ByHand(_))
         | Verdict::Keep(KeepReason::Active) => None,
-        _ => Some(escape(&row.held_for().unwrap_or_else(|| row.why()))),
+        _ => Some(escape(&row.held_for(zone).unwrap_or_else(|| row.why()))),
     }
 }

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use super::escape::escape;
 use super::rows::{Rows, cli};
 use super::{Report, Row};
-use crate::domain::{Action, Clock, Form, KeepReason, State, Timestamp, Verdict};
+use crate::domain::{Action, Clock, Form, KeepReason, State, Timestamp, Verdict, Zone};
 use crate::provider::PROVIDERS;
 
 /// How the text is to look.
@@ -213,7 +213,12 @@ impl Look {
 
     /// Returns the time as it is shown: local without a zone, or UTC.
     pub fn time(self, time: Timestamp) -> String {
-        if self.width.is_some() { time.local() } else { time.for_people() }
+        time.shown(self.zone())
+    }
+
+    /// Returns the zone of its times: local on a terminal.
+    pub fn zone(self) -> Zone {
+        if self.width.is_some() { Zone::Local } else { Zone::Utc }
     }
 }
 

@@ -119,13 +119,17 @@ pub fn install(job: &Job) -> Result<Vec<Step>, Failure> {
     Ok(steps)
 }
 
-/// Takes out the lines of that name, or all of ours. Nothing is done where there are none.
+/// Removes the lines of that name, or all of ours. A dry run changes nothing, and returns the steps that it
+/// leaves out.
 ///
 /// # Errors
 /// Where the crontab cannot be changed; it is then as it was.
-pub fn uninstall(name: Option<&str>) -> Result<Vec<Step>, Failure> {
+pub fn uninstall(name: Option<&str>, is_dry: bool) -> Result<Vec<Step>, Failure> {
     let Some(before) = read()? else { return Ok(Vec::new()) };
     let (new, steps) = without(&before, name);
+    if is_dry {
+        return Ok(steps.into_iter().map(Step::planned).collect());
+    }
     if !steps.is_empty() {
         write(&new)?;
     }

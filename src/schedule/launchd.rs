@@ -123,19 +123,25 @@ pub fn install(job: &Job, home: &Path) -> Result<Vec<Step>, Failure> {
     Ok(vec![step(shown.clone()), Step::Did(format!("loaded {shown}"))])
 }
 
-/// Unloads and removes what was installed under that name, or everything.
+/// Unloads and removes what was installed under that name, or everything. A dry run changes nothing, and
+/// returns the steps that it leaves out.
 ///
 /// # Errors
 /// Where something cannot be removed.
-pub fn uninstall(only: Option<&str>, home: &Path) -> Result<Vec<Step>, Failure> {
+pub fn uninstall(only: Option<&str>, home: &Path, is_dry: bool) -> Result<Vec<Step>, Failure> {
     let mut steps = Vec::new();
     for one in installed(home).iter().filter(|one| only.is_none_or(|only| only == one.name)) {
+        let removed = Step::Removed(one.what.clone());
+        if is_dry {
+            steps.push(removed.planned());
+            continue;
+        }
         let _ = Tool(&["launchctl"]).run(&["unload", "-w", &one.what], None);
         remove(Path::new(&one.what)).map_err(|error| {
             Failure::new(format!("cannot remove {}: {}", one.what, words(&error)))
                 .hint("check the permissions of its folder")
         })?;
-        steps.push(Step::Removed(one.what.clone()));
+        steps.push(removed);
     }
     Ok(steps)
 }

@@ -177,8 +177,20 @@ pub enum Step {
     Removed(String),
     /// Something else that was done.
     Did(String),
+    /// Something that a dry run leaves undone: `remove FILE`.
+    Would(String),
     /// Something that could not be done.
     Trouble(String),
     /// Something that the person should know or do.
     Hint(String),
+}
+
+impl Step {
+    /// A removal as a dry run shows it.
+    pub(super) fn planned(self) -> Self {
+        match self {
+            Self::Removed(what) => Self::Would(format!("remove {what}")),
+            other => other,
+        }
+    }
 }

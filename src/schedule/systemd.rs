@@ -248,34 +248,32 @@ impl Systemd {
         Err(Failure::new(message).hint("set XDG_CONFIG_HOME as systemd has it, or unset it"))
     }
 
-    /// Stops and removes what was installed under that name, or everything; for that user, or all.
+    /// Stops and removes what was installed under that name, or everything; for that user, or all. A dry run
+    /// changes nothing, and returns the steps that it leaves out.
     ///
     /// # Errors
     /// Where something cannot be removed.
-    pub fn uninstall(&self, only: Option<&str>, user: Option<&str>) -> Result<Vec<Step>, Failure> {
+    pub fn uninstall(
+        &self,
+        only: Option<&str>,
+        user: Option<&str>,
+        is_dry: bool,
+    ) -> Result<Vec<Step>, Failure> {
         let mut steps = Vec::new();
-        for one in self.installed(false) {
-            let is_other = only.is_some_and(|only| only != one.name)
-                || user.is_some_and(|user| one.user.as_deref() != Some(user));
-            if is_other {
-                continue;
-            }
+        let is_asked = |one: &Installed| {
+            only.is_none_or(|only| only == one.name)
+                && user.is_none_or(|user| one.user.as_deref() == Some(user))
+        };
+        let (asked, kept): (Vec<Installed>, Vec<Installed>) =
+            self.installed(false).into_iter().partition(is_asked);
+        for (place, one) in asked.iter().enumerate() {
             let timer = self.timer(&one.name, one.user.as_deref());
-            let stopped = self.systemctl().run(&["disable", "--now", &timer], None);
-            let _ = self.systemctl().run(&["stop", &timer.replace(".timer", ".service")], None);
-            steps.push(match stopped {
-                Ok(said) if said.ok => Step::Did(format!("stopped and disabled {timer}")),
-                Ok(Said { err: why, .. }) | Err(Failure { message: why, .. }) => {
-                    Step::Trouble(format!(
-                        "{timer} could not be stopped and may run until systemd restarts: {why}"
-                    ))
-                }
-            });
-            // What enabled it, where systemd did not take that away.
-            let wants = self.folder.join("timers.target.wants").join(&timer);
-            if wants.is_symlink() {
-                let _ = remove(&wants);
+            if is_dry {
+                steps.push(Step::Would(format!("stop and disable {timer}")));
+            } else {
+                steps.push(self.stop(&timer));
             }
+
             let unit = one.user.as_deref().map(escaped);
             let mut files = Vec::new();
             if let Some(unit) = &unit {
@@ -283,40 +281,59 @@ impl Systemd {
                     files.push(format!("{}@{unit}.{kind}.d/schedule.conf", one.name));
                 }
             }
-            for file in files {
-                self.take_away(&file, &mut steps)?;
-            }
-            let others = self.installed(false);
-            if !others.iter().any(|other| other.name == one.name && other.user != one.user) {
+
+            // The units themselves go with the last user who has them.
+            let mut others = kept.iter().chain(asked.iter().skip(place + 1));
+            if !others.any(|other| other.name == one.name && other.user != one.user) {
                 let at = if unit.is_some() { "@" } else { "" };
-                for file in [
-                    format!("{}{at}.timer", one.name),
-                    format!("{}{at}.service", one.name),
-                    format!("{}-failed@.service", one.name),
-                ] {
-                    self.take_away(&file, &mut steps)?;
-                }
+                files.push(format!("{}{at}.timer", one.name));
+                files.push(format!("{}{at}.service", one.name));
+                files.push(format!("{}-failed@.service", one.name));
+            }
+            for file in files {
+                steps.extend(self.take_away(&file, is_dry)?);
             }
         }
-        if !steps.is_empty() {
+        if !steps.is_empty() && !is_dry {
             let _ = self.systemctl().run(&["daemon-reload"], None);
             let _ = self.systemctl().run(&["reset-failed", "session-warden*"], None);
         }
         Ok(steps)
     }
 
-    fn take_away(&self, file: &str, steps: &mut Vec<Step>) -> Result<(), Failure> {
+    /// Stops and disables a timer, and stops its service.
+    fn stop(&self, timer: &str) -> Step {
+        let stopped = self.systemctl().run(&["disable", "--now", timer], None);
+        let _ = self.systemctl().run(&["stop", &timer.replace(".timer", ".service")], None);
+
+        // The link that enabled it, where systemd did not remove that.
+        let wants = self.folder.join("timers.target.wants").join(timer);
+        if wants.is_symlink() {
+            let _ = remove(&wants);
+        }
+        match stopped {
+            Ok(said) if said.ok => Step::Did(format!("stopped and disabled {timer}")),
+            Ok(Said { err: why, .. }) | Err(Failure { message: why, .. }) => Step::Trouble(
+                format!("{timer} could not be stopped and may run until systemd restarts: {why}"),
+            ),
+        }
+    }
+
+    /// Removes a file of ours; nothing if there is none.
+    fn take_away(&self, file: &str, is_dry: bool) -> Result<Option<Step>, Failure> {
         let path = self.folder.join(file);
         let text = text_of(&path).unwrap_or_default();
         if !text.starts_with(MARK_START) {
-            return Ok(());
+            return Ok(None);
+        }
+        if is_dry {
+            return Ok(Some(Step::Would(format!("remove {}", path.display()))));
         }
         remove(&path).map_err(|error| {
             Failure::new(format!("cannot remove {}: {}", path.display(), words(&error)))
                 .hint("check the permissions of its folder")
         })?;
-        steps.push(Step::Removed(path.display().to_string()));
-        Ok(())
+        Ok(Some(Step::Removed(path.display().to_string())))
     }
 
     /// What is installed here; asked of systemd itself where `asks`.

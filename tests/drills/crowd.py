@@ -83,14 +83,14 @@ def start_all(home, binary, commands):
 
 def journal_offences(home, runs):
     """Where the journal holds anything else than what the runs claim."""
-    voided = [line for line in home.journal("put-back.jsonl") if line["void"]]
+    voided = [line for line in home.journal("restored.jsonl") if line["void"]]
     if voided:
         yield f"took back what nobody else can have changed: {voided[0]}"
     down = collections.Counter((it["run"], it["model"], it["chat"]) for it in home.journal("removals.jsonl"))
     claimed = collections.Counter((run.run, *it) for run in runs if isinstance(run, Clean) for it in run.went)
     if down != claimed:
         yield f"wrote down, and did not claim: {[*(down - claimed)]}; the reverse: {[*(claimed - down)]}"
-    done = [line for line in home.journal("put-back.jsonl") if line["done"]]
+    done = [line for line in home.journal("restored.jsonl") if line["done"]]
     down = collections.Counter((it["run"], it["model"], it["chat"]) for it in done)
     claimed = collections.Counter((run.run, *it) for run in runs if isinstance(run, Undo) for it in run.back)
     if down != claimed:

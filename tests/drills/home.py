@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 
-JOURNAL = ["removals.jsonl", "put-back.jsonl", "runs.jsonl", "maps.jsonl"]
+JOURNAL = ["removals.jsonl", "restored.jsonl", "runs.jsonl", "maps.jsonl"]
 
 
 class Home:

@@ -169,7 +169,7 @@ fn closed_pipes_are_no_errors_and_full_disks_are() {
     let env = TestEnv::new();
     for (line, what) in [("completions bash", "completions"), ("man", "man page")] {
         let ran = bounded(&mut through_shell(&env, "", line, ">/dev/full"));
-        let hint = "hint: check where standard output goes\n";
+        let hint = "hint: check the file or pipe that standard output leads to\n";
         let said = format!("error: cannot write the {what}: no space left on device\n{hint}");
         assert_eq!((ran.code, ran.err), (1, said));
         let ran = bounded(&mut through_shell(&env, "", line, "| true"));

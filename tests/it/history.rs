@@ -164,7 +164,7 @@ fn an_undo_that_did_not_end_is_in_the_history() {
     let mark = json!({"time": removed["time"], "run": clean, "undo": "29990101T000000Z-000-1",
                       "map": removed["map"], "model": removed["model"], "chat": "idle",
                       "session": IDLE, "done": false, "void": false});
-    fs::write(state_file(&env, "put-back.jsonl"), mark.to_string()).unwrap();
+    fs::write(state_file(&env, "restored.jsonl"), mark.to_string()).unwrap();
     let out = env.run("history").out;
     assert!(out.contains("  killed, or still running; session-warden undo goes on"), "{out}");
     let detail = valid(&env.run("history 2999 --json"));

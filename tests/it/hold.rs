@@ -36,6 +36,20 @@ fn held(env: &TestEnv) -> Vec<Value> {
     list["holds"].as_array().unwrap().clone()
 }
 
+#[test]
+fn a_list_as_json_has_nothing_raw_that_a_terminal_acts_on_x3() {
+    let (env, _) = home();
+    let (chat, reason) = ("c\u{9b}31m\u{202e}x\u{7f}", "\u{9b}2J");
+    let words = ["hold", "start", "--chat", chat, "--key", "k", "--reason", reason, "--pid", "1"];
+    Ran::of(&mut env.command(words)).exits(0);
+    let ran = env.run("hold list --json");
+    let is_raw = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+    assert!(!ran.exits(0).out.contains(is_raw), "{:?}", ran.out);
+    // And it reads back the same.
+    let [hold] = &held(&env)[..] else { panic!("{ran:?}") };
+    assert_eq!((&hold["chat_id"], &hold["reason"]), (&Value::from(chat), &Value::from(reason)));
+}
+
 /// Starts a holder whose command says that it has begun, and waits until it has.
 fn begun(env: &TestEnv, options: &[&str], script: &str) -> Child {
     let script = format!("echo begun; {script}");

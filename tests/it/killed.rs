@@ -150,7 +150,7 @@ fn killed_at_any_moment_a_clean_and_an_undo_leave_nothing_that_cannot_be_put_rig
         let now = kill(&env, undo, delay);
         assert!(now == after || now == before, "undo after {delay:?}: {now}");
         undoes.saw(now == before);
-        check_lines(&env, "put-back.jsonl");
+        check_lines(&env, "restored.jsonl");
         // What the undo has put back is kept, whether or not it came to its end.
         run(clean);
         assert_eq!(squeezed(&env.map_bytes()), now, "undo after {delay:?}");

@@ -77,6 +77,7 @@ mod second_look_properties;
 mod serve;
 mod snapshots;
 mod stand_in;
+mod state_folder;
 mod terminal;
 mod trees;
 mod undo;

@@ -162,10 +162,13 @@ fn a_report_that_cannot_be_written_is_trouble_x4() {
     // Nothing to print: nothing that cannot be.
     let env = mapped();
     bounded(&mut through_shell(&env, "", "-q", ">/dev/full")).exits(0);
-    let ran = bounded(&mut through_shell(&env, "", "--help", ">/dev/full"));
-    assert!(ran.code == 1 && !ran.err.contains("panicked"), "{ran:?}");
-    let ran = bounded(&mut through_shell(&env, "", "demo", ">/dev/full"));
-    assert!(ran.code == 1 && !ran.err.contains("panicked"), "{ran:?}");
+    for line in ["--help", "-h", "--version", "help clean", "demo", "undo -n", "list", "history"] {
+        let ran = bounded(&mut through_shell(&env, "", line, ">/dev/full"));
+        let hint = "hint: check the file or pipe that standard output leads to\n";
+        assert!(ran.code == 1, "{line}: {ran:?}");
+        assert!(ran.err.starts_with("error: cannot write the "), "{line}: {ran:?}");
+        assert!(ran.err.ends_with(hint), "{line}: {ran:?}");
+    }
 }
 
 #[test]

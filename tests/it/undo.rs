@@ -251,7 +251,7 @@ fn an_undo_that_was_killed_half_way_is_taken_up_again() {
     let marks: Vec<String> =
         journal(&env, "removals.jsonl").iter().map(|entry| mark(entry).to_string()).collect();
     let marks = marks.join("\n");
-    let path = env.home(".local/state/session-warden/put-back.jsonl");
+    let path = env.home(".local/state/session-warden/restored.jsonl");
     // Killed before the map changed, and in the middle of a line.
     fs::write(&path, format!("{marks}\n{{\"time\":\"20")).unwrap();
     env.run("undo").exits(0);

@@ -201,6 +201,27 @@ fn a_command_without_its_subcommand_prints_its_help() {
 }
 
 #[test]
+fn an_empty_value_is_no_value() {
+    let env = mapped();
+    for words in [
+        &["pin", ""][..],
+        &["remove", ""],
+        &["undo", ""],
+        &["undo", "--chat", ""],
+        &["history", ""],
+        &["--profile", ""],
+        &["--pin", ""],
+        &["--map", ""],
+        &["schedule", "print", "--user", ""],
+        &["schedule", "uninstall", "--profile="],
+    ] {
+        let ran = crate::env::Ran::of(&mut env.command(words));
+        ran.exits(2).says(&["error: ", "hint: "]);
+        assert_eq!(env.map_bytes(), both().as_bytes(), "{words:?}");
+    }
+}
+
+#[test]
 fn help_is_a_command_too() {
     let env = mapped();
     let keepalive = cfg!(feature = "keepalive").then_some(" keepalive run");

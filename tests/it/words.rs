@@ -88,7 +88,7 @@ fn files(path: &Path, into: &mut Vec<PathBuf>) {
 
 /// The avoided words in a text, each with its line.
 ///
-/// Words are separated by anything but letters, digits, `_` and `-`, so names such as `put-back.jsonl`
+/// Words are separated by anything but letters, digits, `_` and `-`, so names such as `restored.jsonl`
 /// and those of tests do not count. Whitespace does not matter, so a phrase may run over two lines.
 fn avoided_in(text: &str) -> Vec<String> {
     let mut found = Vec::new();
@@ -131,5 +131,5 @@ fn texts_for_users_have_no_avoided_words() {
 fn avoided_words_are_found_over_two_lines_and_not_in_names() {
     assert_eq!(avoided_in("It would\n  go now.").len(), 1);
     assert_eq!(avoided_in("Mend it, lately.").len(), 2);
-    assert_eq!(avoided_in("put-back.jsonl, amendment, ids_are_kept_and_told_b2").len(), 0);
+    assert_eq!(avoided_in("restored.jsonl, amendment, ids_are_kept_and_told_b2").len(), 0);
 }

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use super::{Patient, count};
 use crate::bridge::{self, Choice, MapHolder};
+use crate::commands::no_map::no_map;
 use crate::config::SESSION_DIR;
 use crate::disk::may_write;
 use crate::disk::words;
 use crate::domain::{Failure, Form, SessionMap, WarningCode};
+use crate::journal::Journal;
 use crate::process;
 use crate::report::Check;
 
@@ -51,6 +53,11 @@ fn told(map: &SessionMap) -> Check {
 }
 
 fn absent(patient: &Patient<'_>, file: &dyn MapHolder) -> Check {
+    let journal = patient.config.state_dir().ok().map(|folder| Journal::at(&folder));
+    if let Err(failure) = no_map(patient.config, journal.as_ref()) {
+        return failed("map", &failure);
+    }
+
     let path = patient.config.map.display();
     let dangles = file.warnings().iter().any(|about| about.code == WarningCode::DanglingMap);
     let why = if dangles { "is a link that leads nowhere" } else { "is not there" };

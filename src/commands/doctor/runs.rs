@@ -7,7 +7,8 @@ use super::{Patient, count};
 use crate::config::state_dir_of;
 use crate::disk::{may_write, words};
 use crate::domain::{Exit, Failure, Timestamp};
-use crate::journal::{Journal, Ran, RunKind};
+use crate::holds::Holds;
+use crate::journal::{Journal, PinStore, Ran, RunKind};
 use crate::process;
 use crate::report::{Check, age};
 
@@ -20,10 +21,19 @@ pub(super) fn state_checks(patient: &Patient<'_>) -> Vec<Check> {
             return vec![Check::error("state", failure.message).hint(hint)];
         }
     };
-    vec![state(&folder).unwrap_or_else(|why| {
-        Check::error("state", why)
-            .hint("--state-dir DIR names another folder for what runs remember")
-    })]
+    match state(&folder) {
+        Ok(check) => {
+            let mut checks = broken(&folder, patient.now);
+            if checks.is_empty() {
+                checks.push(check);
+            }
+            checks
+        }
+        Err(why) => vec![
+            Check::error("state", why)
+                .hint("--state-dir DIR names another folder for what runs remember"),
+        ],
+    }
 }
 
 fn state(folder: &Path) -> Result<Check, String> {
@@ -48,6 +58,35 @@ fn state(folder: &Path) -> Result<Check, String> {
     }
     Ok(Check::ok("state", format!("{shown}: writable")))
 }
+
+/// What is kept in the state folder and cannot be read: the journal, the pins, the holds.
+fn broken(folder: &Path, now: Timestamp) -> Vec<Check> {
+    let mut checks: Vec<Check> = Vec::new();
+    for damage in Journal::at(folder).damage() {
+        let path = damage.path.unwrap_or_default();
+        let message = format!("{}: {}", path.display(), damage.message);
+        checks.push(Check::warning("state", message).hint(damage.code.hint()));
+    }
+    if let Err(failure) = PinStore::at(folder).read() {
+        let hint = failure.hint.unwrap_or_default();
+        checks.push(Check::error("state", failure.message).hint(hint));
+    }
+    match Holds::at(folder).read(now) {
+        Err(failure) => {
+            let hint = failure.hint.unwrap_or_default();
+            checks.push(Check::error("state", failure.message).hint(hint));
+        }
+        Ok(found) => checks.extend(found.unread.iter().map(|(path, why)| {
+            let message = format!("{}: cannot read the hold: {why}", path.display());
+            Check::warning("state", message).hint(UNREAD_HOLD)
+        })),
+    }
+    checks
+}
+
+/// What to do about a hold that cannot be read.
+const UNREAD_HOLD: &str =
+    "until it can be read, idle mappings are kept; delete the file if its command has ended";
 
 /// How the runs went, of which a timer starts one every so many seconds, and which remember in these
 /// folders as well.

@@ -3,16 +3,17 @@
 use serde_json::json;
 use std::io::{self, Write};
 
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, Zone};
 use crate::holds::{Hold, Subject};
 use crate::report::escape::escape;
+use crate::report::write_plain;
 use crate::report::{age, padded, shortened};
 
-/// Writes a line for each.
+/// Writes a line for each, with times in that zone.
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(holds: &[Hold], now: Timestamp, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(holds: &[Hold], now: Timestamp, zone: Zone, out: &mut dyn Write) -> io::Result<()> {
     if holds.is_empty() {
         return writeln!(out, "No active holds.");
     }
@@ -25,7 +26,7 @@ pub fn write(holds: &[Hold], now: Timestamp, out: &mut dyn Write) -> io::Result<
         };
         let reason = padded(&shortened(&escape(&hold.reason), 12), 12);
         writeln!(out, "{span:>7}  {reason}  {}", shortened(&escape(&id), 57))?;
-        writeln!(out, "{:9}key {}, {}", "", shortened(&escape(&hold.key), 64), lives(hold))?;
+        writeln!(out, "{:9}key {}, {}", "", shortened(&escape(&hold.key), 64), lives(hold, zone))?;
     }
     Ok(())
 }
@@ -37,8 +38,7 @@ pub fn write(holds: &[Hold], now: Timestamp, out: &mut dyn Write) -> io::Result<
 pub fn write_json(holds: &[Hold], out: &mut dyn Write) -> io::Result<()> {
     let holds: Vec<_> = holds.iter().map(row).collect();
     let report = json!({ "schema": 1, "version": env!("CARGO_PKG_VERSION"), "holds": holds });
-    serde_json::to_writer_pretty(&mut *out, &report)?;
-    writeln!(out)
+    write_plain(&report, out)
 }
 
 fn row(hold: &Hold) -> serde_json::Value {
@@ -58,9 +58,9 @@ fn row(hold: &Hold) -> serde_json::Value {
     })
 }
 
-fn lives(hold: &Hold) -> String {
+fn lives(hold: &Hold, zone: Zone) -> String {
     if let Some(until) = hold.until() {
-        return format!("until {} unless renewed", until.for_people());
+        return format!("until {} unless renewed", until.shown(zone));
     }
     let pids: Vec<String> = hold.processes.iter().map(|work| work.pid.to_string()).collect();
     format!("while process {} runs", pids.join(" or "))

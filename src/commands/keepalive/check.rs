@@ -8,6 +8,7 @@ use super::{Keeper, action};
 use crate::config::JobWarning;
 use crate::domain::{Exit, Failure};
 use crate::report::escape::escape;
+use crate::report::write_plain;
 
 /// Checks each job. The caller prints the warnings.
 ///
@@ -52,7 +53,7 @@ pub fn check(
             "jobs": jobs.collect::<Vec<Value>>(),
             "warnings": warnings.collect::<Vec<Value>>(),
         });
-        writeln!(out, "{report}")
+        write_plain(&report, out)
     } else if rows.is_empty() {
         writeln!(out, "No keep-alive job is configured.")
     } else {
@@ -64,7 +65,7 @@ pub fn check(
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let message = format!("cannot write the report: {}", crate::disk::words(&error));
-            Err(Failure::new(message).hint("check where standard output goes"))
+            Err(Failure::new(message).hint("check the file or pipe that standard output leads to"))
         }
         _ if is_fine => Ok(Exit::Done),
         _ => Ok(Exit::Partly),

@@ -2,7 +2,7 @@
 //! before and after, so that a pass that was killed is seen by the next.
 
 use serde_json::json;
-use std::io::Write;
+use std::io::{self, Write};
 
 use super::end::End;
 use super::{Keeper, action, touch};
@@ -10,6 +10,7 @@ use crate::domain::keepalive::{Action, Due, Job, JobState, Outcome, SMALLEST_GAP
 use crate::domain::{Exit, Failure, Timestamp};
 use crate::keepalive::Jobs;
 use crate::report::escape::escape;
+use crate::report::write_plain;
 
 /// What a pass writes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -97,7 +98,7 @@ pub fn run(keeper: &Keeper<'_>, options: &Options, out: &mut dyn Write) -> Resul
             "dry_run": options.dry_run,
             "jobs": rows,
         });
-        unsaid = say(out, &report.to_string()).err();
+        unsaid = said(write_plain(&report, out)).err();
     }
     if keeper.interrupt.asked() {
         exit = Exit::Partly;
@@ -228,8 +229,13 @@ fn end(
 }
 
 fn say(out: &mut dyn Write, line: &str) -> Result<(), Failure> {
-    match writeln!(out, "{line}") {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+    said(writeln!(out, "{line}"))
+}
+
+/// Returns why the report could not be written; nothing where its reader has closed the pipe.
+fn said(written: io::Result<()>) -> Result<(), Failure> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let message = format!("cannot write the report: {}", crate::disk::words(&error));
             Err(Failure { exit: Exit::Partly, ..Failure::new(message) }
                 .hint("the jobs ran; session-warden keepalive status shows their results"))

@@ -78,7 +78,8 @@ pub fn set_key(path: &Path, text: &str, out: &mut dyn Write) -> Result<Exit, Fai
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let message =
                 format!("the key is stored, but this cannot be printed: {}", words(&error));
-            let failure = Failure::new(message).hint("check where standard output goes");
+            let failure =
+                Failure::new(message).hint("check the file or pipe that standard output leads to");
             Err(Failure { exit: Exit::Partly, ..failure })
         }
         _ => Ok(Exit::Done),

@@ -5,23 +5,32 @@ use std::io::{self, Write};
 
 use super::{Keeper, action};
 use crate::domain::keepalive::{Action, Due, Job, JobState, When, due};
-use crate::domain::{Exit, Failure, Timestamp};
+use crate::domain::{Exit, Failure, Timestamp, Zone};
 use crate::keepalive::Jobs;
 use crate::report::escape::escape;
+use crate::report::write_plain;
 
-/// How each job stands. A broken state is shown, and jobs may run again.
+/// Writes how each job stands: as text with times in that zone, or without one as JSON. A broken state is
+/// shown, and jobs may run again.
 ///
 /// # Errors
 /// Where what is remembered cannot be read, or the broken one not set aside.
-pub fn status(keeper: &Keeper<'_>, is_json: bool, out: &mut dyn Write) -> Result<Exit, Failure> {
+pub fn status(
+    keeper: &Keeper<'_>,
+    output: Option<Zone>,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
     let (known, broken) = keeper.store.look()?;
     let rows = rows(keeper, &known);
-    let written = if is_json { json(&rows, out) } else { text(&rows, out) };
+    let written = match output {
+        Some(zone) => text(&rows, zone, out),
+        None => json(&rows, out),
+    };
     match &written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let why = crate::disk::words(error);
             return Err(Failure::new(format!("cannot write the state of the jobs: {why}"))
-                .hint("check where standard output goes"));
+                .hint("check the file or pipe that standard output leads to"));
         }
         _ => {}
     }
@@ -29,7 +38,7 @@ pub fn status(keeper: &Keeper<'_>, is_json: bool, out: &mut dyn Write) -> Result
         return Ok(Exit::Done);
     }
     // A program that reads this sees nothing of it, nor does anybody where nothing can be written.
-    if is_json || written.is_err() {
+    if output.is_none() || written.is_err() {
         let message = "the state of the jobs is damaged; no job runs";
         let hint = "run session-warden keepalive status without --json, so that jobs run again";
         return Err(Failure { exit: Exit::Partly, ..Failure::new(message) }.hint(hint));
@@ -107,16 +116,15 @@ pub(super) fn row_json(row: &Row<'_>) -> Value {
 fn json(rows: &[Row<'_>], out: &mut dyn Write) -> io::Result<()> {
     let jobs: Vec<Value> = rows.iter().map(row_json).collect();
     let report = json!({ "schema": 1, "version": env!("CARGO_PKG_VERSION"), "jobs": jobs });
-    serde_json::to_writer(&mut *out, &report)?;
-    writeln!(out)
+    write_plain(&report, out)
 }
 
-fn text(rows: &[Row<'_>], out: &mut dyn Write) -> io::Result<()> {
+fn text(rows: &[Row<'_>], zone: Zone, out: &mut dyn Write) -> io::Result<()> {
     if rows.is_empty() {
         return writeln!(out, "No keep-alive job is configured.");
     }
     let shown = |time: Option<Timestamp>, none: &str| {
-        time.map_or_else(|| none.to_owned(), Timestamp::for_people)
+        time.map_or_else(|| none.to_owned(), |time| time.shown(zone))
     };
     for row in rows {
         writeln!(out, "{} ({}, {})", row.job.id, row.job.action.name(), when(row.job))?;

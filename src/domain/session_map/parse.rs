@@ -12,6 +12,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use super::{DECODED, Entry, Form, Model, SessionMap, Text, unique};
+use crate::domain::json_error;
 
 /// Why a map was refused: one line that ends with the place, where there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +62,7 @@ pub(super) fn within(key: &str, bytes: &[u8]) -> Result<Vec<u8>, ParseError> {
     let value = json
         .deserialize_map(Within(key))
         .and_then(|value| json.end().map(|()| value))
-        .map_err(|error| ParseError(error.to_string()))?;
+        .map_err(|error| ParseError(json_error(&error)))?;
     let value = value.ok_or_else(|| ParseError(format!("it has no {key:?}")))?;
     Ok(value.get().as_bytes().to_vec())
 }
@@ -98,7 +99,7 @@ impl Builder {
         (&mut json)
             .deserialize_map(Top(&mut builder))
             .and_then(|()| json.end())
-            .map_err(|error| ParseError(error.to_string()))?;
+            .map_err(|error| ParseError(json_error(&error)))?;
         Ok(builder)
     }
 

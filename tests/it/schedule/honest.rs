@@ -22,6 +22,36 @@ fn a_timer_that_cannot_be_stopped_is_told_of() {
 }
 
 #[test]
+fn a_dry_uninstall_names_what_the_real_one_removes_and_changes_nothing() {
+    for method in ["systemd-user", "cron", "launchd"] {
+        let desk = Desk::new();
+        let uninstall = ["schedule", "uninstall", "--method", method];
+        let none = desk.run(&[&uninstall[..], &["-n"]].concat());
+        assert_eq!(none.exits(0).out, "No timer is installed, so none would be removed.\n");
+
+        desk.schedule("install --method", &[method]).exits(0);
+        let all = || (desk.units(), desk.tab(), crate::desk::files(&desk.env.home("Library")));
+        let before = all();
+        desk.calls();
+        let dry = desk.run(&[&uninstall[..], &["--dry-run"]].concat());
+        assert!(dry.exits(0).out.starts_with("Dry run: nothing will be changed.\n"), "{dry:?}");
+        assert_eq!((all(), desk.changes()), (before, vec![]), "{method}");
+
+        let real = desk.run(&uninstall);
+        let named = |out: &str, label: &str| -> Vec<String> {
+            out.lines().filter_map(|line| line.strip_prefix(label)).map(str::to_owned).collect()
+        };
+        let removed = named(&real.exits(0).out, "removed    ");
+        assert_eq!(named(&dry.out, "would      remove "), removed, "{method}");
+        assert!(!removed.is_empty(), "{real:?}");
+        if method == "systemd-user" {
+            let stops = named(&dry.out, "would      stop and disable ");
+            assert_eq!(stops, named(&real.out, "done       stopped and disabled "), "{dry:?}");
+        }
+    }
+}
+
+#[test]
 fn only_our_own_failures_are_forgotten() {
     let desk = Desk::new();
     desk.schedule(INSTALL, &[]).exits(0);

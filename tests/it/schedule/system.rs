@@ -238,6 +238,12 @@ fn units_of_the_system_come_are_shown_and_go() {
     assert_eq!(in_system(&desk, &gone).out, "No timer was installed, so none was removed.\n");
     // Under sudo, it is the timer of the user behind it that goes.
     in_system(&desk, &["schedule", "install", "--user=bob-x"]).exits(0);
+    // A dry run removes nothing; the template stays for bob-x.
+    let dry = in_system(&desk, &["schedule", "uninstall", "-n"]).exits(0).out.clone();
+    assert!(dry.contains("would      stop and disable session-warden@alice.timer\n"), "{dry}");
+    assert!(dry.contains("session-warden@alice.timer.d/schedule.conf\n"), "{dry}");
+    assert!(!dry.contains("session-warden@.timer\n"), "{dry}");
+    assert!(units().iter().any(|(name, _)| name.starts_with("session-warden@alice")));
     in_system(&desk, &["schedule", "uninstall"]).exits(0);
     let names: Vec<String> = units().into_iter().map(|(name, _)| name).collect();
     assert!(names.contains(&"session-warden@bob\\x2dx.timer.d/schedule.conf".into()), "{names:?}");
