@@ -21,8 +21,8 @@ usage: install.sh [OPTIONS]
   --binary FILE   install this binary; without it, cargo builds one, with all
                   features
   --prefix DIR    install below DIR: DIR/bin, DIR/share [default: ~/.local]
-  --systemd       run it by a timer of your own systemd
-  --cron          run it by a line in your crontab
+  --systemd       run it from a systemd user timer
+  --cron          run it from your crontab
   --no-schedule   schedule nothing; an existing schedule is kept
   --yes           ask nothing, and take the default of every question
   --uninstall     remove what was installed below DIR, and the schedule
@@ -234,8 +234,8 @@ look_for_old() {
   say "Found a schedule that $program replaces:"
   for found in $old_found; do
     case $found in
-      user-timer) say "  $old_timer, of your own systemd" ;;
-      system-timer) say "  $old_timer, of the system's systemd" ;;
+      user-timer) say "  $old_timer (user timer)" ;;
+      system-timer) say "  $old_timer (system timer)" ;;
       crontab) old_lines "$work/crontab" | shown | sed 's/^/  crontab: /' ;;
     esac
   done
@@ -277,7 +277,7 @@ turn_off_crontab() {
   count=$(old_lines "$work/crontab" | wc -l | tr -d ' ')
   if crontab - <"$work/crontab.new" 2>"$work/error" && read_crontab "$work/crontab" &&
     cmp -s "$work/crontab" "$work/crontab.new"; then
-    did 'turned off' "$count in the crontab, now behind '$marker'. Turn it on again:"
+    did 'turned off' "$count in the crontab, prefixed with '$marker'. To undo this:"
     say "  $on_again_crontab"
   else
     complain "cannot change the crontab: $(head -n 1 "$work/error" | shown)" \
@@ -476,7 +476,7 @@ uninstall() {
     [ "$code" -eq 0 ] ||
       die "$code" "cannot remove the schedule: exit code $code" 'nothing was removed; fix that and try again'
   else
-    say "$bin does not run any more, so its schedule, if there is one, is kept."
+    say "$bin no longer runs, so its schedule, if any, is kept."
     say '  To check: crontab -l; systemctl --user list-timers'
   fi
   pages=0

@@ -160,13 +160,14 @@ impl Api {
         if answer.status != 200 {
             return Err(answer.not_that());
         }
-        let no_map = |why: String| Trouble::NotThat(format!("its answer is no map: {why}"));
+        let no_map =
+            |why: String| Trouble::NotThat(format!("its answer is not a session map: {why}"));
         let map = SessionMap::parse_within("sessions", &answer.body)
             .map_err(|error| no_map(error.to_string()))?;
         // A bridge tells its map by model, whatever form its file has.
         match map.form() {
             Form::Today => Ok(map),
-            Form::Legacy => Err(no_map("chats stand where models should".to_owned())),
+            Form::Legacy => Err(no_map("found chats, expected models".to_owned())),
         }
     }
 
@@ -234,7 +235,7 @@ impl Answer {
 
     fn not_that(&self) -> Trouble {
         Trouble::NotThat(format!(
-            "what answers there does not answer as a bridge does (HTTP status {})",
+            "the server does not answer like a bridge (HTTP status {})",
             self.status
         ))
     }

@@ -69,7 +69,7 @@ pub fn open(
                     return Ok(Box::new(file.because(&why, None)));
                 }
                 Err(Trouble::NotThat(_)) => {
-                    let why = format!("what answers at {url} is no bridge");
+                    let why = format!("the server at {url} is not a bridge");
                     return Ok(Box::new(file.because(&why, None)));
                 }
                 Err(trouble) => return Err(silent(address, &trouble)),
@@ -100,7 +100,7 @@ pub fn may_be_held(address: &Address, file: &FileMap) -> Option<String> {
         Ok(()) if whose(address, file) == Whose::Others => None,
         Ok(()) => Some(format!("a bridge runs at {url}, and cannot be given mappings")),
         Err(Trouble::Refused | Trouble::NotThat(_)) => None,
-        Err(trouble) => Some(format!("what listens at {url} may be a bridge: {trouble}")),
+        Err(trouble) => Some(format!("the server at {url} may be a bridge: {trouble}")),
     }
 }
 
@@ -140,10 +140,9 @@ fn map_of_file(api: &Api, file: &FileMap) -> Result<Option<SessionMap>, Failure>
     }
     if whose == Whose::Ours {
         let url = api.address().as_str();
-        let message = format!("the bridge at {url} works on this map, and holds another in memory");
+        let message = format!("the bridge at {url} uses this map, but has another one in memory");
         return Err(Failure::new(message).hint(
-            "nothing was changed; start the bridge again, so that it reads its file, \
-             or --bridge URL asks it as it is",
+            "nothing was changed; restart the bridge so that it reads its file, or use --bridge URL to ask it anyway",
         ));
     }
     Ok(None)

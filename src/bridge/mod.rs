@@ -90,8 +90,7 @@ pub trait RemovalGuard {
 /// The warning that every last look was too long before the change.
 fn too_slow(path: Option<PathBuf>) -> Warning {
     let message = format!(
-        "the last look at the sessions ended too long before the change, {LAST_LOOKS} times; the \
-         mappings are kept, and the next run tries again"
+        "the last check of the sessions was too early {LAST_LOOKS} times in a row; the mappings are kept, and the next run tries again"
     );
     match path {
         Some(path) => Warning::at(WarningCode::TooSlow, path, message),

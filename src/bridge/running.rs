@@ -24,8 +24,7 @@ const LONG: Duration = Duration::from_millis(500);
 /// How long the file may take to lose the first mapping that the bridge lets go (B5).
 const FOR_THE_FILE: Duration = Duration::from_secs(2);
 
-const UNSEEN: &str = "the map's file holds nothing of what is to go, so it cannot be seen whether \
-                      it is this bridge's; all is kept, --bridge URL asks it as it is";
+const UNSEEN: &str = "the map file has none of the mappings to remove, so it may be another bridge's; all are kept; use --bridge URL to ask this bridge anyway";
 
 /// A bridge that runs, and the map as it told it.
 #[derive(Debug)]
@@ -159,7 +158,7 @@ impl RunningBridge {
         let now = match self.api.sessions(FOR_THE_LAST) {
             Ok(now) => now,
             Err(trouble) => {
-                let message = format!("it was not seen that the mappings went: {trouble}");
+                let message = format!("cannot confirm that they were removed: {trouble}");
                 removal.warnings.push(self.warning(WarningCode::BridgeTrouble, &message));
                 return;
             }
@@ -169,7 +168,7 @@ impl RunningBridge {
         let (back, gone): (Vec<u32>, Vec<u32>) = removal.removed.iter().partition(|p| is_held(p));
         removal.removed = gone;
         if !back.is_empty() {
-            let message = format!("it says that it let {} go, and still holds them", back.len());
+            let message = format!("it reported {} as removed but still has them", back.len());
             removal.warnings.push(self.warning(WarningCode::BridgeTrouble, &message));
         }
         // What was asked for, and got no answer, may have gone all the same.
@@ -243,7 +242,7 @@ impl MapHolder for RunningBridge {
             file.check_lock()?;
         }
         let until = Instant::now() + self.for_all.saturating_sub(FOR_THE_LAST);
-        let late = || format!("{} s were not enough; the rest is kept", self.for_all.as_secs());
+        let late = || format!("timed out after {} s; the rest is kept", self.for_all.as_secs());
         let mut removal = Removal::default();
         let mut asked = false;
         let mut unanswered = None;
@@ -291,9 +290,7 @@ impl MapHolder for RunningBridge {
                         removal.removed.push(*place);
                         let is_first = !std::mem::replace(&mut asked, true);
                         (is_first && self.is_to_follow && !self.file_follows(mapping)).then(|| {
-                            "the map's file did not follow, so it is another bridge's; the rest is \
-                             kept. What went, went from that one: stop it, and session-warden undo \
-                             RUN --map FILE with its file puts it back"
+                            "the map file did not change, so this bridge has another map; the rest is kept. To restore what it removed, stop it and run session-warden undo RUN --map FILE with its own file"
                                 .to_owned()
                         })
                     }

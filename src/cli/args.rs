@@ -22,7 +22,8 @@ use crate::config::{Color, Layer, Verbosity};
 const EXIT_CODES: &str = "\
 Exit codes:
   0   done, whether or not anything was removed; also when there is no map
-  1   failed; the map is unchanged
+  1   failed; the map is unchanged. Also when the map that was named does not
+      exist and never did
   2   wrong usage or configuration
   3   done, but not completely; see the warnings
   75  another run holds the lock; nothing was done
@@ -144,7 +145,7 @@ pub(super) enum Command {
         after_help = keepalive::help::ALL
     )]
     Keepalive(KeepaliveCommand),
-    /// Show a clean in a temporary home, in a few seconds
+    /// Demonstrate clean in a temporary home, in seconds
     #[command(max_term_width = 100)]
     Demo,
     /// Print a completion script for a shell
@@ -160,7 +161,7 @@ pub(super) enum Command {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct CleanArgs {
-    /// Show what would be removed, change nothing
+    /// Show what would be removed; change nothing
     #[arg(short = 'n', long, help_heading = REMOVE)]
     dry_run: bool,
 
@@ -209,7 +210,7 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) profile: ProfileArgs,
 
-    /// Run with every profile of the configuration file, one after the other
+    /// Run each profile in the configuration file in turn
     #[arg(
         long,
         conflicts_with_all = ["profile", "session_dir", "map", "home"],

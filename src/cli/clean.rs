@@ -246,7 +246,7 @@ fn measure(all: &[Done<'_>], are_all: bool) -> bool {
     let written = update(path, 0o644, |before| {
         // Somebody's file that was named by mistake is not to be lost.
         if !before.trim().is_empty() && !before.contains("session_warden_") {
-            return Err(io::Error::other("it holds something else; remove it first, if it may go"));
+            return Err(io::Error::other("it has other content; delete it first if you can"));
         }
         let mut text = Vec::new();
         write_metrics(before, &runs, only_these, &mut text)?;

@@ -120,7 +120,7 @@ struct StartArgs {
     #[arg(long, value_name = "KEY", required_unless_present = "from_hook")]
     key: Option<String>,
 
-    /// Take session and key from the JSON that a CLI sends to its hooks on standard input
+    /// Read session and key from the JSON that a CLI passes to hooks on standard input
     #[arg(long, conflicts_with_all = ["session", "chat", "key"])]
     from_hook: bool,
 

@@ -22,7 +22,7 @@ Examples:
 
 Exit codes:
   0   listed; also when there is no map
-  1   failed, for example because the map cannot be read
+  1   failed: the map cannot be read, or was named and never existed
   2   wrong usage or configuration
   3   listed, but not everything could be read; see the warnings";
 
@@ -45,7 +45,7 @@ pub(super) struct ListArgs {
     #[arg(long, value_name = "N", value_parser = limit, allow_hyphen_values = true)]
     limit: Option<usize>,
 
-    /// List the sessions on disk that no mapping names, with their sizes
+    /// List sessions on disk without a mapping, with their sizes
     #[arg(long, conflicts_with = "state")]
     unmapped: bool,
 

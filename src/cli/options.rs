@@ -50,7 +50,7 @@ pub(super) struct PlaceArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "session_dir")]
     map: Option<PathBuf>,
 
-    /// Home folder of the user who runs the CLIs, instead of the CLIs' own variables [default: yours]
+    /// Home folder of the user who runs the CLIs; overrides their variables [default: yours]
     #[arg(long, value_name = "DIR")]
     home: Option<PathBuf>,
 }
@@ -70,12 +70,11 @@ pub(super) struct BridgeArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = REMOVE)]
 pub(super) struct JudgeArgs {
-    /// What to do with mappings whose session has no file [default: remove, or keep if all sessions of a
-    /// CLI have no file]
+    /// What to do with mappings whose session has no file [default: remove; keep if no session of a CLI has one]
     #[arg(long, value_name = "remove|keep", hide_possible_values = true)]
     missing: Option<MissingArg>,
 
-    /// Take the time of last use from the files' mtime or from the newest record in them [default: mtime]
+    /// Judge last use by the mtime of the files or by their newest record [default: mtime]
     #[arg(long, value_name = "mtime|record", hide_possible_values = true)]
     clock: Option<ClockArg>,
 

@@ -20,8 +20,7 @@ Examples:
   session-warden pin --remove website
 
 Exit codes:
-  0   done; if nothing maps the ID yet, the chat of that name is pinned, with a
-      warning
+  0   done; an ID without a mapping is pinned as a chat, with a warning
   1   failed: an ID is ambiguous or not pinned, or the pins cannot be read or
       written; no pin was changed
   2   wrong usage or configuration";
@@ -31,7 +30,7 @@ pub(super) struct PinArgs {
     #[arg(
         value_name = "ID",
         value_parser = NonEmptyStringValueParser::new(),
-        help = "A chat, its session, or a prefix that only one of them has; model/chat for a chat of several models. The chat stays pinned when its session changes"
+        help = "A chat, its session, or a unique prefix; model/chat if several models have the chat. The pin is kept when the chat's session changes"
     )]
     ids: Vec<String>,
 

@@ -39,11 +39,11 @@ pub(super) struct RemoveArgs {
         required = true,
         value_name = "ID",
         value_parser = NonEmptyStringValueParser::new(),
-        help = "A chat, a session (all chats that map it), or a prefix that only one of them has; model/chat for a chat of several models"
+        help = "A chat, a session (all chats mapped to it), or a unique prefix; model/chat if several models have the chat"
     )]
     ids: Vec<String>,
 
-    /// Show what would be removed, change nothing
+    /// Show what would be removed; change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
 

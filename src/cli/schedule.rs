@@ -156,7 +156,7 @@ pub(super) struct InstallArgs {
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     user: Option<String>,
 
-    /// Show what would be installed, change nothing
+    /// Show what would be installed; change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
 
@@ -187,7 +187,7 @@ pub(super) struct UninstallArgs {
     #[arg(long, conflicts_with = "profile")]
     keepalive: bool,
 
-    /// Show what would be removed, change nothing
+    /// Show what would be removed; change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
 

@@ -12,7 +12,7 @@ const COMMANDS: [&str; 7] = ["clean", "list", "remove", "pin", "undo", "doctor",
 
 /// The everyday options.
 const OPTIONS: [(&str, &str); 4] = [
-    ("-n, --dry-run", "Show what would be removed, change nothing"),
+    ("-n, --dry-run", "Show what would be removed; change nothing"),
     ("    --hours <H>", "Idle threshold in hours [default: 2]"),
     ("    --session-dir <DIR>", "Folder of the map [default: /tmp/claude_sessions]"),
     ("-h, --help", "Print help; --help lists all commands and options"),

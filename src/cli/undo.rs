@@ -17,7 +17,7 @@ use crate::domain::{Exit, Failure, Timestamp};
 use crate::journal::Journal;
 
 pub(super) const BRIDGE_HELP: &str =
-    "Bridge that must be stopped first: its URL, auto to look for one, or off [default: auto]";
+    "Check that this bridge is stopped: its URL, auto to find it, or off [default: auto]";
 
 pub(super) const EXAMPLES_AND_EXIT_CODES: &str = "\
 Examples:
@@ -36,7 +36,7 @@ Exit codes:
 #[derive(Debug, Clone, Args)]
 pub(super) struct UndoArgs {
     #[arg(
-        help = "The run: a unique prefix of its id, or latest [default: latest, the newest that removed something and is not fully restored]",
+        help = "The run: a unique prefix of its id, or latest [default: latest, the newest with mappings left to restore]",
         value_parser = NonEmptyStringValueParser::new()
     )]
     run: Option<String>,
@@ -45,11 +45,11 @@ pub(super) struct UndoArgs {
     #[arg(long, value_name = "CHAT", value_parser = NonEmptyStringValueParser::new())]
     chat: Option<String>,
 
-    /// Show what would be restored, change nothing
+    /// Show what would be restored; change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
 
-    /// Do not ask for confirmation on a terminal (asked for any run but the latest)
+    /// Skip the confirmation (asked on a terminal for any run but the latest)
     #[arg(long)]
     yes: bool,
 
@@ -158,7 +158,7 @@ impl UndoArgs {
                 1 => "the mapping that it removed".to_owned(),
                 count => format!("the {count} mappings that it removed"),
             };
-            let question = format!("Run {run}{when} is not the latest. Restore {mappings}?");
+            let question = format!("Run {run}{when} is older than {newer}. Restore {mappings}?");
             return if confirm(&question, interrupt)? {
                 Ok(())
             } else {
@@ -171,7 +171,7 @@ impl UndoArgs {
         }
         let of_chat = if self.chat.is_some() { " of that chat" } else { "" };
         let message = format!(
-            "the latest run, {newer}, has nothing{of_chat} left to restore; an older run must be named"
+            "run {newer} is newer and has nothing{of_chat} left to restore; an older run must be named"
         );
         let when = time.map(|time| format!(" at {}", time.for_people())).unwrap_or_default();
         Err(Failure::new(message).hint(format!("{named} restores what that run removed{when}")))

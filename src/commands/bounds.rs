@@ -27,8 +27,7 @@ pub(super) fn bridge_beside(
     plan.going().next()?;
     let bridge = process::bridge_on(path.parent()?, running)?;
     let message = format!(
-        "process {bridge} looks like a bridge on this map, and will undo the edit with its next \
-         chat; name it with --bridge URL, or clean while it is stopped"
+        "process {bridge} looks like this map's bridge, and its next chat will undo the edit; use --bridge URL, or stop it before you run clean"
     );
     Some(Warning::at(WarningCode::BridgeRuns, path, message))
 }

@@ -109,6 +109,6 @@ fn unread(found: &Found) -> impl Iterator<Item = Warning> {
 }
 
 fn warning(path: &std::path::Path, why: &str) -> Warning {
-    let message = format!("cannot tell which sessions are held, so all idle ones are kept: {why}");
+    let message = format!("cannot see which sessions are held, so all idle ones are kept: {why}");
     Warning::at(WarningCode::UseUnread, path, message)
 }

@@ -37,8 +37,7 @@ fn hint(config: &Clean, known: &[PathBuf]) -> String {
     let found: Vec<String> = found.iter().map(|map| map.display().to_string()).collect();
     match found.as_slice() {
         [] => format!(
-            "the bridge writes {MAP_NAME} with its first chat, to $CLAUDE_SESSION_DIR or \
-             {SESSION_DIR}; --session-dir names another folder"
+            "the bridge writes {MAP_NAME} at its first chat, to $CLAUDE_SESSION_DIR or {SESSION_DIR}; use --session-dir for another folder"
         ),
         [map] => format!("there is a session map at {map}; select it with --map or --session-dir"),
         maps => format!("there are session maps at {}; select one with --map", maps.join(", ")),

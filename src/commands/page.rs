@@ -36,10 +36,10 @@ const FILES: [(&str, &str, &str); 7] = [
     ),
     (
         "home",
-        "~/.claude/projects/, ~/.codex/sessions/, ~/.gemini/tmp/",
+        "~/.claude/projects/, ~/.codex/sessions/, ~/.codex/archived_sessions/, ~/.gemini/tmp/",
         "the sessions of Claude Code, Codex and Gemini CLI; never changed",
     ),
-    ("home", "~/.vibe/sessions/", "the sessions of vibe; never changed"),
+    ("home", "~/.vibe/logs/session/, ~/.vibe/sessions/", "the sessions of vibe; never changed"),
 ];
 
 /// The grammar with all that clap adds to it, but for the `help` commands, which have no page.

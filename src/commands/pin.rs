@@ -95,9 +95,9 @@ pub fn pin(
     })?;
     if let Some(owner) = holder.owner().filter(|owner| process::user() == 0 && *owner != 0) {
         let message = format!(
-            "runs of root keep these chats, runs of user {owner} do not: pin them as that user as well"
+            "only root's runs use these pins; for runs of user {owner}, pin them as that user as well"
         );
-        warnings.push(Warning::new(WarningCode::NotWrittenDown, message));
+        warnings.push(Warning::new(WarningCode::OfRootOnly, message));
     }
     Ok(Pinned { action: Action::Pin, pins, warnings })
 }
@@ -141,7 +141,7 @@ fn chats(
         Some(Err(NotNamed::Unknown(_))) | None => {
             let (model, chat) = split(map, id);
             let of = model.as_deref().map_or_else(|| "any model".to_owned(), str::to_owned);
-            let message = format!("no mapping has {id:?} now; chat {chat:?} of {of} is pinned");
+            let message = format!("{id:?} has no mapping yet; chat {chat:?} of {of} is pinned");
             warnings.push(Warning::new(WarningCode::NotMapped, message));
             return Ok(vec![(model, chat)]);
         }

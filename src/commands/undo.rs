@@ -171,10 +171,9 @@ fn restore(
         let owner = map.owner().filter(|owner| process::user() == 0 && *owner != 0);
         if let Some(owner) = owner.filter(|_| !options.dry_run) {
             let message = format!(
-                "root's runs keep what was restored, those of user {owner} do not: they judge it \
-                 anew. Undo as that user to keep it"
+                "only root's runs keep the restored mappings; to keep them in runs of user {owner}, run undo as that user"
             );
-            warnings.push(Warning::new(WarningCode::NotWrittenDown, message));
+            warnings.push(Warning::new(WarningCode::OfRootOnly, message));
         }
         warnings.extend(beside);
     }
@@ -201,11 +200,11 @@ fn beside_bridge(
     entries: &[Removed<'_>],
 ) -> Result<Option<Warning>, Failure> {
     let process = bridge_process(map)
-        .map(|process| format!("process {process} looks like a bridge that runs on this map"));
+        .map(|process| format!("process {process} looks like this map's bridge"));
     let named = match &options.bridge {
         Choice::Off => {
             let message = process
-                .map(|process| format!("{process}, and will undo this undo with its next chat"));
+                .map(|process| format!("{process}, and its next chat will overwrite this undo"));
             return Ok(message.map(|message| Warning::new(WarningCode::BridgeRuns, message)));
         }
         Choice::Auto(address) | Choice::Named(address) => address,
@@ -216,9 +215,8 @@ fn beside_bridge(
         let url = address.as_str();
         if !address.is_loopback() && !options.allow_remote_bridge {
             let message = format!("the run asked the bridge at {url}, which may still run");
-            return Err(Failure::new(message).hint(
-                "--allow-remote-bridge looks whether it does; --bridge off if it is stopped",
-            ));
+            return Err(Failure::new(message)
+                .hint("use --allow-remote-bridge to check, or --bridge off if it is stopped"));
         }
         if let Some(message) = may_be_held(&address, map) {
             return Err(Failure::new(message).hint(STOP_IT));
@@ -226,14 +224,14 @@ fn beside_bridge(
     }
     match process {
         Some(process) => {
-            let message = format!("{process}, and cannot be given mappings");
+            let message = format!("{process}, which cannot add mappings");
             Err(Failure::new(message).hint(STOP_IT))
         }
         None => Ok(None),
     }
 }
 
-const STOP_IT: &str = "stop the bridge, undo, start it again; --bridge off if it is another map's";
+const STOP_IT: &str = "stop it, run undo, start it again; if it has another map, use --bridge off";
 
 fn put_back(
     map: &FileMap,

@@ -26,11 +26,11 @@ impl NotNamed {
     pub fn failure(self, id: &str) -> Failure {
         match self {
             Self::Unknown(like) if like.is_empty() => {
-                Failure::new(format!("no chat and no session of this map matches {id:?}"))
+                Failure::new(format!("{id:?} matches no chat or session in this map"))
                     .hint("session-warden list shows the chats and sessions")
             }
             Self::Unknown(like) => {
-                Failure::new(format!("no chat and no session of this map matches {id:?}"))
+                Failure::new(format!("{id:?} matches no chat or session in this map"))
                     .hint(format!("similar: {}", like.join(", ")))
             }
             Self::Ambiguous(names, more) => {

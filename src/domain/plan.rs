@@ -212,7 +212,6 @@ fn wrong_home_message(count: usize) -> String {
     let all =
         if count == 1 { "the one mapping".to_owned() } else { format!("all {count} mappings") };
     format!(
-        "no session file for {all}: is this the right home? All kept; \
-         --home names another one, --missing remove removes them"
+        "session files are missing for {all}: wrong home? All kept; set --home, or use --missing remove to remove them"
     )
 }

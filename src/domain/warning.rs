@@ -49,6 +49,8 @@ pub enum WarningCode {
     DeletedSoon,
     /// What the run did could not be written down.
     NotWrittenDown,
+    /// What root pinned or restored counts in root's runs only.
+    OfRootOnly,
     /// A line of the journal is damaged.
     JournalDamaged,
     /// A bridge answers that holds another map.
@@ -72,22 +74,22 @@ impl WarningCode {
             Self::ModelNotObject => {
                 "the bridge writes an object of chats there; if another program wrote it, correct the map"
             }
-            Self::RootAbsent => "--home DIR or the CLI's own variable names another home",
+            Self::RootAbsent => "set another home with --home DIR or the CLI's variable",
             Self::RootUnreadable | Self::NotReadWhole => {
-                "run as the user who owns the sessions, or remove the cause that the warning names"
+                "run as the user who owns the sessions, or fix the cause given in the warning"
             }
             Self::RootForeign => "run as the user who owns the sessions",
             Self::FileUnread => {
-                "remove the cause that the warning names; until then its CLI's idle mappings are kept"
+                "fix the cause given in the warning; until then that CLI's idle mappings are kept"
             }
             Self::UseUnread => {
-                "remove the cause that the warning names, or run as the user who owns the processes; until then idle mappings are kept"
+                "fix the cause given in the warning, or run as the user who owns the processes; until then idle mappings are kept"
             }
             Self::ProviderInDoubt => {
-                "check where the CLI keeps its sessions; --home DIR or its own variable names the place"
+                "check where the CLI keeps its sessions, and set --home DIR or the CLI's own variable"
             }
             Self::TooSlow => "nothing is lost; run again when the machine is less busy",
-            Self::WrongHome => "check --home; --missing remove removes them all the same",
+            Self::WrongHome => "check --home, or use --missing remove to remove them",
             Self::NotDurable => "check the disk; a power cut may bring the old map back",
             Self::LateWrite => "compare the file named here with the map, and restart the bridge",
             Self::StaleFile => "compare the file named here with the map, then delete it",
@@ -97,23 +99,24 @@ impl WarningCode {
                 "session-warden list shows the chats of the map; a new chat has a mapping once it is answered"
             }
             Self::StillRunning => {
-                "no message reaches it any more; it ends with its bridge, or when you end it"
+                "it gets no more messages; it runs until its bridge stops or you end it"
             }
             Self::NoRecordTime => "nothing to do: the modification time is used instead",
             Self::NotLookedInto => {
-                "remove the cause that the warning names; its row has no first message"
+                "fix the cause given in the warning; until then its row has no first message"
             }
             Self::DeletedSoon => {
                 "use the session, or raise cleanupPeriodDays (Claude Code) or general.sessionRetention.maxAge (Gemini CLI) in its settings.json; a pin does not prevent it"
             }
             Self::NotWrittenDown => "check the state folder; --state-dir DIR names another one",
+            Self::OfRootOnly => "run the same command as the map's owner, for example with sudo -u",
             Self::JournalDamaged => {
-                "nothing else is lost; correct or delete that line to be rid of this warning"
+                "nothing else is lost; fix or delete that line to stop this warning"
             }
             Self::OtherBridge => {
-                "--bridge URL names this map's bridge, --bridge off edits the file"
+                "use --bridge URL for this map's bridge, or --bridge off to edit the file"
             }
-            Self::BridgeRuns => "stop the bridge first, or let --bridge URL ask it",
+            Self::BridgeRuns => "stop the bridge first, or use --bridge URL",
             Self::UndoRefused => "stop the bridge, then run undo again",
             Self::BridgeTrouble => "check the bridge; the next run tries again",
             Self::NotAddressable => "stop the bridge and run again with --bridge off",
@@ -130,6 +133,7 @@ impl WarningCode {
                 | Self::DanglingMap
                 | Self::DeletedSoon
                 | Self::NotWrittenDown
+                | Self::OfRootOnly
                 | Self::KeepUnmatched
                 | Self::UndoRefused
                 | Self::NotMapped

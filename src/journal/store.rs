@@ -275,5 +275,5 @@ fn failed(what: &str, folder: &Path, name: &str, error: &io::Error) -> Failure {
         return Failure { exit: Exit::Locked, ..failure }
             .hint("run again when the other run has ended");
     }
-    failure.hint("--state-dir DIR names another folder for what runs remember")
+    failure.hint("use another state folder with --state-dir DIR")
 }

@@ -245,7 +245,7 @@ impl EvidenceCollector {
     }
 
     fn no_record_time(&mut self, path: &Path, why: &str) {
-        let message = format!("its records tell no last use, so its mtime counts: {why}");
+        let message = format!("its records show no last use; its mtime is used: {why}");
         self.warnings.push(Warning::at(WarningCode::NoRecordTime, path, message));
     }
 

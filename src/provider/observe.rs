@@ -324,8 +324,8 @@ impl Look<'_> {
         {
             reading = Reading::Doubtful;
             let message = format!(
-                "{}: its prompt history was written within the threshold, but none of its \
-                 sessions was; it may keep them elsewhere, so its mappings are kept",
+                "{}: its prompt history or session index was written within the threshold, \
+                 but none of its sessions was; it may keep them elsewhere, so its mappings are kept",
                 provider.name
             );
             warnings.push(Warning::at(WarningCode::ProviderInDoubt, history, message));

@@ -197,7 +197,7 @@ fn distinct_prefix(runs: &[PastRun]) -> usize {
 fn remark(run: &PastRun) -> Option<String> {
     if run.ended.is_none() && run.exit.is_none() {
         let hint = match run.command {
-            RunKind::Undo => "session-warden undo goes on where it stopped",
+            RunKind::Undo => "session-warden undo continues it",
             _ => "session-warden undo restores what it removed",
         };
         return Some(format!("killed, or still running; {hint}"));

@@ -103,7 +103,7 @@ const METRICS: [Metric; 17] = {
         ),
         metric(
             "session_warden_would_remove",
-            "Mappings that the last run would have let go, had it been no dry run.",
+            "Mappings that the last run, a dry run, would have removed.",
             Count(|s| s.would_remove),
         ),
         metric(

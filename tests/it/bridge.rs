@@ -97,7 +97,7 @@ fn undo_is_refused_beside_a_running_bridge() {
     auto(&env, bridge.port, "clean").exits(0);
     let before = env.map_bytes();
     let ran = auto(&env, bridge.port, "undo");
-    ran.exits(1).says(&["a bridge runs at", "stop the bridge, undo, start it again"]);
+    ran.exits(1).says(&["a bridge runs at", "stop it, run undo, start it again"]);
     assert_eq!(env.map_bytes(), before);
     auto(&env, bridge.port, "undo -n").exits(0);
     env.run("undo").exits(1).says(&["a bridge runs at", &bridge.url()]);
@@ -214,7 +214,7 @@ fn a_bridge_whose_map_is_only_a_copy_gets_one_delete_at_most_b5() {
     let copy = StandIn::holding(&map);
     let before = env.map_bytes();
     let ran = auto(&env, copy.port, "clean --format json");
-    ran.exits(3).says(&["another bridge's"]);
+    ran.exits(3).says(&["this bridge has another map"]);
     assert_eq!((copy.deletes().len(), env.map_bytes()), (1, before));
     assert_eq!(ran.report()["summary"]["failed"], 1);
 }
@@ -447,7 +447,7 @@ fn a_process_that_looks_like_the_bridge_is_warned_of() {
     let _bridge = start(env.path("bridge").to_str().unwrap());
     for line in ["clean -n --bridge off", "clean"] {
         let ran = env.run(line);
-        ran.exits(3).says(&["looks like a bridge on this map", "--bridge URL"]);
+        ran.exits(3).says(&["looks like this map's bridge", "--bridge URL"]);
     }
     assert_eq!(env.map_now()["claude-cli"], json!({"a": ACTIVE}), "it was asked for");
     env.run("clean").exits(0);

@@ -62,7 +62,7 @@ fn what_the_bridge_is_to_let_go_is_written_down_before_it_is_asked_w10() {
     fs::remove_file(&journal).unwrap();
     fs::create_dir(&journal).unwrap();
     let ran = env.run(&format!("clean --bridge {}", bridge.url()));
-    ran.exits(1).says(&["cannot write", "hint: --state-dir"]);
+    ran.exits(1).says(&["cannot write", "hint: use another state folder with --state-dir"]);
     assert!(bridge.deletes().is_empty());
 }
 
@@ -79,7 +79,7 @@ fn a_404_that_is_not_the_bridges_is_a_failure_b2() {
         let env = two_sessions();
         let bridge = answering_deletes(404, body);
         let ran = env.run(&format!("clean --format json --bridge {}", bridge.url()));
-        ran.exits(3).says(&["does not answer as a bridge does (HTTP status 404)"]);
+        ran.exits(3).says(&["does not answer like a bridge (HTTP status 404)"]);
         let report = ran.report();
         assert_eq!(row(&report, "i")["action"], "failed", "{body}");
         assert_eq!(report["summary"]["removed"], 0, "{body}");
@@ -206,7 +206,7 @@ fn a_bridge_that_tells_its_map_in_the_old_form_is_none_b1() {
     let bridge = StandIn::holding(&json!({"i": IDLE}));
     for line in ["clean", "-n"] {
         let ran = env.run(&format!("{line} --bridge {}", bridge.url()));
-        ran.exits(1).says(&["cannot ask the bridge at", "chats stand where models should", "hint"]);
+        ran.exits(1).says(&["cannot ask the bridge at", "found chats, expected models", "hint"]);
         assert_eq!((ran.out.as_str(), env.map_bytes()), ("", before.clone()));
     }
     assert!(bridge.deletes().is_empty());

@@ -114,7 +114,7 @@ fn a_listener_with_this_folder_and_another_map_ends_the_run_b5() {
     let bridge = Apart::with(&json!({"claude-cli": {"other": ACTIVE}}), env.path("bridge"));
     for line in ["-n", "clean"] {
         let ran = auto(&env, bridge.port, line);
-        ran.exits(1).says(&["works on this map, and holds another in memory", "hint: "]);
+        ran.exits(1).says(&["uses this map, but has another one in memory", "hint: "]);
         assert_eq!((ran.out.as_str(), env.map_bytes()), ("", before.clone()));
     }
     let requests = bridge.requests();
@@ -188,7 +188,7 @@ fn a_python_that_looks_like_the_bridge_is_warned_of_beside_an_edit() {
         let ran = env.run("clean --bridge off");
         assert_eq!(ran.code, 3, "{name}: {ran:?}");
         let pid = bridge.id();
-        ran.says(&[&format!("process {pid} looks like a bridge on this map"), "--bridge URL"]);
+        ran.says(&[&format!("process {pid} looks like this map's bridge"), "--bridge URL"]);
         assert_eq!(env.map_now(), cleaned(), "{name}: it was asked for");
         // Where nothing goes, there is nothing to undo.
         let again = env.run("clean --bridge off");
@@ -241,10 +241,10 @@ fn undo_beside_a_python_that_looks_like_the_bridge_wants_to_be_asked_for() {
         env.run("clean --bridge off").exits(0);
         let before = env.map_bytes();
         let bridge = Running::started(&mut command);
-        let looks = format!("process {} looks like a bridge that runs on this map", bridge.id());
+        let looks = format!("process {} looks like this map's bridge", bridge.id());
         let ran = env.run("undo");
         assert_eq!(ran.code, 1, "{name}: {ran:?}");
-        ran.says(&[&looks, "cannot be given mappings", "hint: stop the bridge", "--bridge off"]);
+        ran.says(&[&looks, "which cannot add mappings", "hint: stop the bridge", "--bridge off"]);
         assert_eq!((ran.out.as_str(), env.map_bytes()), ("", before), "{name}");
         env.run("undo -n").exits(0);
         let ran = env.run("undo --bridge off");

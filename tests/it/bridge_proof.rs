@@ -30,15 +30,15 @@ fn a_file_that_never_held_a_mapping_proves_nothing_b5() {
     let other = StandIn::holding(&chats(&["a", "b", "c"]));
     let before = env.map_bytes();
     let ran = auto(&env, other.port, "clean --format json");
-    ran.exits(3).says(&["the map's file did not follow", "undo RUN --map FILE"]);
+    ran.exits(3).says(&["the map file did not change", "undo RUN --map FILE"]);
     assert_eq!((other.deletes().len(), env.map_bytes()), (1, before));
     assert!(other.deletes()[0].contains("/sessions/b?"), "{:?}", other.deletes());
-    // Where the file holds nothing of what is to go, nothing is asked.
+    // Where the file has none of the mappings to remove, nothing is asked.
     let env = two_sessions();
     env.map(chats(&[]).to_string());
     let other = StandIn::holding(&chats(&["a", "b"]));
     let ran = auto(&env, other.port, "clean --format json");
-    ran.exits(3).says(&["holds nothing of what is to go", "--bridge URL"]);
+    ran.exits(3).says(&["has none of the mappings to remove", "--bridge URL"]);
     assert!(other.deletes().is_empty());
     assert_eq!(ran.report()["summary"]["failed"], 2);
     // A bridge whose own file lags behind is asked for all of it, the file's first.
@@ -64,7 +64,7 @@ fn a_bridge_that_keeps_what_it_says_it_let_go_is_warned_of_b3() {
         Some(stream)
     });
     let ran = env.run(&format!("clean --bridge {}", bridge.url()));
-    ran.exits(3).says(&["it says that it let 1 go, and still holds them"]);
+    ran.exits(3).says(&["it reported 1 as removed but still has them"]);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn a_nested_page_takes_no_memory_b1() {
     });
     let line = format!("clean --bridge {}", server.url());
     let shell = crate::child::through_shell(&env, "ulimit -v 150000 &&", &line, "").output();
-    Ran::from(shell.unwrap()).exits(1).says(&["does not answer as a bridge does"]);
+    Ran::from(shell.unwrap()).exits(1).says(&["does not answer like a bridge"]);
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn root_says_that_the_owner_does_not_know_of_its_undo() {
     chown(env.map_path(), Some(65534), None).unwrap();
     let home = env.path("home").display().to_string();
     env.run(&format!("clean --home {home}")).exits(0);
-    env.run("undo").exits(0).says(&["those of user 65534 do not", "Undo as that user"]);
+    env.run("undo").exits(0).says(&["in runs of user 65534", "run undo as that user"]);
     assert_eq!(env.map_now(), chats(&["a"]));
 }
 
@@ -208,6 +208,6 @@ fn a_script_that_a_python_runs_is_a_python() {
     symlink("bridge", env.path("link")).unwrap();
     let mut command = Command::new(&script);
     let running = Running::started(command.env("CLAUDE_SESSION_DIR", env.path("link")));
-    let looks = format!("process {} looks like a bridge on this map", running.id());
+    let looks = format!("process {} looks like this map's bridge", running.id());
     env.run("clean --bridge off").exits(3).says(&[&looks]);
 }

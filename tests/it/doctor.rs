@@ -148,10 +148,10 @@ fn all_is_well_where_it_is() {
         &["session-warden of systemd-user: active, next run Sat 2026-11-21"],
     );
     found.has("linger", "ok", &["lingering is on"]);
-    found.has("schedulers", "ok", &["nothing else runs the same"]);
+    found.has("schedulers", "ok", &["no duplicate timer"]);
     found.has("old-script", "ok", &["neither claude-session-cleanup.timer nor cleanup_idle"]);
     found.has("runs", "ok", &["last success", "no failure since"]);
-    found.has("environment", "ok", &["session-warden of systemd-user sees what is set here"]);
+    found.has("environment", "ok", &["session-warden of systemd-user: variables match"]);
 }
 
 #[test]
@@ -189,11 +189,7 @@ fn homes_are_named_with_how_they_were_found() {
     env.file("c.toml", "[[profile]]\nname = \"dev\"\nhome = \"/nowhere\"\n", 0);
     let found = found(&env, &format!("--config {config} --profile dev"));
     found.has("home", "error", &["/nowhere: by profile dev; there is no such folder", "--home"]);
-    found.has(
-        "claude",
-        "warning",
-        &["is not there, and the map has 1 mapped session, which are kept"],
-    );
+    found.has("claude", "warning", &["does not exist; 1 mapped session kept"]);
     found.has("codex", "ok", &["not used"]);
     found.has("schedule", "warning", &["no timer runs session-warden for profile dev"]);
 }
@@ -216,7 +212,7 @@ fn sessions_of_each_cli_are_counted_and_missed() {
     let mut moved = tooled(&env, "doctor --format json");
     moved.env("CODEX_HOME", env.path("elsewhere"));
     found_by(&mut moved)
-        .has("codex", "warning", &["elsewhere/sessions (by $CODEX_HOME) is not there"])
+        .has("codex", "warning", &["elsewhere/sessions (by $CODEX_HOME) does not exist"])
         .has("environment", "ok", &["schedule install would pass on", "CODEX_HOME"]);
 }
 
@@ -280,7 +276,7 @@ fn maps_that_are_none_are_told() {
     found_all.lacks("map-folder").lacks("tmp").has("claude", "ok", &["1 session"]);
     fs::remove_file(env.map_path()).unwrap();
     found(&env, "")
-        .has("map", "warning", &["is not there", "$CLAUDE_SESSION_DIR, else in /tmp/claude"])
+        .has("map", "warning", &["is not there", "$CLAUDE_SESSION_DIR or /tmp/claude"])
         .has("bridge", "ok", &["not asked, since there is no map"])
         .lacks("map-folder");
     symlink("/nowhere", env.map_path()).unwrap();
@@ -461,7 +457,7 @@ fn lines_of_a_crontab_are_schedules_too() {
         &format!("echo '5 * * * * {set} CLAUDE_BRIDGE_PORT=1 session-warden -q'"),
     );
     let mine = found(&env, "");
-    mine.has("environment", "ok", &["a line in the crontab sees what is set here"]);
+    mine.has("environment", "ok", &["a line in the crontab: variables match"]);
     // Whether a cron runs is the machine's own affair.
     assert!(mine.0.iter().filter(|check| check["name"] == "schedule").count() == 1);
 }

@@ -25,7 +25,9 @@ fn a_cli_that_writes_its_history_and_no_session_is_in_doubt_e6() {
         env.map(map.to_string());
         for line in ["-n --format json", "clean --format json"] {
             let ran = env.run(line);
-            ran.exits(3).says(&[&format!("{provider}: its prompt history was written within")]);
+            ran.exits(3).says(&[&format!(
+                "{provider}: its prompt history or session index was written within"
+            )]);
             let report = ran.report();
             assert_eq!(state(&report, "a"), "unknown", "{report:#}");
             assert_eq!(state(&report, "gone"), "unknown", "{report:#}");

@@ -166,7 +166,7 @@ fn an_undo_that_did_not_end_is_in_the_history() {
                       "session": IDLE, "done": false, "void": false});
     fs::write(state_file(&env, "restored.jsonl"), mark.to_string()).unwrap();
     let out = env.run("history").out;
-    assert!(out.contains("  killed, or still running; session-warden undo goes on"), "{out}");
+    assert!(out.contains("  killed, or still running; session-warden undo continues it"), "{out}");
     let detail = valid(&env.run("history 2999 --json"));
     assert_eq!((&detail["run"]["exit"], &detail["run"]["ended_at"]), (&Value::Null, &Value::Null));
     assert_eq!(detail["mappings"][0]["restored"], Value::Null);

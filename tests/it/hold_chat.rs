@@ -14,7 +14,7 @@ fn home() -> (TestEnv, String) {
 }
 
 const WARNING: &str =
-    "warning: no mapping has chat \"typo\" now; it is held as soon as one has\nhint: ";
+    "warning: chat \"typo\" has no mapping yet; it is held once it has one\nhint: ";
 
 #[test]
 fn a_chat_that_nothing_maps_is_warned_of_once_and_held() {

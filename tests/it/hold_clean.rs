@@ -94,7 +94,7 @@ fn what_cannot_be_read_may_hold_anything() {
         assert_eq!(row(&report, "idle")["reason"], "may be in use");
         assert_eq!(report["warnings"][0]["code"], "use_unread", "{report:#}");
         assert!(report["warnings"][0]["path"].as_str().unwrap().ends_with("torn.json"));
-        env.run(line).exits(3).says(&["cannot tell which sessions are held", "torn.json"]);
+        env.run(line).exits(3).says(&["cannot see which sessions are held", "torn.json"]);
         assert_eq!(env.map_bytes(), before);
     }
     // After as long as a hold lives that does not beat, it holds nothing, and goes.
@@ -112,7 +112,7 @@ fn a_folder_of_holds_that_is_closed_keeps_what_is_idle() {
     mode(0);
     let ran = Ran::of(&mut unprivileged(&env, "-n --format json"));
     mode(0o700);
-    ran.exits(3).says(&["cannot tell which sessions are held", "permission denied"]);
+    ran.exits(3).says(&["cannot see which sessions are held", "permission denied"]);
     check(&ran.report(), ["unknown", "unknown", "active"]);
 }
 

@@ -321,7 +321,7 @@ fn what_cannot_be_listed_is_said_and_told_by_the_code() {
     let env = home();
     fs::remove_file(env.map_path()).unwrap();
     let none = at(&env, 80, "");
-    assert_eq!(none.exits(0).err, "");
+    none.exits(0).says(&["hint: the bridge writes session_map.json at its first chat"]);
     assert!(none.out.ends_with(" · there is no map\n\n0 mappings\n"), "{none:?}");
     assert_eq!(list(&env, "", 0)["sessions"], json!([]));
     env.map("{\"claude-cli\": {");

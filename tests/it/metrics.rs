@@ -332,7 +332,7 @@ fn what_was_in_the_file_and_is_not_ours_does_not_stay() {
     assert!(!text(&path).contains("node_load1") && !text(&path).contains("chat"));
     fs::write(&path, [0xff, 0xfe, b'\n']).unwrap();
     // What holds nothing of ours is somebody's file, which was named by mistake.
-    env.run("-n --metrics warden.prom").exits(3).says(&["it holds something else"]);
+    env.run("-n --metrics warden.prom").exits(3).says(&["it has other content"]);
     assert_eq!(fs::read(&path).unwrap(), [0xff, 0xfe, b'\n']);
     fs::write(&path, "\n").unwrap();
     env.run("-n --metrics warden.prom").exits(0);

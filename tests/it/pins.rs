@@ -149,7 +149,7 @@ fn an_id_that_nothing_maps_is_pinned_with_a_warning() {
     let (env, ids) = home();
     let ran = env.run("pin later team/later codex-cli/new */any new-cli/x");
     ran.exits(0).says(&[
-        "warning: no mapping has \"later\" now; chat \"later\" of any model is pinned",
+        "warning: \"later\" has no mapping yet; chat \"later\" of any model is pinned",
         "chat \"team/later\" of any model is pinned",
         "chat \"new\" of codex-cli is pinned",
         "chat \"any\" of any model is pinned",
@@ -175,7 +175,7 @@ fn an_id_that_nothing_maps_is_pinned_with_a_warning() {
 
     // Without any map as well.
     fs::remove_file(env.map_path()).unwrap();
-    env.run("pin first").exits(0).says(&["no mapping has \"first\" now"]);
+    env.run("pin first").exits(0).says(&["\"first\" has no mapping yet"]);
     env.map(json!({"claude-cli": {"first": ids[0]}}).to_string());
     assert_eq!(row(&env.json("clean"), "first")["reason"], "pinned");
 }
@@ -395,7 +395,11 @@ fn as_root_on_another_users_map_own_pins_count_and_theirs_may_be_absent() {
     }
     std::os::unix::fs::chown(env.map_path(), Some(1), None).unwrap();
     assert_eq!(state(&env.run("-n --home home --json").report(), "tax"), "pinned");
-    env.run("pin website").exits(0).says(&["runs of user 1 do not", "hint: "]);
+    env.run("pin website").exits(0).says(&[
+        "for runs of user 1",
+        "hint: run the same command as the map's owner",
+        "hint: ",
+    ]);
 }
 
 #[test]

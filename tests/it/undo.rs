@@ -202,7 +202,7 @@ fn nothing_goes_that_cannot_be_written_down_w10() {
     // A file in the way of the folder, for root as well.
     env.file(".local/state", "in the way", 0);
     let before = env.map_bytes();
-    env.run("clean").exits(1).says(&["cannot", "hint: --state-dir"]);
+    env.run("clean").exits(1).says(&["cannot", "hint: use another state folder with --state-dir"]);
     assert_eq!(env.map_bytes(), before);
     assert!(env.litter().is_empty());
     env.run("clean -n").exits(0);
@@ -391,7 +391,7 @@ fn undo_asks_no_bridge_elsewhere_unless_allowed_b6() {
     let ran = env.run("undo");
     ran.exits(1).says(&[
         "the run asked the bridge at http://192.0.2.1:9, which may still run",
-        "hint: --allow-remote-bridge",
+        "hint: use --allow-remote-bridge",
         "--bridge off",
     ]);
     assert_eq!((ran.out.as_str(), env.map_bytes()), ("", before));

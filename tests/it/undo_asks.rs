@@ -56,7 +56,7 @@ fn typed_twice_it_does_not_reach_an_older_run() {
             continue;
         }
         ran.exits(1).says(&[
-            &format!("error: the latest run, {newer}, has nothing left to restore; an older"),
+            &format!("error: run {newer} is newer and has nothing left to restore; an older"),
             &format!("hint: session-warden undo {older} restores what that run removed at 20"),
         ]);
         assert_eq!(ran.out, "");

@@ -90,7 +90,7 @@ fn what_the_time_does_not_suffice_for_is_kept_b3() {
     assert_eq!((removal.removed, removal.failed), (vec![0], vec![1, 3]));
     assert_eq!(removal.changed, Vec::<u32>::new());
     let warnings: Vec<&str> = removal.warnings.iter().map(|w| w.message.as_str()).collect();
-    let late = format!("the bridge at {}: 6 s were not enough; the rest is kept", bridge.url());
+    let late = format!("the bridge at {}: timed out after 6 s; the rest is kept", bridge.url());
     assert_eq!(warnings, [late]);
     assert!(removal.warnings[0].code.is_trouble());
     // The guard voids the mapping that it recorded and the bridge was not asked to remove.
@@ -108,7 +108,7 @@ fn without_time_nothing_is_asked_b3() {
     let mut guard = Slow { at: 9, takes, paused, written: Vec::new() };
     let removal = bridge.remove(&[0, 2], &mut guard).unwrap();
     assert_eq!((removal.removed, removal.failed), (vec![], vec![0, 2]));
-    assert!(removal.warnings[0].message.contains("were not enough; the rest is kept"));
+    assert!(removal.warnings[0].message.contains("timed out after"));
     assert!(calls.lock().unwrap().is_empty() && guard.written.is_empty());
 }
 

@@ -57,7 +57,7 @@ fn check(patient: &Patient<'_>, timer: &Timer, lines: &Lines) -> Option<Check> {
     let differences = differences(&ours, &there, &home, &handed.arguments);
     let what = timer.what();
     if differences.is_empty() {
-        return Some(Check::ok("environment", format!("{what} sees what is set here")));
+        return Some(Check::ok("environment", format!("{what}: variables match")));
     }
     let profile = patient.config.profile.as_deref();
     let then = if timer.is_ours {
@@ -65,7 +65,7 @@ fn check(patient: &Patient<'_>, timer: &Timer, lines: &Lines) -> Option<Check> {
     } else {
         "passes on what is set now; then remove your own line"
     };
-    let message = format!("{what} does not see what is set here: {}", differences.join("; "));
+    let message = format!("{what} has different variables: {}", differences.join("; "));
     Some(Check::warning("environment", message).hint(format!("{} {then}", timer.again(profile))))
 }
 

@@ -71,8 +71,7 @@ fn absent(patient: &Patient<'_>, file: &dyn MapHolder) -> Check {
         ));
     }
     check.hint(format!(
-        "the bridge keeps it in its $CLAUDE_SESSION_DIR, else in {SESSION_DIR}, from its first \
-         chat on; --session-dir names that folder"
+        "the bridge writes it at its first chat, to its $CLAUDE_SESSION_DIR or {SESSION_DIR}; name that folder with --session-dir"
     ))
 }
 
@@ -108,8 +107,7 @@ fn lasting(real: &Path) -> Check {
         return Check::ok("tmp", "the map is in no temporary folder");
     };
     let message = format!(
-        "the map is in {folder}: systemd-tmpfiles removes what was not used there for {days} days, \
-         and a restart of the machine may"
+        "the map is in {folder}: systemd-tmpfiles deletes files unused for {days} days there, and a reboot may delete it"
     );
     Check::warning("tmp", message).hint(
         "stop the bridge, move the folder to ~/.local/share/claude_sessions, set CLAUDE_SESSION_DIR to \
@@ -137,8 +135,7 @@ fn silent(patient: &Patient<'_>, failure: &Failure) -> Check {
     if is_auto && bridge::is_silence(failure) {
         let message = format!("{}; a clean would fail now", failure.message);
         return Check::warning("bridge", message).hint(
-            "start the bridge again; or --bridge URL names another, --bridge off asks none and \
-             edits the file",
+            "restart the bridge, use --bridge URL for another one, or --bridge off to edit the file",
         );
     }
     failed("bridge", failure)

@@ -52,7 +52,7 @@ fn how(patient: &Patient<'_>) -> String {
         (_, Some(Origin::Flag)) => "by --home".to_owned(),
         (_, Some(Origin::File)) => "by [clean] in the configuration".to_owned(),
         (_, Some(origin)) => format!("by {origin}"),
-        (_, None) => "as it was said".to_owned(),
+        (_, None) => "as given".to_owned(),
     }
 }
 
@@ -94,7 +94,7 @@ fn cli(
     let mapped = count(seen.activities.len(), "mapped session");
     let hint = format!("is this the right home? --home DIR{} names another", or_variable(provider));
     if seen.reading == Reading::Absent {
-        let message = format!("{shown} is not there, and the map has {mapped}, which are kept");
+        let message = format!("{shown} does not exist; {mapped} kept");
         return Check::warning(provider.name, message).hint(hint);
     }
     let prefix = format!("{}: ", provider.name);

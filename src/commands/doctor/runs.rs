@@ -29,10 +29,9 @@ pub(super) fn state_checks(patient: &Patient<'_>) -> Vec<Check> {
             }
             checks
         }
-        Err(why) => vec![
-            Check::error("state", why)
-                .hint("--state-dir DIR names another folder for what runs remember"),
-        ],
+        Err(why) => {
+            vec![Check::error("state", why).hint("use another state folder with --state-dir DIR")]
+        }
     }
 }
 

@@ -128,7 +128,7 @@ fn inactive(patient: &Patient<'_>, timer: &Timer, what: &str) -> Check {
         Method::SystemdUser => systemd_of_user(&patient.config.environment).ok(),
         Method::SystemdSystem => Some(Systemd::of_system()),
         Method::Cron => {
-            return Check::warning("schedule", format!("{what}: no cron runs that would start it"))
+            return Check::warning("schedule", format!("{what}: cron is not running"))
                 .hint("start cron, or session-warden schedule install --method systemd-user");
         }
         Method::Launchd => None,
@@ -165,7 +165,7 @@ fn second(timers: &[Timer]) -> Option<Check> {
     let names: Vec<String> = timers.iter().map(Timer::what).collect();
     match names.len() {
         0 => None,
-        1 => Some(Check::ok("schedulers", "nothing else runs the same")),
+        1 => Some(Check::ok("schedulers", "no duplicate timer")),
         _ => {
             let last = timers.iter().rfind(|timer| timer.is_ours);
             let method = last.map_or("cron", |timer| timer.installed.method.name());

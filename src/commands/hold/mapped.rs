@@ -27,6 +27,6 @@ pub fn unmapped(settings: &Settings, chat: &str) -> Option<Warning> {
             return None;
         }
     }
-    let message = format!("no mapping has chat {chat:?} now; it is held as soon as one has");
+    let message = format!("chat {chat:?} has no mapping yet; it is held once it has one");
     Some(Warning::new(WarningCode::NotMapped, message))
 }

@@ -351,8 +351,8 @@ mod tests {
             assert!(error.contains(says) && !error.contains('\n'), "{error}");
         }
         check(b"", "empty");
-        check(b"  \n", "EOF");
-        check(br#"{"a": {"b": "c""#, "EOF");
+        check(b"  \n", "it ends early");
+        check(br#"{"a": {"b": "c""#, "it ends early");
         check(b"[]", "expected an object at line 1");
         check(b"7", "expected an object");
         check(br#"{"a": "1"} x"#, "trailing characters at line 1 column 12");

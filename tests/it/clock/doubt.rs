@@ -19,11 +19,11 @@ fn by_mtime(env: &TestEnv, model: &str, path: &Path, why: &str) {
     assert_eq!(warning["code"], "no_record_time");
     assert_eq!(warning["path"], path.to_str().unwrap());
     let message = warning["message"].as_str().unwrap();
-    assert!(message.contains("so its mtime counts: ") && message.contains(why), "{message}");
+    assert!(message.contains("its mtime is used: ") && message.contains(why), "{message}");
     let idle = row(&report, "1")["idle_seconds"].as_u64().unwrap();
     assert!((MINUTE..2 * MINUTE).contains(&idle), "{report:#}");
     let text = env.run("-n --clock record");
-    text.exits(0).says(&["warning: ", "so its mtime counts", path.to_str().unwrap(), why]);
+    text.exits(0).says(&["warning: ", "its mtime is used", path.to_str().unwrap(), why]);
     // By mtime, nothing is opened and nothing is warned of.
     assert_eq!(env.run("-n").exits(0).err, "");
 }

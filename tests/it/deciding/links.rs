@@ -241,7 +241,7 @@ fn the_wrong_home_guard_speaks_only_of_what_is_missing_d1() {
     assert_eq!(row(&report, "gone")["reason"], "wrong home?", "{report:#}");
     // There is something in the place of its file, so this one is unread, and not missing.
     assert_eq!(row(&report, "b")["reason"], "file unreadable", "{report:#}");
-    ran.says(&["no session file for the one mapping"]);
+    ran.says(&["session files are missing for the one mapping"]);
 }
 
 #[test]

@@ -101,7 +101,10 @@ fn the_question_names_five_and_no_run_waits_for_its_answer() {
     let chats: Value = ids.iter().zip(0..).map(|(id, n)| (format!("c{n}"), json!(id))).collect();
     home.env.map(json!({ "claude-cli": chats }).to_string());
     let clean = || {
-        home.env.run("clean --missing keep").exits(3).says(&["no session file for all 7"]);
+        home.env
+            .run("clean --missing keep")
+            .exits(3)
+            .says(&["session files are missing for all 7"]);
     };
     let line = "remove c0 c1 c2 c3 c4 c5 c6";
     let (ran, shown) = asked(&home, line, &Answer::After(&clean));

@@ -109,10 +109,13 @@ fn an_id_that_names_nothing_or_several_things_names_candidates() {
     refuses(
         &home,
         "zzz ro",
-        &["matches \"zzz\"; nothing was removed", "session-warden list shows"],
+        &[
+            "\"zzz\" matches no chat or session in this map; nothing was removed",
+            "session-warden list shows",
+        ],
     );
-    refuses(&home, "claude-cli zzz", &["matches \"claude-cli\""]);
-    refuses(&home, "codex-cli/tax", &["matches \"codex-cli/tax\""]);
+    refuses(&home, "claude-cli zzz", &["\"claude-cli\" matches no chat or session"]);
+    refuses(&home, "codex-cli/tax", &["\"codex-cli/tax\" matches no chat or session"]);
 
     let chats: Value = (0..9).map(|n| (format!("chat-{n}"), json!(home.idle))).collect();
     home.env.map(json!({ "claude-cli": chats }).to_string());

@@ -180,7 +180,7 @@ fn it_is_nobodys_clean() {
     assert!(!doctor.out.contains("session-warden-keepalive"), "{doctor:?}");
     desk.schedule("install --method cron", &[]).exits(0);
     let doctor = desk.run(&["doctor"]);
-    assert!(doctor.out.contains("nothing else runs the same"), "{doctor:?}");
+    assert!(doctor.out.contains("no duplicate timer"), "{doctor:?}");
 }
 
 #[test]
