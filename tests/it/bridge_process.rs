@@ -244,7 +244,7 @@ fn undo_beside_a_python_that_looks_like_the_bridge_wants_to_be_asked_for() {
         let looks = format!("process {} looks like this map's bridge", bridge.id());
         let ran = env.run("undo");
         assert_eq!(ran.code, 1, "{name}: {ran:?}");
-        ran.says(&[&looks, "which cannot add mappings", "hint: stop the bridge", "--bridge off"]);
+        ran.says(&[&looks, "which cannot add mappings", "hint: stop it, run undo", "--bridge off"]);
         assert_eq!((ran.out.as_str(), env.map_bytes()), ("", before), "{name}");
         env.run("undo -n").exits(0);
         let ran = env.run("undo --bridge off");
