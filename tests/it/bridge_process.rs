@@ -249,7 +249,7 @@ fn undo_beside_a_python_that_looks_like_the_bridge_wants_to_be_asked_for() {
         env.run("undo -n").exits(0);
         let ran = env.run("undo --bridge off");
         assert_eq!(ran.code, 3, "{name}: {ran:?}");
-        ran.says(&[&looks, "will undo this undo with its next chat"]);
+        ran.says(&[&looks, "its next chat will overwrite this undo"]);
         assert_eq!(env.map_now(), both(), "{name}");
     }
 }
