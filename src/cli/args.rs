@@ -133,7 +133,7 @@ pub(super) enum Command {
         disable_help_subcommand = true,
         arg_required_else_help = true,
         after_help = hold::help::ALL,
-        override_usage = "session-warden hold <--session ID|--chat ID> [OPTIONS] -- <COMMAND>...\n       session-warden hold <start|stop|beat|list> [OPTIONS]"
+        override_usage = "session-warden hold <--session SESSION|--chat CHAT> [OPTIONS] -- <COMMAND>...\n       session-warden hold <start|stop|beat|list> [OPTIONS]"
     )]
     Hold(Box<HoldArgs>),
     #[cfg(feature = "keepalive")]

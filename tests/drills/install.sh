@@ -271,7 +271,7 @@ uninstalling() {
   check '--uninstall stops if the schedule stays' all 'exits 7' is_as_before 'complained "exit code 7"'
   rm "$home/.local/bin/session-warden"
   warden --uninstall
-  check '--uninstall without the binary removes the rest' all 'exits 0' 'said "does not run any more"' \
+  check '--uninstall without the binary removes the rest' all 'exits 0' 'said "no longer runs"' \
     '[ ! -e "$home/.local/share/man/man1/session-warden.1" ]' '[ -e "$home/.local/share/man/man1/session-warden-notes.1" ]'
   cp "$box/session-warden-1" "$home/.local/bin/session-warden"
   keep
@@ -692,7 +692,9 @@ for tool in dash bash script setpriv $tools; do
     exit 1
   fi
 done
-while read -r shell name; do
+# All of it with that shell as sh, in folders of that name.
+in_shell() {
+  local shell=$1 name=$2
   context="$shell, $name"
   box=$folder/$context
   # bash is sh only by that name.
@@ -718,9 +720,17 @@ while read -r shell name; do
   replacing
   places
   building
-done <<'END'
-dash of mine
-bash plain
-END
-printf '%s passed, %s failed\n' "$passes" "$failures"
-[ "$failures" -eq 0 ]
+  printf '%s passed, %s failed, in %s\n' "$passes" "$failures" "$context"
+  [ "$failures" -eq 0 ]
+}
+
+# Both shells at once: each has its own folders.
+in_shell dash 'of mine' >"$folder/dash.log" 2>&1 &
+dash=$!
+in_shell bash plain &
+bash=$!
+exit_code=0
+wait "$bash" || exit_code=1
+wait "$dash" || exit_code=1
+cat "$folder/dash.log"
+[ "$exit_code" -eq 0 ]
