@@ -81,7 +81,7 @@ class Home:
     def undo_all(self, binary, *before):
         """Undoes every run that removed something; what those say that do not end with 0."""
         failed = []
-        runs = dict.fromkeys(line["run"] for line in self.journal("removals.jsonl") if "chat" in line)
+        runs = dict.fromkeys(line["run"] for line in self.journal("removals.jsonl") if line["run"] != "ancient")
         for run in runs:
             command = ["undo", run, "--bridge", "off", "--map", self.map]
             code, said, _ = self.run(binary, *command, before=before)

@@ -26,7 +26,14 @@ from home import JOURNAL, Home
 from stand_in import running
 
 # Old enough to be forgotten: so each clean that comes to its end replaces the files of the journal, too.
-ANCIENT = '{"run": "ancient", "time": "2001-01-01T00:00:00Z"}\n'
+TIME = "2001-01-01T00:00:00Z"
+MAPPING = {"run": "ancient", "time": TIME, "map": None, "model": "m", "chat": "c", "session": "s"}
+# What is to be forgotten, in each file.
+ANCIENT = {
+    "removals.jsonl": {**MAPPING, "url": None, "form": "today", "before": None, "last_used": None, "reason": "idle"},
+    "restored.jsonl": {**MAPPING, "done": True},
+    "runs.jsonl": {"run": "ancient", "started": TIME, "ended": TIME, "exit": 0, "summary": {}, "warning": None},
+}
 
 
 class Moment:
@@ -72,9 +79,9 @@ def renew(home):
     home.reset()
     shutil.rmtree(home.state, ignore_errors=True)
     os.makedirs(home.state, mode=0o700)
-    for name in JOURNAL:
+    for name, line in ANCIENT.items():
         with open(f"{home.state}/{name}", "w", encoding="utf-8") as file:
-            file.write(ANCIENT)
+            file.write(json.dumps(line) + "\n")
 
 
 def on(home, bridge=None):
@@ -159,7 +166,7 @@ def kill_asking_clean(home, binary, moment, new):
     if home.gone() != set(bridge.went):
         yield "the bridge and its file do not agree"
     # It may have been killed between writing one down and asking for it.
-    down = [(line["model"], line["chat"]) for line in home.journal("removals.jsonl") if "chat" in line]
+    down = [(line["model"], line["chat"]) for line in home.journal("removals.jsonl") if line["run"] != "ancient"]
     if down not in (order[:count], order[: count + 1]):
         yield f"{count} went, and {len(down)} were written down: {down[-2:]}"
     with running(folder) as bridge:

@@ -32,6 +32,7 @@ ROOTS = {CLAUDE: "home/.claude/projects", CODEX: "home/.codex/sessions", GEMINI:
 STATE = "state/session-warden"
 LOCK = "bridge/.session_map.json.session-warden.lock"
 # A line of a run, of a warning, or of a hint.
+OUT_OF_MEMORY = ("memory allocation of ", "Fatal glibc error: failed to register TLS destructor: out of memory")
 LINE = re.compile(r"(error|warning|hint): \S.*")
 PANICKED = [101, 134, -6]
 
@@ -132,8 +133,8 @@ def offences(home, binary, case, is_sweep):
         gone = home.gone()
         with open(home.map, "rb") as file:
             is_as_it_was = (os.stat(file.fileno()).st_ino, file.read()) == (inode, home.old)
-    # Rust has no other way to say that no memory is left.
-    is_out_of_memory = code == -6 and complaint.startswith("memory allocation of ")
+    # Neither Rust nor glibc has another way to report that no memory is left.
+    is_out_of_memory = code == -6 and complaint.startswith(OUT_OF_MEMORY)
     if not is_sweep and code != case.code:
         wrong.append(f"ended with {code}, not {case.code}: {complaint}")
     if is_sweep and code not in (0, 1, 3) and not is_out_of_memory:
