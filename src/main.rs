@@ -2,7 +2,7 @@
 
 use session_warden::cli;
 use session_warden::config::Environment;
-use session_warden::domain::Timestamp;
+use session_warden::model::Timestamp;
 use std::ffi::OsString;
 use std::process::ExitCode;
 

@@ -5,9 +5,9 @@
 //! The same bytes are taken for a whole answer, for the body of one, and for a chat's id.
 
 use serde_json::value::RawValue;
-use session_warden::bridge::Address;
-use session_warden::bridge::api::{Api, Deleted, Trouble, is_addressable};
-use session_warden::domain::{Form, SessionMap};
+use session_warden::map::Address;
+use session_warden::map::api::{Api, Deleted, Trouble, is_addressable};
+use session_warden::model::{Form, SessionMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};

@@ -2,11 +2,11 @@
 //! makes a run's settings, for it and for each of its profiles, and says the same when it is written
 //! anew.
 
-use session_warden::bridge::Choice;
 use session_warden::commands::config::{Chosen, write_json, write_text};
 use session_warden::config::{Bridge, Clean, Color, ConfigFile, Environment, Format, Idle, Layer};
 use session_warden::config::{Origin, Place, Settings, Shown, Verbosity};
-use session_warden::domain::{Clock, Exit, Failure, Missing};
+use session_warden::map::Choice;
+use session_warden::model::{Clock, Exit, Failure, Missing};
 use session_warden::provider::PROVIDERS;
 use std::cell::OnceCell;
 use std::fmt::Write;
@@ -200,7 +200,7 @@ fn layer(layer: &Layer, into: &mut String) {
 fn idle(idle: &Idle) -> String {
     let mut parts: Vec<String> = Vec::new();
     parts.extend(idle.usual.as_ref().map(|usual| format!("default = \"{}s\"", usual.seconds())));
-    let special = |(place, threshold): &(usize, session_warden::domain::IdleThreshold)| {
+    let special = |(place, threshold): &(usize, session_warden::model::IdleThreshold)| {
         format!("{} = \"{}s\"", PROVIDERS[*place].name, threshold.seconds())
     };
     parts.extend(idle.special.iter().map(special));

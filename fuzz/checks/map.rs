@@ -2,8 +2,8 @@
 //! is left when mappings are cut out is the rest and nothing else (R5); put back, they are there again.
 
 use serde_json::Value;
-use session_warden::domain::session_map::Addition;
-use session_warden::domain::{ChatId, Form, Mapping, SessionMap};
+use session_warden::model::session_map::Addition;
+use session_warden::model::{ChatId, Form, Mapping, SessionMap};
 
 use super::Members;
 

@@ -6,7 +6,7 @@
 //! object.
 
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
-use session_warden::domain::Timestamp;
+use session_warden::model::Timestamp;
 use session_warden::provider::About;
 use session_warden::provider::conversation::about;
 use session_warden::provider::records::{Newest, Records, newest};

@@ -3,7 +3,7 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::commands::feature::{is_lacking, lacking};
-use crate::domain::Failure;
+use crate::model::Failure;
 
 /// What may be typed that needs a feature: the command or option, how it is called in an error, the
 /// command that it belongs to, and the feature.

@@ -1,50 +1,29 @@
 //! What was typed, and the one place that prints errors and decides how the process ends.
 
 mod args;
-mod clean;
 mod complete;
-mod confirm;
-mod doctor;
 mod feature;
-mod history;
-mod hold;
-#[cfg(feature = "keepalive")]
-mod keepalive;
-mod list;
-mod options;
 mod order;
-mod pin;
-mod profiles;
-mod progress;
-mod remove;
-mod schedule;
-#[cfg(feature = "serve")]
-mod serve;
-#[cfg(feature = "web-ping")]
-mod set_key;
-mod shell;
 mod short_help;
-pub(crate) mod ui;
-mod undo;
 
-use std::collections::BTreeMap;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
-use args::{Command, ShowArgs};
+use args::Command;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
-use options::ConfigArgs;
 use std::ffi::OsString;
 
-use crate::commands::{config, demo};
-use crate::config::{Environment, Format, Layer, Settings};
-use crate::disk::interrupt::Interrupt;
-use crate::disk::words;
-use crate::domain::{Exit, Failure, Timestamp, Warning};
+use crate::commands::options::ConfigArgs;
+use crate::commands::{clean, demo, schedule};
+use crate::config::{Environment, Settings};
+use crate::model::{Exit, Failure, Timestamp};
+use crate::os::interrupt::Interrupt;
+use crate::os::words;
 
+use crate::ui;
+pub use crate::ui::fail;
 pub use args::Cli;
 pub use complete::complete;
-pub use ui::fail;
 
 /// Returns the grammar of the command line. What a command's help says beyond its first sentence is
 /// below its options: clap would put every option on lines of its own otherwise.
@@ -124,70 +103,12 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
         Command::History(args) => args.run(&settings(&args.config)?, now),
         Command::List(args) => args.run(&settings(&args.config)?, environment, now, &interrupt),
         Command::Doctor(args) => args.run(&settings(&args.config)?, now, &interrupt),
-        Command::Config(args) if args.init => {
-            let mut out = io::stdout().lock();
-            config::init(args.config.config.as_deref(), environment, &mut out)
-        }
-        Command::Config(args) => show(&args, &settings(&args.config)?),
+        Command::Config(args) => args.run(environment, || settings(&args.config)),
         Command::Clean(args) => clean::run(&args, &settings(&args.run.config)?, now, &interrupt),
         Command::Hold(args) => args.run(environment, clock),
         #[cfg(feature = "keepalive")]
         Command::Keepalive(command) => command.run(environment, clock, &interrupt),
-        Command::Schedule(command) => schedule::run(command, environment, now),
-    }
-}
-
-fn show(args: &ShowArgs, settings: &Settings) -> Result<Exit, Failure> {
-    let named = args.profile.profile.as_deref();
-    let (clean, shown) = settings.resolve(&Layer::default(), settings.profile(named))?;
-    let chosen = config::Chosen { name: clean.profile.as_deref(), is_typed: named.is_some() };
-    let mut out = BufWriter::new(io::stdout().lock());
-    let written = match args.format.format().unwrap_or(Format::Text) {
-        Format::Text => config::write_text(&settings.file, &chosen, &shown, &mut out),
-        Format::Json => config::write_json(&settings.file, &chosen, &shown, &mut out),
-    };
-    said(written.and_then(|()| out.flush()), "the configuration")
-}
-
-/// Returns how a command ends whose last act is to write `what`.
-fn said(written: io::Result<()>, what: &str) -> Result<Exit, Failure> {
-    match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write {what}: {}", words(&error)))
-                .hint("check the file or pipe that standard output leads to"))
-        }
-        _ => Ok(Exit::Done),
-    }
-}
-
-/// A warning with its path.
-fn one_line(warning: &Warning) -> String {
-    let place = warning.path.as_ref();
-    let place = place.map(|path| format!(": {}", path.display())).unwrap_or_default();
-    format!("{}{place}", warning.message)
-}
-
-/// How many warnings of one kind are printed; the JSON report has them all.
-const SHOWN_OF_A_KIND: usize = 5;
-
-/// Prints warnings, each line beginning with `whose`; the hint follows the last one of a kind.
-fn warn(warnings: &[Warning], whose: &str) {
-    let mut kinds: BTreeMap<_, Vec<&Warning>> = BTreeMap::new();
-    for warning in warnings {
-        kinds.entry(warning.code).or_default().push(warning);
-    }
-
-    for of_a_kind in kinds.values() {
-        for warning in of_a_kind.iter().take(SHOWN_OF_A_KIND) {
-            ui::warn(&format!("{whose}{}", one_line(warning)));
-        }
-        let more = of_a_kind.len().saturating_sub(SHOWN_OF_A_KIND);
-        if more > 0 {
-            ui::warn(&format!("{whose}and {more} more like these; --json shows all"));
-        }
-        if let Some(warning) = of_a_kind.first() {
-            ui::hint(warning.code.hint());
-        }
+        Command::Schedule(command) => schedule::args::run(command, environment, now),
     }
 }
 

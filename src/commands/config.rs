@@ -1,15 +1,17 @@
 //! `config`: the effective settings and where each comes from; and an example to begin with.
 
+pub mod args;
+
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
 
 use crate::config::{CONFIG, ConfigFile, Environment, Origin, PROFILE, Shown};
-use crate::disk::create::create;
-use crate::disk::words;
-use crate::domain::{Exit, Failure};
-use crate::report::escape::escape;
-use crate::report::write_plain;
+use crate::model::escape::escape;
+use crate::model::plain_json::write_plain;
+use crate::model::{Exit, Failure};
+use crate::os::create::create;
+use crate::os::words;
 
 /// An example of every setting, all of it as comments.
 pub const EXAMPLE: &str = include_str!("../../packaging/config.example.toml");

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use crate::disk::interrupt::Interrupt;
-use crate::disk::map_file::stopped;
-use crate::disk::words;
-use crate::domain::{Exit, Failure};
+use crate::map::map_file::stopped;
+use crate::model::{Exit, Failure};
+use crate::os::interrupt::Interrupt;
+use crate::os::words;
 
 const HOUR: u64 = 3600;
 

@@ -1,8 +1,8 @@
 //! The features of a build, and what a user sees who asks for one that it lacks.
 
 #[cfg(feature = "keepalive")]
-use crate::domain::keepalive::Job;
-use crate::domain::{Exit, Failure};
+use crate::keepalive::job::Job;
+use crate::model::{Exit, Failure};
 
 /// The features that commands and jobs need, and whether this build has them.
 const FEATURES: [(&str, bool); 4] = [

@@ -1,213 +1,150 @@
-//! `remove`: the run of a clean on the mappings that were named, instead of those that a policy chooses.
-//! Whatever their state, they are removed, unless a session is in use or pinned: then nothing is.
+//! The grammar of `remove`, and the question that it asks.
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
-use crate::domain::plan::Observations;
-use crate::domain::{
-    Decision, Failure, KeepReason, Mapping, Plan, Policies, RemoveReason, SessionMap, State,
-    Verdict, Warning, WarningCode, naming,
+use crate::clean::by_hand::ByHand;
+use crate::clean::run_of;
+use crate::commands::clean;
+use crate::commands::options::{
+    BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, OUTPUT, PlaceArgs, ProfileArgs, StateArgs,
 };
-use crate::provider::Work;
+use crate::config::{Clean, Layer, Settings, Verbosity};
+use crate::model::{Exit, Failure, Timestamp};
+use crate::os::interrupt::Interrupt;
 use crate::report::Report;
+use crate::ui;
+use crate::ui::confirm::{can_ask, confirm};
+use crate::ui::progress;
 
-/// How many mappings a refusal names.
+pub(crate) const AFTER_HELP: &str = "\
+Examples:
+  session-warden remove website
+  session-warden remove --dry-run claude-cli/diary codex-cli/diary
+  session-warden remove --yes 3f1c9a52
+
+Exit codes:
+  0   removed, or with --dry-run: can be removed
+  1   nothing was removed: an ID matches nothing or is ambiguous, a session is
+      in use or pinned, or the answer was no
+  2   wrong usage or configuration
+  3   done, but not completely; see the warnings
+  75  another run holds the lock; nothing was done";
+
+/// How many mappings the question names.
 const NAMED: usize = 5;
 
-/// The mappings that were named to be removed.
-#[derive(Debug, Clone)]
-pub struct ByHand {
+#[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option")]
+pub(crate) struct RemoveArgs {
+    #[arg(
+        required = true,
+        value_name = "ID",
+        value_parser = NonEmptyStringValueParser::new(),
+        help = "A chat, a session (all chats mapped to it), or a unique prefix; model/chat if several models have the chat"
+    )]
     ids: Vec<String>,
-    /// Those that the user has confirmed: model, chat and session.
-    confirmed: Option<BTreeSet<(String, String, Option<String>)>>,
+
+    /// Show what would be removed; change nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+
+    /// Do not ask for confirmation on a terminal
+    #[arg(long)]
+    yes: bool,
+
+    #[command(flatten)]
+    place: PlaceArgs,
+
+    #[command(flatten)]
+    bridge: BridgeArgs,
+
+    #[command(flatten)]
+    format: FormatArgs,
+
+    #[command(flatten)]
+    pub(crate) color: ColorArgs,
+
+    /// Print nothing unless something went wrong
+    #[arg(short, long, conflicts_with = "verbose", help_heading = OUTPUT)]
+    quiet: bool,
+
+    /// Show whole ids and the time of last use
+    #[arg(short, long, help_heading = OUTPUT)]
+    verbose: bool,
+
+    #[command(flatten)]
+    profile: ProfileArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    state: StateArgs,
 }
 
-impl ByHand {
-    /// What these IDs name: chats, sessions, or prefixes of them.
-    pub fn new(ids: Vec<String>) -> Self {
-        Self { ids, confirmed: None }
-    }
-
-    /// From now on these IDs must name the very mappings in that report.
-    pub fn confirm(&mut self, report: &Report<'_>) {
-        self.confirmed = Some(report.rows().map(|row| owned(row.mapping)).collect());
-    }
-
-    /// Returns the positions of the named mappings, ascending.
+impl RemoveArgs {
+    /// Removes what was named.
     ///
     /// # Errors
-    /// If an ID names nothing, or more than one thing, or the map has changed since it was confirmed.
-    pub(super) fn places(&self, map: &SessionMap) -> Result<Vec<u32>, Failure> {
-        let mut places = BTreeSet::new();
-        for id in &self.ids {
-            let named = naming::named(map.mappings(), id);
-            places.extend(named.map_err(|why| {
-                let failure = why.failure(id);
-                Failure::new(format!("{}; nothing was removed", failure.message))
-                    .hint(failure.hint.unwrap_or_default())
-            })?);
+    /// If nothing is removed.
+    pub(crate) fn run(
+        self,
+        settings: &Settings,
+        clock: fn() -> Timestamp,
+        interrupt: &Interrupt,
+    ) -> Result<Exit, Failure> {
+        let (config, _) =
+            settings.resolve(&self.layer(), settings.profile(self.profile.profile.as_deref()))?;
+        // What bounds and records the runs of a timer is not about what was named.
+        let config = Clean { dry_run: self.dry_run, metrics: None, log: None, ..config };
+        let mut by_hand = ByHand::new(self.ids);
+        if !self.dry_run && !self.yes && can_ask() {
+            // Without the lock: no run has to wait for an answer.
+            let dry = Clean { dry_run: true, ..config.clone() };
+            let shown = progress::show(interrupt, self.quiet);
+            let planned = run_of(&dry, Some(&by_hand), clock(), interrupt)?;
+            drop(shown);
+            if !confirm(&question(&planned.report()), interrupt)? {
+                ui::note("Nothing was removed.");
+                return Ok(Exit::Failed);
+            }
+            by_hand.confirm(&planned.report());
         }
-
-        let found: BTreeSet<_> =
-            places.iter().filter_map(|place| map.get(*place)).map(owned).collect();
-        if self.confirmed.as_ref().is_some_and(|confirmed| *confirmed != found) {
-            return Err(Failure::new(
-                "the map has changed since you were asked; nothing was removed",
-            )
-            .hint("run the same command again to see what it would remove now"));
-        }
-        Ok(places.into_iter().collect())
+        clean::one(&config, Some(&by_hand), clock(), interrupt)
     }
-}
 
-/// The failure of a run that found no map.
-pub(super) fn no_map(path: &Path) -> Failure {
-    Failure::new(format!("there is no session map at {}; nothing was removed", path.display()))
-        .hint("--session-dir DIR names the map's folder, --map FILE the map itself")
-}
-
-fn owned(mapping: Mapping<'_>) -> (String, String, Option<String>) {
-    let session = mapping.session.map(|session| session.0.to_owned());
-    (mapping.model.to_owned(), mapping.chat.0.to_owned(), session)
-}
-
-/// Plans to remove everything that was observed. Nothing is judged by it, so what could not be read does
-/// not matter.
-pub(super) fn plan(observations: &mut Observations, policies: &Policies, map: &SessionMap) -> Plan {
-    observations.warnings.clear();
-    let by_hand = |decision: Decision| {
-        let has_session = map.get(decision.mapping).is_some_and(|one| one.session.is_some());
-        let verdict = if has_session {
-            Verdict::Remove(RemoveReason::ByHand(decision.verdict.state()))
-        } else {
-            // The journal restores sessions, and there is none.
-            Verdict::Keep(KeepReason::NoString)
+    /// What the flags say.
+    fn layer(&self) -> Layer {
+        let mut layer = Layer {
+            dry_run: Some(self.dry_run),
+            format: self.format.format(),
+            verbosity: match (self.quiet, self.verbose) {
+                (true, _) => Some(Verbosity::Quiet),
+                (false, true) => Some(Verbosity::Verbose),
+                (false, false) => None,
+            },
+            ..Layer::default()
         };
-        Decision { verdict, ..decision }
+        self.place.say(&mut layer);
+        self.bridge.say(&mut layer);
+        self.color.say(&mut layer);
+        self.state.say(&mut layer);
+        layer
+    }
+}
+
+/// `Remove 2 mappings: claude-cli/website (active), codex-cli/shop (idle)?`
+fn question(report: &Report<'_>) -> String {
+    let rows = report.rows().take(NAMED);
+    let names: Vec<String> = rows
+        .map(|row| format!("{}/{} ({})", row.mapping.model, row.mapping.chat.0, row.state))
+        .collect();
+    let count = report.rows().count();
+    let mappings = if count == 1 { "mapping" } else { "mappings" };
+    let more = match count.saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
     };
-    Plan { decisions: observations.judged(policies).map(by_hand).collect(), ..Plan::default() }
-}
-
-/// Takes the sessions out of `work` whose process is idle by its own record: they are removed, with a
-/// warning, since the process keeps running.
-pub(super) fn allow_resident(work: &mut Work, map: &SessionMap, plan: &mut Plan) -> Vec<Warning> {
-    let mut warnings = Vec::new();
-    let resident = work.kept.extract_if(|_, why| matches!(why, KeepReason::Resident(_)));
-    let mut resident: Vec<(u32, KeepReason)> = resident.collect();
-    resident.sort_by_key(|(place, _)| *place);
-    for (place, why) in resident {
-        plan.settle(place, Verdict::Remove(RemoveReason::ByHand(State::Resident)));
-        let process = why.process().unwrap_or_default();
-        let name = plan.processes.get(&process).map(|name| format!(" ({name})"));
-        let chat = map.get(place).map_or("", |mapping| mapping.chat.0);
-        let message = format!(
-            "process {process}{} of chat {chat:?} is idle and keeps running",
-            name.unwrap_or_default()
-        );
-        warnings.push(Warning::new(WarningCode::StillRunning, message));
-    }
-    warnings
-}
-
-/// Refuses the whole run if one of the named mappings is not to be removed.
-///
-/// # Errors
-/// Exit code 1, with the reasons.
-pub(super) fn refuse<'w>(
-    plan: &Plan,
-    map: &SessionMap,
-    warnings: impl Iterator<Item = &'w Warning> + Clone,
-) -> Result<(), Failure> {
-    let kept = plan.decisions.iter().filter_map(|decision| match decision.verdict {
-        Verdict::Keep(why) => Some((map.get(decision.mapping)?, decision.mapping, why)),
-        Verdict::Remove(_) => None,
-    });
-    let kept: Vec<(Mapping<'_>, u32, KeepReason)> = kept.collect();
-    let Some((_, _, first)) = kept.first() else { return Ok(()) };
-
-    let named = kept.iter().take(NAMED).map(|(mapping, place, why)| {
-        format!("{}/{} ({})", mapping.model, mapping.chat.0, reason(plan, *place, *why))
-    });
-    let mut named = named.collect::<Vec<_>>().join(", ");
-    let more = kept.len().saturating_sub(NAMED);
-    if more > 0 {
-        named = format!("{named} and {more} more");
-    }
-    let failure = Failure::new(format!("nothing was removed: cannot remove {named}"));
-    Err(failure.hint(advice(*first, warnings)))
-}
-
-/// Settles what the last look has left: if nothing was removed because a session is in use now or has
-/// changed, the whole run is refused; else what is left has failed.
-///
-/// # Errors
-/// Exit code 1, with the reasons.
-pub(super) fn settle_rest(
-    plan: &mut Plan,
-    map: &SessionMap,
-    removed: &[u32],
-    warnings: &[Warning],
-) -> Result<(), Failure> {
-    let is_failed =
-        |decision: &Decision| matches!(decision.verdict, Verdict::Keep(KeepReason::Failed(_)));
-    if removed.is_empty() && !plan.decisions.iter().any(is_failed) {
-        refuse(plan, map, warnings.iter())?;
-    }
-    for decision in &mut plan.decisions {
-        if let Verdict::Remove(reason) = decision.verdict
-            && removed.binary_search(&decision.mapping).is_err()
-        {
-            decision.verdict = Verdict::Keep(KeepReason::Failed(reason));
-        }
-    }
-    Ok(())
-}
-
-/// Why that mapping is not removed, in a few words.
-fn reason(plan: &Plan, place: u32, why: KeepReason) -> String {
-    let process = why.process();
-    match why {
-        KeepReason::PinnedChat => "it is pinned".to_owned(),
-        KeepReason::Pinned => "it matches a pin pattern".to_owned(),
-        KeepReason::Held => match plan.held.get(&place) {
-            Some(held) => format!("held for {}", held.reason),
-            None => "it is held".to_owned(),
-        },
-        KeepReason::InUseUnknown => "it may be in use".to_owned(),
-        KeepReason::NoString => "the map has no session there".to_owned(),
-        KeepReason::ChangedMeanwhile(_) => "its mapping has changed meanwhile".to_owned(),
-        KeepReason::Failed(_) => "its bridge cannot be asked for it".to_owned(),
-        _ => match process.and_then(|id| Some((id, plan.processes.get(&id)?))) {
-            Some((id, name)) => format!("in use by process {id} ({name})"),
-            None => format!("in use by {}", Verdict::Keep(why)),
-        },
-    }
-}
-
-/// What to do about it.
-fn advice<'w>(why: KeepReason, mut warnings: impl Iterator<Item = &'w Warning>) -> String {
-    let text = match why {
-        KeepReason::PinnedChat => "session-warden pin --remove ID unpins a chat",
-        KeepReason::Pinned => "remove the pattern from pin in the configuration file",
-        KeepReason::Held => "session-warden hold list shows the holds; hold stop ends one",
-        KeepReason::InUseUnknown => {
-            let unread = warnings.find(|warning| warning.code == WarningCode::UseUnread);
-            return unread.map_or_else(
-                || WarningCode::UseUnread.hint().to_owned(),
-                |unread| {
-                    let path = unread.path.as_ref().map(|path| format!(": {}", path.display()));
-                    format!("{}{}", unread.message, path.unwrap_or_default())
-                },
-            );
-        }
-        KeepReason::NoString => "edit the map by hand while its bridge is stopped",
-        KeepReason::ChangedMeanwhile(_) => "run the same command again",
-        KeepReason::Failed(_) => match warnings.next() {
-            Some(warning) => return format!("{}; {}", warning.message, warning.code.hint()),
-            None => WarningCode::BridgeTrouble.hint(),
-        },
-        _ => "wait until its work has ended, or end the process",
-    };
-    text.to_owned()
+    format!("Remove {count} {mappings}: {}{more}?", names.join(", "))
 }

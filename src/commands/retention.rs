@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::Clean;
-use crate::domain::{State, Timestamp};
+use crate::model::{State, Timestamp};
 use crate::provider::{Kept, PROVIDERS, Provider};
 use crate::report::{Deletion, shortened};
 

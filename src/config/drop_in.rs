@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::Environment;
 use super::environment::SESSION_KEY;
-use super::keepalive::{ATTEMPTS, DISABLE_AFTER, JobWarning};
-use crate::domain::keepalive::{Action, Job, Minute, Silence, WebPing, When, Zone};
-use crate::domain::{Exit, Failure};
-use crate::provider::web;
+use super::keepalive::{ATTEMPTS, DISABLE_AFTER};
+use crate::keepalive::job::JobWarning;
+use crate::keepalive::job::{Action, Job, Minute, Silence, WebPing, When, Zone};
+use crate::keepalive::web;
+use crate::model::{Exit, Failure};
 
 /// What holds where nothing is said, as that service had it.
 const EVERY: Duration = Duration::from_secs(3600);

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::Path;
 
 #[cfg(feature = "openclaw")]
-use crate::openclaw;
+use crate::keepalive::openclaw;
 use crate::provider::{PROVIDERS, Provider};
 
 /// The key to Claude's web page. It is a secret, and written down nowhere.

@@ -13,9 +13,9 @@ use super::keepalive::{Keeping, keeping};
 use super::layer::{Bridge, Color, Idle, Layer, Origin, Place};
 use super::reader::{Section, Source, Wrong, boolean, number, text, texts};
 use super::{Environment, Format, Verbosity};
-use crate::bridge::Address;
-use crate::disk::words;
-use crate::domain::{Clock, Exit, Failure, IdleThreshold, Missing, Patterns};
+use crate::map::Address;
+use crate::model::{Clock, Exit, Failure, IdleThreshold, Missing, Patterns};
+use crate::os::words;
 use crate::provider::PROVIDERS;
 
 /// Where it lies in a home, unless `XDG_CONFIG_HOME` says otherwise, and our part of it.

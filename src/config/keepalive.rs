@@ -6,11 +6,11 @@ use toml::de::DeValue;
 use super::file::Paths;
 use super::reader::{NOT_A_NAME, Section, Wrong, number, text, texts};
 use super::touch;
-use crate::domain::Failure;
-use crate::domain::keepalive::{
-    Action, Cli, Job, Minute, SMALLEST_GAP, Silence, WebPing, When, Zone,
+use crate::keepalive::job::{
+    Action, Cli, Job, JobWarning, Minute, SMALLEST_GAP, Silence, WebPing, When, Zone,
 };
-use crate::provider::web;
+use crate::keepalive::web;
+use crate::model::Failure;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -26,15 +26,6 @@ pub struct Keeping {
     pub jobs: Vec<Job>,
     /// The settings that were not taken as they were written.
     pub warnings: Vec<JobWarning>,
-}
-
-/// A setting of a job that makes little sense.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobWarning {
-    /// What is wrong, in one line.
-    pub message: String,
-    /// What to do about it.
-    pub hint: String,
 }
 
 /// Reads every `[[keepalive]]` of that document.

@@ -5,8 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::{Format, Verbosity};
-use crate::bridge::Address;
-use crate::domain::{Clock, IdleThreshold, Missing};
+use crate::map::Address;
+use crate::model::{Clock, IdleThreshold, Missing};
 
 /// Where a value came from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -17,11 +17,11 @@ mod touch;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::bridge::Choice;
-use crate::domain::{Clock, Failure, Missing, Patterns, Thresholds};
-use crate::process;
 #[cfg(feature = "keepalive")]
-use crate::provider::web::{KeySources, Variable};
+use crate::keepalive::web::{KeySources, Variable};
+use crate::map::Choice;
+use crate::model::{Clock, Failure, Missing, Patterns, Thresholds};
+use crate::process;
 use crate::provider::{Base, Ignored, PROVIDERS, Provider};
 
 #[cfg(feature = "keepalive")]
@@ -30,7 +30,7 @@ pub use environment::Environment;
 pub(crate) use environment::{CONFIG, PROFILE, STATE_DIR};
 pub use file::ConfigFile;
 #[cfg(feature = "keepalive")]
-pub use keepalive::{JobWarning, Keeping};
+pub use keepalive::Keeping;
 pub use layer::{Bridge, Color, Idle, Layer, Origin, Place};
 pub use resolve::{Settings, Shown};
 
@@ -233,7 +233,7 @@ impl Home {
 /// `path` from the root of the file system, links not resolved.
 pub fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|error| {
-        let why = crate::disk::words(&error);
+        let why = crate::os::words(&error);
         Failure::new(format!("cannot make {} absolute: {why}", path.display()))
             .hint("use a path that begins with /")
     })

@@ -5,7 +5,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::domain::{Exit, Failure};
+use crate::model::{Exit, Failure};
 
 /// How alike two keys must be for one to be meant by the other; 1 is equal.
 const ALIKE: f64 = 0.75;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::layer::{Color, Layer, Origin, Place};
 use super::{Clean, ConfigFile, Environment, Format, Home, PROGRAM, Verbosity};
 use super::{PROFILE, STATE_DIR, STATE_IN_HOME, absolute};
-use crate::bridge::Choice;
-use crate::domain::{Clock, Exit, Failure, Missing};
+use crate::map::Choice;
+use crate::model::{Clock, Exit, Failure, Missing};
 use crate::provider::{Ignored, PROVIDERS};
 
 /// Everything that settings are made of, but for the flags.

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use super::layer::{Bridge, Color, Idle, Origin, Place};
 use super::resolve::{Layers, usage};
 use super::{Environment, Home, MAP_NAME, SESSION_DIR, absolute};
-use crate::bridge::{Address, Choice};
-use crate::domain::{Failure, IdleThreshold, Patterns, Thresholds};
+use crate::map::{Address, Choice};
+use crate::model::{Failure, IdleThreshold, Patterns, Thresholds};
 use crate::provider::PROVIDERS;
 
 /// The port that a bridge listens at unless it is told otherwise.

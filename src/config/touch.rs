@@ -4,9 +4,9 @@ use toml::de::DeValue;
 
 use super::keepalive::duration;
 use super::reader::{Section, Wrong, boolean, text, texts};
-use crate::domain::Failure;
-use crate::domain::keepalive::job::is_agent_id;
-use crate::domain::keepalive::{Agents, Touch, Which};
+use crate::keepalive::job::definition::is_agent_id;
+use crate::keepalive::job::{Agents, Touch, Which};
+use crate::model::Failure;
 
 /// What the action is called.
 pub(super) const NAME: &str = "openclaw-touch";

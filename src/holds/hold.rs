@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-use crate::domain::{Timestamp, json_error};
+use crate::model::{Timestamp, json_error};
 use crate::process;
 
 /// How long a hold lives after its last beat where no process tells whether it is alive.

@@ -10,9 +10,9 @@ use std::io::{self, ErrorKind, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use crate::disk::folder::{Folder, Status};
-use crate::disk::{create, never_was, publish, words};
-use crate::domain::{Failure, Timestamp};
+use crate::model::{Failure, Timestamp};
+use crate::os::folder::{Folder, Status};
+use crate::os::{create, never_was, publish, words};
 
 use hold::NoHold;
 pub use hold::{Hold, KEY_LENGTH, Subject, TTL, Work};

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Journal, PutBack, Removed};
-use crate::domain::{Failure, Timestamp};
+use crate::model::{Failure, Timestamp};
 
 /// The removals of one run.
 #[derive(Debug)]

@@ -10,12 +10,12 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::disk::create::create_private_folders;
-use crate::disk::publish::update;
-use crate::disk::{never_was, words};
-use crate::domain::{
+use crate::model::{
     Failure, KeepReason, Mapping, Plan, SessionMap, Timestamp, Verdict, json_error,
 };
+use crate::os::create::create_private_folders;
+use crate::os::publish::update;
+use crate::os::{never_was, words};
 
 pub(super) const PINS: &str = "pins.json";
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 use super::{Journal, JournalPath, store};
-use crate::domain::Failure;
+use crate::model::Failure;
 
 const MAPS: &str = "maps.jsonl";
 

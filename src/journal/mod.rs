@@ -15,7 +15,7 @@ mod store;
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::{Failure, Timestamp, Warning, WarningCode};
+use crate::model::{Failure, Timestamp, Warning, WarningCode};
 
 pub use by_run::{Removal, Restored, RunRemovals};
 pub use chat_pins::{ChatPin, PinStore, PinnedChats};

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::{Journal, JournalPath};
-use crate::domain::{Failure, KeepReason, Plan, SessionMap, Timestamp, Verdict};
+use crate::model::{Failure, KeepReason, Plan, SessionMap, Timestamp, Verdict};
 
 /// Mappings that are kept because they were restored: model, chat and session.
 #[derive(Debug, Default)]

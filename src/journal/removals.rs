@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 use super::JournalPath;
-use crate::domain::{Form, Timestamp};
+use crate::model::{Form, Timestamp};
 
 pub(super) const REMOVALS: &str = "removals.jsonl";
 pub(super) const RESTORED: &str = "restored.jsonl";

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 use super::JournalPath;
-use crate::domain::{Failure, Timestamp};
+use crate::model::{Failure, Timestamp};
 
 pub(super) const RUNS: &str = "runs.jsonl";
 

@@ -16,9 +16,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::removals::{KEPT_ENTRIES, is_old};
-use crate::disk::create::create_private_folders;
-use crate::disk::{never_was, words};
-use crate::domain::{Exit, Failure, Timestamp};
+use crate::model::{Exit, Failure, Timestamp};
+use crate::os::create::create_private_folders;
+use crate::os::{never_was, words};
 
 /// What trimming goes by, of a line.
 #[derive(Deserialize)]

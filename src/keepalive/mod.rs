@@ -1,263 +1,186 @@
-//! What keep-alive remembers of its jobs: one file in the state folder, and a lock for a pass.
-//!
-//! A file that cannot be read is set aside and never written over; until somebody has looked at it,
-//! no job runs, since what it said of failures and limits is not known.
+//! `keepalive`: keep-alive. What is due is computed from what is remembered, done, and written down.
 
-use rustix::fs::{FlockOperation, OFlags};
-use rustix::io::Errno;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+mod action;
+mod check;
+mod end;
+pub mod job;
+#[cfg(not(all(feature = "openclaw", feature = "web-ping")))]
+mod lacking;
+#[cfg(feature = "openclaw")]
+pub mod openclaw;
+mod pass;
+#[cfg(feature = "serve")]
+mod serve;
+#[cfg(feature = "web-ping")]
+mod set_key;
+mod status;
+pub mod store;
+#[cfg(feature = "openclaw")]
+mod touch;
+pub mod vendor;
+pub mod web;
+#[cfg(feature = "web-ping")]
+mod web_ping;
 
-use crate::disk::folder::Folder;
-use crate::disk::{create, publish, words};
-use crate::domain::keepalive::JobState;
-use crate::domain::{Exit, Failure, Timestamp};
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
 
-const FILE: &str = "keepalive.json";
-const BROKEN: &str = "keepalive.json.broken";
-/// The names that the two files had when the command was still called `keep`.
-const FORMER: [(&str, &str); 2] = [("keep.json", FILE), ("keep.json.broken", BROKEN)];
+use crate::keepalive::job::{Cli, Job, JobState};
+#[cfg(feature = "openclaw")]
+use crate::keepalive::openclaw::Surroundings;
+use crate::keepalive::store::Store;
+use crate::keepalive::web::KeySources;
+#[cfg(feature = "web-ping")]
+use crate::keepalive::web::Limits as PageLimits;
+use crate::model::{Exit, Failure, Timestamp};
+use crate::os::interrupt::Interrupt;
+use crate::process::Processes;
+#[cfg(not(feature = "openclaw"))]
+use lacking::touch;
+#[cfg(not(feature = "web-ping"))]
+use lacking::web_ping;
 
-const LOCK: &str = "keepalive.lock";
-const SERVING: &str = "serve.lock";
+pub use check::check;
+pub use pass::{Options, Output, run};
+#[cfg(feature = "serve")]
+pub use serve::{Log, Serve, serve};
+#[cfg(feature = "web-ping")]
+pub use set_key::{key_file, set_key};
+pub use status::status;
 
-/// A larger file is none of ours.
-const LARGEST: u64 = 16 << 20;
+/// How to begin where there is no job.
+pub const NO_JOB_HINT: &str =
+    "add a [[keepalive]] table to the configuration file; session-warden config shows its path";
 
-/// The state folder, as keep-alive uses it.
-#[derive(Debug, Clone)]
-pub struct Store {
-    folder: PathBuf,
+/// How long what jobs run may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// A turn of a vendor's CLI. One that is killed while it renews a login can break it, so this is
+    /// long.
+    pub turn: Duration,
+    /// What is over its time has this long to end by itself, for the same reason.
+    pub grace: Duration,
+    /// A command of the user's.
+    pub command: Duration,
+    /// A command that tells something: an expiry, or the user of trouble.
+    pub telling: Duration,
+    /// A renewed login is written within this time.
+    pub written: Duration,
+    /// The calls of a message on Claude's web page.
+    #[cfg(feature = "web-ping")]
+    pub web: PageLimits,
 }
 
-/// What is known of each job, by its id.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Jobs {
-    schema: u32,
-    /// Those that are no longer configured stay: they may come back.
-    pub jobs: BTreeMap<String, JobState>,
-}
-
-/// The lock of a pass, or of whoever serves, held until it is dropped.
-#[derive(Debug)]
-pub struct Pass {
-    file: File,
-}
-
-impl Store {
-    /// The store in that state folder, which need not exist yet.
-    pub fn at(state: &Path) -> Self {
-        Self { folder: state.to_owned() }
-    }
-
-    /// Begins a pass. Exit code 75 where one is under way.
-    ///
-    /// # Errors
-    /// Where the lock cannot be had.
-    pub fn begin(&self) -> Result<Pass, Failure> {
-        let path = self.folder.join(LOCK);
-        let file = self.open_lock(&path)?;
-        if lock(&file, &path)? {
-            self.take_over()?;
-            return Ok(Pass { file });
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            turn: Duration::from_secs(300),
+            grace: Duration::from_secs(60),
+            command: Duration::from_secs(600),
+            telling: Duration::from_secs(60),
+            written: Duration::from_secs(5),
+            #[cfg(feature = "web-ping")]
+            web: PageLimits::default(),
         }
-        let message = format!("another pass holds the lock {}", path.display());
-        Err(Failure { exit: Exit::Locked, ..Failure::new(message) }
-            .hint("nothing was done; try again when that pass has finished"))
+    }
+}
+
+/// What keep-alive works with.
+pub struct Keeper<'a> {
+    /// The jobs of the configuration.
+    pub jobs: &'a [Job],
+    /// What is remembered of them.
+    pub store: Store,
+    /// The folder in which each CLI takes its turns, in an empty one of its own.
+    pub pings: PathBuf,
+    /// Tells the folder of a CLI, such as `~/.claude`.
+    pub base: &'a dyn Fn(Cli) -> Result<PathBuf, Failure>,
+    /// Where the CLIs' programs are looked for.
+    pub path: Option<OsString>,
+    /// What says where OpenClaw is.
+    #[cfg(feature = "openclaw")]
+    pub openclaw: Surroundings,
+    /// Where the key to Claude's web page may come from.
+    pub keys: KeySources,
+    /// Reads the processes of our own user.
+    pub processes: &'a dyn Fn() -> Processes,
+    /// The time now: a pass may take a while.
+    pub clock: fn() -> Timestamp,
+    /// How long what is run may take.
+    pub limits: Limits,
+    /// Whether somebody has asked to stop.
+    pub interrupt: &'a Interrupt,
+}
+
+impl Keeper<'_> {
+    fn now(&self) -> Timestamp {
+        (self.clock)()
     }
 
-    /// Renames the files that still have a former name.
-    fn take_over(&self) -> Result<(), Failure> {
-        for (former, name) in FORMER {
-            let (from, to) = (self.folder.join(former), self.folder.join(name));
-            if from.symlink_metadata().is_ok() && to.symlink_metadata().is_err() {
-                rename(&from, &to).map_err(|error| failed("rename", &from, &error))?;
+    /// The jobs of these ids, or all.
+    fn asked(&self, ids: &[String]) -> Result<Vec<&Job>, Failure> {
+        if ids.is_empty() {
+            return Ok(self.jobs.iter().collect());
+        }
+        // One that is named twice is run once.
+        let mut asked: Vec<&Job> = Vec::new();
+        for id in ids {
+            let job = self.job(id)?;
+            if !asked.iter().any(|other| other.id == job.id) {
+                asked.push(job);
             }
         }
-        Ok(())
+        Ok(asked)
     }
 
-    /// Returns the path of that file, under its former name if it has no other.
-    fn path(&self, name: &str) -> PathBuf {
-        let path = self.folder.join(name);
-        let former = FORMER.iter().find(|(_, new)| *new == name);
-        let former = former.map(|(former, _)| self.folder.join(former));
-        match former {
-            Some(former)
-                if path.symlink_metadata().is_err() && former.symlink_metadata().is_ok() =>
-            {
-                former
-            }
-            _ => path,
-        }
-    }
-
-    /// Whether that lock is still the one of this folder, and not of one that was removed.
-    pub fn is_held(&self, serving: &Pass) -> bool {
-        let ours = serving.file.metadata().map(|found| (found.dev(), found.ino()));
-        let there = fs::metadata(self.folder.join(SERVING)).map(|found| (found.dev(), found.ino()));
-        ours.is_ok_and(|ours| there.is_ok_and(|there| ours == there))
-    }
-
-    fn open_lock(&self, path: &Path) -> Result<File, Failure> {
-        let open = || {
-            create::create_private_folders(&self.folder)?;
-            let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false).mode(0o600);
-            options.custom_flags(flags).open(path)
-        };
-        open().map_err(|error| failed("lock", path, &error))
-    }
-
-    /// Begins to serve from here. Exit code 75, with its process, where another one does.
-    ///
-    /// # Errors
-    /// Where the lock cannot be had.
-    pub fn serving(&self) -> Result<Pass, Failure> {
-        let path = self.folder.join(SERVING);
-        let mut file = self.open_lock(&path)?;
-        if lock(&file, &path)? {
-            // For the one that is refused; the lock is what counts.
-            let process = format!("{}\n", std::process::id());
-            let _ = file.set_len(0).and_then(|()| file.write_all(process.as_bytes()));
-            return Ok(Pass { file });
-        }
-        let mut process = String::new();
-        let _ = file.read_to_string(&mut process);
-        let message = format!(
-            "another keepalive serve uses {}, as process {}",
-            self.folder.display(),
-            process.trim()
-        );
-        Err(Failure { exit: Exit::Locked, ..Failure::new(message) }
-            .hint("stop it, or use another folder with --state-dir DIR"))
-    }
-
-    /// What is remembered; nothing where there is no file yet.
-    ///
-    /// # Errors
-    /// Where it cannot be read, or is broken, or a broken one was set aside that nobody has looked at.
-    pub fn read(&self) -> Result<Jobs, Failure> {
-        let broken = self.path(BROKEN);
-        if broken.symlink_metadata().is_ok() {
-            return Err(unseen(&broken));
-        }
-        let path = self.path(FILE);
-        if let Some(jobs) = parse(&path)? {
-            return Ok(jobs);
-        }
-        let broken = self.folder.join(BROKEN);
-        set_aside(&path, &broken)?;
-        Err(unseen(&broken))
-    }
-
-    /// The same for a dry run, which sets nothing aside.
-    ///
-    /// # Errors
-    /// As [`Self::read`].
-    pub fn peek(&self) -> Result<Jobs, Failure> {
-        match self.look()? {
-            (jobs, None) => Ok(jobs),
-            (_, Some(broken)) => Err(unseen(&broken)),
-        }
-    }
-
-    /// The same for whoever only looks: what is broken is as good as empty, and is told beside it.
-    ///
-    /// # Errors
-    /// Where it cannot be read.
-    pub fn look(&self) -> Result<(Jobs, Option<PathBuf>), Failure> {
-        let (path, broken) = (self.path(FILE), self.path(BROKEN));
-        let jobs = parse(&path)?;
-        let aside = Some(broken).filter(|broken| broken.symlink_metadata().is_ok());
-        let aside = aside.or_else(|| jobs.is_none().then_some(path));
-        Ok((jobs.unwrap_or_default(), aside))
-    }
-
-    /// Somebody has seen that the state was broken: it keeps another name, and jobs run again.
-    ///
-    /// # Errors
-    /// Where it cannot be renamed.
-    pub fn seen(&self, now: Timestamp) -> Result<Option<PathBuf>, Failure> {
-        let (path, broken) = (self.path(FILE), self.path(BROKEN));
-        let from = if broken.symlink_metadata().is_ok() {
-            broken
-        } else if parse(&path)?.is_none() {
-            path
-        } else {
-            return Ok(None);
-        };
-        let to = self.folder.join(format!("{BROKEN}.{}", now.compact()));
-        set_aside(&from, &to)?;
-        Ok(Some(to))
-    }
-
-    /// Remembers this.
-    ///
-    /// # Errors
-    /// Where it cannot be written.
-    pub fn write(&self, jobs: &Jobs) -> Result<(), Failure> {
-        let path = self.folder.join(FILE);
-        let jobs = Jobs { schema: 1, jobs: jobs.jobs.clone() };
-        let write = || {
-            create::create_private_folders(&self.folder)?;
-            let mut bytes = serde_json::to_vec_pretty(&jobs)?;
-            bytes.push(b'\n');
-            publish::publish(&path, &bytes, 0o600)
-        };
-        write().map_err(|error| failed("write", &path, &error))
+    fn job(&self, id: &str) -> Result<&Job, Failure> {
+        let found = self.jobs.iter().find(|job| job.id == id);
+        found.ok_or_else(|| no_job(self.jobs, id))
     }
 }
 
-/// Whether that lock is ours now; it is not where somebody else holds it.
-fn lock(file: &File, path: &Path) -> Result<bool, Failure> {
-    let taken = rustix::io::retry_on_intr(|| {
-        rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)
-    });
-    match taken {
-        Ok(()) => Ok(true),
-        Err(Errno::WOULDBLOCK) => Ok(false),
-        Err(error) => Err(failed("lock", path, &error.into())),
-    }
+/// That there is no job of that id.
+fn no_job(jobs: &[Job], id: &str) -> Failure {
+    let names: Vec<&str> = jobs.iter().map(|job| job.id.as_str()).collect();
+    let hint = if names.is_empty() {
+        NO_JOB_HINT.to_owned()
+    } else {
+        format!("the jobs are {}", names.join(", "))
+    };
+    Failure { exit: Exit::Usage, ..Failure::new(format!("there is no job {id:?}")) }.hint(hint)
 }
 
-/// Nothing where it is broken.
-fn parse(path: &Path) -> Result<Option<Jobs>, Failure> {
-    let folder = path.parent().unwrap_or(path);
-    let name = path.file_name().unwrap_or_default();
-    match Folder::open(folder).and_then(|folder| folder.read_start(name, LARGEST)) {
-        Ok(bytes) => {
-            let jobs: Option<Jobs> = serde_json::from_slice(&bytes).ok();
-            Ok(jobs.filter(|jobs| jobs.schema == 1))
-        }
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            Ok(Some(Jobs::default()))
-        }
-        Err(error) => Err(failed("read", path, &error)),
-    }
+/// Lets a job run again, whatever had disabled it.
+///
+/// # Errors
+/// Where there is no such job, or that cannot be written down.
+pub fn enable(keeper: &Keeper<'_>, id: &str, out: &mut dyn Write) -> Result<Exit, Failure> {
+    change(keeper, id, JobState::enable, "Enabled", out)
 }
 
-fn set_aside(from: &Path, to: &Path) -> Result<(), Failure> {
-    rename(from, to).map_err(|error| failed("set aside", from, &error))
+/// Keeps a job from running until it is enabled.
+///
+/// # Errors
+/// As [`enable`].
+pub fn disable(keeper: &Keeper<'_>, id: &str, out: &mut dyn Write) -> Result<Exit, Failure> {
+    change(keeper, id, JobState::disable_for_user, "Disabled", out)
 }
 
-#[expect(clippy::disallowed_methods, reason = "a state file only gets another name")]
-fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    fs::rename(from, to)
-}
-
-fn unseen(broken: &Path) -> Failure {
-    let path = broken.display();
-    Failure::new(format!("the state of the jobs is damaged ({path}); no job runs"))
-        .hint("run session-warden keepalive status: it shows what is left, and jobs run again")
-}
-
-fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure::new(format!("cannot {what} {}: {}", path.display(), words(error)))
-        .hint("check its permissions, or use another state folder with --state-dir DIR")
+fn change(
+    keeper: &Keeper<'_>,
+    id: &str,
+    change: impl FnOnce(&mut JobState),
+    done: &str,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    let job = keeper.job(id)?;
+    let _pass = keeper.store.begin()?;
+    let mut known = keeper.store.read()?;
+    change(known.jobs.entry(job.id.clone()).or_default());
+    keeper.store.write(&known)?;
+    // It is done, whether or not anybody can read of it.
+    let _ = writeln!(out, "{done} job {id}");
+    Ok(Exit::Done)
 }

@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::running::{Process, Processes, numbers, open_files};
-use crate::disk::folder::Folder;
+use crate::os::folder::Folder;
 
 /// Whose map a listener keeps, as far as `/proc` shows the folder of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

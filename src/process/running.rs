@@ -15,7 +15,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::own::ancestors;
-use crate::disk::folder::Folder;
+use crate::os::folder::Folder;
 use rustix::process::Pid;
 
 /// What our own processes are called.
@@ -213,7 +213,7 @@ fn has_ended(error: &io::Error) -> bool {
 
 /// What to say of something in `/proc` that cannot be read, unless it is not there.
 fn told(path: &str, error: &io::Error) -> Option<String> {
-    (!has_ended(error)).then(|| format!("cannot read {path}: {}", crate::disk::words(error)))
+    (!has_ended(error)).then(|| format!("cannot read {path}: {}", crate::os::words(error)))
 }
 
 /// Whether a process of that id lives; a zombie does not. In doubt, it does.
@@ -246,7 +246,7 @@ pub fn started(id: u32) -> Option<u64> {
 /// One line that says why that is not known.
 pub fn lockers() -> Result<HashMap<u64, u32>, String> {
     let locks = fs::read_to_string("/proc/locks").map_err(|error| {
-        format!("cannot read /proc/locks, which lists file locks: {}", crate::disk::words(&error))
+        format!("cannot read /proc/locks, which lists file locks: {}", crate::os::words(&error))
     })?;
     let entry = |line: &str| {
         let mut fields = line.split_whitespace();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::evidence::{EvidenceCollector, Part};
 use super::walk::Search;
-use crate::disk::folder::{Entry, Folder, Status};
+use crate::os::folder::{Entry, Folder, Status};
 
 /// What a root holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

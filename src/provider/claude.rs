@@ -13,9 +13,9 @@ use super::session_index::names_any_id;
 use super::walk::Search;
 use super::work::Signs;
 use super::{Place, Provider, Records, Retention, Temporary, retention};
-use crate::disk::folder::{Entry, Kind};
-use crate::domain::IdKind;
-use crate::domain::ids::is_uuid;
+use crate::model::IdKind;
+use crate::model::ids::is_uuid;
+use crate::os::folder::{Entry, Kind};
 
 pub(super) const PROVIDER: Provider = Provider {
     name: "claude",

@@ -14,9 +14,9 @@ use super::session_index::{SessionIndex, uuids_in};
 use super::walk::Search;
 use super::work::Signs;
 use super::{Place, Provider, Records};
-use crate::disk::folder::{Entry, Folder, Kind};
-use crate::domain::IdKind;
-use crate::domain::ids::{is_uuid, uuid7_milliseconds};
+use crate::model::IdKind;
+use crate::model::ids::{is_uuid, uuid7_milliseconds};
+use crate::os::folder::{Entry, Folder, Kind};
 
 pub(super) const PROVIDER: Provider = Provider {
     name: "codex",

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::carrier::RootKind;
 use super::{Place, SessionIndex};
-use crate::disk::folder::{Folder, Kind, Links};
-use crate::domain::{Activity, Timestamp};
+use crate::model::{Activity, Timestamp};
+use crate::os::folder::{Folder, Kind, Links};
 
 /// What CLIs call their prompt history and their index of sessions.
 const HISTORIES: [&str; 2] = ["history.jsonl", "session_index.jsonl"];

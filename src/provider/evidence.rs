@@ -9,12 +9,12 @@ use super::listing::is_gone;
 use super::memory::Memory;
 use super::records::{self, Newest, Records};
 use super::session_index::{SessionIdx, SessionIndex};
-use crate::disk::folder::{Folder, Kind, Status};
-use crate::disk::interrupt::Interrupt;
-use crate::disk::progress::Phase;
-use crate::disk::words;
-use crate::domain::{Activity, Reading, SessionFile, Timestamp};
-use crate::domain::{Warning, WarningCode};
+use crate::model::{Activity, Reading, SessionFile, Timestamp};
+use crate::model::{Warning, WarningCode};
+use crate::os::folder::{Folder, Kind, Status};
+use crate::os::interrupt::Interrupt;
+use crate::os::progress::Phase;
+use crate::os::words;
 
 /// How many entries of folders are read for one provider. A larger tree is not read completely (D5).
 const MOST_ENTRIES: u64 = 20_000_000;

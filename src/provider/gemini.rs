@@ -18,10 +18,10 @@ use super::session_index::{SessionIdx, SessionIndex};
 use super::walk::{Search, open_below};
 use super::work::Signs;
 use super::{Place, Provider, Records, Retention, retention};
-use crate::disk::folder::{Entry, Folder, Kind};
-use crate::disk::words;
-use crate::domain::ids::is_uuid;
-use crate::domain::{IdKind, Timestamp};
+use crate::model::ids::is_uuid;
+use crate::model::{IdKind, Timestamp};
+use crate::os::folder::{Entry, Folder, Kind};
+use crate::os::words;
 
 pub(super) const PROVIDER: Provider = Provider {
     name: "gemini",
@@ -320,7 +320,7 @@ fn equal<'l, K: Ord>(list: &'l [(K, SessionIdx)], key: &K) -> &'l [(K, SessionId
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::SessionId;
+    use crate::model::SessionId;
 
     #[track_caller]
     fn check(names: &Names, name: &str, fits: &[u32]) {

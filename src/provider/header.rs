@@ -7,7 +7,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::time::Duration;
 
-use crate::disk::folder::Folder;
+use crate::os::folder::Folder;
 
 /// How much of a file is read at first, and at most. The ids stand within the first few hundred
 /// bytes of what the CLIs write.

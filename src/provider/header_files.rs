@@ -15,9 +15,9 @@ use super::header;
 use super::header_texts::{self, Texts};
 use super::listing::is_gone;
 use super::walk::{Search, open_below};
-use crate::disk::folder::{Folder, Kind};
-use crate::disk::words;
-use crate::domain::Timestamp;
+use crate::model::Timestamp;
+use crate::os::folder::{Folder, Kind};
+use crate::os::words;
 
 /// The files of one search.
 #[derive(Debug)]

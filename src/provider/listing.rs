@@ -8,9 +8,9 @@ use std::ops::ControlFlow;
 use super::evidence::EvidenceCollector;
 use super::memory::Entries;
 use super::session_index::SessionIdx;
-use crate::disk::folder::{Entry, Folder, Kind, Links, Stamp};
-use crate::disk::words;
-use crate::domain::Timestamp;
+use crate::model::Timestamp;
+use crate::os::folder::{Entry, Folder, Kind, Links, Stamp};
+use crate::os::words;
 
 impl EvidenceCollector {
     /// Calls `each` with every entry of `folder`. It returns true for an entry that matters to a

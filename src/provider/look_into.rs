@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use super::Provider;
 use super::conversation::about;
 use super::records::{Newest, Records, newest};
-use crate::disk::folder::Folder;
-use crate::domain::Timestamp;
+use crate::model::Timestamp;
+use crate::os::folder::Folder;
 
 /// What a session's file holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::disk::folder::{Entry, Folder, Kind, Stamp};
-use crate::domain::Timestamp;
+use crate::model::Timestamp;
+use crate::os::folder::{Entry, Folder, Kind, Stamp};
 
 /// How long before the run a folder must have been left alone, in seconds. File systems count in
 /// ticks, of up to 2 seconds: a change within the same tick does not show.

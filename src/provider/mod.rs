@@ -2,20 +2,14 @@
 //!
 //! A provider is one file and one entry in [`PROVIDERS`]; adding a CLI touches nothing else.
 
-#[cfg(feature = "keepalive")]
-mod answer;
 mod by_two;
 mod carrier;
 mod claude;
 mod codex;
 mod compressed;
 pub mod conversation;
-#[cfg(feature = "keepalive")]
-mod credentials;
 mod doubt;
 mod evidence;
-#[cfg(feature = "keepalive")]
-mod expiry;
 mod gemini;
 pub mod header;
 mod header_files;
@@ -29,20 +23,10 @@ mod observe;
 mod own_folder;
 mod process_records;
 pub mod records;
-#[cfg(feature = "keepalive")]
-mod resets;
 mod retention;
-#[cfg(feature = "keepalive")]
-mod scrub;
 mod session_index;
-#[cfg(feature = "keepalive")]
-mod token;
-#[cfg(feature = "keepalive")]
-mod turn;
 mod vibe;
 mod walk;
-#[cfg(feature = "keepalive")]
-pub mod web;
 mod work;
 mod working_folder;
 mod written_by_user;
@@ -50,23 +34,17 @@ mod written_by_user;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::domain::IdKind;
+use crate::model::IdKind;
 
-#[cfg(feature = "keepalive")]
-pub use answer::{Answer, judge};
 use carrier::{Carrier, Root, Shows, Special};
 pub use conversation::About;
 pub use evidence::EvidenceCollector;
-#[cfg(feature = "keepalive")]
-pub use expiry::{Expiry, credential_hash, expiry, file_of};
 pub use look_into::{Looked, look_into};
 use memory::Memory;
 pub use observe::{LookOptions, Memories, Owners, observe, unmapped};
 use records::Records;
 pub use retention::{Kept, Retention};
 pub use session_index::{SessionIdx, SessionIndex};
-#[cfg(feature = "keepalive")]
-pub use turn::{is_at_work, turn};
 use work::Signs;
 pub use work::{Ignored, Work, work};
 

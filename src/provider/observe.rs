@@ -10,13 +10,13 @@ use super::evidence::EvidenceCollector;
 use super::listing::{is_gone, is_not_folder};
 use super::walk::Search;
 use super::{Base, Memory, PROVIDERS, Place, Provider, SessionIndex};
-use crate::disk::folder::Folder;
-use crate::disk::interrupt::Interrupt;
-use crate::disk::words;
-use crate::domain::plan::{Observation, Observations, Subject};
-use crate::domain::{
+use crate::model::plan::{Observation, Observations, Subject};
+use crate::model::{
     Activity, Clock, Failure, Reading, SessionId, SessionMap, Timestamp, Warning, WarningCode,
 };
+use crate::os::folder::Folder;
+use crate::os::interrupt::Interrupt;
+use crate::os::words;
 
 /// Whose folders of sessions are trusted, besides root's (D2).
 #[derive(Debug, Clone, Copy)]

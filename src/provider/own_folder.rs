@@ -9,9 +9,9 @@ use super::carrier::{At, Carrier, Nothing, RootKind, Shows, Special};
 use super::evidence::{EvidenceCollector, Part};
 use super::session_index::SessionIdx;
 use super::walk::{DEEPEST, Search};
-use crate::disk::folder::{Entry, Folder, Kind, Links, Status};
-use crate::disk::words;
-use crate::domain::Timestamp;
+use crate::model::Timestamp;
+use crate::os::folder::{Entry, Folder, Kind, Links, Status};
+use crate::os::words;
 
 /// A session that a path carries.
 #[derive(Debug, Clone, Copy)]

@@ -10,8 +10,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use super::listing::is_gone;
-use crate::disk::folder::Folder;
-use crate::domain::Timestamp;
+use crate::model::Timestamp;
+use crate::os::folder::Folder;
 use crate::process::{is_alive, pid_domain, started};
 
 /// A record is read up to here; Claude Code writes a few hundred bytes.

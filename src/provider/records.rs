@@ -16,8 +16,8 @@ use std::os::unix::ffi::OsStrExt;
 use super::compressed::Frames;
 use super::json_text::text;
 use super::lines::{self, LONGEST};
-use crate::disk::words;
-use crate::domain::Timestamp;
+use crate::model::Timestamp;
+use crate::os::words;
 
 /// How a CLI's files hold records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Provider;
-use crate::disk::words;
+use crate::os::words;
 
 /// How a CLI says how long it keeps sessions.
 pub struct Retention {

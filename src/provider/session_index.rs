@@ -8,8 +8,8 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use std::hash::BuildHasher;
 
 use super::EvidenceCollector;
-use crate::domain::ids::uuid;
-use crate::domain::{Activity, SessionId, Timestamp};
+use crate::model::ids::uuid;
+use crate::model::{Activity, SessionId, Timestamp};
 
 /// The length of a UUID in its usual form.
 const UUID: usize = 36;

@@ -19,10 +19,10 @@ use super::session_index::{SessionIdx, SessionIndex};
 use super::walk::Search;
 use super::work::Signs;
 use super::{Place, Provider, Records};
-use crate::disk::folder::{Entry, Folder, Kind, Links};
-use crate::disk::words;
-use crate::domain::ids::is_uuid;
-use crate::domain::{IdKind, Timestamp};
+use crate::model::ids::is_uuid;
+use crate::model::{IdKind, Timestamp};
+use crate::os::folder::{Entry, Folder, Kind, Links};
+use crate::os::words;
 
 pub(super) const PROVIDER: Provider = Provider {
     name: "vibe",

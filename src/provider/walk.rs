@@ -21,8 +21,8 @@ use super::memory::Entries;
 use super::own_folder::Carried;
 use super::session_index::{SessionIdx, SessionIndex, names_any_id};
 use super::{Place, Provider};
-use crate::disk::folder::{Entry, Folder, Kind, Links};
-use crate::disk::words;
+use crate::os::folder::{Entry, Folder, Kind, Links};
+use crate::os::words;
 
 /// How deep below a root entries count.
 pub(super) const DEEPEST: usize = 16;

@@ -16,9 +16,9 @@ use super::process_records::{Record, Records, Stands};
 use super::session_index::{SessionIdx, SessionIndex, uuids_in};
 use super::working_folder::{has_no_session, sessions_of_folder};
 use super::{Base, PROVIDERS, Provider};
-use crate::disk::folder::Folder;
-use crate::disk::words;
-use crate::domain::{Failure, KeepReason, SessionMap, Timestamp, Warning, WarningCode};
+use crate::model::{Failure, KeepReason, SessionMap, Timestamp, Warning, WarningCode};
+use crate::os::folder::Folder;
+use crate::os::words;
 use crate::process::{Process, Processes, is_claude, lockers, may_have_folder};
 
 /// How a provider's processes show which session they use, besides their files and arguments.

@@ -7,8 +7,8 @@ use std::path::Path;
 use super::listing::is_gone;
 use super::session_index::{SessionIdx, SessionIndex};
 use super::work::Seen;
-use crate::disk::folder::{Kind, Links};
-use crate::disk::words;
+use crate::os::folder::{Kind, Links};
+use crate::os::words;
 use crate::process::Process;
 
 /// Returns true for a Claude Code process that works on no session of its folder.

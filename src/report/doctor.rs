@@ -6,10 +6,10 @@ use std::cmp::Reverse;
 use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
-use super::escape::escape;
 use super::shorten::shortened;
 use super::text::Look;
-use crate::domain::Exit;
+use crate::model::Exit;
+use crate::model::escape::escape;
 
 /// How a check turned out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -176,7 +176,7 @@ pub fn write_checks_json(checks: &[Check], to: &mut dyn Write) -> io::Result<()>
     }
     let version = env!("CARGO_PKG_VERSION");
     let all = All { schema: 1, version, checks, summary: Counts::of(checks) };
-    super::json::write_plain(&all, to)
+    crate::model::plain_json::write_plain(&all, to)
 }
 
 #[cfg(test)]

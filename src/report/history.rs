@@ -4,12 +4,12 @@ use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::escape::escape;
 use super::shorten::{padded, shortened_at_start};
 use super::table::Table;
 use super::text::Look;
-use crate::domain::{Timestamp, Zone};
 use crate::journal::{Restored, RunKind};
+use crate::model::escape::escape;
+use crate::model::{Timestamp, Zone};
 use crate::provider::PROVIDERS;
 
 /// A past run. What is absent is not known.
@@ -272,7 +272,10 @@ pub fn write_past_run(
 /// Writes the first `limit` runs as one line of JSON. Its form is in `docs/history.schema.json`.
 pub fn write_history_json(all: &[PastRun], limit: usize, to: &mut dyn Write) -> io::Result<()> {
     let runs = all.iter().take(limit).map(One::of).collect();
-    super::json::write_plain(&All { schema: 1, version: env!("CARGO_PKG_VERSION"), runs }, to)
+    crate::model::plain_json::write_plain(
+        &All { schema: 1, version: env!("CARGO_PKG_VERSION"), runs },
+        to,
+    )
 }
 
 /// Writes one run as one line of JSON. Its form is in `docs/history.schema.json`.
@@ -287,7 +290,7 @@ pub fn write_past_run_json(
         run: One::of(run),
         mappings: mappings.iter().map(Mapping::of).collect(),
     };
-    super::json::write_plain(&detail, to)
+    crate::model::plain_json::write_plain(&detail, to)
 }
 
 #[derive(Serialize)]

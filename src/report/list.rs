@@ -9,11 +9,11 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use unicode_width::UnicodeWidthStr;
 
-use super::escape::escape;
 use super::shorten::{Shortener, padded, shortened, shortened_at_start};
 use super::text::{Look, age, style_of};
-use crate::bridge::Source;
-use crate::domain::{IdleThreshold, State, Timestamp, Warning};
+use crate::map::Source;
+use crate::model::escape::escape;
+use crate::model::{IdleThreshold, State, Timestamp, Warning};
 use crate::provider::Looked;
 
 pub use json::{ListOfProfile, write_list_json, write_list_profiles};

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::Summary;
-use crate::domain::{Exit, Timestamp};
+use crate::model::{Exit, Timestamp};
 
 /// What one run of one profile has to tell.
 #[derive(Debug, Clone)]

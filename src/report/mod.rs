@@ -1,7 +1,6 @@
 //! The one result of a run. `text` and `json` render it, and decide nothing.
 
 mod doctor;
-pub mod escape;
 mod history;
 mod json;
 mod list;
@@ -15,9 +14,9 @@ mod undo;
 use serde::Serialize;
 use std::path::Path;
 
-use crate::bridge::Source;
-use crate::domain::plan::Observations;
-use crate::domain::{
+use crate::map::Source;
+use crate::model::plan::Observations;
+use crate::model::{
     Action, Activity, Clock, Decision, HeldFor, KeepReason, Mapping, Plan, SessionMap, State,
     Thresholds, Timestamp, Verdict, Warning, Zone,
 };
@@ -27,7 +26,7 @@ pub use history::{
     PastMapping, PastRun, Screen, write_history, write_history_json, write_past_run,
     write_past_run_json,
 };
-pub use json::{OfProfile, write_json, write_plain, write_profiles};
+pub use json::{OfProfile, write_json, write_profiles};
 pub use list::{
     Deletion, Holder, List, ListOfProfile, Listed, Totals, write_list, write_list_json,
     write_list_profiles,

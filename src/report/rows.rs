@@ -5,11 +5,11 @@ use owo_colors::Style;
 use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
-use super::escape::escape;
 use super::shorten::{Shortener, padded, shortened};
 use super::text::{Look, age, style_of};
 use super::{Report, Row};
-use crate::domain::{Action, KeepReason, Verdict, Zone};
+use crate::model::escape::escape;
+use crate::model::{Action, KeepReason, Verdict, Zone};
 use crate::provider::PROVIDERS;
 
 /// Two columns between each and the next.
@@ -209,7 +209,7 @@ fn style_of_action(action: Action) -> Style {
 
 /// Why a row is as it is, if its state does not already say it.
 fn reason(row: &Row<'_>, zone: Zone) -> Option<String> {
-    use crate::domain::RemoveReason as R;
+    use crate::model::RemoveReason as R;
     match row.reason {
         Verdict::Remove(R::Idle | R::Missing | R::Archived | R::ByHand(_))
         | Verdict::Keep(KeepReason::Active) => None,

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use unicode_width::UnicodeWidthStr;
 
-use super::escape::escape;
-use crate::domain::ids::is_uuid;
+use crate::model::escape::escape;
+use crate::model::ids::is_uuid;
 
 /// How much of a UUID is shown at least.
 const SHORTEST: usize = 8;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::escape::escape;
 use super::rows::{Rows, cli};
 use super::{Report, Row};
-use crate::domain::{Action, Clock, Form, KeepReason, State, Timestamp, Verdict, Zone};
+use crate::model::escape::escape;
+use crate::model::{Action, Clock, Form, KeepReason, State, Timestamp, Verdict, Zone};
 use crate::provider::PROVIDERS;
 
 /// How the text is to look.

@@ -4,13 +4,13 @@ use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::escape::escape;
 use super::history::{mapping, resume};
 use super::table::Table;
 use super::text::Look;
-use crate::bridge::Fate;
-use crate::domain::{Timestamp, Warning};
 use crate::journal::Removed;
+use crate::map::Fate;
+use crate::model::escape::escape;
+use crate::model::{Timestamp, Warning};
 
 /// What an undo did, or in a dry run would do.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ pub fn write_undo_json(undo: &Undo, to: &mut dyn Write) -> io::Result<()> {
         mappings: undo.rows.iter().map(|(entry, fate)| One::of(entry, *fate, undo)).collect(),
         warnings: &undo.warnings,
     };
-    super::json::write_plain(&all, to)
+    crate::model::plain_json::write_plain(&all, to)
 }
 
 #[derive(Serialize)]

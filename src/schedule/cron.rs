@@ -2,7 +2,7 @@
 
 use super::quote::cron_word;
 use super::{Installed, Job, Method, NAME, Step, Tool, When, Work};
-use crate::domain::{Exit, Failure};
+use crate::model::{Exit, Failure};
 use crate::process::Processes;
 use chrono::{DateTime, Datelike, TimeDelta, TimeZone, Timelike};
 use std::fmt::Display;

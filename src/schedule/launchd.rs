@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::quote::xml;
 use super::{Installed, Job, Method, NAME, Step, Tool, UnitFile, When, bytes_of, text_of};
-use crate::disk::create::{create_folders, remove};
-use crate::disk::publish::publish;
-use crate::disk::words;
-use crate::domain::{Exit, Failure};
+use crate::model::{Exit, Failure};
+use crate::os::create::{create_folders, remove};
+use crate::os::publish::publish;
+use crate::os::words;
 
 const PACKAGED: &str = include_str!("../../packaging/launchd/session-warden.plist");
 

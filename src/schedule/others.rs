@@ -5,7 +5,7 @@ use super::handed::split;
 use super::quote::shell_words;
 use super::systemd::Systemd;
 use super::{Installed, NAME, cron};
-use crate::domain::Failure;
+use crate::model::Failure;
 
 /// The timer of the script that session-warden replaces.
 pub const OLD_TIMER: &str = "claude-session-cleanup.timer";

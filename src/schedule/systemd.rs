@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use super::quote::{escaped, unescaped, unit_word};
 use super::unit::{command, environment, set, settings, time};
 use super::{Installed, Job, Method, Step, Tool, UnitFile, Work, bytes_of, text_of};
-use crate::disk::create::{create_folders, remove};
-use crate::disk::publish::publish;
-use crate::disk::words;
-use crate::domain::{Exit, Failure};
+use crate::model::{Exit, Failure};
+use crate::os::create::{create_folders, remove};
+use crate::os::publish::publish;
+use crate::os::words;
 
 /// The service, its timer, and the unit that tells of failures.
 const USER: [&str; 3] = [

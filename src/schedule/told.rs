@@ -3,7 +3,7 @@
 use super::quote::shell_words;
 use super::systemd::Systemd;
 use super::{Account, Installed, Tool};
-use crate::domain::Failure;
+use crate::model::Failure;
 
 /// What to do where systemd does not answer.
 const NO_SYSTEMD_HINT: &str = "check that systemd runs, or use --method cron";

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::disk::words;
-use crate::domain::Failure;
+use crate::model::Failure;
+use crate::os::words;
 
 /// A command and its first arguments.
 #[derive(Debug, Clone, Copy)]

@@ -7,7 +7,7 @@ mod files;
 
 use crate::env::{DAY, HOUR, MINUTE, TestEnv, row, state};
 use serde_json::{Value, json};
-use session_warden::domain::Timestamp;
+use session_warden::model::Timestamp;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 

@@ -8,8 +8,8 @@ mod unreadable;
 
 use crate::env::{DAY, HOUR, MINUTE, Ran, TestEnv, row, set_written, state};
 use serde_json::{Value, json};
-use session_warden::disk::interrupt::Interrupt;
-use session_warden::domain::{Clock, Reading, SessionMap, Timestamp};
+use session_warden::model::{Clock, Reading, SessionMap, Timestamp};
+use session_warden::os::interrupt::Interrupt;
 use session_warden::provider::{Base, LookOptions, Owners, PROVIDERS, observe};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};

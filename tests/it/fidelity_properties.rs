@@ -6,7 +6,7 @@ use crate::fuzz_seeds::checks::map::{self, Row, rows};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use session_warden::domain::{Form, SessionMap};
+use session_warden::model::{Form, SessionMap};
 
 /// Which places go: none, all, or any.
 fn going() -> impl Strategy<Value = Vec<bool>> {

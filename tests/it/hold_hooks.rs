@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 use session_warden::commands::hold::{self, Start};
-use session_warden::domain::Timestamp;
 use session_warden::holds::{Holds, Subject};
+use session_warden::model::Timestamp;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

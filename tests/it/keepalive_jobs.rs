@@ -1,7 +1,7 @@
 //! `keepalive`: jobs with stand-ins for the vendors' CLIs on PATH. No provider is ever asked.
 
 use serde_json::{Value, json};
-use session_warden::domain::Timestamp;
+use session_warden::model::Timestamp;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;

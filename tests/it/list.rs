@@ -12,7 +12,7 @@ mod width;
 use crate::child::{bounded, unprivileged, with_mode};
 use crate::env::{DAY, HOUR, MINUTE, Ran, TestEnv, row};
 use serde_json::{Value, json};
-use session_warden::domain::Timestamp;
+use session_warden::model::Timestamp;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::sync::OnceLock;

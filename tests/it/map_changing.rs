@@ -2,9 +2,9 @@
 //! somebody else wrote survives (W8, promise 4). Through the library, where that moment can be met.
 
 use rustix::process::getpid;
-use session_warden::bridge::{Access, FileMap, MapHolder, Rechecked, Removal, RemovalGuard};
-use session_warden::disk::interrupt::Interrupt;
-use session_warden::domain::{Exit, Failure, SessionMap, WarningCode};
+use session_warden::map::{Access, FileMap, MapHolder, Rechecked, Removal, RemovalGuard};
+use session_warden::model::{Exit, Failure, SessionMap, WarningCode};
+use session_warden::os::interrupt::Interrupt;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::{FileExt, MetadataExt};

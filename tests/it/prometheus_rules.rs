@@ -3,7 +3,7 @@
 //! They are read as the little of YAML that they are written in: anything else fails, whatever
 //! YAML would make of it.
 
-use session_warden::domain::Timestamp;
+use session_warden::model::Timestamp;
 use session_warden::report::{Measured, Summary, write_metrics};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -3,9 +3,9 @@
 
 use crate::env::{DAY, HOUR, MINUTE, TestEnv, set_age, set_written};
 use serde_json::json;
-use session_warden::disk::interrupt::Interrupt;
-use session_warden::domain::plan::Observations;
-use session_warden::domain::{Clock, SessionMap, Timestamp};
+use session_warden::model::plan::Observations;
+use session_warden::model::{Clock, SessionMap, Timestamp};
+use session_warden::os::interrupt::Interrupt;
 use session_warden::provider::{Base, LookOptions, Memories, Owners, observe};
 use std::fs;
 use std::os::unix::fs::symlink;

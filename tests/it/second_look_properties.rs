@@ -4,7 +4,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use session_warden::domain::SessionMap;
+use session_warden::model::SessionMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;

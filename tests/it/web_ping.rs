@@ -73,7 +73,7 @@ fn now() -> i64 {
 }
 
 fn seconds(time: &Value) -> i64 {
-    let time = session_warden::domain::Timestamp::parse(time.as_str().unwrap()).unwrap();
+    let time = session_warden::model::Timestamp::parse(time.as_str().unwrap()).unwrap();
     i64::try_from(time.since_1970().as_secs()).unwrap()
 }
 
@@ -92,7 +92,7 @@ fn a_ping_is_four_calls_that_carry_the_key_and_nothing_else_of_its_user() {
     let body = |call: &Call| serde_json::from_str::<Value>(&call.body).unwrap();
     let id = body(&calls[1])["uuid"].as_str().unwrap().to_owned();
     assert_eq!(body(&calls[1]), json!({"uuid": id, "name": ""}));
-    let number = session_warden::domain::ids::uuid(id.as_bytes()).expect("a uuid");
+    let number = session_warden::model::ids::uuid(id.as_bytes()).expect("a uuid");
     assert_eq!((number >> 76 & 0xf, number >> 62 & 3), (4, 2), "{id} is of version 4");
     let said =
         json!({"prompt": "Hi", "timezone": "Europe/Amsterdam", "attachments": [], "files": []});

@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use super::Cli;
 use crate::commands::completions::Shell;
 use crate::config::Environment;
-use crate::report::escape::{escape, is_unsafe};
+use crate::model::escape::{escape, is_unsafe};
 use line::Line;
 use typed::{Slot, Typed};
 

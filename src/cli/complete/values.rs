@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use super::typed::Typed;
 use super::{Answer, Candidate};
 use crate::config::{Clean, Environment, Layer, Place, Settings};
-use crate::disk::interrupt::Interrupt;
-use crate::disk::map_file::{Located, MapPlace};
-#[cfg(feature = "keepalive")]
-use crate::domain::keepalive::Action;
-use crate::domain::{Mapping, SessionMap, Timestamp};
 use crate::journal::{ChatPin, Journal, LATEST, PinStore, RunKind};
+#[cfg(feature = "keepalive")]
+use crate::keepalive::job::Action;
+use crate::map::map_file::{Located, MapPlace};
+use crate::model::{Mapping, SessionMap, Timestamp};
+use crate::os::interrupt::Interrupt;
 use crate::schedule::Method;
 
 /// A larger map is not read: that would take too long.

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use super::{Patient, count};
-use crate::bridge::{self, Choice, MapHolder};
-use crate::commands::no_map::no_map;
+use crate::clean::no_map::no_map;
 use crate::config::SESSION_DIR;
-use crate::disk::may_write;
-use crate::disk::words;
-use crate::domain::{Failure, Form, SessionMap, WarningCode};
 use crate::journal::Journal;
+use crate::map::{self, Choice, MapHolder};
+use crate::model::{Failure, Form, SessionMap, WarningCode};
+use crate::os::may_write;
+use crate::os::words;
 use crate::process;
 use crate::report::Check;
 
@@ -63,7 +63,7 @@ fn absent(patient: &Patient<'_>, file: &dyn MapHolder) -> Check {
     let why = if dangles { "is a link that leads nowhere" } else { "is not there" };
     let check = Check::warning("map", format!("{path} {why}"));
     if let Choice::Auto(address) = &patient.config.bridge
-        && let Some(folder) = bridge::folder_at(address)
+        && let Some(folder) = map::folder_at(address)
     {
         let (url, folder) = (address.as_str(), folder.display());
         return check.hint(format!(
@@ -132,7 +132,7 @@ pub(super) fn bridge_checks(patient: &Patient<'_>) -> Vec<Check> {
 /// usual port may be busy just now.
 fn silent(patient: &Patient<'_>, failure: &Failure) -> Check {
     let is_auto = matches!(patient.config.bridge, Choice::Auto(_));
-    if is_auto && bridge::is_silence(failure) {
+    if is_auto && map::is_silence(failure) {
         let message = format!("{}; a clean would fail now", failure.message);
         return Check::warning("bridge", message).hint(
             "restart the bridge, use --bridge URL for another one, or --bridge off to edit the file",
@@ -141,7 +141,7 @@ fn silent(patient: &Patient<'_>, failure: &Failure) -> Check {
     failed("bridge", failure)
 }
 
-fn answering(url: &str, holder: &dyn MapHolder, file: Option<&crate::bridge::FileMap>) -> Check {
+fn answering(url: &str, holder: &dyn MapHolder, file: Option<&crate::map::FileMap>) -> Check {
     let is_same = holder.real_path().is_some();
     match file.and_then(MapHolder::real_path) {
         None => Check::ok("bridge", format!("{url} answers, and is asked alone")),
@@ -166,7 +166,7 @@ fn edited(holder: &dyn MapHolder) -> Check {
              folder",
         );
     }
-    if let Some(process) = bridge::bridge_process(holder) {
+    if let Some(process) = map::bridge_process(holder) {
         let message = format!(
             "{why}; process {process} looks like a bridge on this map, and would undo an edit"
         );

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::{Patient, count};
 use crate::config::{Home, Origin, absolute};
-use crate::domain::plan::{Observation, Observations};
-use crate::domain::{Reading, Timestamp, Warning};
+use crate::model::plan::{Observation, Observations};
+use crate::model::{Reading, Timestamp, Warning};
 use crate::process;
 use crate::provider::{Base, PROVIDERS, Provider, observe, unmapped};
 use crate::report::{Check, age};

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::{Patient, count};
-use crate::domain::KeepReason;
+use crate::model::KeepReason;
 use crate::process::{self, Processes};
 use crate::provider::{PROVIDERS, Provider, work};
 use crate::report::Check;

@@ -2,12 +2,12 @@
 //! session is there.
 
 use super::Patient;
-use crate::bridge::Choice;
-use crate::commands::clean;
+use crate::clean;
 use crate::commands::retention::{Retentions, is_due, message};
 use crate::config::Clean;
-use crate::disk::interrupt::Interrupt;
-use crate::domain::{Clock, State, Timestamp, WarningCode};
+use crate::map::Choice;
+use crate::model::{Clock, State, Timestamp, WarningCode};
+use crate::os::interrupt::Interrupt;
 use crate::provider::Kept;
 use crate::report::{Check, Row};
 

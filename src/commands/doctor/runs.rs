@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::{Patient, count};
 use crate::config::state_dir_of;
-use crate::disk::{may_write, words};
-use crate::domain::{Exit, Failure, Timestamp};
 use crate::holds::Holds;
 use crate::journal::{Journal, PinStore, Ran, RunKind};
+use crate::model::{Exit, Failure, Timestamp};
+use crate::os::{may_write, words};
 use crate::process;
 use crate::report::{Check, age};
 

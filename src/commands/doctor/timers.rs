@@ -4,9 +4,9 @@
 use std::path::Path;
 
 use super::{Patient, environment, runs};
+use crate::commands::schedule::status::all_installed;
 use crate::commands::schedule::systemd_of_user;
-use crate::commands::status::all_installed;
-use crate::domain::Failure;
+use crate::model::Failure;
 use crate::process;
 use crate::report::Check;
 use crate::schedule::others::{Lines, OLD_SCRIPT, OLD_TIMER, OldTimer, old_timer};

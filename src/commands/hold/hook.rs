@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::usage;
-use crate::domain::Failure;
+use crate::model::Failure;
 
 /// More than this no hook tells, in bytes: what a tool has answered is part of it.
 pub const LARGEST: u64 = 256 << 20;

@@ -3,10 +3,10 @@
 use serde_json::json;
 use std::io::{self, Write};
 
-use crate::domain::{Timestamp, Zone};
 use crate::holds::{Hold, Subject};
-use crate::report::escape::escape;
-use crate::report::write_plain;
+use crate::model::escape::escape;
+use crate::model::plain_json::write_plain;
+use crate::model::{Timestamp, Zone};
 use crate::report::{age, padded, shortened};
 
 /// Writes a line for each, with times in that zone.

@@ -1,9 +1,9 @@
 //! Whether a chat that is to be held is in a map: one that is not may be a typo.
 
 use crate::config::{Layer, Settings};
-use crate::disk::interrupt::Interrupt;
-use crate::disk::map_file::{Located, MapPlace};
-use crate::domain::{SessionMap, Warning, WarningCode};
+use crate::map::map_file::{Located, MapPlace};
+use crate::model::{SessionMap, Warning, WarningCode};
+use crate::os::interrupt::Interrupt;
 
 /// Warns of a chat that no map of the configuration has. A map that cannot be read may have it.
 pub fn unmapped(settings: &Settings, chat: &str) -> Option<Warning> {

@@ -1,6 +1,8 @@
 //! `hold`: sessions that are at work are said to be, by whoever knows: around a command, or by the
 //! hooks of a CLI that bracket its work.
 
+pub mod args;
+pub(crate) mod help;
 mod hook;
 mod list;
 mod mapped;
@@ -9,8 +11,8 @@ mod work;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use crate::domain::{Exit, Failure, Timestamp};
 use crate::holds::{Hold, Holds, KEY_LENGTH, Subject};
+use crate::model::{Exit, Failure, Timestamp};
 use crate::process;
 
 pub use hook::{Hooked, LARGEST, hooked};

@@ -12,10 +12,10 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 
 use super::{check, usage};
-use crate::disk::create;
-use crate::domain::heartbeat::{Effect, Event, Heartbeat, Load};
-use crate::domain::{Exit, Failure, Timestamp};
 use crate::holds::{Hold, Holds, Subject, TTL};
+use crate::model::heartbeat::{Effect, Event, Heartbeat, Load};
+use crate::model::{Exit, Failure, Timestamp};
+use crate::os::create;
 use crate::process::{self, Child, NotStarted};
 
 /// What opens the gate for the beat's command.
@@ -56,7 +56,7 @@ pub fn run(holds: Option<&Holds>, around: &Around<'_>) -> Result<Exit, Failure> 
     let key = format!("run-{us}-{}", process::started(us).unwrap_or_default());
     check(&key, &around.subject)?;
     if let Some(Err(error)) = around.log.as_ref().map(|log| create::append(log, b"")) {
-        let why = crate::disk::words(&error);
+        let why = crate::os::words(&error);
         (around.warn)(
             &format!("cannot write diagnostics: {why}"),
             "choose another file with --log FILE",
@@ -64,7 +64,7 @@ pub fn run(holds: Option<&Holds>, around: &Around<'_>) -> Result<Exit, Failure> 
     }
     let mut command = command(holds, around, &key);
     let child = Child::start(&mut command).map_err(|NotStarted { error, code }| {
-        let message = format!("cannot start a process: {}", crate::disk::words(&error));
+        let message = format!("cannot start a process: {}", crate::os::words(&error));
         let failure = Failure::new(message).hint("check the limits on processes and memory");
         Failure { exit: Exit::As(code), ..failure }
     })?;
@@ -112,7 +112,7 @@ pub fn become_work(
         );
     }
     let NotStarted { error, code } = process::become_command(Command::new(name).args(arguments));
-    let why = crate::disk::words(&error);
+    let why = crate::os::words(&error);
     let name = if name.is_empty() { "\"\"".into() } else { name.to_string_lossy() };
     let failure = Failure::new(format!("cannot run {name}: {why}"))
         .hint("check that the command exists and is executable");
@@ -283,7 +283,7 @@ impl<'a> Holder<'a> {
         match started {
             Ok(child) => self.beating = Some(child),
             Err(error) => {
-                let why = crate::disk::words(&error);
+                let why = crate::os::words(&error);
                 self.tell("beat_command_failed", &json!({ "status": why }));
             }
         }

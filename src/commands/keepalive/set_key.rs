@@ -1,87 +1,139 @@
-//! `keepalive set-key`: stores the session key of Claude's web page where its jobs look for it.
+//! `keepalive set-key`: asks for a key without showing it, or takes it from standard input.
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use clap::Args;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use std::io::{self, IsTerminal, Read, Stdin, Write};
 
-use super::no_job;
-use crate::disk::{create, publish, words};
-use crate::domain::keepalive::{Action, Job};
-use crate::domain::{Exit, Failure};
-use crate::provider::web::SessionKey;
-use crate::report::escape::escape;
+use crate::commands::keepalive::CommonArgs;
+use crate::commands::options::own_variables;
+use crate::keepalive::web::SessionKey;
+use crate::keepalive::{Keeper, key_file, set_key};
+use crate::model::{Exit, Failure};
+use crate::os::interrupt::Interrupt;
+use crate::os::words;
+use crate::ui::{hint, warning};
 
-/// The file that the key belongs in: that of the job named, else that of all of them, and `usual` where
-/// these name none.
-///
-/// # Errors
-/// Exit code 2 where there is no such job, or where none is named and they name several.
-pub fn key_file(jobs: &[Job], id: Option<&str>, usual: &Path) -> Result<PathBuf, Failure> {
-    let usage = |message: String| Failure { exit: Exit::Usage, ..Failure::new(message) };
-    let file_of = |job: &Job| match &job.action {
-        Action::ClaudeWebPing(ping) => {
-            Some(ping.key_file.clone().unwrap_or_else(|| usual.to_owned()))
+/// More than any key has, with white space around it.
+const LARGEST: usize = 16 << 10;
+
+/// How often it is looked whether somebody wants to stop.
+const EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+pub(crate) const AFTER_HELP: &str = concat!(
+    "\
+Examples:
+  session-warden keepalive set-key
+  session-warden keepalive set-key my-ping < key.txt
+
+Exit codes:
+  0   the key was stored in a file that only its owner can read
+  1   failed: the key cannot be read or written
+  2   wrong usage or configuration, or the input is not a key
+
+Environment:
+",
+    own_variables!()
+);
+
+#[derive(Debug, Args)]
+pub(crate) struct SetKeyArgs {
+    /// The job whose key file to write [default: the only one there is, or session-key in the state
+    /// folder]
+    id: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+impl SetKeyArgs {
+    /// Stores what is typed.
+    ///
+    /// # Errors
+    /// Where it is no key, or cannot be stored.
+    pub(crate) fn run(&self, keeper: &Keeper<'_>, out: &mut dyn Write) -> Result<Exit, Failure> {
+        let keys = &keeper.keys;
+        let path = key_file(keeper.jobs, self.id.as_deref(), &keys.usual)?;
+        let text = read(keeper.interrupt)?;
+        let exit = set_key(&path, &text, out)?;
+        if SessionKey::parse(&text).is_ok_and(|key| !key.looks_right()) {
+            warning(
+                "this does not look like a session key of claude.ai; it was stored all the same",
+                "if pings are refused, copy the value of the cookie sessionKey again",
+            );
         }
-        _ => None,
-    };
-    if let Some(id) = id {
-        // What was typed is not shown: it may be the key itself.
-        if jobs.iter().all(|job| job.id != id) && SessionKey::may_be_in(id) {
-            let message = "a key on the command line can be read by other users, so it is refused";
-            let hint = "run set-key without it: the key is asked for, or read from standard input; \
-                        the one you typed is now in your shell's history";
-            return Err(usage(message.to_owned()).hint(hint));
+        if let Some(before) = keys.before_usual().filter(|_| path == keys.usual) {
+            hint(&format!(
+                "{before} is set, so its key is used instead; unset it to use the stored one"
+            ));
         }
-        let job = jobs.iter().find(|job| job.id == id).ok_or_else(|| no_job(jobs, id))?;
-        return file_of(job).ok_or_else(|| {
-            usage(format!("job {id:?} is not a claude-web-ping job, so it has no session key"))
-                .hint("session-warden keepalive status shows the action of each job")
-        });
-    }
-    let mut files: Vec<PathBuf> = jobs.iter().filter_map(file_of).collect();
-    files.sort();
-    files.dedup();
-    match &mut files[..] {
-        [] => Ok(usual.to_owned()),
-        [file] => Ok(std::mem::take(file)),
-        _ => {
-            let ids = jobs.iter().filter(|job| file_of(job).is_some()).map(|job| job.id.as_str());
-            let ids: Vec<&str> = ids.collect();
-            Err(usage("the jobs use several key files; name a job".to_owned()).hint(format!(
-                "run session-warden keepalive set-key ID, where ID is {}",
-                ids.join(" or ")
-            )))
-        }
+        Ok(exit)
     }
 }
 
-/// Stores the key that `text` is in that file, for its owner alone, and whole or not at all.
-///
-/// # Errors
-/// Exit code 2 where it is no key, 1 where it cannot be written. Nothing of the text is shown.
-pub fn set_key(path: &Path, text: &str, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let key = SessionKey::parse(text).map_err(|why| {
-        let message = format!("this is not a session key: {why}");
-        Failure { exit: Exit::Usage, ..Failure::new(message) }.hint(
-            "copy the value of the cookie sessionKey from a browser that is logged in to claude.ai",
-        )
-    })?;
-    let write = || {
-        create::create_private_folders(path.parent().unwrap_or(path))?;
-        publish::publish(path, &key.to_bytes(), 0o600)
+fn read(interrupt: &Interrupt) -> Result<String, Failure> {
+    let stdin = io::stdin();
+    let failed = |error: &io::Error| {
+        Failure::new(format!("cannot read the session key: {}", words(error)))
+            .hint("type it when asked, or send it to standard input; nothing was stored")
     };
-    write().map_err(|error| {
-        let message = format!("cannot write {}: {}", path.display(), words(&error));
-        Failure::new(message).hint("check the permissions of its folder; nothing was stored")
-    })?;
-    let line = escape(&format!("Stored the session key in {}", path.display()));
-    match writeln!(out, "{line}") {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let message =
-                format!("the key is stored, but this cannot be printed: {}", words(&error));
-            let failure =
-                Failure::new(message).hint("check the file or pipe that standard output leads to");
-            Err(Failure { exit: Exit::Partly, ..failure })
+    if !stdin.is_terminal() {
+        return all_of(&stdin, interrupt, false).map_err(|error| failed(&error));
+    }
+    let _quiet = Quiet::begin(&stdin).map_err(|error| failed(&error))?;
+    // Standard output may be a file.
+    let _ = write!(io::stderr(), "Session key of claude.ai (not shown): ");
+    all_of(&stdin, interrupt, true).map_err(|error| failed(&error))
+}
+
+/// What comes in: all of it, or one line.
+fn all_of(stdin: &Stdin, interrupt: &Interrupt, is_line: bool) -> io::Result<String> {
+    let mut stdin_lock = stdin.lock();
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 1024];
+    while bytes.len() <= LARGEST && !(is_line && bytes.contains(&b'\n')) {
+        // A read would go on after a signal.
+        let mut one = [PollFd::new(stdin, PollFlags::IN)];
+        match poll(&mut one, Some(&EVERY)) {
+            _ if interrupt.asked() => {
+                return Err(io::Error::other("stopped by a signal"));
+            }
+            Ok(0) | Err(Errno::INTR) => continue,
+            ready => ready?,
+        };
+        match stdin_lock.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(length) => bytes.extend_from_slice(buffer.get(..length).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
-        _ => Ok(Exit::Done),
+    }
+    // It is judged as a key, so what is too long or no text is seen there.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// A terminal that does not show what is typed, until this is dropped.
+struct Quiet<'a> {
+    terminal: &'a Stdin,
+    before: Termios,
+}
+
+impl<'a> Quiet<'a> {
+    fn begin(terminal: &'a Stdin) -> io::Result<Self> {
+        let before = tcgetattr(terminal)?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO);
+        // The end of the line shows that it was taken.
+        quiet.local_modes.insert(LocalModes::ECHONL);
+        // What was typed before it was asked for was shown, and does not count.
+        tcsetattr(terminal, OptionalActions::Flush, &quiet)?;
+        Ok(Self { terminal, before })
+    }
+}
+
+impl Drop for Quiet<'_> {
+    fn drop(&mut self) {
+        let _ = tcsetattr(self.terminal, OptionalActions::Now, &self.before);
     }
 }

@@ -4,12 +4,12 @@ use std::collections::{HashMap, hash_map};
 use std::path::{Path, PathBuf};
 
 use super::Options;
-use crate::bridge::{Access, Fate, FileMap, MapHolder, fates};
-use crate::disk::interrupt::Interrupt;
-use crate::domain::{Failure, Timestamp};
 use crate::journal::{
     Journal, JournalPath, LATEST, Removal, Removed, RunKind, RunRemovals, run_named,
 };
+use crate::map::{Access, Fate, FileMap, MapHolder, fates};
+use crate::model::{Failure, Timestamp};
+use crate::os::interrupt::Interrupt;
 
 /// The removals to undo.
 #[derive(Debug)]

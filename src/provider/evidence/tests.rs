@@ -5,7 +5,7 @@
 )]
 
 use super::*;
-use crate::disk::folder::Entry;
+use crate::os::folder::Entry;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::{Duration, SystemTime};

@@ -6,8 +6,9 @@ use serde::ser::{SerializeMap, Serializer};
 use std::io::{self, Write};
 
 use super::{List, Listed, Totals};
-use crate::domain::{State, Timestamp, Warning};
-use crate::report::json::{SCHEMA, Source, write_plain};
+use crate::model::plain_json::write_plain;
+use crate::model::{State, Timestamp, Warning};
+use crate::report::json::{SCHEMA, Source};
 
 /// Writes the list as one line of JSON.
 pub fn write_list_json(list: &List, to: &mut dyn Write) -> io::Result<()> {

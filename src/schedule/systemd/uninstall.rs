@@ -1,9 +1,9 @@
 //! Stopping timers of systemd, and removing their units.
 
 use super::{MARK_START, Systemd};
-use crate::disk::create::remove;
-use crate::disk::words;
-use crate::domain::Failure;
+use crate::model::Failure;
+use crate::os::create::remove;
+use crate::os::words;
 use crate::schedule::quote::escaped;
 use crate::schedule::{Installed, Said, Step, text_of};
 

@@ -4,13 +4,13 @@
 use super::{A, B, GONE, USED};
 use crate::env::{DAY, MINUTE, TestEnv, set_age};
 use serde_json::{Value, json};
-use session_warden::bridge::{Access, FileMap, MapHolder, Removal, RemovalGuard, Source};
-use session_warden::commands::clean::{Run, run_on};
+use session_warden::clean::{Run, run_on};
 use session_warden::config::{Environment, Layer, Place, Settings};
-use session_warden::disk::interrupt::Interrupt;
-use session_warden::domain::{
+use session_warden::map::{Access, FileMap, MapHolder, Removal, RemovalGuard, Source};
+use session_warden::model::{
     Action, Clock, Exit, Failure, SessionMap, State, Timestamp, Warning, WarningCode,
 };
+use session_warden::os::interrupt::Interrupt;
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};

@@ -1,15 +1,15 @@
 //! Passes that meet others, are ended or find what is broken, and configurations that make no sense.
 
 use serde_json::json;
-use session_warden::commands::keepalive::{self, Keeper, Limits, Options};
-use session_warden::disk::interrupt::Interrupt;
-use session_warden::domain::keepalive::{Action, Cli, Job, When, Zone};
-use session_warden::domain::{Exit, Timestamp};
-use session_warden::keepalive::Store;
+use session_warden::keepalive::job::{Action, Cli, Job, When, Zone};
 #[cfg(feature = "openclaw")]
-use session_warden::openclaw::Surroundings;
+use session_warden::keepalive::openclaw::Surroundings;
+use session_warden::keepalive::store::Store;
+use session_warden::keepalive::web::KeySources;
+use session_warden::keepalive::{self, Keeper, Limits, Options};
+use session_warden::model::{Exit, Timestamp};
+use session_warden::os::interrupt::Interrupt;
 use session_warden::process::Processes;
-use session_warden::provider::web::KeySources;
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -3,7 +3,7 @@
 use super::{A, B, C, D, at, codes, list, talk};
 use crate::env::{DAY, HOUR, Ran, TestEnv, row};
 use serde_json::{Value, json};
-use session_warden::domain::Timestamp;
+use session_warden::model::Timestamp;
 
 /// A chat of each CLI, last used 28 days ago.
 fn old() -> TestEnv {

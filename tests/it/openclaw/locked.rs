@@ -9,7 +9,7 @@ use crate::child::{finish, pid, start, wait_until};
 /// A lock as 2026.2.17 and later write it, so many seconds old.
 fn later(process: u32, seconds: u64, more: &str) -> String {
     let created = SystemTime::now() - Duration::from_secs(seconds);
-    let created = session_warden::domain::Timestamp::from(created).rfc3339().unwrap();
+    let created = session_warden::model::Timestamp::from(created).rfc3339().unwrap();
     format!("{{\n  \"pid\": {process},\n  \"createdAt\": \"{created}\"{more}\n}}")
 }
 
@@ -123,8 +123,8 @@ fn our_own_lock_is_whole_from_the_first_moment_and_goes_with_us() {
                 assert_eq!(lock["pid"], child.id(), "{content}");
                 assert_eq!(lock.as_object().unwrap().len(), 2, "{content}");
                 let created = lock["createdAt"].as_str().unwrap();
-                let created = session_warden::domain::Timestamp::parse(created).unwrap();
-                let now = session_warden::domain::Timestamp::from(SystemTime::now());
+                let created = session_warden::model::Timestamp::parse(created).unwrap();
+                let now = session_warden::model::Timestamp::from(SystemTime::now());
                 assert!(created.seconds_until(now) < 60, "{content}");
                 seen += 1;
             }

@@ -4,7 +4,7 @@
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, Stream};
-use session_warden::provider::web::{Limits, SessionKey, Site};
+use session_warden::keepalive::web::{Limits, SessionKey, Site};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};

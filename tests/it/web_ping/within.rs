@@ -1,14 +1,14 @@
 //! Answers that never come to an end, with limits that a test can wait for.
 
-use session_warden::commands::keepalive::{self, Keeper, Limits, Options};
-use session_warden::disk::interrupt::Interrupt;
-use session_warden::domain::keepalive::{Action, Cli, Job, WebPing, When, Zone};
-use session_warden::domain::{Exit, Timestamp};
-use session_warden::keepalive::Store;
+use session_warden::keepalive::job::{Action, Cli, Job, WebPing, When, Zone};
 #[cfg(feature = "openclaw")]
-use session_warden::openclaw::Surroundings;
+use session_warden::keepalive::openclaw::Surroundings;
+use session_warden::keepalive::store::Store;
+use session_warden::keepalive::web::{self, KeySources};
+use session_warden::keepalive::{self, Keeper, Limits, Options};
+use session_warden::model::{Exit, Timestamp};
+use session_warden::os::interrupt::Interrupt;
 use session_warden::process::Processes;
-use session_warden::provider::web::{self, KeySources};
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant, SystemTime};

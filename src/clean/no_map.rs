@@ -1,0 +1,57 @@
+//! What a run does if there is no map: nothing, unless a map was named that was never there.
+
+use std::path::PathBuf;
+
+use crate::config::{Clean, MAP_NAME, SESSION_DIR};
+use crate::journal::Journal;
+use crate::map::{self, Choice};
+use crate::model::Failure;
+use crate::process::{self, Processes};
+
+/// Returns where maps are instead, as a hint.
+///
+/// # Errors
+/// If a folder or map was named that does not exist, and no earlier run found a map there: a timer
+/// must not be green for ever because of a typo.
+pub(crate) fn no_map(config: &Clean, journal: Option<&Journal>) -> Result<String, Failure> {
+    let known = journal.and_then(|journal| journal.known_maps().ok()).unwrap_or_default();
+    let hint = hint(config, &known);
+
+    match &config.named_place {
+        Some(place) if place.symlink_metadata().is_err() && !known.contains(&config.map) => {
+            let message = format!("no session map: {} does not exist", place.display());
+            Err(Failure::new(message).hint(hint))
+        }
+        _ => Ok(hint),
+    }
+}
+
+fn hint(config: &Clean, known: &[PathBuf]) -> String {
+    let mut found: Vec<PathBuf> = Vec::new();
+    for map in candidates(config, known) {
+        if map != config.map && !found.contains(&map) && map.is_file() {
+            found.push(map);
+        }
+    }
+
+    let found: Vec<String> = found.iter().map(|map| map.display().to_string()).collect();
+    match found.as_slice() {
+        [] => format!(
+            "the bridge writes {MAP_NAME} at its first chat, to $CLAUDE_SESSION_DIR or {SESSION_DIR}; use --session-dir for another folder"
+        ),
+        [map] => format!("there is a session map at {map}; select it with --map or --session-dir"),
+        maps => format!("there are session maps at {}; select one with --map", maps.join(", ")),
+    }
+}
+
+/// The places where a map may be: those of earlier runs, the usual one, and those of bridges that run.
+fn candidates(config: &Clean, known: &[PathBuf]) -> Vec<PathBuf> {
+    let mut folders = vec![PathBuf::from(SESSION_DIR)];
+    if let Choice::Auto(address) | Choice::Named(address) = &config.bridge {
+        folders.extend(map::folder_at(address));
+    }
+    folders.extend(process::bridge_folders(&Processes::of_users(&[process::user()])));
+
+    let maps = folders.into_iter().map(|folder| folder.join(MAP_NAME));
+    known.iter().cloned().chain(maps).collect()
+}

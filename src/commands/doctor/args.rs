@@ -1,0 +1,90 @@
+//! The grammar of `doctor`, and how it ends.
+
+use clap::Args;
+use std::io::{self, BufWriter, Write};
+
+use crate::commands::doctor;
+use crate::commands::options::{
+    BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, PlaceArgs, ProfileArgs, StateArgs,
+};
+use crate::config::{Format, Layer, Settings};
+use crate::model::{Exit, Failure, Timestamp};
+use crate::os::interrupt::Interrupt;
+use crate::report::{Counts, write_checks, write_checks_json};
+use crate::ui;
+use crate::ui::progress;
+
+pub(crate) const BRIDGE_HELP: &str =
+    "The bridge that a clean would ask [default: auto; off with --map]";
+
+pub(crate) const AFTER_HELP: &str = "\
+Examples:
+  session-warden doctor
+  session-warden doctor --profile work
+  session-warden doctor --json | jq '.checks[] | select(.state != \"ok\")'
+
+Exit codes:
+  0   no problem found
+  1   an error: a clean would fail or have no effect
+  2   wrong usage or configuration
+  3   a warning: something may not be as intended";
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    place: PlaceArgs,
+
+    #[command(flatten)]
+    bridge: BridgeArgs,
+
+    #[command(flatten)]
+    format: FormatArgs,
+
+    #[command(flatten)]
+    pub(crate) color: ColorArgs,
+
+    #[command(flatten)]
+    profile: ProfileArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+impl DoctorArgs {
+    /// Checks everything and prints the results.
+    ///
+    /// # Errors
+    /// If the settings make no sense, or the results cannot be written.
+    pub(crate) fn run(
+        &self,
+        settings: &Settings,
+        now: Timestamp,
+        interrupt: &Interrupt,
+    ) -> Result<Exit, Failure> {
+        let (clean, shown) =
+            settings.resolve(&self.layer(), settings.profile(self.profile.profile.as_deref()))?;
+        let progress = progress::show(interrupt, false);
+        let checks = doctor::run(&clean, &shown, now, interrupt)?;
+        drop(progress);
+        let mut out = BufWriter::new(io::stdout().lock());
+        let look = ui::look(clean.color, false, false);
+        let written = match clean.format {
+            Format::Text => write_checks(&checks, look, ui::columns(), &mut out),
+            Format::Json => write_checks_json(&checks, &mut out),
+        };
+        ui::written(written.and_then(|()| out.flush()), "the results")?;
+        Ok(Counts::of(&checks).exit())
+    }
+
+    fn layer(&self) -> Layer {
+        let mut layer = Layer { format: self.format.format(), ..Layer::default() };
+        self.place.say(&mut layer);
+        self.bridge.say(&mut layer);
+        self.color.say(&mut layer);
+        self.state.say(&mut layer);
+        layer
+    }
+}

@@ -1,0 +1,99 @@
+//! The grammar of `pin`.
+
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use crate::commands::options::{ConfigArgs, FormatArgs, ProfileArgs, StateArgs, WHERE};
+use crate::commands::pin;
+use crate::config::{Format, Layer, Place, Settings};
+use crate::model::{Exit, Failure, Timestamp};
+use crate::os::interrupt::Interrupt;
+use crate::ui;
+
+pub(crate) const AFTER_HELP: &str = "\
+Examples:
+  session-warden pin website
+  session-warden pin claude-cli/new-chat
+  session-warden pin
+  session-warden pin --remove website
+
+Exit codes:
+  0   done; an ID without a mapping is pinned as a chat, with a warning
+  1   failed: an ID is ambiguous or not pinned, or the pins cannot be read or
+      written; no pin was changed
+  2   wrong usage or configuration";
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PinArgs {
+    #[arg(
+        value_name = "ID",
+        value_parser = NonEmptyStringValueParser::new(),
+        help = "A chat, its session, or a unique prefix; model/chat if several models have the chat. The pin is kept when the chat's session changes"
+    )]
+    ids: Vec<String>,
+
+    /// Unpin these chats
+    #[arg(long, requires = "ids")]
+    remove: bool,
+
+    #[arg(
+        long,
+        value_name = "DIR",
+        help_heading = WHERE,
+        help = "Folder of session_map.json [default: $CLAUDE_SESSION_DIR or /tmp/claude_sessions]"
+    )]
+    session_dir: Option<PathBuf>,
+
+    /// The session map itself
+    #[arg(long, value_name = "FILE", conflicts_with = "session_dir", help_heading = WHERE)]
+    map: Option<PathBuf>,
+
+    #[command(flatten)]
+    format: FormatArgs,
+
+    #[command(flatten)]
+    profile: ProfileArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+impl PinArgs {
+    /// Pins, unpins or lists.
+    ///
+    /// # Errors
+    /// If that cannot be done; no pin is changed then.
+    pub(crate) fn run(
+        &self,
+        settings: &Settings,
+        now: Timestamp,
+        interrupt: &Interrupt,
+    ) -> Result<Exit, Failure> {
+        let folder = self.session_dir.clone().map(Place::Folder);
+        let place = folder.or_else(|| self.map.clone().map(Place::File));
+        let profile = settings.profile(self.profile.profile.as_deref());
+        let is_map_named = place.is_some() || profile.is_some();
+        let mut layer = Layer { place, format: self.format.format(), ..Layer::default() };
+        self.state.say(&mut layer);
+        let (config, _) = settings.resolve(&layer, profile)?;
+
+        let done = match (self.ids.is_empty(), self.remove) {
+            (true, _) => pin::list(&config, is_map_named)?,
+            (false, true) => pin::unpin(&config, &self.ids, interrupt)?,
+            (false, false) => pin::pin(&config, &self.ids, now, interrupt)?,
+        };
+        let mut out = BufWriter::new(io::stdout().lock());
+        let written = match config.format {
+            Format::Json => pin::write_json(&done, &mut out),
+            Format::Text => pin::write(&done, ui::zone(), &mut out),
+        };
+        let exit = ui::written(written.and_then(|()| out.flush()), "the pins")?;
+        ui::warnings(done.warnings(), "");
+        Ok(exit)
+    }
+}

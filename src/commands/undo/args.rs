@@ -1,0 +1,207 @@
+//! The grammar of `undo`, the question it asks, and how it prints.
+
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+use std::io;
+use std::path::PathBuf;
+
+use crate::commands::options::{
+    BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, ProfileArgs, StateArgs, WHERE,
+};
+use crate::commands::undo::{self, Options, Target};
+use crate::config::{Color, Layer, Place, Settings};
+use crate::journal::Journal;
+use crate::model::{Exit, Failure, Timestamp};
+use crate::os::interrupt::Interrupt;
+use crate::ui;
+use crate::ui::confirm::{can_ask, confirm};
+use crate::ui::progress;
+
+pub(crate) const BRIDGE_HELP: &str =
+    "Check that this bridge is stopped: its URL, auto to find it, or off [default: auto]";
+
+pub(crate) const EXAMPLES_AND_EXIT_CODES: &str = "\
+Examples:
+  session-warden undo -n                 Show what would be restored
+  session-warden undo                    Restore what the latest run removed
+  session-warden undo 20261121T03        Restore what an older run removed
+  session-warden undo latest --chat ID   Restore the mapping of one chat
+
+Exit codes:
+  0   done, whether or not anything was left to restore
+  1   failed, or not confirmed; the map is unchanged
+  2   wrong usage or configuration
+  3   done, but not completely; see the warnings
+  75  another run holds the lock; nothing was done";
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct UndoArgs {
+    #[arg(
+        help = "The run: a unique prefix of its id, or latest [default: latest, the newest with mappings left to restore]",
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    run: Option<String>,
+
+    /// Restore only the mapping of this chat
+    #[arg(long, value_name = "CHAT", value_parser = NonEmptyStringValueParser::new())]
+    chat: Option<String>,
+
+    /// Show what would be restored; change nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+
+    /// Skip the confirmation (asked on a terminal for any run but the latest)
+    #[arg(long)]
+    yes: bool,
+
+    #[arg(
+        long,
+        value_name = "DIR",
+        help_heading = WHERE,
+        help = "Folder of session_map.json [default: where the run found it]"
+    )]
+    session_dir: Option<PathBuf>,
+
+    /// The session map itself [default: where the run found it]
+    #[arg(long, value_name = "FILE", conflicts_with = "session_dir", help_heading = WHERE)]
+    map: Option<PathBuf>,
+
+    #[command(flatten)]
+    bridge: BridgeArgs,
+
+    #[command(flatten)]
+    format: FormatArgs,
+
+    #[command(flatten)]
+    color: ColorArgs,
+
+    #[command(flatten)]
+    profile: ProfileArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+impl UndoArgs {
+    /// Restores what a run removed.
+    ///
+    /// # Errors
+    /// If that cannot be done, or was not confirmed; the map is unchanged then.
+    pub(crate) fn run(
+        &self,
+        settings: &Settings,
+        now: Timestamp,
+        interrupt: &Interrupt,
+    ) -> Result<Exit, Failure> {
+        let profile = settings.profile(self.profile.profile.as_deref());
+        let flags = self.layer();
+        let (clean, _) = settings.resolve(&flags, profile)?;
+        let journal = Journal::at(&clean.state_dir()?);
+        // The map that is named, or the profile's; otherwise it is where the run found it.
+        let named = Layer { place: self.place(), ..flags.clone() };
+        let map = if named.place.is_some() || profile.is_some() {
+            Some(settings.resolve(&named, profile)?.0.map)
+        } else {
+            None
+        };
+        let (bridge, allow_remote_bridge) = settings.bridge_beside(&flags, profile)?;
+        let options = Options {
+            run: self.run.clone(),
+            chat: self.chat.clone(),
+            map,
+            profile: self.profile.profile.clone(),
+            dry_run: self.dry_run,
+            bridge,
+            allow_remote_bridge,
+            format: clean.format,
+            look: ui::look(clean.color, false, false),
+        };
+
+        let shown = progress::show(interrupt, false);
+        let chosen = undo::choose(&options, &journal, interrupt);
+        drop(shown);
+        // A damaged line may be why a run is unknown.
+        let chosen = chosen.inspect_err(|_| ui::warnings(&journal.damage(), ""))?;
+        let Some(target) = chosen else {
+            let mut out = io::stdout().lock();
+            let (exit, warnings) = undo::nothing(&options, &journal, now, &mut out)?;
+            ui::warnings(&warnings, "");
+            return Ok(exit);
+        };
+        self.check_older(&target, interrupt)?;
+        let mut out = progress::show(interrupt, false).before(io::stdout().lock());
+        let (exit, warnings) = undo::run(&options, target, &journal, now, interrupt, &mut out)?;
+        drop(out);
+        ui::warnings(&warnings, "");
+        Ok(exit)
+    }
+
+    /// Makes sure that a run that is not the latest is meant.
+    ///
+    /// # Errors
+    /// If it is not, or that cannot be asked.
+    fn check_older(&self, target: &Target, interrupt: &Interrupt) -> Result<(), Failure> {
+        let Some(newer) = &target.newer else { return Ok(()) };
+        let Target { run, entries, time, is_named, .. } = target;
+        let named = self.same_undo(run);
+        if self.dry_run && !is_named {
+            ui::hint(&format!("run {newer} is newer; to restore these: {named}"));
+        }
+        if self.dry_run || self.yes {
+            return Ok(());
+        }
+        if can_ask() {
+            let when = time.map(|time| format!(" ({})", time.local())).unwrap_or_default();
+            let mappings = match entries.len() {
+                1 => "the mapping that it removed".to_owned(),
+                count => format!("the {count} mappings that it removed"),
+            };
+            let question = format!("Run {run}{when} is older than {newer}. Restore {mappings}?");
+            return if confirm(&question, interrupt)? {
+                Ok(())
+            } else {
+                Err(Failure::new("not confirmed: nothing was restored")
+                    .hint("answer y or yes to restore; --yes skips the question"))
+            };
+        }
+        if *is_named {
+            return Ok(());
+        }
+        let of_chat = if self.chat.is_some() { " of that chat" } else { "" };
+        let message = format!(
+            "run {newer} is newer and has nothing{of_chat} left to restore; an older run must be named"
+        );
+        let when = time.map(|time| format!(" at {}", time.for_people())).unwrap_or_default();
+        Err(Failure::new(message).hint(format!("{named} restores what that run removed{when}")))
+    }
+
+    /// Returns the command that does the same for the run that it names.
+    fn same_undo(&self, run: &str) -> String {
+        let chat = self.chat.as_ref().map(|chat| format!(" --chat {chat}")).unwrap_or_default();
+        format!("session-warden undo {run}{chat}")
+    }
+
+    /// Returns the settings that were typed. A file that is named means its bridge all the same: no
+    /// edit is safe beside one that runs.
+    fn layer(&self) -> Layer {
+        let mut layer = Layer { format: self.format.format(), ..Layer::default() };
+        self.bridge.say(&mut layer);
+        self.color.say(&mut layer);
+        self.state.say(&mut layer);
+        layer
+    }
+
+    /// Returns where the map is, if that was typed.
+    fn place(&self) -> Option<Place> {
+        let folder = self.session_dir.clone().map(Place::Folder);
+        folder.or_else(|| self.map.clone().map(Place::File))
+    }
+
+    /// Returns the `--color` that was typed.
+    pub(crate) fn color(&self) -> Option<Color> {
+        self.color.choice()
+    }
+}

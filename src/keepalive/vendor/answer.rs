@@ -1,0 +1,173 @@
+//! What to make of how a turn with a vendor's CLI ended: it was done, a usage limit stands in the way,
+//! its user has to log in again, or it failed.
+//!
+//! The CLIs tell these apart in words alone; the words stand in tables below.
+
+use chrono::{Local, TimeZone};
+
+use super::resets::time_named;
+use super::scrub::{last_line, scrub, without_colours};
+use crate::keepalive::job::Cli;
+use crate::model::Timestamp;
+use crate::process::Ended;
+
+/// How a turn ended. No text in here holds anything that looks like a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It was done.
+    Done,
+    /// A usage limit was reached.
+    Limited {
+        /// When it ends, where it was named and lies ahead.
+        until: Option<Timestamp>,
+    },
+    /// The login is not good any more, or its user is blocked: the line that says so.
+    Refused(String),
+    /// Something else went wrong: what, in one line.
+    Failed(String),
+}
+
+/// A line that holds all of these, in lower case, is of a kind.
+type Pattern = &'static [&'static str];
+
+/// Usage limits.
+const LIMITED: [Pattern; 17] = [
+    // Claude Code: "Claude AI usage limit reached|1762952400", "5-hour limit reached ∙ resets 3pm"
+    // (anthropics/claude-code 11429), "You've hit your limit · resets 10pm (America/New_York)" (22946),
+    // also of a session, a week or a model; "API Error: Rate limit reached" (79500).
+    &["limit reached"],
+    &["hit your", "limit"],
+    &["rate_limit_error"],
+    &["api error: 429"],
+    // Codex: `UsageLimitReachedError` in its sources, which begins in all forms but three with "You've
+    // hit your usage limit"; what its server answers (earendil-works/pi 4172).
+    &["usage_limit_reached"],
+    &["usage limit has been reached"],
+    &["out of credits"],
+    &["spend cap"],
+    &["429 too many requests"],
+    // Gemini CLI: "You have exhausted your capacity on this model." (google-gemini/gemini-cli 13004),
+    // "… your daily quota …" (15576), Google's own answers (6962).
+    &["exhausted your"],
+    &["resource_exhausted"],
+    &["exceeded your current quota"],
+    &["quota exceeded"],
+    &["\"code\": 429"],
+    // Of all of them.
+    &["insufficient_quota"],
+    &["rate limit exceeded"],
+    &["out of extra usage"],
+];
+
+/// A line that holds one of these is about something else, whatever more it says: a server of tools that
+/// wants a login of its own, or the system's limits.
+const OF_OTHERS: [&str; 4] = ["mcp", "open files", "file descriptors", "file size"];
+
+/// Logins that are not good, and users who are blocked.
+const REFUSED: [Pattern; 30] = [
+    // Claude Code: "Invalid API key · Please run /login", "… · Fix external API key" (5666); "API
+    // Error: 401 {…"authentication_error"…"OAuth token has expired…"} · Please run /login" (18225).
+    &["please run /login"],
+    &["invalid api key"],
+    &["authentication_error"],
+    &["api error: 401"],
+    &["oauth token", "expired"],
+    &["oauth token", "revoked"],
+    &["not logged in"],
+    &["organization has been disabled"],
+    // Codex: "Failed to refresh token: 401 Unauthorized: Your refresh token has already been used …"
+    // (openai/codex 6028), "Your access token could not be refreshed because … Please log out and sign
+    // in again." (9634).
+    &["401 unauthorized"],
+    &["could not be refreshed"],
+    &["sign in again"],
+    &["try signing in again"],
+    &["refresh_token_reused"],
+    // Gemini CLI: "FatalAuthenticationError: Manual authorization is required but the current session
+    // is non-interactive" and "Please set an Auth method …" (`oauth2.ts`, `validateNonInterActiveAuth.ts`);
+    // "Cached credentials are not valid: invalid_grant"; a plan that may not use it any more.
+    &["fatalauthenticationerror"],
+    &["manual authorization is required"],
+    &["please set an auth method"],
+    &["invalid_grant"],
+    &["authentication page in your browser"],
+    &["api key not valid"],
+    &["unauthenticated"],
+    &["ineligibletiererror"],
+    &["\"code\": 401"],
+    // Blocks: of an account, by a provider, or by what stands before its door.
+    &["permission_error"],
+    &["permission_denied"],
+    &["api error: 403"],
+    &["403 forbidden"],
+    &["account has been disabled"],
+    &["account has been suspended"],
+    &["account has been banned"],
+    &["just a moment..."],
+];
+
+/// How lines begin, in lower case, by which a CLI tells of a failure and yet ends with 0, as Claude
+/// Code has done (79500). What else a turn says that was done is its answer.
+const FAILED_WITH_0: [&str; 15] = [
+    "api error:",
+    "claude ai usage limit reached|",
+    "you've hit your",
+    "5-hour limit reached",
+    "session limit reached",
+    "weekly limit reached",
+    "credit balance is too low",
+    "your organization has been disabled",
+    "oauth token has expired",
+    "please run /login",
+    "[api error:",
+    "invalid api key ·",
+    "not logged in ·",
+    "ineligibletiererror",
+    "gemini cli is not running in a trusted",
+];
+
+/// Gemini CLI's exit code where it cannot log in: `FatalAuthenticationError` in its `errors.ts`.
+const GEMINI_REFUSED: i32 = 41;
+
+/// What to make of it. A time of day in what it said is of the zone of this machine.
+pub fn judge(cli: Cli, ended: &Ended, now: Timestamp) -> Answer {
+    judge_in(cli, ended, now, &Local)
+}
+
+fn judge_in(cli: Cli, ended: &Ended, now: Timestamp, zone: &impl TimeZone) -> Answer {
+    let plain = without_colours(&ended.said);
+    let lines: Vec<(&str, String)> =
+        plain.lines().map(|line| (line.trim(), line.trim().to_lowercase())).collect();
+    let fails = |line: &str| FAILED_WITH_0.iter().any(|beginning| line.starts_with(beginning));
+    if ended.code == Some(0) && !ended.timed_out && !lines.iter().any(|(_, line)| fails(line)) {
+        return Answer::Done;
+    }
+    let holds = |line: &str, table: &[Pattern]| {
+        table.iter().any(|pattern| pattern.iter().all(|part| line.contains(part)))
+    };
+    // A CLI may try again, so what it said last is what counts.
+    let is_its_own = |line: &str| !OF_OTHERS.iter().any(|other| line.contains(other));
+    for (line, lower) in lines.iter().rev().filter(|(_, lower)| is_its_own(lower)) {
+        if holds(lower, &LIMITED) {
+            return Answer::Limited { until: time_named(&ended.said, now, zone) };
+        }
+        if holds(lower, &REFUSED) {
+            return Answer::Refused(scrub(line));
+        }
+    }
+    let said = last_line(&ended.said);
+    if cli == Cli::Gemini && ended.code == Some(GEMINI_REFUSED) {
+        return Answer::Refused(said.unwrap_or_else(|| "it could not log in".to_owned()));
+    }
+    Answer::Failed(match (ended.timed_out, ended.code, ended.signal) {
+        (true, ..) => "it did not finish in time".to_owned(),
+        (false, Some(code), _) => {
+            said.unwrap_or_else(|| format!("it failed with exit code {code}"))
+        }
+        (false, None, Some(signal)) => format!("it was killed by signal {signal}"),
+        (false, None, None) => "how it ended is unknown".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

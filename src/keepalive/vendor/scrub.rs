@@ -1,0 +1,284 @@
+//! One line of what a program said, fit for a state file and a terminal: without control characters,
+//! of bounded length, and without anything that looks like a token.
+
+/// The most characters of a line that are kept.
+const LONGEST: usize = 200;
+
+/// What stands in place of a token.
+pub(crate) const HIDDEN: &str = "[hidden]";
+
+/// How tokens begin: Anthropic's and `OpenAI`'s keys, what is base64 of a JSON object, Google's
+/// access tokens, API keys and refresh tokens, GitHub's, GitLab's, Slack's and Amazon's.
+const BEGINNINGS: [&str; 15] = [
+    "sk-",
+    "sess-",
+    "eyJ",
+    "ya29.",
+    "AIza",
+    "1//0",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "ghu_",
+    "github_pat_",
+    "glpat-",
+    "xox",
+    "AKIA",
+    "ASIA",
+];
+
+/// What a secret is called that stands behind a colon or an equals sign. A token is none of these: more is
+/// said of tokens than what they are.
+const NAMES: [&str; 13] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "secret",
+    "_key",
+    "-key",
+    "api key",
+    "private key",
+    "apikey",
+    "cookie",
+    "sessionkey",
+    "auth-token",
+];
+
+/// A run of letters, digits and the like that is at least this long is a token, unless it is made of
+/// words.
+const LONG: usize = 20;
+
+/// The last line of `said` that says something, scrubbed; nothing where none does.
+pub(crate) fn last_line(said: &str) -> Option<String> {
+    let plain = without_colours(said);
+    let says = |line: &&str| line.chars().filter(|letter| letter.is_alphabetic()).count() >= 3;
+    plain.lines().rev().find(says).map(scrub)
+}
+
+/// The line without tokens, in one line and cut to 200 characters.
+pub(crate) fn scrub(line: &str) -> String {
+    let mut clean = String::new();
+    let line = without_named(&without_users(&without_colours(line)));
+    let mut rest = line.as_str();
+    let mut after = String::new();
+    while let Some(first) = rest.chars().next() {
+        // What was hidden already.
+        if let Some(behind) = rest.strip_prefix(HIDDEN) {
+            clean.push_str(HIDDEN);
+            rest = behind;
+            continue;
+        }
+        let length = rest.bytes().take_while(|byte| is_of_token(*byte)).count();
+        if length == 0 {
+            clean.push(if first.is_control() { ' ' } else { first });
+            rest = &rest[first.len_utf8()..];
+            continue;
+        }
+        let (run, behind) = rest.split_at(length);
+        // Behind `basic` there is a user and a password in base64, or a word.
+        let is_encoded = run.bytes().any(|byte| !byte.is_ascii_lowercase());
+        let has_both = run.bytes().any(|byte| byte.is_ascii_digit())
+            && run.bytes().any(|byte| byte.is_ascii_alphabetic());
+        let is_named = after == "bearer"
+            || after == "basic" && is_encoded
+            // `Failed to refresh token: 401` is about none.
+            || after == "token" && has_both;
+        clean.push_str(if is_named || is_token(run) { HIDDEN } else { run });
+        after = run.to_ascii_lowercase();
+        rest = behind;
+    }
+    let words: Vec<&str> = clean.split_whitespace().collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(LONGEST) {
+        // The last of them stands for what is left out.
+        Some(_) => line.chars().take(LONGEST - 1).chain(['…']).collect(),
+        None => line,
+    }
+}
+
+/// The line without the user and the password of an address (RFC 3986, 3.2.1).
+fn without_users(line: &str) -> String {
+    let mut parts = line.split("://");
+    let mut clean = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|letter: char| letter.is_whitespace() || "/?#\"'".contains(letter));
+        let user = part[..end.unwrap_or(part.len())].rfind('@');
+        clean.push_str("://");
+        clean.push_str(if user.is_some() { HIDDEN } else { "" });
+        clean.push_str(&part[user.unwrap_or(0)..]);
+    }
+    clean
+}
+
+/// The line without what is named as a secret: `password=…`, `x-api-key: …`, `"secret":"…"`.
+fn without_named(line: &str) -> String {
+    let lower = line.to_ascii_lowercase();
+    let mut clean = String::new();
+    let mut done = 0;
+    let mut names: Vec<usize> = NAMES
+        .iter()
+        .flat_map(|name| lower.match_indices(name).map(|(at, name)| at + name.len()))
+        .collect();
+    names.sort_unstable();
+    for end in names.into_iter().filter(|end| lower.is_char_boundary(*end)) {
+        let behind = &line[end..];
+        let value = behind.trim_start_matches(|letter: char| " \t:=\"'".contains(letter));
+        let between = &behind[..behind.len() - value.len()];
+        // `--password hunter2` as well.
+        let is_option = line[..end].rsplit(char::is_whitespace).next().is_some_and(|word| {
+            word.starts_with("--")
+                && between.chars().all(char::is_whitespace)
+                && !between.is_empty()
+        });
+        if end < done || !(between.contains([':', '=']) || is_option) {
+            continue;
+        }
+        // In quotes, up to the quote.
+        let quote = between.chars().next_back().filter(|last| "\"'".contains(*last));
+        let is_end = |letter: char| match quote {
+            Some(quote) => letter == quote,
+            None => letter.is_whitespace() || "\"'&,;)}".contains(letter),
+        };
+        let length = value.find(is_end).unwrap_or(value.len());
+        clean.push_str(&line[done..end + between.len()]);
+        clean.push_str(HIDDEN);
+        done = end + between.len() + length;
+    }
+    clean.push_str(&line[done..]);
+    clean
+}
+
+/// What tokens are made of: base64 in either alphabet, and what stands between their parts.
+fn is_of_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_+/=.~%".contains(&byte)
+}
+
+fn is_token(run: &str) -> bool {
+    let begins = |beginning: &str| {
+        run.match_indices(beginning).any(|(at, _)| {
+            !run[..at].bytes().next_back().is_some_and(|before| before.is_ascii_alphanumeric())
+        })
+    };
+    if BEGINNINGS.iter().any(|beginning| begins(beginning)) {
+        return true;
+    }
+    let mut parts = run.split(|letter: char| !letter.is_ascii_alphanumeric());
+    run.len() >= LONG && !parts.all(is_word)
+}
+
+/// Whether it is a word as people write them, a name in `CamelCase` of such, or a number that is no
+/// longer than a time.
+fn is_word(part: &str) -> bool {
+    let is_all = |is: fn(&u8) -> bool| part.bytes().all(|byte| is(&byte));
+    if is_all(u8::is_ascii_digit) {
+        return part.len() <= 10;
+    }
+    if is_all(u8::is_ascii_uppercase) {
+        return part.len() < LONG;
+    }
+    let mut words: Vec<usize> = Vec::new();
+    for letter in part.bytes() {
+        match words.last_mut() {
+            Some(length) if !letter.is_ascii_uppercase() => *length += 1,
+            _ => words.push(1),
+        }
+    }
+    // What is made at random has single letters between others.
+    let shortest = if words.len() == 1 { 1 } else { 3 };
+    is_all(u8::is_ascii_alphabetic) && words.iter().all(|length| (shortest..LONG).contains(length))
+}
+
+/// The text without the sequences by which a terminal is told colours (ECMA-48, 5.4).
+pub(crate) fn without_colours(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|letter| ('@'..='~').contains(&letter));
+        plain.push_str(end.and_then(|end| part.get(end + 1..)).unwrap_or_default());
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &str, expected: &str) {
+        assert_eq!(scrub(line), expected, "{line}");
+    }
+
+    #[test]
+    fn what_looks_like_a_token_is_hidden() {
+        let hex = "0123456789abcdef0123456789abcdef";
+        check("key sk-ant-api03-x refused", "key [hidden] refused");
+        check("token=sk-x&y", "[hidden]&y");
+        check("\"eyJhbGciOiJ9.eyJzdWIi.c2ln\"", "\"[hidden]\"");
+        check("(ya29.a0Af)", "([hidden])");
+        check("AIzaSyA-1 and 1//0gx", "[hidden] and [hidden]");
+        check("Authorization: Bearer short", "Authorization: Bearer [hidden]");
+        check(&format!("id {hex}, Ab9{hex}=="), "id [hidden], [hidden]");
+        check("req_011CX7zT7Swc35VFkEUZ57Fo failed", "[hidden] failed");
+        check(&format!("/home/me/{hex}/x"), "[hidden]");
+        check("QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo", "[hidden]");
+        check("abcdefghijklmnopqrstuvwxyz", "[hidden]");
+        check("QuJdreVgrhJiSktmTuPuFsUrVlXw", "[hidden]");
+        check("12345678901234567890", "[hidden]");
+    }
+
+    #[test]
+    fn what_is_named_as_a_secret_is_hidden() {
+        check("password=hunter2&x=1", "password=[hidden]&x=1");
+        check("DB_PASSWORD: hunter2 is wrong", "DB_PASSWORD: [hidden] is wrong");
+        check("x-api-key: abc", "x-api-key: [hidden]");
+        check(
+            "{\"client_secret\": \"a b\", \"n\": 1}",
+            "{\"client_secret\": \"[hidden]\", \"n\": 1}",
+        );
+        check("Cookie: sessionKey=abc; path=/", "Cookie: [hidden]; path=/");
+        check("https://me:hunter2@host/x?y", "https://[hidden]@host/x?y");
+        check("proxy http://me:p@ss@host:3128 refused", "proxy http://[hidden]@host:3128 refused");
+        check("Authorization: Basic bWU6aHVudGVyMg==", "Authorization: Basic [hidden]");
+        check("a basic plan", "a basic plan");
+        check("token: hunter2hunter2", "token: [hidden]");
+        check("Authorization: Token hunter2", "Authorization: Token [hidden]");
+        check("x-auth-token: hunter", "x-auth-token: [hidden]");
+        check("api key: hunterkey", "api key: [hidden]");
+        check("curl --password hunter -v", "curl --password [hidden] -v");
+        check("pwd=hunter ACCESS_KEY=hunter", "pwd=[hidden] ACCESS_KEY=[hidden]");
+        check("session_key=h private_key: h", "session_key=[hidden] private_key: [hidden]");
+        check("sk-ant-oat01-abc\u{1b}[31mdefGHI123 is bad", "[hidden] is bad");
+        check("xoxb-12-ab and AKIAIOSFODNN7EXAMPLE", "[hidden] and [hidden]");
+        check("the password is wrong", "the password is wrong");
+        check("https://host/a@b", "https://host/a@b");
+        check(
+            "Failed to refresh token: 401 Unauthorized",
+            "Failed to refresh token: 401 Unauthorized",
+        );
+    }
+
+    #[test]
+    fn what_is_words_stays() {
+        for line in [
+            "Claude AI usage limit reached|1762952400",
+            "Not inside a trusted directory and --skip-git-repo-check was not specified.",
+            "Upgrade to Pro (https://openai.com/chatgpt/pricing) or try again in 5 days",
+            "Error authenticating: FatalAuthenticationError: UserCancelledItself",
+            "task-1 of a risk-free disk-full day",
+            "cannot read /home/someone/projects/website/index.html",
+            "You've hit your limit · resets 10pm (America/New_York)",
+        ] {
+            check(line, line);
+        }
+    }
+
+    #[test]
+    fn a_line_is_one_line_of_bounded_length() {
+        check(" a\tb\u{7}\u{1b}c  d ", "a b c d");
+        check(&"ü ".repeat(300), &format!("{}…", "ü ".repeat(100).trim_end()));
+        let said = "first\n\u{1b}[31mERROR:\u{1b}[0m no \u{1b}[1mway\u{1b}\n}\n  42\n\n";
+        assert_eq!(last_line(said).as_deref(), Some("ERROR: no way"));
+        assert_eq!(last_line("\n }\n"), None);
+    }
+}

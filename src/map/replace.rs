@@ -1,0 +1,263 @@
+//! Replacing the map whole or not at all: a temporary file beside it, fsync, rename, fsync of the
+//! folder (W1, W2).
+
+mod left;
+
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use self::left::{Fingerprint, Prints, Stage};
+use super::map_file::{MapPlace, Snapshot};
+use crate::model::{Exit, Failure, Timestamp, Warning, WarningCode};
+use crate::os::attributes::carry_over;
+use crate::os::words;
+
+/// How many names are tried.
+const MOST: u32 = 100;
+
+/// A new map, written and synced beside the old one. Dropped without a commit, it goes.
+#[derive(Debug)]
+pub struct Prepared<'a> {
+    place: &'a MapPlace,
+    name: OsString,
+    written: Written,
+    /// Of the new map.
+    fingerprint: Fingerprint,
+    /// Whether there is nothing of that name any more, or nothing that may go.
+    is_gone: bool,
+    /// True if the file system can let two files change places.
+    can_exchange: bool,
+}
+
+/// How a commit ended.
+#[derive(Debug)]
+pub enum Committed<'a> {
+    /// The new map is in place.
+    Replaced,
+    /// The map is no longer what was read, and is as another process left it.
+    Changed,
+    /// It was too late; nothing was done.
+    Late(Prepared<'a>),
+}
+
+impl MapPlace {
+    /// Writes `bytes` beside the map, with the mode, owner and attributes of `like`.
+    pub fn prepare(&self, like: &Snapshot, bytes: &[u8]) -> Result<Prepared<'_>, Failure> {
+        let failed = |error: &io::Error| {
+            let folder = self.folder_path().display();
+            let message = format!("cannot write a new session map in {folder}: {}", words(error));
+            Failure::new(message).hint(format!("the map is as it was; make {folder} writable for this user and see that its disk has room"))
+        };
+        let made = self.create_beside(Fingerprint::of(bytes));
+        let (mut prepared, mut file) = made.map_err(|error| failed(&error))?;
+        file.write_all(bytes).map_err(|error| failed(&error))?;
+        carry_over(&like.file, &file).map_err(|error| {
+            let path = self.path().display();
+            let message = format!("cannot keep owner and mode of {path}: {}", words(&error));
+            Failure::new(message).hint("the map is as it was; run as the map's owner or as root")
+        })?;
+        file.sync_all().map_err(|error| failed(&error))?;
+        let stat = rustix::fs::fstat(&file).map_err(|error| failed(&error.into()))?;
+        prepared.written = Written::of(&stat);
+        Ok(prepared)
+    }
+
+    fn create_beside(&self, fingerprint: Fingerprint) -> io::Result<(Prepared<'_>, File)> {
+        // EXCL: whatever has that name, a link as well, is not opened.
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        // Runs are one at a time, so a taken name is a stale one that could not be removed.
+        for number in 0..MOST {
+            let mut name = self.prefix(Stage::Writing);
+            name.push(format!("{}-{number}", std::process::id()));
+            let made = rustix::io::retry_on_intr(|| {
+                let mode = Mode::from_raw_mode(0o600);
+                rustix::fs::openat(self.folder.as_fd(), &name, flags, mode)
+            });
+            match made {
+                Ok(made) => {
+                    let written = Written(0, 0, Timestamp::MAX);
+                    let place = self;
+                    let (is_gone, can_exchange) = (false, true);
+                    let prepared =
+                        Prepared { place, name, written, fingerprint, is_gone, can_exchange };
+                    return Ok((prepared, made.into()));
+                }
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(io::Error::from(io::ErrorKind::AlreadyExists))
+    }
+
+    /// Makes a rename in the map's folder durable.
+    pub fn sync_folder(&self) -> Result<(), Warning> {
+        rustix::fs::fsync(&self.folder).map_err(|error| {
+            let why = words(&error.into());
+            let message = format!("the new map is in place, but a power cut may undo it: {why}");
+            Warning::at(WarningCode::NotDurable, self.folder_path(), message)
+        })
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "called for our own temporary files only")]
+    fn remove_temporary(&self, name: &OsStr) -> io::Result<()> {
+        match rustix::fs::unlinkat(self.folder.as_fd(), name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl<'a> Prepared<'a> {
+    /// Gets everything ready, so that little is left to do after the last look. Returns nothing if the
+    /// temporary file is gone.
+    ///
+    /// The file's second name says what may be in it afterwards: a kill could leave another process's
+    /// map there, which no later run may sweep (W8).
+    pub fn ready(mut self, there: &Snapshot) -> Result<Option<Self>, Failure> {
+        let prints = Prints { old: Fingerprint::of(there.map.bytes()), new: self.fingerprint };
+        match self.rename_aside(prints) {
+            Ok(name) => self.name = name,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) if cannot_exchange(error) => self.can_exchange = false,
+            Err(error) => return Err(self.failed(&error.into())),
+        }
+        Ok(Some(self))
+    }
+
+    /// Puts the new map in the place of `there`, if that is not later than `until`.
+    ///
+    /// The two files change places in one step, so that what comes out can be compared with what
+    /// was read: a map that another process wrote in between is restored, and no write is lost (W8).
+    pub fn commit(
+        mut self,
+        there: &Snapshot,
+        until: Option<Instant>,
+    ) -> Result<Committed<'a>, Failure> {
+        let place = self.place;
+        let holds = place.still_holds(&place.name, there);
+        if !holds.map_err(|error| self.failed(&error))? {
+            return Ok(Committed::Changed);
+        }
+        if until.is_some_and(|until| Instant::now() > until) {
+            return Ok(Committed::Late(self));
+        }
+
+        let exchanged =
+            if self.can_exchange { self.rename(RenameFlags::EXCHANGE) } else { Err(Errno::NOSYS) };
+        match exchanged {
+            Ok(()) => {}
+            // It was removed in between; that is a change as well.
+            Err(Errno::NOENT) => return Ok(Committed::Changed),
+            // Not every file system can do it.
+            Err(error) if cannot_exchange(error) => {
+                self.rename_plainly().map_err(|error| self.failed(&error.into()))?;
+                self.is_gone = true;
+                return Ok(Committed::Replaced);
+            }
+            Err(error) => return Err(self.failed(&error.into())),
+        }
+        // From here on the old map has the temporary name, and is removed when this is dropped.
+        if place.still_holds(&self.name, there).is_ok_and(|same| same) {
+            return Ok(Committed::Replaced);
+        }
+        self.put_back()?;
+        Ok(Committed::Changed)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "our own temporary file gets its second name")]
+    fn rename_aside(&self, prints: Prints) -> Result<OsString, Errno> {
+        let folder = self.place.folder.as_fd();
+        for number in 0..MOST {
+            let mut name = self.place.prefix(Stage::Changing);
+            name.push(format!("{}-{number}.{}", std::process::id(), prints.suffix()));
+            // NOREPLACE: what another run has left under such a name stays.
+            let flags = RenameFlags::NOREPLACE;
+            match rustix::fs::renameat_with(folder, &self.name, folder, &name, flags) {
+                Ok(()) => return Ok(name),
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Errno::EXIST)
+    }
+
+    /// Puts back what came out, or tells where it is.
+    fn put_back(&mut self) -> Result<(), Failure> {
+        self.change_back().map_err(|error| {
+            // The other's map must not go with this; better two files than a lost one.
+            self.is_gone = true;
+            let path = self.place.folder_path().join(&self.name);
+            let message = format!("a newer session map is left at {}", path.display());
+            let hint = format!("it could not be put back ({}); move it there", words(&error));
+            Failure { exit: Exit::Partly, ..Failure::new(message).hint(hint) }
+        })
+    }
+
+    /// Lets the two files change places again, unless somebody has already written to the new map
+    /// as well: that is newer still, and stays.
+    fn change_back(&self) -> io::Result<()> {
+        self.rename(RenameFlags::EXCHANGE)?;
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        let ours = rustix::fs::statat(self.place.folder.as_fd(), &self.name, flags)?;
+        if Written::of(&ours) != self.written {
+            self.rename(RenameFlags::EXCHANGE)?;
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the rename that replaces the map")]
+    fn rename(&self, flags: RenameFlags) -> Result<(), Errno> {
+        let folder = self.place.folder.as_fd();
+        rustix::fs::renameat_with(folder, &self.name, folder, &self.place.name, flags)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the rename that replaces the map")]
+    fn rename_plainly(&self) -> Result<(), Errno> {
+        let folder = self.place.folder.as_fd();
+        rustix::fs::renameat(folder, &self.name, folder, &self.place.name)
+    }
+
+    fn failed(&self, error: &io::Error) -> Failure {
+        let folder = self.place.folder_path().display();
+        let message = format!("cannot replace the session map in {folder}: {}", words(error));
+        let is_busy = error.raw_os_error() == Some(Errno::BUSY.raw_os_error());
+        Failure::new(message).hint(if is_busy {
+            "the map is as it was; it is mounted as a single file: mount its folder instead"
+        } else {
+            "the map is as it was; its folder must let this user replace files"
+        })
+    }
+}
+
+/// Returns true if that is how a file system refuses to let two files change places.
+fn cannot_exchange(error: Errno) -> bool {
+    matches!(error, Errno::INVAL | Errno::NOSYS | Errno::NOTSUP | Errno::PERM)
+}
+
+/// What tells whether somebody has written to a file.
+#[derive(Debug, PartialEq, Eq)]
+struct Written(u64, i64, Timestamp);
+
+impl Written {
+    fn of(stat: &rustix::fs::Stat) -> Self {
+        Self(stat.st_ino, stat.st_size, crate::os::folder::written(stat))
+    }
+}
+
+impl Drop for Prepared<'_> {
+    fn drop(&mut self) {
+        if !self.is_gone {
+            // The next run sweeps what cannot be removed now.
+            let _ = self.place.remove_temporary(&self.name);
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests are the others who write beside the run")]
+mod tests;

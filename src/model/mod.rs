@@ -1,0 +1,39 @@
+//! Pure values and decisions: what a mapping is, what was observed of its session, and what
+//! follows from both.
+//!
+//! Nothing in here reads the clock, the environment or the disk; all three come in as parameters.
+
+pub mod activity;
+pub mod clock;
+pub mod escape;
+pub mod failure;
+pub mod heartbeat;
+pub mod ids;
+mod json_error;
+pub mod naming;
+pub mod pattern;
+pub mod plain_json;
+pub mod plan;
+pub mod policy;
+pub mod session_map;
+pub mod threshold;
+pub mod timestamp;
+pub mod verdict;
+pub mod warning;
+
+pub use activity::{Activity, Reading, SessionFile};
+pub use clock::Clock;
+pub use failure::{Exit, Failure};
+pub use ids::{ChatId, IdKind, SessionId};
+pub use json_error::json_error;
+pub use pattern::Patterns;
+pub use plan::{Action, Decision, HeldFor, Plan};
+pub use policy::{Missing, Policies, Policy};
+pub use session_map::{Form, Mapping, SessionMap};
+pub use threshold::{IdleThreshold, Thresholds};
+pub use timestamp::{Timestamp, Zone};
+pub use verdict::{KeepReason, RemoveReason, State, Verdict};
+pub use warning::{Warning, WarningCode};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! Where the members of a map's objects lie in its bytes, so that they can be cut and put back
+//! while everything else is copied as it is.
+//!
+//! It walks bytes that the parser has accepted, so it checks nothing itself; on anything else it
+//! ends early, and never panics.
+
+use super::Form;
+
+/// One member of an object, as places in the bytes: white space, key, colon, value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Member {
+    /// Right behind the brace or comma before it.
+    pub(crate) start: u32,
+    /// Its key's opening quote.
+    pub(crate) key: u32,
+    /// Its value.
+    pub(crate) value: u32,
+    /// Right behind its value.
+    pub(crate) end: u32,
+    /// The comma or closing brace behind it.
+    pub(crate) next: u32,
+}
+
+/// An object's members, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Object {
+    /// Right behind the opening brace.
+    pub(crate) inside: u32,
+    /// The closing brace.
+    pub(crate) close: u32,
+    pub(crate) members: Vec<Member>,
+}
+
+/// The objects that hold mappings.
+#[derive(Debug)]
+pub(crate) struct Outline {
+    /// The map itself.
+    pub(crate) top: Object,
+    /// For each member of the map, in today's form, the object that it holds, if it does.
+    pub(crate) models: Vec<Option<Object>>,
+}
+
+/// Outlines a valid map of that form.
+pub(crate) fn outline(bytes: &[u8], form: Form) -> Outline {
+    let mut walk = Walk { bytes, at: 0 };
+    let top = walk.object();
+    let inner = |member: &Member| {
+        let mut walk = Walk { bytes, at: member.value as usize };
+        (walk.peek() == Some(b'{')).then(|| walk.object())
+    };
+    let models = match form {
+        Form::Legacy => Vec::new(),
+        Form::Today => top.members.iter().map(inner).collect(),
+    };
+    Outline { top, models }
+}
+
+struct Walk<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Walk<'_> {
+    fn object(&mut self) -> Object {
+        self.skip_space();
+        self.at += 1;
+        let mut object = Object { inside: self.place(), ..Object::default() };
+        loop {
+            let start = self.place();
+            self.skip_space();
+            let key = self.place();
+            if self.peek() != Some(b'"') {
+                break;
+            }
+            self.skip_text();
+            self.skip_space();
+            self.at += 1;
+            self.skip_space();
+            let value = self.place();
+            self.skip_value();
+            let end = self.place();
+            self.skip_space();
+            let next = self.place();
+            object.members.push(Member { start, key, value, end, next });
+            if self.peek() != Some(b',') {
+                break;
+            }
+            self.at += 1;
+        }
+        object.close = self.place();
+        object
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    /// Where the walk is. Maps are far smaller than 4 GiB.
+    fn place(&self) -> u32 {
+        u32::try_from(self.at.min(self.bytes.len())).unwrap_or(u32::MAX)
+    }
+
+    fn skip_while(&mut self, belongs: impl Fn(u8) -> bool) {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        self.at += rest.iter().position(|byte| !belongs(*byte)).unwrap_or(rest.len());
+    }
+
+    fn skip_space(&mut self) {
+        self.skip_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    }
+
+    fn skip_text(&mut self) {
+        self.at += 1;
+        loop {
+            self.skip_while(|byte| byte != b'"' && byte != b'\\');
+            if self.peek() == Some(b'\\') {
+                self.at += 2;
+            } else {
+                self.at += 1;
+                return;
+            }
+        }
+    }
+
+    fn skip_value(&mut self) {
+        let mut depth = 0_usize;
+        loop {
+            match self.peek() {
+                None => return,
+                Some(b'"') => self.skip_text(),
+                Some(b'{' | b'[') => {
+                    depth += 1;
+                    self.at += 1;
+                }
+                Some(b'}' | b']') => {
+                    depth = depth.saturating_sub(1);
+                    self.at += 1;
+                }
+                Some(_) if depth == 0 => self.skip_while(|byte| !b",}] \t\n\r".contains(&byte)),
+                Some(_) => self.skip_while(|byte| !b"\"{}[]".contains(&byte)),
+            }
+            if depth == 0 {
+                return;
+            }
+        }
+    }
+}
