@@ -240,23 +240,45 @@ pub fn started(id: u32) -> Option<u64> {
     life(id).map(|(_, started)| started)
 }
 
-/// The processes that hold a lock on the file with that inode, as `/proc/locks` tells.
+/// How often `/proc/locks` is read at most.
+const READS_OF_LOCKS: usize = 4;
+
+/// Returns the process that holds a lock on the file with each inode, by `/proc/locks`.
+///
+/// The kernel lists locks a page at a time, and skips one if another is released in between. So the list is read
+/// again until a reading adds nothing, and a lock that any reading has counts.
 ///
 /// # Errors
 /// One line that says why that is not known.
 pub fn lockers() -> Result<HashMap<u64, u32>, String> {
-    let locks = fs::read_to_string("/proc/locks").map_err(|error| {
+    all_locks(|| fs::read_to_string("/proc/locks")).map_err(|error| {
         format!("cannot read /proc/locks, which lists file locks: {}", crate::os::words(&error))
-    })?;
-    let entry = |line: &str| {
-        let mut fields = line.split_whitespace();
-        // `1: FLOCK ADVISORY WRITE 4242 fd:01:1234 0 EOF`; a waiting one has `->` after its number.
-        // Of a process in another container no id is told, but it holds the lock all the same.
-        let process = fields.nth(4)?.parse().unwrap_or(0);
-        let inode = fields.next()?.rsplit(':').next()?.parse().ok()?;
-        Some((inode, process))
-    };
-    Ok(locks.lines().filter(|line| !line.contains("->")).filter_map(entry).collect())
+    })
+}
+
+fn all_locks(mut read: impl FnMut() -> io::Result<String>) -> io::Result<HashMap<u64, u32>> {
+    let mut found = HashMap::new();
+    for reading in 0..READS_OF_LOCKS {
+        let known = found.len();
+        found.extend(read()?.lines().filter_map(lock));
+        if reading > 0 && found.len() == known {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// Returns the inode and the process of a line of `/proc/locks`:
+/// `1: FLOCK ADVISORY WRITE 4242 fd:01:1234 0 EOF`. One that waits has `->` after its number, and is none.
+fn lock(line: &str) -> Option<(u64, u32)> {
+    if line.contains("->") {
+        return None;
+    }
+    let mut fields = line.split_whitespace();
+    // The id of a process in another container is 0, but it holds the lock all the same.
+    let process = fields.nth(4)?.parse().unwrap_or(0);
+    let inode = fields.next()?.rsplit(':').next()?.parse().ok()?;
+    Some((inode, process))
 }
 
 /// Whether that process stands still; nothing where no system tells.
@@ -316,6 +338,16 @@ pub(super) fn numbers(folder: &Folder) -> io::Result<Vec<u32>> {
 #[expect(clippy::disallowed_methods, reason = "a /proc of our own is written")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_that_one_reading_skips_is_found_by_the_next() {
+        let line = |inode: u64| format!("1: FLOCK ADVISORY WRITE 42 fd:01:{inode} 0 EOF\n");
+        let waits = "1: -> FLOCK ADVISORY WRITE 43 fd:01:9 0 EOF\n";
+        let mut readings = [line(1), line(1) + &line(2) + waits, line(2), line(3)].into_iter();
+        let found = all_locks(|| Ok(readings.next().unwrap())).unwrap();
+        assert_eq!(found, HashMap::from([(1, 42), (2, 42)]));
+        assert_eq!(readings.len(), 1, "it ends once a reading adds nothing");
+    }
 
     #[test]
     fn what_cannot_be_told_of_an_environment_may_be_and_what_has_ended_is_not() {
