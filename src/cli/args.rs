@@ -69,7 +69,13 @@ pub(super) enum Command {
     #[command(max_term_width = 100, after_help = pin::args::AFTER_HELP)]
     Pin(pin::args::PinArgs),
     /// Restore mappings that a run removed
-    #[command(max_term_width = 100, after_help = undo::args::EXAMPLES_AND_EXIT_CODES, mut_arg("bridge", |arg| arg.help(undo::args::BRIDGE_HELP)))]
+    #[command(
+        max_term_width = 100,
+        after_help = undo::args::EXAMPLES_AND_EXIT_CODES,
+        mut_arg("session_dir", |arg| arg.help(undo::args::SESSION_DIR_HELP)),
+        mut_arg("map", |arg| arg.help(undo::args::MAP_HELP)),
+        mut_arg("bridge", |arg| arg.help(undo::args::BRIDGE_HELP))
+    )]
     Undo(undo::args::UndoArgs),
     /// List past runs, newest first
     #[command(max_term_width = 100, after_help = history::args::EXAMPLES_AND_EXIT_CODES)]

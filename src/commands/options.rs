@@ -5,7 +5,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 
-use crate::config::{Bridge, Color, Format, Idle, Layer, Place};
+use crate::config::{Bridge, Color, Format, Idle, Layer, Place, Verbosity};
 use crate::map::Address;
 use crate::model::{Clock, IdleThreshold, Missing, Patterns};
 use crate::provider::PROVIDERS;
@@ -38,7 +38,7 @@ pub(crate) struct ThresholdArgs {
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = WHERE)]
-pub(crate) struct PlaceArgs {
+pub(crate) struct MapArgs {
     #[arg(
         long,
         value_name = "DIR",
@@ -49,6 +49,13 @@ pub(crate) struct PlaceArgs {
     /// The session map itself
     #[arg(long, value_name = "FILE", conflicts_with = "session_dir")]
     map: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = WHERE)]
+pub(crate) struct PlaceArgs {
+    #[command(flatten)]
+    map: MapArgs,
 
     /// Home folder of the user who runs the CLIs; overrides their variables [default: yours]
     #[arg(long, value_name = "DIR")]
@@ -219,10 +226,17 @@ impl ThresholdArgs {
     }
 }
 
+impl MapArgs {
+    /// Returns the folder or the file that was typed.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let folder = self.session_dir.clone().map(Place::Folder);
+        folder.or_else(|| self.map.clone().map(Place::File))
+    }
+}
+
 impl PlaceArgs {
     pub(crate) fn say(&self, layer: &mut Layer) {
-        let folder = self.session_dir.clone().map(Place::Folder);
-        layer.place = folder.or_else(|| self.map.clone().map(Place::File));
+        layer.place = self.map.place();
         layer.home.clone_from(&self.home);
     }
 }
@@ -251,6 +265,15 @@ impl JudgeArgs {
         });
         layer.pin.clone_from(&self.pin);
         layer.providers = (!self.provider.is_empty()).then(|| self.provider.clone());
+    }
+}
+
+/// Returns what `--quiet` and `--verbose` ask for.
+pub(crate) fn verbosity(quiet: bool, verbose: bool) -> Option<Verbosity> {
+    match (quiet, verbose) {
+        (true, _) => Some(Verbosity::Quiet),
+        (false, true) => Some(Verbosity::Verbose),
+        (false, false) => None,
     }
 }
 

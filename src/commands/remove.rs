@@ -8,8 +8,9 @@ use crate::clean::run_of;
 use crate::commands::clean;
 use crate::commands::options::{
     BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, OUTPUT, PlaceArgs, ProfileArgs, StateArgs,
+    verbosity,
 };
-use crate::config::{Clean, Layer, Settings, Verbosity};
+use crate::config::{Clean, Layer, Settings};
 use crate::model::{Exit, Failure, Timestamp};
 use crate::os::interrupt::Interrupt;
 use crate::report::Report;
@@ -119,11 +120,7 @@ impl RemoveArgs {
         let mut layer = Layer {
             dry_run: Some(self.dry_run),
             format: self.format.format(),
-            verbosity: match (self.quiet, self.verbose) {
-                (true, _) => Some(Verbosity::Quiet),
-                (false, true) => Some(Verbosity::Verbose),
-                (false, false) => None,
-            },
+            verbosity: verbosity(self.quiet, self.verbose),
             ..Layer::default()
         };
         self.place.say(&mut layer);

@@ -64,7 +64,7 @@ pub struct Limits {
     pub grace: Duration,
     /// A command of the user's.
     pub command: Duration,
-    /// A command that tells something: an expiry, or the user of trouble.
+    /// A command that prints an expiry, or notifies the user.
     pub telling: Duration,
     /// A renewed login is written within this time.
     pub written: Duration,
@@ -95,7 +95,7 @@ pub struct Keeper<'a> {
     pub store: Store,
     /// The folder in which each CLI takes its turns, in an empty one of its own.
     pub pings: PathBuf,
-    /// Tells the folder of a CLI, such as `~/.claude`.
+    /// Returns the folder of a CLI, such as `~/.claude`.
     pub base: &'a dyn Fn(Cli) -> Result<PathBuf, Failure>,
     /// Where the CLIs' programs are looked for.
     pub path: Option<OsString>,
@@ -110,7 +110,7 @@ pub struct Keeper<'a> {
     pub clock: fn() -> Timestamp,
     /// How long what is run may take.
     pub limits: Limits,
-    /// Whether somebody has asked to stop.
+    /// Asked to stop by a signal.
     pub interrupt: &'a Interrupt,
 }
 

@@ -1,6 +1,6 @@
 //! What keep-alive remembers of its jobs: one file in the state folder, and a lock for a pass.
 //!
-//! A file that cannot be read is set aside and never written over; until somebody has looked at it,
+//! A file that cannot be read is set aside and never written over; until a user has looked at it,
 //! no job runs, since what it said of failures and limits is not known.
 
 use rustix::fs::{FlockOperation, OFlags};
@@ -42,7 +42,7 @@ pub struct Jobs {
     pub jobs: BTreeMap<String, JobState>,
 }
 
-/// The lock of a pass, or of whoever serves, held until it is dropped.
+/// The lock of a pass, or of the service, held until it is dropped.
 #[derive(Debug)]
 pub struct Pass {
     file: File,
@@ -167,7 +167,7 @@ impl Store {
         }
     }
 
-    /// The same for whoever only looks: what is broken is as good as empty, and is told beside it.
+    /// The same for a command that only reads: a broken file counts as empty, and why it is broken is returned too.
     ///
     /// # Errors
     /// Where it cannot be read.
@@ -179,7 +179,7 @@ impl Store {
         Ok((jobs.unwrap_or_default(), aside))
     }
 
-    /// Somebody has seen that the state was broken: it keeps another name, and jobs run again.
+    /// A user has seen that the state was broken: the file keeps another name, and jobs run again.
     ///
     /// # Errors
     /// Where it cannot be renamed.
@@ -214,7 +214,7 @@ impl Store {
     }
 }
 
-/// Whether that lock is ours now; it is not where somebody else holds it.
+/// Returns true if the lock is ours now, false if another process holds it.
 fn lock(file: &File, path: &Path) -> Result<bool, Failure> {
     let taken = rustix::io::retry_on_intr(|| {
         rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)

@@ -36,7 +36,7 @@ impl Interrupt {
         self.asked.store(true, Ordering::SeqCst);
     }
 
-    /// Whether somebody has asked.
+    /// Returns true if a signal has asked to stop.
     pub fn asked(&self) -> bool {
         self.asked.load(Ordering::SeqCst)
     }

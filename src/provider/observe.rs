@@ -41,7 +41,7 @@ pub struct LookOptions {
     pub owners: Owners,
     /// What counts as a use.
     pub clock: Clock,
-    /// Ends the look, which is then not complete, and is told how far it is.
+    /// Ends the look early, and counts its progress.
     pub interrupt: Interrupt,
 }
 

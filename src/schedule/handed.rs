@@ -15,7 +15,7 @@ pub struct Handed {
     pub binary: Option<PathBuf>,
     /// Its arguments.
     pub arguments: Vec<String>,
-    /// The variables that are set for it, beside those of whoever starts it.
+    /// The variables that are set for it, beside those of systemd or cron.
     pub variables: Vec<(String, String)>,
     /// Every how many seconds it runs, where that can be told.
     pub every: Option<u64>,

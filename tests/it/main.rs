@@ -79,6 +79,7 @@ mod snapshots;
 mod stand_in;
 mod state_folder;
 mod terminal;
+mod times;
 mod trees;
 mod undo;
 mod undo_asks;

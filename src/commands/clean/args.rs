@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use crate::commands::options::{
     AskArgs, ColorArgs, ConfigArgs, FormatArgs, OUTPUT, ProfileArgs, REMOVE, StateArgs, WHERE,
+    verbosity,
 };
-use crate::config::{Color, Layer, Verbosity};
+use crate::config::{Color, Layer};
 
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
@@ -45,7 +46,7 @@ pub(crate) struct CleanArgs {
     pub(crate) run: RunArgs,
 }
 
-/// What a clean takes, whoever starts it.
+/// The options of a clean, also of one that a timer starts.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RunArgs {
     #[command(flatten)]
@@ -120,11 +121,7 @@ impl RunArgs {
             metrics: self.metrics.clone(),
             log: self.log.clone(),
             format: self.format.format(),
-            verbosity: match (self.quiet, self.verbose) {
-                (true, _) => Some(Verbosity::Quiet),
-                (false, true) => Some(Verbosity::Verbose),
-                (false, false) => None,
-            },
+            verbosity: verbosity(self.quiet, self.verbose),
             ..Layer::default()
         };
         self.ask.say(&mut layer);

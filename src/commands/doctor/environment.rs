@@ -69,7 +69,7 @@ fn check(patient: &Patient<'_>, timer: &Timer, lines: &Lines) -> Option<Check> {
     Some(Check::warning("environment", message).hint(format!("{} {then}", timer.again(profile))))
 }
 
-/// What whoever starts it sets, and the home of the user that it runs as.
+/// The variables that systemd or cron sets, and the home of the user that it runs as.
 fn base(
     patient: &Patient<'_>,
     timer: &Timer,

@@ -18,7 +18,7 @@ use crate::ui::{hint, warning};
 /// More than any key has, with white space around it.
 const LARGEST: usize = 16 << 10;
 
-/// How often it is looked whether somebody wants to stop.
+/// How often a wait checks for a signal.
 const EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 pub(crate) const AFTER_HELP: &str = concat!(

@@ -3,11 +3,10 @@
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
 
-use crate::commands::options::{ConfigArgs, FormatArgs, ProfileArgs, StateArgs, WHERE};
+use crate::commands::options::{ConfigArgs, FormatArgs, MapArgs, ProfileArgs, StateArgs};
 use crate::commands::pin;
-use crate::config::{Format, Layer, Place, Settings};
+use crate::config::{Format, Layer, Settings};
 use crate::model::{Exit, Failure, Timestamp};
 use crate::os::interrupt::Interrupt;
 use crate::ui;
@@ -38,17 +37,8 @@ pub(crate) struct PinArgs {
     #[arg(long, requires = "ids")]
     remove: bool,
 
-    #[arg(
-        long,
-        value_name = "DIR",
-        help_heading = WHERE,
-        help = "Folder of session_map.json [default: $CLAUDE_SESSION_DIR or /tmp/claude_sessions]"
-    )]
-    session_dir: Option<PathBuf>,
-
-    /// The session map itself
-    #[arg(long, value_name = "FILE", conflicts_with = "session_dir", help_heading = WHERE)]
-    map: Option<PathBuf>,
+    #[command(flatten)]
+    map: MapArgs,
 
     #[command(flatten)]
     format: FormatArgs,
@@ -74,8 +64,7 @@ impl PinArgs {
         now: Timestamp,
         interrupt: &Interrupt,
     ) -> Result<Exit, Failure> {
-        let folder = self.session_dir.clone().map(Place::Folder);
-        let place = folder.or_else(|| self.map.clone().map(Place::File));
+        let place = self.map.place();
         let profile = settings.profile(self.profile.profile.as_deref());
         let is_map_named = place.is_some() || profile.is_some();
         let mut layer = Layer { place, format: self.format.format(), ..Layer::default() };

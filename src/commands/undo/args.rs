@@ -3,13 +3,12 @@
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use std::io;
-use std::path::PathBuf;
 
 use crate::commands::options::{
-    BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, ProfileArgs, StateArgs, WHERE,
+    BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, MapArgs, ProfileArgs, StateArgs,
 };
 use crate::commands::undo::{self, Options, Target};
-use crate::config::{Color, Layer, Place, Settings};
+use crate::config::{Color, Layer, Settings};
 use crate::journal::Journal;
 use crate::model::{Exit, Failure, Timestamp};
 use crate::os::interrupt::Interrupt;
@@ -20,12 +19,17 @@ use crate::ui::progress;
 pub(crate) const BRIDGE_HELP: &str =
     "Check that this bridge is stopped: its URL, auto to find it, or off [default: auto]";
 
+pub(crate) const SESSION_DIR_HELP: &str =
+    "Folder of session_map.json [default: where the run found it]";
+
+pub(crate) const MAP_HELP: &str = "The session map itself [default: where the run found it]";
+
 pub(crate) const EXAMPLES_AND_EXIT_CODES: &str = "\
 Examples:
   session-warden undo -n                 Show what would be restored
   session-warden undo                    Restore what the latest run removed
   session-warden undo 20261121T03        Restore what an older run removed
-  session-warden undo latest --chat ID   Restore the mapping of one chat
+  session-warden undo --chat website     Restore the mapping of one chat
 
 Exit codes:
   0   done, whether or not anything was left to restore
@@ -54,17 +58,8 @@ pub(crate) struct UndoArgs {
     #[arg(long)]
     yes: bool,
 
-    #[arg(
-        long,
-        value_name = "DIR",
-        help_heading = WHERE,
-        help = "Folder of session_map.json [default: where the run found it]"
-    )]
-    session_dir: Option<PathBuf>,
-
-    /// The session map itself [default: where the run found it]
-    #[arg(long, value_name = "FILE", conflicts_with = "session_dir", help_heading = WHERE)]
-    map: Option<PathBuf>,
+    #[command(flatten)]
+    map: MapArgs,
 
     #[command(flatten)]
     bridge: BridgeArgs,
@@ -101,7 +96,7 @@ impl UndoArgs {
         let (clean, _) = settings.resolve(&flags, profile)?;
         let journal = Journal::at(&clean.state_dir()?);
         // The map that is named, or the profile's; otherwise it is where the run found it.
-        let named = Layer { place: self.place(), ..flags.clone() };
+        let named = Layer { place: self.map.place(), ..flags.clone() };
         let map = if named.place.is_some() || profile.is_some() {
             Some(settings.resolve(&named, profile)?.0.map)
         } else {
@@ -184,20 +179,14 @@ impl UndoArgs {
         format!("session-warden undo {run}{chat}")
     }
 
-    /// Returns the settings that were typed. A file that is named means its bridge all the same: no
-    /// edit is safe beside one that runs.
+    /// Returns the settings that were typed, without the map: naming it must not turn off the search for its
+    /// bridge, since no edit is safe beside a bridge that runs.
     fn layer(&self) -> Layer {
         let mut layer = Layer { format: self.format.format(), ..Layer::default() };
         self.bridge.say(&mut layer);
         self.color.say(&mut layer);
         self.state.say(&mut layer);
         layer
-    }
-
-    /// Returns where the map is, if that was typed.
-    fn place(&self) -> Option<Place> {
-        let folder = self.session_dir.clone().map(Place::Folder);
-        folder.or_else(|| self.map.clone().map(Place::File))
     }
 
     /// Returns the `--color` that was typed.

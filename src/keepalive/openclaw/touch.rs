@@ -30,7 +30,7 @@ pub struct Touching<'a> {
     pub touch: &'a Touch,
     /// The time now.
     pub clock: fn() -> Timestamp,
-    /// Whether somebody has asked to stop.
+    /// Asked to stop by a signal.
     pub interrupt: &'a Interrupt,
     /// Look, and write nothing.
     pub is_dry: bool,

@@ -22,7 +22,7 @@ pub use log::Log;
 const SHORTEST: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// How often it is looked whether somebody wants it to end.
+/// How often the service checks for a signal.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Where it listens.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::answer::Trouble;
 
-/// How often it is looked whether somebody wants it to stop.
+/// How often a wait checks for a signal.
 const EVERY: Duration = Duration::from_millis(50);
 
 /// Does `work`, which ends by its own time limit, and gives up on it once `stopped` says so and
