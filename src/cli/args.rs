@@ -1,4 +1,4 @@
-//! The command line's grammar: the commands, and what each says of a run's settings.
+//! The grammar of the command line: the commands. Their arguments and help are in `commands`.
 
 use clap::{Parser, Subcommand};
 

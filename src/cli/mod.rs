@@ -1,4 +1,4 @@
-//! What was typed, and the one place that prints errors and decides how the process ends.
+//! What was typed: the grammar, the dispatch to the commands, and how the process ends.
 
 mod args;
 mod complete;

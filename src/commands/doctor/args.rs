@@ -1,4 +1,4 @@
-//! The grammar of `doctor`, and how it ends.
+//! The arguments and help of `doctor`, and how it ends.
 
 use clap::Args;
 use std::io::{self, BufWriter, Write};

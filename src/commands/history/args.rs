@@ -1,4 +1,4 @@
-//! The grammar of `history`, and how it prints.
+//! The arguments and help of `history`, and how it prints.
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;

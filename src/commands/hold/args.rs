@@ -1,4 +1,4 @@
-//! The grammar of `hold`.
+//! The arguments and help of `hold`.
 
 use clap::{ArgGroup, Args, Subcommand};
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! The grammar of `keepalive serve`: where it listens, and what its environment alone says.
+//! The arguments of `keepalive serve`: where it listens, and which variables stand for a configuration.
 
 use clap::Args;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};

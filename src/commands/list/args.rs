@@ -1,4 +1,4 @@
-//! The grammar of `list`, and how it ends: one list, or one for each profile.
+//! The arguments and help of `list`, and how it ends: one list, or one for each profile.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};

@@ -1,4 +1,4 @@
-//! The grammar of `pin`.
+//! The arguments and help of `pin`.
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;

@@ -1,4 +1,4 @@
-//! The grammar of `schedule`, and what is handed on of it to a timer.
+//! The arguments and help of `schedule`, and the options of `clean` that its timer gets.
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgMatches, Args, FromArgMatches, Subcommand};

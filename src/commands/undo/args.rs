@@ -1,4 +1,4 @@
-//! The grammar of `undo`, the question it asks, and how it prints.
+//! The arguments and help of `undo`, the question it asks, and how it prints.
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;

@@ -1,4 +1,4 @@
-//! Whether an agent's sessions are in `SQLite`, told without opening the database: its gateway owns it.
+//! Detects whether an agent's sessions are in `SQLite`, without opening the database: its gateway owns it.
 //!
 //! A table's row in the schema holds its type, its name and its name again, right behind each other, in the
 //! database or, until that is checkpointed, in the log beside it. So these texts are looked for in both.

@@ -1,4 +1,4 @@
-//! What is told of how it goes: to a probe, to a person, and to a monitoring system.
+//! The status of the service: for a probe, for a person, and for a monitoring system.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

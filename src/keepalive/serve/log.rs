@@ -1,4 +1,4 @@
-//! Lines that are written by a thread of their own, so that somebody who does not read them holds nothing up.
+//! Lines of the log, written by a thread of their own, so that a reader who stops reading holds nothing up.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};

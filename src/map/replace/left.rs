@@ -1,4 +1,4 @@
-//! What killed runs have left beside the map: files of theirs go, somebody else's map stays (W7, W8).
+//! What killed runs left beside the map: our files are removed, another program's map is kept (W7, W8).
 //!
 //! While a new map is written it has the first name, and nobody else's bytes are in it. Before it
 //! changes places with the map it gets a second name, which tells the fingerprints of both: from then

@@ -1,4 +1,4 @@
-//! Writes a map's bytes anew with mappings cut out or put back. What stays is copied byte for byte.
+//! Writes a map's bytes anew with mappings removed or restored. Kept mappings are copied byte for byte.
 
 use super::outline::{Member, Object, outline};
 use super::{Addition, Form, SessionMap};

@@ -1,4 +1,4 @@
-//! Where the members of a map's objects lie in its bytes, so that they can be cut and put back
+//! Finds the members of a map's objects in its bytes, so that mappings can be removed and restored
 //! while everything else is copied as it is.
 //!
 //! It walks bytes that the parser has accepted, so it checks nothing itself; on anything else it
