@@ -1,19 +1,24 @@
 //! A home of its own for each test: nothing of the machine's user, time or environment leaks in.
 
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT, utimensat};
 use serde_json::Value;
 use std::ffi::OsStr;
-use std::fs::{self, File, FileTimes};
+use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 pub const SECOND: u64 = 1;
 pub const MINUTE: u64 = 60 * SECOND;
 pub const HOUR: u64 = 60 * MINUTE;
 pub const DAY: u64 = 24 * HOUR;
+
+/// How many files were written under a name of their own first.
+static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
 /// A temporary home, a bridge's folder beside it, and the binary to run on both.
 pub struct TestEnv {
@@ -50,7 +55,17 @@ impl TestEnv {
     pub fn file(&self, below: &str, content: impl AsRef<[u8]>, age: u64) -> PathBuf {
         let path = self.home(below);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, content).unwrap();
+
+        // While another test starts a program, its fork has open what this process has open, and would
+        // use the session. So the content is written under a name that is no session's.
+        let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+        let written = path.with_file_name(format!(".written-{number}"));
+        let linked = path.with_file_name(format!(".linked-{number}"));
+        fs::write(&written, content).unwrap();
+        fs::hard_link(&written, &linked).unwrap();
+        fs::remove_file(&written).unwrap();
+        fs::rename(&linked, &path).unwrap();
+
         let home = self.home("");
         let above = path.ancestors().take_while(|path| path.starts_with(&home));
         above.for_each(|path| set_age(path, age));
@@ -308,8 +323,13 @@ pub fn set_age(path: &Path, age: u64) {
     set_written(path, SystemTime::now() - Duration::from_secs(age));
 }
 
+/// By name: a file that is open is open in the fork of another test too.
 pub fn set_written(path: &Path, time: SystemTime) {
-    File::open(path).unwrap().set_times(FileTimes::new().set_modified(time)).unwrap();
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let written = Timespec { tv_sec: since.as_secs() as i64, tv_nsec: since.subsec_nanos().into() };
+    let omit = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT.into() };
+    let times = Timestamps { last_access: omit, last_modification: written };
+    utimensat(CWD, path, &times, AtFlags::empty()).unwrap();
 }
 
 pub fn link(to: &Path, at: &Path) {

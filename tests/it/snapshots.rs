@@ -2,7 +2,7 @@
 //! columns, with and without colour. `INSTA_UPDATE=always cargo test --all-features snapshots` writes
 //! them again.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fmt::Write;
 use std::fs;
 
@@ -147,6 +147,54 @@ fn the_reports_of_clean_and_its_opposite() {
         for color in [false, true] {
             let name = format!("clean_{columns}{}", if color { "_color" } else { "" });
             insta::assert_snapshot!(name, session(&home(), &LINES, columns, color));
+        }
+    }
+}
+
+#[test]
+fn the_history() {
+    const LINES: [&[&str]; 3] = [
+        &["history", "--state-dir", "home/state"],
+        &["history", "--limit", "1", "--state-dir", "home/state"],
+        &["history", "20261119", "--state-dir", "home/state"],
+    ];
+    let env = TestEnv::new();
+    let run = |id: &str, command: &str, exit: u8, summary: Value, warning: Option<&str>| {
+        let time = "2026-11-19T10:00:00.000Z";
+        json!({
+            "run": id, "command": command, "started": time, "ended": time, "exit": exit,
+            "map": "/srv/bridge/session_map.json", "undoes": null, "summary": summary,
+            "warning": warning,
+        })
+        .to_string()
+    };
+    let lines = [
+        run("20261119T100000Z-125-4121", "clean", 0, json!({"checked": 9, "removed": 2}), None),
+        run("20261120T100000Z-007-4200", "undo", 0, json!({"restored": 1}), None),
+        run(
+            "20261120T110000Z-300-4321",
+            "clean",
+            1,
+            json!({}),
+            Some("cannot read session map /x: permission denied"),
+        ),
+    ];
+    env.file("state/runs.jsonl", lines.join("\n") + "\n", 0);
+    let removed = |chat: &str, session: &str| {
+        json!({
+            "run": "20261119T100000Z-125-4121", "time": "2026-11-19T10:00:00.000Z",
+            "map": "/srv/bridge/session_map.json", "url": null, "form": "today",
+            "model": "claude-cli", "chat": chat, "before": null, "session": session,
+            "last_used": "2026-11-18T18:00:00.000Z", "reason": "idle",
+        })
+        .to_string()
+    };
+    let removals = [removed("tax-return", IDLE), removed("old-idea", GONE)];
+    env.file("state/removals.jsonl", removals.join("\n") + "\n", 0);
+    for columns in WIDTHS {
+        for color in [false, true] {
+            let name = format!("history_{columns}{}", if color { "_color" } else { "" });
+            insta::assert_snapshot!(name, session(&env, &LINES, columns, color));
         }
     }
 }
