@@ -1,8 +1,8 @@
-//! session-warden: what was typed is run, and how that ended is told by the exit code.
+//! session-warden: parses the command line, runs the command, and exits with its code.
 
 use session_warden::cli;
 use session_warden::config::Environment;
-use session_warden::model::Timestamp;
+use session_warden::model::{Failure, Timestamp};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -19,7 +19,8 @@ fn main() -> ExitCode {
     }
 
     let exit = match cli::parse(words) {
-        Ok(cli) => cli::run(cli, &environment, now).unwrap_or_else(|failure| {
+        Ok(cli) => cli::run(cli, &environment, now).unwrap_or_else(|error| {
+            let failure = Failure::from(error);
             cli::fail(&failure);
             failure.exit
         }),

@@ -1,14 +1,14 @@
-//! What bounds a removal: mappings that their holder cannot be asked for, a bridge that would undo the edit
+//! What bounds a removal: mappings that their store cannot be asked for, a bridge that would undo the edit
 //! of its file, and `--max-remove`.
 
-use crate::map::MapHolder;
+use crate::map::MapStore;
 use crate::model::{Failure, KeepReason, Plan, Verdict, Warning, WarningCode};
 use crate::process::{self, Processes};
 
 /// Keeps mappings that would be removed and that the bridge cannot be asked to remove.
-pub(super) fn keep_unreachable(holder: &dyn MapHolder, plan: &mut Plan) -> Vec<Warning> {
+pub(super) fn keep_unreachable(store: &dyn MapStore, plan: &mut Plan) -> Vec<Warning> {
     let going: Vec<u32> = plan.going().collect();
-    let (kept, warnings) = holder.out_of_reach(&going);
+    let (kept, warnings) = store.out_of_reach(&going);
     for place in kept {
         if let Some(Verdict::Remove(reason)) = plan.verdict(place) {
             plan.settle(place, Verdict::Keep(KeepReason::Failed(reason)));
@@ -19,11 +19,11 @@ pub(super) fn keep_unreachable(holder: &dyn MapHolder, plan: &mut Plan) -> Vec<W
 
 /// A process that looks like a bridge on the map whose file is edited: it will undo that.
 pub(super) fn bridge_beside(
-    holder: &dyn MapHolder,
+    store: &dyn MapStore,
     plan: &Plan,
     running: &Processes,
 ) -> Option<Warning> {
-    let path = holder.real_path().filter(|_| holder.source().url.is_none())?;
+    let path = store.real_path().filter(|_| store.source().url.is_none())?;
     plan.going().next()?;
     let bridge = process::bridge_on(path.parent()?, running)?;
     let message = format!(

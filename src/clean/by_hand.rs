@@ -82,7 +82,7 @@ pub(super) fn plan(observations: &mut Observations, policies: &Policies, map: &S
             Verdict::Remove(RemoveReason::ByHand(decision.verdict.state()))
         } else {
             // The journal restores sessions, and there is none.
-            Verdict::Keep(KeepReason::NoString)
+            Verdict::Keep(KeepReason::NotAString)
         };
         Decision { verdict, ..decision }
     };
@@ -175,7 +175,7 @@ fn reason(plan: &Plan, place: u32, why: KeepReason) -> String {
             None => "it is held".to_owned(),
         },
         KeepReason::InUseUnknown => "it may be in use".to_owned(),
-        KeepReason::NoString => "the map has no session there".to_owned(),
+        KeepReason::NotAString => "the map has no session there".to_owned(),
         KeepReason::ChangedMeanwhile(_) => "its mapping has changed meanwhile".to_owned(),
         KeepReason::Failed(_) => "its bridge cannot be asked for it".to_owned(),
         _ => match process.and_then(|id| Some((id, plan.processes.get(&id)?))) {
@@ -201,7 +201,7 @@ fn advice<'w>(why: KeepReason, mut warnings: impl Iterator<Item = &'w Warning>) 
                 },
             );
         }
-        KeepReason::NoString => "edit the map by hand while its bridge is stopped",
+        KeepReason::NotAString => "edit the map by hand while its bridge is stopped",
         KeepReason::ChangedMeanwhile(_) => "run the same command again",
         KeepReason::Failed(_) => match warnings.next() {
             Some(warning) => return format!("{}; {}", warning.message, warning.code.hint()),

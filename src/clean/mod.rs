@@ -21,7 +21,7 @@ use crate::clean::second_look::{Observer, SecondLook};
 use crate::config::Clean;
 use crate::journal::{Journal, run_id};
 use crate::map::map_file::stopped;
-use crate::map::{self, Access, MapHolder, Removal};
+use crate::map::{self, Access, MapStore, Removal};
 use crate::model::plan::Observations;
 use crate::model::{
     Clock, Exit, Failure, KeepReason, Plan, Policies, State, Thresholds, Timestamp, Verdict,
@@ -46,7 +46,7 @@ pub struct Run {
     changed: bool,
     thresholds: Thresholds,
     clock: Clock,
-    holder: Box<dyn MapHolder>,
+    store: Box<dyn MapStore>,
     plan: Plan,
     observations: Observations,
     warnings: Vec<Warning>,
@@ -73,8 +73,8 @@ pub fn run_of(
 ) -> Result<Run, Failure> {
     let access = if config.dry_run { Access::Read } else { Access::Change };
     let said = config.map_is_said;
-    let holder = map::open(&config.bridge, &config.map, said, access, interrupt)?;
-    run_on(holder, config, by_hand, now, interrupt)
+    let store = map::open(&config.bridge, &config.map, said, access, interrupt)?;
+    run_on(store, config, by_hand, now, interrupt)
 }
 
 /// The same on a map that somebody else has opened.
@@ -82,7 +82,7 @@ pub fn run_of(
 /// # Errors
 /// As [`run`].
 pub fn run_on(
-    holder: Box<dyn MapHolder>,
+    store: Box<dyn MapStore>,
     config: &Clean,
     by_hand: Option<&ByHand>,
     now: Timestamp,
@@ -90,10 +90,10 @@ pub fn run_on(
 ) -> Result<Run, Failure> {
     let policies = Policies::new(now, &config.idle, PROVIDERS.len(), config.missing);
     let id = run_id(now, config.profile.as_deref());
-    let mut warnings = holder.warnings();
+    let mut warnings = store.warnings();
     let mut changed = false;
     let mut hint = None;
-    let (plan, observations) = match (holder.map(), by_hand) {
+    let (plan, observations) = match (store.map(), by_hand) {
         (None, Some(_)) => return Err(by_hand::no_map(&config.map)),
         (None, None) => {
             let journal = config.state_dir().map(|folder| Journal::at(&folder));
@@ -104,23 +104,23 @@ pub fn run_on(
             let observer = Observer {
                 config,
                 map,
-                map_owner: holder.owner(),
+                map_owner: store.owner(),
                 now,
                 policies: &policies,
                 interrupt,
             };
             let mut memories = Memories::new(now);
-            let mut planned = planned(&observer, holder.as_ref(), by_hand, &mut memories)?;
+            let mut planned = planned(&observer, store.as_ref(), by_hand, &mut memories)?;
             let (plan, observations) = (&mut planned.plan, &mut planned.observations);
             warnings.append(&mut planned.warnings);
             if interrupt.asked() {
                 return Err(stopped());
             }
-            warnings.extend(bridge_beside(holder.as_ref(), plan, &planned.running));
+            warnings.extend(bridge_beside(store.as_ref(), plan, &planned.running));
             if !config.dry_run {
                 let journal = Journal::at(&config.state_dir()?);
                 let look = (&observer, memories, by_hand.is_some());
-                changed = apply(holder.as_ref(), &journal, &id, look, plan, observations)?;
+                changed = apply(store.as_ref(), &journal, &id, look, plan, observations)?;
                 // Only the next run that finds no map asks for it.
                 let _ = journal.record_map(&config.map);
             }
@@ -149,7 +149,7 @@ pub fn run_on(
         changed,
         thresholds: config.idle.clone(),
         clock: config.clock,
-        holder,
+        store,
         plan,
         observations,
         warnings,
@@ -169,7 +169,7 @@ struct Planned {
 /// Observes and judges the mappings that the run is about, and plans what becomes of each.
 fn planned(
     observer: &Observer<'_>,
-    holder: &dyn MapHolder,
+    store: &dyn MapStore,
     by_hand: Option<&ByHand>,
     memories: &mut Memories,
 ) -> Result<Planned, Failure> {
@@ -188,9 +188,9 @@ fn planned(
         None => Plan::new(&mut observations, policies),
     };
     let mut warnings = keep_matching(&config.pin, map, &mut plan);
-    keep_pinned(config, holder, map, &mut plan)?;
+    keep_pinned(config, store, map, &mut plan)?;
     if named.is_none() {
-        keep_restored(config, holder, map, policies, &mut plan)?;
+        keep_restored(config, store, map, policies, &mut plan)?;
     } else {
         // A pattern need not match what was named.
         warnings.clear();
@@ -209,7 +209,7 @@ fn planned(
         plan.settle(place, Verdict::Keep(why));
     }
     observations.warnings.extend(work.warnings);
-    let unreachable = keep_unreachable(holder, &mut plan);
+    let unreachable = keep_unreachable(store, &mut plan);
     if named.is_some() {
         by_hand::refuse(&plan, map, unreachable.iter().chain(&observations.warnings))?;
     } else {
@@ -222,7 +222,7 @@ fn planned(
 /// Removes what the plan removes, each mapping looked at once more right before (D6). Returns true if
 /// anything was removed.
 fn apply(
-    holder: &dyn MapHolder,
+    store: &dyn MapStore,
     journal: &Journal,
     run: &str,
     (observer, memories, is_by_hand): (&Observer<'_>, Memories, bool),
@@ -233,12 +233,12 @@ fn apply(
     if going.is_empty() {
         return Ok(false);
     }
-    let source = holder.source();
+    let source = store.source();
     let mut guard = SecondLook {
         observer,
         journal,
         run,
-        map_path: holder.real_path(),
+        map_path: store.real_path(),
         url: source.url,
         plan,
         observations,
@@ -252,7 +252,7 @@ fn apply(
         is_rechecked: false,
         is_refused: false,
     };
-    let removal = holder.remove(&going, &mut guard);
+    let removal = store.remove(&going, &mut guard);
     match &removal {
         Ok(removal) => guard.void(removal),
         // The map is unchanged, so nothing that was recorded was removed.
@@ -302,8 +302,8 @@ impl Run {
             thresholds: &self.thresholds,
             clock: self.clock,
             cutoff: self.cutoff,
-            source: self.holder.source(),
-            map: self.holder.map(),
+            source: self.store.source(),
+            map: self.store.map(),
             plan: &self.plan,
             observations: &self.observations,
             warnings: &self.warnings,
@@ -312,7 +312,7 @@ impl Run {
 
     /// The user id of the map's owner, where it has one.
     pub fn map_owner(&self) -> Option<u32> {
-        self.holder.owner()
+        self.store.owner()
     }
 
     /// What to do if there is no map.
@@ -339,7 +339,7 @@ impl Run {
                 || verdict.state() == State::Unknown
                     && !matches!(
                         verdict,
-                        Verdict::Keep(K::UnknownModel | K::NoString | K::ImpossibleId)
+                        Verdict::Keep(K::UnknownModel | K::NotAString | K::ImpossibleId)
                     )
         };
         // Whatever was named and is kept was not done.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::config::{self, Clean};
 use crate::journal::{Journal, PinStore, PinnedChats, Pins};
-use crate::map::MapHolder;
+use crate::map::MapStore;
 use crate::model::{
     Failure, KeepReason, Patterns, Plan, Policies, SessionMap, Verdict, Warning, WarningCode,
 };
@@ -42,7 +42,7 @@ pub(super) fn keep_matching(
 /// Keeps the pinned chats of what would be removed.
 pub(super) fn keep_pinned(
     config: &Clean,
-    holder: &dyn MapHolder,
+    store: &dyn MapStore,
     map: &SessionMap,
     plan: &mut Plan,
 ) -> Result<(), Failure> {
@@ -50,8 +50,8 @@ pub(super) fn keep_pinned(
         return Ok(());
     }
     let mut pinned = PinnedChats::default();
-    for state in states(config, holder) {
-        pinned.read(&PinStore::at(&state), holder.real_path().as_deref())?;
+    for state in states(config, store) {
+        pinned.read(&PinStore::at(&state), store.real_path().as_deref())?;
     }
     pinned.apply(map, plan);
     Ok(())
@@ -60,7 +60,7 @@ pub(super) fn keep_pinned(
 /// Keeps mappings that would be removed and were recently restored by an undo.
 pub(super) fn keep_restored(
     config: &Clean,
-    holder: &dyn MapHolder,
+    store: &dyn MapStore,
     map: &SessionMap,
     policies: &Policies,
     plan: &mut Plan,
@@ -68,13 +68,13 @@ pub(super) fn keep_restored(
     if plan.going().next().is_none() {
         return Ok(());
     }
-    let path = holder.real_path();
+    let path = store.real_path();
     let cutoff = &|model: &str| {
         let provider = PROVIDERS.iter().position(|provider| provider.model == model);
         policies.of(provider.unwrap_or(usize::MAX)).cutoff
     };
     let mut pins = Pins::default();
-    for state in states(config, holder) {
+    for state in states(config, store) {
         pins.read(&Journal::at(&state), path.as_deref(), cutoff)?;
     }
     pins.apply(map, plan);
@@ -82,9 +82,9 @@ pub(super) fn keep_restored(
 }
 
 /// The state folders that count: our own, and, as root on another user's map, that user's.
-fn states(config: &Clean, holder: &dyn MapHolder) -> impl Iterator<Item = PathBuf> {
+fn states(config: &Clean, store: &dyn MapStore) -> impl Iterator<Item = PathBuf> {
     // Without a state folder nothing was ever pinned; a real run fails for want of it later.
     let ours = config.state_dir().ok();
-    let owner = holder.owner().filter(|owner| process::user() == 0 && *owner != 0);
+    let owner = store.owner().filter(|owner| process::user() == 0 && *owner != 0);
     ours.into_iter().chain(owner.and_then(config::state_dir_of))
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Run;
 use crate::config::Clean;
-use crate::journal::{Journal, Ran, RunKind, run_id};
+use crate::journal::{Journal, RunKind, RunRecord, run_id};
 use crate::model::{Exit, Failure, Timestamp};
 
 /// Writes down a run that failed. A dry run is none, and neither is one that was refused what was named
@@ -27,14 +27,14 @@ pub fn write_down_failure(
     if is_by_hand && !journal.removals()?.iter().any(|removed| removed.run == run) {
         return Ok(());
     }
-    journal.ran(&Ran {
+    journal.record_run(&RunRecord {
         run,
         started: started.rfc3339().unwrap_or_default(),
         ended: started.after(took).rfc3339().unwrap_or_default(),
         exit: failure.exit.code(),
         map: Some(config.map.clone().into()),
         warning: Some(failure.message.clone()),
-        ..Ran::default()
+        ..RunRecord::default()
     })?;
     journal.trim(started)
 }
@@ -49,19 +49,19 @@ impl Run {
             return Ok(());
         }
         let summary = serde_json::to_value(self.report().summary());
-        let ran = Ran {
+        let ran = RunRecord {
             run: self.id.clone(),
             started: self.started.rfc3339().unwrap_or_default(),
             ended: self.started.after(took).rfc3339().unwrap_or_default(),
             exit: exit.code(),
-            map: self.holder.real_path().or(self.holder.source().map).map(Into::into),
+            map: self.store.real_path().or(self.store.source().map).map(Into::into),
             summary: summary.ok().and_then(|all| all.as_object().cloned()).unwrap_or_default(),
             warning: self.warnings.first().map(|warning| warning.message.clone()),
             command: RunKind::of(self.is_by_hand),
-            ..Ran::default()
+            ..RunRecord::default()
         };
         let journal = Journal::at(&config.state_dir()?);
-        journal.ran(&ran)?;
+        journal.record_run(&ran)?;
         journal.trim(self.started)
     }
 }

@@ -265,6 +265,6 @@ impl RemovalGuard for SecondLook<'_> {
                 reason: decision.verdict.to_string().into(),
             })
         });
-        self.journal.about_to_remove(entries)
+        self.journal.record_removals(entries)
     }
 }

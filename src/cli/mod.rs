@@ -8,6 +8,7 @@ mod short_help;
 
 use std::io::{self, IsTerminal};
 
+use anyhow::Context;
 use args::Command;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
@@ -16,9 +17,8 @@ use std::ffi::OsString;
 use crate::commands::options::ConfigArgs;
 use crate::commands::{clean, demo, schedule};
 use crate::config::{Environment, Settings};
-use crate::model::{Exit, Failure, Timestamp};
+use crate::model::{Advice, Exit, Failure, Timestamp, describe};
 use crate::os::interrupt::Interrupt;
-use crate::os::words;
 
 use crate::ui;
 pub use crate::ui::fail;
@@ -73,17 +73,16 @@ pub struct NoRun {
 ///
 /// # Errors
 /// Whatever keeps the command from its work.
-pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Result<Exit, Failure> {
+pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> anyhow::Result<Exit> {
     let now = clock();
     ui::set_up(cli.color(), environment);
     let command = cli.command.unwrap_or(Command::Clean(cli.clean));
     let interrupt = match &command {
         // Signals are for the command that it runs, and not for us.
         Command::Hold(_) => Interrupt::default(),
-        _ => Interrupt::listen().map_err(|error| {
-            Failure::new(format!("cannot listen for signals: {}", words(&error)))
-                .hint("check the limits on open files and processes")
-        })?,
+        _ => Interrupt::listen()
+            .context("cannot listen for signals")
+            .hint("check the limits on open files and processes")?,
     };
     let settings = |args: &ConfigArgs| {
         let environment = environment.clone();
@@ -103,7 +102,7 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> Res
         Command::History(args) => args.run(&settings(&args.config)?, now),
         Command::List(args) => args.run(&settings(&args.config)?, environment, now, &interrupt),
         Command::Doctor(args) => args.run(&settings(&args.config)?, now, &interrupt),
-        Command::Config(args) => args.run(environment, || settings(&args.config)),
+        Command::Config(args) => args.run(environment, || Ok(settings(&args.config)?)),
         Command::Clean(args) => clean::run(&args, &settings(&args.run.config)?, now, &interrupt),
         Command::Hold(args) => args.run(environment, clock),
         #[cfg(feature = "keepalive")]
@@ -135,7 +134,7 @@ pub fn no_run(no_run: &NoRun, environment: &Environment) -> Exit {
     match answer.print() {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             fail(
-                &Failure::new(format!("cannot write the help: {}", words(&error)))
+                &Failure::new(format!("cannot write the help: {}", describe(&error)))
                     .hint("check the file or pipe that standard output leads to"),
             );
             Exit::Failed

@@ -4,8 +4,7 @@
 use clap::{Args, ValueEnum};
 use std::io::{self, Write};
 
-use crate::model::{Exit, Failure};
-use crate::os::words;
+use crate::model::{Exit, Failure, describe};
 
 pub(crate) const HELP: &str = "\
 Examples:
@@ -26,13 +25,12 @@ pub(crate) struct CompletionsArgs {
 }
 
 impl CompletionsArgs {
-    pub(crate) fn run(self, out: &mut dyn Write) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, out: &mut dyn Write) -> anyhow::Result<Exit> {
         let shell = self.shell.ok_or_else(|| {
             let shells = Shell::value_variants().iter().filter_map(ValueEnum::to_possible_value);
             let names: Vec<String> = shells.map(|shell| shell.get_name().to_owned()).collect();
             let message = format!("completions needs a shell: {}", names.join(", "));
-            Failure { exit: Exit::Usage, ..Failure::new(message) }
-                .hint("for example session-warden completions bash")
+            Failure::usage(message).hint("for example session-warden completions bash")
         })?;
         run(shell, out)
     }
@@ -71,11 +69,12 @@ impl Shell {
 ///
 /// # Errors
 /// If it cannot be written. A reader that reads no further is not an error.
-fn run(shell: Shell, out: &mut dyn Write) -> Result<Exit, Failure> {
+fn run(shell: Shell, out: &mut dyn Write) -> anyhow::Result<Exit> {
     match out.write_all(shell.script().as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write the completions: {}", words(&error)))
-                .hint("check the file or pipe that standard output leads to"))
+            Err(Failure::new(format!("cannot write the completions: {}", describe(&error)))
+                .hint("check the file or pipe that standard output leads to")
+                .into())
         }
         _ => Ok(Exit::Done),
     }

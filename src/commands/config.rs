@@ -9,9 +9,8 @@ use std::path::Path;
 use crate::config::{CONFIG, ConfigFile, Environment, Origin, PROFILE, Shown};
 use crate::model::escape::escape;
 use crate::model::plain_json::write_plain;
-use crate::model::{Exit, Failure};
+use crate::model::{Exit, Failure, describe};
 use crate::os::create::create;
-use crate::os::words;
 
 /// An example of every setting, all of it as comments.
 pub const EXAMPLE: &str = include_str!("../../packaging/config.example.toml");
@@ -119,7 +118,7 @@ pub fn init(
     named: Option<&Path>,
     environment: &Environment,
     out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+) -> anyhow::Result<Exit> {
     let path = match named {
         Some(named) => Some(crate::config::absolute(named)?),
         None => match environment.get(CONFIG) {
@@ -131,7 +130,8 @@ pub fn init(
         return Err(Failure::new(
             "cannot determine the path of the configuration: no home is known",
         )
-        .hint("name the file with --config FILE"));
+        .hint("name the file with --config FILE")
+        .into());
     };
     let shown = path.display();
     create(&path, EXAMPLE.as_bytes()).map_err(|error| {
@@ -139,7 +139,7 @@ pub fn init(
             Failure::new(format!("the configuration {shown} already exists"))
                 .hint("nothing was changed; session-warden config shows its settings")
         } else {
-            Failure::new(format!("cannot write {shown}: {}", words(&error)))
+            Failure::new(format!("cannot write {shown}: {}", describe(&error)))
                 .hint("check the permissions of its folder, or use --config FILE")
         }
     })?;
@@ -150,8 +150,10 @@ pub fn init(
     match writeln!(out, "{line}").and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let message =
-                format!("the file was written, but this cannot be printed: {}", words(&error));
-            Err(Failure::new(message).hint("check the file or pipe that standard output leads to"))
+                format!("the file was written, but this cannot be printed: {}", describe(&error));
+            Err(Failure::new(message)
+                .hint("check the file or pipe that standard output leads to")
+                .into())
         }
         _ => Ok(Exit::Done),
     }

@@ -1,5 +1,6 @@
 //! `demo`: the whole thing on a throwaway home, run by this very binary.
 
+use anyhow::Context;
 use std::fs::{self, File, FileTimes};
 use std::io::{self, Write};
 use std::path::Path;
@@ -7,9 +8,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use crate::map::map_file::stopped;
-use crate::model::{Exit, Failure};
+use crate::model::{Advice, Exit, Failure, describe};
 use crate::os::interrupt::Interrupt;
-use crate::os::words;
 
 const HOUR: u64 = 3600;
 
@@ -84,24 +84,22 @@ const SESSIONS: [Session; 8] = [
 ///
 /// # Errors
 /// Where the home cannot be made, the binary cannot be run, or what it did was not right.
-pub fn run(interrupt: &Interrupt) -> Result<Exit, Failure> {
+pub fn run(interrupt: &Interrupt) -> anyhow::Result<Exit> {
     let made = tempfile::Builder::new().prefix("session-warden-demo-").tempdir();
-    let folder = made.map_err(|error| failed("make a throwaway home", &error))?;
+    let folder = made.context("cannot make a throwaway home").hint(TEMPORARY)?;
     let shown = show(folder.path(), interrupt);
-    folder.close().map_err(|error| failed("remove the throwaway home", &error))?;
+    folder.close().context("cannot remove the throwaway home").hint(TEMPORARY)?;
     match shown {
-        Ok(Some(failure)) => Err(failure),
+        Ok(Some(failure)) => Err(failure.into()),
         Ok(None) => Ok(Exit::Done),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Done),
-        Err(error) => Err(Failure::new(format!("cannot write the demo: {}", words(&error)))
-            .hint("check the file or pipe that standard output leads to")),
+        Err(error) => Err(Failure::new(format!("cannot write the demo: {}", describe(&error)))
+            .hint("check the file or pipe that standard output leads to")
+            .into()),
     }
 }
 
-fn failed(what: &str, error: &io::Error) -> Failure {
-    Failure::new(format!("cannot {what}: {}", words(error)))
-        .hint("the demo needs a writable temporary folder; TMPDIR names another")
-}
+const TEMPORARY: &str = "the demo needs a writable temporary folder; TMPDIR names another";
 
 fn show(folder: &Path, interrupt: &Interrupt) -> io::Result<Option<Failure>> {
     make_home(folder)?;

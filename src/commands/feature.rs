@@ -2,7 +2,7 @@
 
 #[cfg(feature = "keepalive")]
 use crate::keepalive::job::Job;
-use crate::model::{Exit, Failure};
+use crate::model::Failure;
 
 /// The features that commands and jobs need, and whether this build has them.
 const FEATURES: [(&str, bool); 4] = [
@@ -20,7 +20,7 @@ pub fn is_lacking(feature: &str) -> bool {
 /// The failure of what needs a feature that this build lacks.
 pub fn lacking(feature: &str, what: &str) -> Failure {
     let message = format!("this build lacks the feature {feature}, which {what} needs");
-    Failure { exit: Exit::Usage, ..Failure::new(message) }.hint(format!(
+    Failure::usage(message).hint(format!(
         "install a package, which has all features, or build with: cargo install --path . --features {feature}"
     ))
 }
@@ -30,10 +30,10 @@ pub fn lacking(feature: &str, what: &str) -> Failure {
 /// # Errors
 /// Exit code 2 if one needs a feature that it lacks.
 #[cfg(feature = "keepalive")]
-pub fn check_jobs(jobs: &[Job]) -> Result<(), Failure> {
+pub fn check_jobs(jobs: &[Job]) -> anyhow::Result<()> {
     for job in jobs {
         if let Some(feature) = job.action.feature().filter(|feature| is_lacking(feature)) {
-            return Err(lacking(feature, &format!("the keep-alive job {}", job.id)));
+            return Err(lacking(feature, &format!("the keep-alive job {}", job.id)).into());
         }
     }
     Ok(())

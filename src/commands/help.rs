@@ -15,15 +15,15 @@ impl HelpArgs {
     ///
     /// # Errors
     /// Exit code 2 if there is no such command.
-    pub(crate) fn run(self, root: clap::Command) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, root: clap::Command) -> anyhow::Result<Exit> {
         let mut command = root;
         command.build();
         let mut path = command.get_name().to_owned();
         for name in self.command {
             let Some(found) = command.find_subcommand(&name) else {
                 let message = format!("{path} has no command '{name}'");
-                let failure = Failure { exit: Exit::Usage, ..Failure::new(message) };
-                return Err(failure.hint(format!("'{path} --help' lists its commands")));
+                let failure = Failure::usage(message);
+                return Err(failure.hint(format!("'{path} --help' lists its commands")).into());
             };
             path = format!("{path} {name}");
             command = found.clone();
@@ -31,9 +31,10 @@ impl HelpArgs {
 
         match command.print_help() {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                let why = crate::os::words(&error);
+                let why = crate::model::describe(&error);
                 Err(Failure::new(format!("cannot write the help: {why}"))
-                    .hint("check the file or pipe that standard output leads to"))
+                    .hint("check the file or pipe that standard output leads to")
+                    .into())
             }
             _ => Ok(Exit::Done),
         }

@@ -11,7 +11,7 @@ use crate::commands::options::{
     verbosity,
 };
 use crate::config::{Clean, Layer, Settings};
-use crate::model::{Exit, Failure, Timestamp};
+use crate::model::{Exit, Timestamp};
 use crate::os::interrupt::Interrupt;
 use crate::report::Report;
 use crate::ui;
@@ -94,7 +94,7 @@ impl RemoveArgs {
         settings: &Settings,
         clock: fn() -> Timestamp,
         interrupt: &Interrupt,
-    ) -> Result<Exit, Failure> {
+    ) -> anyhow::Result<Exit> {
         let (config, _) =
             settings.resolve(&self.layer(), settings.profile(self.profile.profile.as_deref()))?;
         // What bounds and records the runs of a timer is not about what was named.

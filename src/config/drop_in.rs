@@ -9,7 +9,7 @@ use super::keepalive::{ATTEMPTS, DISABLE_AFTER};
 use crate::keepalive::job::JobWarning;
 use crate::keepalive::job::{Action, Job, Minute, Silence, WebPing, When, Zone};
 use crate::keepalive::web;
-use crate::model::{Exit, Failure};
+use crate::model::Failure;
 
 /// What holds where nothing is said, as that service had it.
 const EVERY: Duration = Duration::from_secs(3600);
@@ -63,8 +63,7 @@ impl DropIn {
         let mut warnings = Vec::new();
         let wrong = |name: &str, why: String, right: &str| {
             let message = format!("the variable {name} is {why}");
-            Failure { exit: Exit::Usage, ..Failure::new(message) }
-                .hint(format!("for example {name}={right}"))
+            Failure::usage(message).hint(format!("for example {name}={right}"))
         };
         let text = |name: &str, usual: &str| match environment.get(name) {
             None => Ok(usual.to_owned()),
@@ -119,6 +118,7 @@ impl DropIn {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Exit;
 
     fn read(set: &[(&str, &str)]) -> Result<DropIn, Failure> {
         DropIn::read(&Environment::from(|name| {

@@ -14,8 +14,7 @@ use super::layer::{Bridge, Color, Idle, Layer, Origin, Place};
 use super::reader::{Section, Source, Wrong, boolean, number, text, texts};
 use super::{Environment, Format, Verbosity};
 use crate::map::Address;
-use crate::model::{Clock, Exit, Failure, IdleThreshold, Missing, Patterns};
-use crate::os::words;
+use crate::model::{Clock, Failure, IdleThreshold, Missing, Patterns, describe};
 use crate::provider::PROVIDERS;
 
 /// Where it lies in a home, unless `XDG_CONFIG_HOME` says otherwise, and our part of it.
@@ -62,7 +61,7 @@ impl ConfigFile {
         };
         let failed = |why: &str| {
             let message = format!("cannot read the configuration {}: {why}", path.display());
-            Failure { exit: Exit::Usage, ..Failure::new(message) }
+            Failure::usage(message)
         };
         let bytes = match bytes(&path) {
             Err(error)
@@ -80,7 +79,7 @@ impl ConfigFile {
                     (_, true) => "session-warden config --init writes an example",
                     (_, false) => "check its permissions, or name another file with --config FILE",
                 };
-                return Err(failed(&words(&error)).hint(hint));
+                return Err(failed(&describe(&error)).hint(hint));
             }
             Ok(bytes) if bytes.len() as u64 > LARGEST => {
                 return Err(
@@ -130,7 +129,7 @@ impl ConfigFile {
             format!("there is no profile {name:?}: the configuration {path} does not exist")
         };
         let names: Vec<&str> = self.profiles.iter().map(|(name, _)| name.as_str()).collect();
-        let failure = Failure { exit: Exit::Usage, ..Failure::new(message) };
+        let failure = Failure::usage(message);
         Err(failure.hint(if names.is_empty() {
             format!("a profile begins with [[profile]] and name = {name:?}")
         } else {

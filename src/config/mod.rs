@@ -233,7 +233,7 @@ impl Home {
 /// `path` from the root of the file system, links not resolved.
 pub fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|error| {
-        let why = crate::os::words(&error);
+        let why = crate::model::describe(&error);
         Failure::new(format!("cannot make {} absolute: {why}", path.display()))
             .hint("use a path that begins with /")
     })

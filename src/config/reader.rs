@@ -5,7 +5,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::model::{Exit, Failure};
+use crate::model::Failure;
 
 /// How alike two keys must be for one to be meant by the other; 1 is equal.
 const ALIKE: f64 = 0.75;
@@ -40,7 +40,7 @@ impl<'t> Source<'t> {
         let before = self.text.as_bytes().iter().take(at);
         let line = 1 + before.filter(|byte| **byte == b'\n').count();
         let message = format!("{}:{line}: {what}", self.path.display());
-        Failure { exit: Exit::Usage, ..Failure::new(message) }
+        Failure::usage(message)
     }
 }
 

@@ -7,7 +7,7 @@ use super::layer::{Color, Layer, Origin, Place};
 use super::{Clean, ConfigFile, Environment, Format, Home, PROGRAM, Verbosity};
 use super::{PROFILE, STATE_DIR, STATE_IN_HOME, absolute};
 use crate::map::Choice;
-use crate::model::{Clock, Exit, Failure, Missing};
+use crate::model::{Clock, Failure, Missing};
 use crate::provider::{Ignored, PROVIDERS};
 
 /// Everything that settings are made of, but for the flags.
@@ -117,7 +117,7 @@ fn of_environment(environment: &Environment) -> Layer {
 }
 
 pub(super) fn usage(message: String) -> Failure {
-    Failure { exit: Exit::Usage, ..Failure::new(message) }
+    Failure::usage(message)
 }
 
 /// Everything that is said, the first to be asked first.

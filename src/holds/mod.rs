@@ -10,9 +10,9 @@ use std::io::{self, ErrorKind, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use crate::model::{Failure, Timestamp};
+use crate::model::{Failure, Timestamp, describe};
 use crate::os::folder::{Folder, Status};
-use crate::os::{create, never_was, publish, words};
+use crate::os::{create, never_was, publish};
 
 use hold::NoHold;
 pub use hold::{Hold, KEY_LENGTH, Subject, TTL, Work};
@@ -169,7 +169,7 @@ fn take_in(found: &mut Found, folder: &Folder, name: &OsStr, now: Timestamp) {
         // It has ended while the folder was listed.
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         // What is in there is not known, however old it is.
-        Err(error) => found.unread.push((path(), words(&error))),
+        Err(error) => found.unread.push((path(), describe(&error))),
         Ok((status, bytes)) => match Hold::parse(&bytes) {
             Ok(hold) => found.all.push((name.to_owned(), hold)),
             // A torn file, to which nobody has written for as long as a hold lives that nobody beats.
@@ -197,7 +197,7 @@ fn file_name(key: &str) -> String {
 }
 
 fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure::new(format!("cannot {what} {}: {}", path.display(), words(error)))
+    Failure::new(format!("cannot {what} {}: {}", path.display(), describe(error)))
         .hint("check its permissions, or use another state folder with --state-dir DIR")
 }
 

@@ -11,11 +11,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::model::{
-    Failure, KeepReason, Mapping, Plan, SessionMap, Timestamp, Verdict, json_error,
+    Failure, KeepReason, Mapping, Plan, SessionMap, Timestamp, Verdict, describe, json_error,
 };
 use crate::os::create::create_private_folders;
+use crate::os::never_was;
 use crate::os::publish::update;
-use crate::os::{never_was, words};
 
 pub(super) const PINS: &str = "pins.json";
 
@@ -84,7 +84,7 @@ impl PinStore {
     pub fn read(&self) -> Result<Vec<ChatPin>, Failure> {
         let bytes = match self.bytes() {
             Err(error) if never_was(&error, self.path.parent()) => return Ok(Vec::new()),
-            bytes => bytes.map_err(|error| self.failed("read", &words(&error)))?,
+            bytes => bytes.map_err(|error| self.failed("read", &describe(&error)))?,
         };
         // A list would be taken for the fields in their order.
         if bytes.trim_ascii_start().first() == Some(&b'[') {
@@ -142,7 +142,7 @@ impl PinStore {
             (_, Some(Err(failure))) => Err(failure),
             (Ok(()), Some(made)) => made,
             (Err(_), Some(made)) if is_unchanged => made,
-            (Err(error), _) => Err(self.failed("write", &words(&error))),
+            (Err(error), _) => Err(self.failed("write", &describe(&error))),
             (Ok(()), None) => Err(self.failed("write", "nothing was written")),
         }
     }

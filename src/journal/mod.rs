@@ -22,7 +22,7 @@ pub use chat_pins::{ChatPin, PinStore, PinnedChats};
 pub use path::JournalPath;
 pub use pins::Pins;
 pub use removals::{Layout, PutBack, Removed, is_old};
-pub use runs::{LATEST, Ran, RunKind, profile_of, run_id, run_named};
+pub use runs::{LATEST, RunKind, RunRecord, profile_of, run_id, run_named};
 
 /// The folder of everything that runs remember.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ impl Journal {
     ///
     /// # Errors
     /// Where that cannot be done; nothing may go then.
-    pub fn about_to_remove<'a>(
+    pub fn record_removals<'a>(
         &self,
         entries: impl Iterator<Item = Removed<'a>>,
     ) -> Result<(), Failure> {
@@ -71,7 +71,7 @@ impl Journal {
     ///
     /// # Errors
     /// Where that cannot be done.
-    pub fn ran(&self, run: &Ran) -> Result<(), Failure> {
+    pub fn record_run(&self, run: &RunRecord) -> Result<(), Failure> {
         store::append(&self.folder, runs::RUNS, std::iter::once(run))
     }
 
@@ -97,12 +97,12 @@ impl Journal {
     ///
     /// # Errors
     /// As for removals.
-    pub fn runs(&self) -> Result<Vec<Ran>, Failure> {
+    pub fn runs(&self) -> Result<Vec<RunRecord>, Failure> {
         store::read(&self.folder, runs::RUNS)
     }
 
     /// Returns the newest runs, oldest first, out of a bounded part of the file. None if it cannot be read.
-    pub fn newest_runs(&self) -> Option<Vec<Ran>> {
+    pub fn newest_runs(&self) -> Option<Vec<RunRecord>> {
         store::read_end(&self.folder, runs::RUNS)
     }
 
@@ -119,7 +119,7 @@ impl Journal {
                 store::damaged_line::<Removed<'_>>(&self.folder, removals::REMOVALS),
             ),
             (removals::RESTORED, store::damaged_line::<PutBack>(&self.folder, removals::RESTORED)),
-            (runs::RUNS, store::damaged_line::<Ran>(&self.folder, runs::RUNS)),
+            (runs::RUNS, store::damaged_line::<RunRecord>(&self.folder, runs::RUNS)),
         ];
         let warning = |(name, line): (&str, Option<usize>)| {
             let message = format!("line {} of the journal cannot be read and is skipped", line?);

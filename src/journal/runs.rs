@@ -46,7 +46,7 @@ impl RunKind {
 
 /// A run that has ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ran {
+pub struct RunRecord {
     /// Its id.
     pub run: String,
     /// The command it was of.
@@ -70,7 +70,7 @@ pub struct Ran {
     pub warning: Option<String>,
 }
 
-impl Ran {
+impl RunRecord {
     /// Returns the profile it was of.
     pub fn profile(&self) -> Option<&str> {
         profile_of(&self.run)
@@ -144,11 +144,11 @@ mod tests {
     #[test]
     fn old_lines_and_those_of_newer_versions_are_read() {
         let old = r#"{"run":"r","started":"s","ended":"e","exit":0,"summary":{},"warning":null}"#;
-        let ran: Ran = serde_json::from_str(old).unwrap();
+        let ran: RunRecord = serde_json::from_str(old).unwrap();
         assert_eq!((ran.command, ran.map, ran.undoes), (RunKind::Clean, None, None));
         let newer = old.replace("{\"run\"", "{\"command\":\"swap\",\"run\"");
-        assert_eq!(serde_json::from_str::<Ran>(&newer).unwrap().command, RunKind::Other);
+        assert_eq!(serde_json::from_str::<RunRecord>(&newer).unwrap().command, RunKind::Other);
         let undo = old.replace("{\"run\"", "{\"command\":\"undo\",\"run\"");
-        assert_eq!(serde_json::from_str::<Ran>(&undo).unwrap().command, RunKind::Undo);
+        assert_eq!(serde_json::from_str::<RunRecord>(&undo).unwrap().command, RunKind::Undo);
     }
 }

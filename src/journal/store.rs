@@ -16,9 +16,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::removals::{KEPT_ENTRIES, is_old};
-use crate::model::{Exit, Failure, Timestamp};
+use crate::model::{Exit, Failure, Timestamp, describe};
 use crate::os::create::create_private_folders;
-use crate::os::{never_was, words};
+use crate::os::never_was;
 
 /// What trimming goes by, of a line.
 #[derive(Deserialize)]
@@ -270,7 +270,7 @@ fn lock(folder: &Path) -> io::Result<File> {
 
 fn failed(what: &str, folder: &Path, name: &str, error: &io::Error) -> Failure {
     let path = folder.join(name);
-    let failure = Failure::new(format!("cannot {what} {}: {}", path.display(), words(error)));
+    let failure = Failure::new(format!("cannot {what} {}: {}", path.display(), describe(error)));
     if error.kind() == ErrorKind::WouldBlock {
         return Failure { exit: Exit::Locked, ..failure }
             .hint("run again when the other run has ended");

@@ -16,8 +16,8 @@ use crate::keepalive::job::{Action, Cli, Job, Outcome, When, retry_pause};
 use crate::keepalive::store::Jobs;
 use crate::keepalive::vendor::{Answer, Expiry, credential_hash, expiry, is_at_work, judge, turn};
 use crate::keepalive::web_ping;
-use crate::model::Timestamp;
-use crate::os::{create, words};
+use crate::model::{Timestamp, describe};
+use crate::os::create;
 use crate::process::{Ended, run_bounded};
 
 /// What a turn is about.
@@ -248,7 +248,8 @@ fn ping(keeper: &Keeper<'_>, cli: Cli) -> Outcome {
     }
     let folder = keeper.pings.join(cli.name());
     if let Err(error) = empty(&folder) {
-        let why = format!("cannot create an empty folder {}: {}", folder.display(), words(&error));
+        let why =
+            format!("cannot create an empty folder {}: {}", folder.display(), describe(&error));
         return Outcome::Failed { why };
     }
     let mut command = turn(cli, TEXT);
@@ -343,7 +344,7 @@ pub(super) fn notify(keeper: &Keeper<'_>, job: &Job, state: &str, why: &str) -> 
         }
         Ok(Ended { code: Some(0), .. }) => None,
         Ok(ended) => Some(format!("the notify command {}", how(&ended))),
-        Err(error) => Some(format!("cannot run the notify command: {}", words(&error))),
+        Err(error) => Some(format!("cannot run the notify command: {}", describe(&error))),
     }
 }
 
@@ -361,7 +362,7 @@ fn without_keys(command: &mut Command) {
 
 fn bounded(keeper: &Keeper<'_>, command: &mut Command, time: Duration) -> Result<Ended, String> {
     let interrupted = || keeper.interrupt.asked();
-    run_bounded(command, time, keeper.limits.grace, interrupted).map_err(|error| words(&error))
+    run_bounded(command, time, keeper.limits.grace, interrupted).map_err(|error| describe(&error))
 }
 
 pub(super) fn limited(until: Option<Timestamp>) -> Outcome {

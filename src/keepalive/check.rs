@@ -64,7 +64,7 @@ pub fn check(
     };
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let message = format!("cannot write the report: {}", crate::os::words(&error));
+            let message = format!("cannot write the report: {}", crate::model::describe(&error));
             Err(Failure::new(message).hint("check the file or pipe that standard output leads to"))
         }
         _ if is_fine => Ok(Exit::Done),

@@ -149,7 +149,7 @@ fn no_job(jobs: &[Job], id: &str) -> Failure {
     } else {
         format!("the jobs are {}", names.join(", "))
     };
-    Failure { exit: Exit::Usage, ..Failure::new(format!("there is no job {id:?}")) }.hint(hint)
+    Failure::usage(format!("there is no job {id:?}")).hint(hint)
 }
 
 /// Lets a job run again, whatever had disabled it.

@@ -236,7 +236,7 @@ fn say(out: &mut dyn Write, line: &str) -> Result<(), Failure> {
 fn said(written: io::Result<()>) -> Result<(), Failure> {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let message = format!("cannot write the report: {}", crate::os::words(&error));
+            let message = format!("cannot write the report: {}", crate::model::describe(&error));
             Err(Failure { exit: Exit::Partly, ..Failure::new(message) }
                 .hint("the jobs ran; session-warden keepalive status shows their results"))
         }

@@ -7,8 +7,8 @@ use super::no_job;
 use crate::keepalive::job::{Action, Job};
 use crate::keepalive::web::SessionKey;
 use crate::model::escape::escape;
-use crate::model::{Exit, Failure};
-use crate::os::{create, publish, words};
+use crate::model::{Exit, Failure, describe};
+use crate::os::{create, publish};
 
 /// The file that the key belongs in: that of the job named, else that of all of them, and `usual` where
 /// these name none.
@@ -16,7 +16,7 @@ use crate::os::{create, publish, words};
 /// # Errors
 /// Exit code 2 where there is no such job, or where none is named and they name several.
 pub fn key_file(jobs: &[Job], id: Option<&str>, usual: &Path) -> Result<PathBuf, Failure> {
-    let usage = |message: String| Failure { exit: Exit::Usage, ..Failure::new(message) };
+    let usage = |message: String| Failure::usage(message);
     let file_of = |job: &Job| match &job.action {
         Action::ClaudeWebPing(ping) => {
             Some(ping.key_file.clone().unwrap_or_else(|| usual.to_owned()))
@@ -61,7 +61,7 @@ pub fn key_file(jobs: &[Job], id: Option<&str>, usual: &Path) -> Result<PathBuf,
 pub fn set_key(path: &Path, text: &str, out: &mut dyn Write) -> Result<Exit, Failure> {
     let key = SessionKey::parse(text).map_err(|why| {
         let message = format!("this is not a session key: {why}");
-        Failure { exit: Exit::Usage, ..Failure::new(message) }.hint(
+        Failure::usage(message).hint(
             "copy the value of the cookie sessionKey from a browser that is logged in to claude.ai",
         )
     })?;
@@ -70,14 +70,14 @@ pub fn set_key(path: &Path, text: &str, out: &mut dyn Write) -> Result<Exit, Fai
         publish::publish(path, &key.to_bytes(), 0o600)
     };
     write().map_err(|error| {
-        let message = format!("cannot write {}: {}", path.display(), words(&error));
+        let message = format!("cannot write {}: {}", path.display(), describe(&error));
         Failure::new(message).hint("check the permissions of its folder; nothing was stored")
     })?;
     let line = escape(&format!("Stored the session key in {}", path.display()));
     match writeln!(out, "{line}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let message =
-                format!("the key is stored, but this cannot be printed: {}", words(&error));
+                format!("the key is stored, but this cannot be printed: {}", describe(&error));
             let failure =
                 Failure::new(message).hint("check the file or pipe that standard output leads to");
             Err(Failure { exit: Exit::Partly, ..failure })

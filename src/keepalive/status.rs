@@ -28,7 +28,7 @@ pub fn status(
     };
     match &written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let why = crate::os::words(error);
+            let why = crate::model::describe(error);
             return Err(Failure::new(format!("cannot write the state of the jobs: {why}"))
                 .hint("check the file or pipe that standard output leads to"));
         }

@@ -13,9 +13,9 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::keepalive::job::JobState;
-use crate::model::{Exit, Failure, Timestamp};
+use crate::model::{Exit, Failure, Timestamp, describe};
 use crate::os::folder::Folder;
-use crate::os::{create, publish, words};
+use crate::os::{create, publish};
 
 const FILE: &str = "keepalive.json";
 const BROKEN: &str = "keepalive.json.broken";
@@ -258,6 +258,6 @@ fn unseen(broken: &Path) -> Failure {
 }
 
 fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure::new(format!("cannot {what} {}: {}", path.display(), words(error)))
+    Failure::new(format!("cannot {what} {}: {}", path.display(), describe(error)))
         .hint("check its permissions, or use another state folder with --state-dir DIR")
 }

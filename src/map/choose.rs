@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::api::{Address, Api, TO_ANSWER, Trouble};
 use super::running::RunningBridge;
-use super::{Access, FileMap, MapHolder};
+use super::{Access, FileMap, MapStore};
 use crate::model::{Failure, Mapping, SessionMap, Warning, WarningCode};
 use crate::os::interrupt::Interrupt;
 use crate::os::progress::Phase;
@@ -41,7 +41,7 @@ pub fn open(
     is_said: bool,
     access: Access,
     interrupt: &Interrupt,
-) -> Result<Box<dyn MapHolder>, Failure> {
+) -> Result<Box<dyn MapStore>, Failure> {
     let file = || FileMap::open(path.to_owned(), access, interrupt.clone());
     match choice {
         Choice::Off => Ok(Box::new(file()?.because("no bridge was asked", None))),
@@ -111,7 +111,7 @@ pub fn folder_at(address: &Address) -> Option<PathBuf> {
 }
 
 /// A process of ours or of the map's owner that looks like a bridge which works on that map.
-pub fn bridge_process(map: &dyn MapHolder) -> Option<u32> {
+pub fn bridge_process(map: &dyn MapStore) -> Option<u32> {
     let users: Vec<u32> = map.owner().into_iter().chain([process::user()]).collect();
     process::bridge_on(map.real_path()?.parent()?, &Processes::of_users(&users))
 }

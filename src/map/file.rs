@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::change::{Change, Changed, Edit, LastLook};
-use super::{MapHolder, Removal, RemovalGuard, Source, too_slow};
+use super::{MapStore, Removal, RemovalGuard, Source, too_slow};
 use crate::map::lock::Lock;
 use crate::map::map_file::{Located, MapPlace, Snapshot};
 use crate::model::{Exit, Failure, Mapping, SessionMap, Warning, WarningCode};
@@ -70,7 +70,7 @@ impl FileMap {
     }
 }
 
-impl MapHolder for FileMap {
+impl MapStore for FileMap {
     fn source(&self) -> Source {
         Source { map: Some(self.named.clone()), url: None, why: self.why.clone() }
     }

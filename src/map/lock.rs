@@ -10,8 +10,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 
 use crate::map::map_file::MapPlace;
-use crate::model::{Exit, Failure};
-use crate::os::words;
+use crate::model::{Exit, Failure, describe};
 
 /// The lock on a map, held until it is dropped.
 #[derive(Debug)]
@@ -31,7 +30,7 @@ impl MapPlace {
         name.push(".session-warden.lock");
         let path = self.folder_path().join(&name);
         let failed = |error: &io::Error| {
-            let message = format!("cannot lock {}: {}", path.display(), words(error));
+            let message = format!("cannot lock {}: {}", path.display(), describe(error));
             Failure::new(message).hint(
                 "the map's folder and the lock, if there is one, must be writable for this user",
             )

@@ -11,9 +11,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::model::session_map::ParseError;
-use crate::model::{Failure, SessionMap};
+use crate::model::{Failure, SessionMap, describe};
 use crate::os::interrupt::Interrupt;
-use crate::os::words;
 
 /// A larger map is refused before it is parsed (R3).
 pub(super) const LARGEST: u64 = 256 << 20;
@@ -67,7 +66,7 @@ impl MapPlace {
             }
             Err(error) => {
                 let hint = "--session-dir names the map's folder, --map the map itself";
-                return Err(unreadable(path, &words(&error)).hint(hint));
+                return Err(unreadable(path, &describe(&error)).hint(hint));
             }
         };
         let (Some(folder_path), Some(name)) = (real.parent(), real.file_name()) else {
@@ -89,7 +88,7 @@ impl MapPlace {
             Failure::new(format!(
                 "cannot open folder {}: {}",
                 folder_path.display(),
-                words(&error.into())
+                describe(&error.into())
             ))
             .hint("check the path and its permissions; --map or --session-dir names another")
         })?;
@@ -121,7 +120,7 @@ impl MapPlace {
             }
             Ok(about) => Ok(Some(about.st_uid)),
             Err(rustix::io::Errno::NOENT) => Ok(None),
-            Err(error) => Err(unreadable(&self.path, &words(&error.into()))),
+            Err(error) => Err(unreadable(&self.path, &describe(&error.into()))),
         }
     }
 
@@ -132,9 +131,10 @@ impl MapPlace {
             let file = match self.open(&self.name) {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                Err(error) => return Err(unreadable(&self.path, &words(&error))),
+                Err(error) => return Err(unreadable(&self.path, &describe(&error))),
             };
-            let about = file.metadata().map_err(|error| unreadable(&self.path, &words(&error)))?;
+            let about =
+                file.metadata().map_err(|error| unreadable(&self.path, &describe(&error)))?;
             if !about.is_file() {
                 return Err(self.not_a_file());
             }
@@ -167,7 +167,7 @@ impl MapPlace {
         snapshot: &Snapshot,
         interrupt: &Interrupt,
     ) -> Result<Option<SessionMap>, Failure> {
-        let failed = |error| unreadable(&self.path, &words(&error));
+        let failed = |error| unreadable(&self.path, &describe(&error));
         self.until_whole(interrupt, || {
             if is_content(&snapshot.file, snapshot.map.bytes()).map_err(failed)? {
                 return Ok(None);
@@ -231,7 +231,7 @@ impl MapPlace {
         FromStart { file, at: 0 }
             .take(LARGEST + 1)
             .read_to_end(&mut bytes)
-            .map_err(|error| unreadable(&self.path, &words(&error)))?;
+            .map_err(|error| unreadable(&self.path, &describe(&error)))?;
         if bytes.len() as u64 > LARGEST { Err(too_large()) } else { Ok(bytes) }
     }
 }

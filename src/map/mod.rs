@@ -28,11 +28,11 @@ pub struct Source {
     pub map: Option<PathBuf>,
     /// The bridge's address, where a running one was asked.
     pub url: Option<String>,
-    /// Why it was this holder, in a few words.
+    /// Why it was this store, in a few words.
     pub why: String,
 }
 
-/// What a holder did.
+/// What a store did.
 #[derive(Debug, Default)]
 pub struct Removal {
     /// The places of the mappings that went.
@@ -103,7 +103,7 @@ fn too_slow(path: Option<PathBuf>) -> Warning {
 }
 
 /// Whoever holds the map: it is read from there, and mappings are let go there.
-pub trait MapHolder {
+pub trait MapStore {
     /// Who this is.
     fn source(&self) -> Source;
 
@@ -116,7 +116,7 @@ pub trait MapHolder {
     /// Where the map really lies, links resolved, where that is known.
     fn real_path(&self) -> Option<PathBuf>;
 
-    /// Which of these this holder could not let go at all, and why.
+    /// Which of these this store could not let go at all, and why.
     fn out_of_reach(&self, going: &[u32]) -> (Vec<u32>, Vec<Warning>) {
         let _ = going;
         Default::default()

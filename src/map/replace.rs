@@ -13,9 +13,8 @@ use std::time::Instant;
 
 use self::left::{Fingerprint, Prints, Stage};
 use super::map_file::{MapPlace, Snapshot};
-use crate::model::{Exit, Failure, Timestamp, Warning, WarningCode};
+use crate::model::{Exit, Failure, Timestamp, Warning, WarningCode, describe};
 use crate::os::attributes::carry_over;
-use crate::os::words;
 
 /// How many names are tried.
 const MOST: u32 = 100;
@@ -50,7 +49,8 @@ impl MapPlace {
     pub fn prepare(&self, like: &Snapshot, bytes: &[u8]) -> Result<Prepared<'_>, Failure> {
         let failed = |error: &io::Error| {
             let folder = self.folder_path().display();
-            let message = format!("cannot write a new session map in {folder}: {}", words(error));
+            let message =
+                format!("cannot write a new session map in {folder}: {}", describe(error));
             Failure::new(message).hint(format!("the map is as it was; make {folder} writable for this user and see that its disk has room"))
         };
         let made = self.create_beside(Fingerprint::of(bytes));
@@ -58,7 +58,7 @@ impl MapPlace {
         file.write_all(bytes).map_err(|error| failed(&error))?;
         carry_over(&like.file, &file).map_err(|error| {
             let path = self.path().display();
-            let message = format!("cannot keep owner and mode of {path}: {}", words(&error));
+            let message = format!("cannot keep owner and mode of {path}: {}", describe(&error));
             Failure::new(message).hint("the map is as it was; run as the map's owner or as root")
         })?;
         file.sync_all().map_err(|error| failed(&error))?;
@@ -97,7 +97,7 @@ impl MapPlace {
     /// Makes a rename in the map's folder durable.
     pub fn sync_folder(&self) -> Result<(), Warning> {
         rustix::fs::fsync(&self.folder).map_err(|error| {
-            let why = words(&error.into());
+            let why = describe(&error.into());
             let message = format!("the new map is in place, but a power cut may undo it: {why}");
             Warning::at(WarningCode::NotDurable, self.folder_path(), message)
         })
@@ -193,7 +193,7 @@ impl<'a> Prepared<'a> {
             self.is_gone = true;
             let path = self.place.folder_path().join(&self.name);
             let message = format!("a newer session map is left at {}", path.display());
-            let hint = format!("it could not be put back ({}); move it there", words(&error));
+            let hint = format!("it could not be put back ({}); move it there", describe(&error));
             Failure { exit: Exit::Partly, ..Failure::new(message).hint(hint) }
         })
     }
@@ -224,7 +224,7 @@ impl<'a> Prepared<'a> {
 
     fn failed(&self, error: &io::Error) -> Failure {
         let folder = self.place.folder_path().display();
-        let message = format!("cannot replace the session map in {folder}: {}", words(error));
+        let message = format!("cannot replace the session map in {folder}: {}", describe(error));
         let is_busy = error.raw_os_error() == Some(Errno::BUSY.raw_os_error());
         Failure::new(message).hint(if is_busy {
             "the map is as it was; it is mounted as a single file: mount its folder instead"

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::api::{Api, Deleted, TO_ANSWER, Trouble, is_addressable};
-use super::{FileMap, LAST_LOOKS, MapHolder, Removal, RemovalGuard, Source, too_slow};
+use super::{FileMap, LAST_LOOKS, MapStore, Removal, RemovalGuard, Source, too_slow};
 use crate::model::{Failure, Mapping, SessionMap, Warning, WarningCode};
 use crate::os::interrupt::Interrupt;
 use crate::os::progress::Phase;
@@ -198,7 +198,7 @@ enum One {
     Asked(Trouble),
 }
 
-impl MapHolder for RunningBridge {
+impl MapStore for RunningBridge {
     fn source(&self) -> Source {
         let map = self.file.as_ref().and_then(|file| file.source().map);
         let why = format!("the bridge at {} holds the map, and is asked", self.url());
@@ -210,11 +210,11 @@ impl MapHolder for RunningBridge {
     }
 
     fn owner(&self) -> Option<u32> {
-        self.file.as_ref().and_then(MapHolder::owner)
+        self.file.as_ref().and_then(MapStore::owner)
     }
 
     fn real_path(&self) -> Option<PathBuf> {
-        self.file.as_ref().and_then(MapHolder::real_path)
+        self.file.as_ref().and_then(MapStore::real_path)
     }
 
     fn out_of_reach(&self, going: &[u32]) -> (Vec<u32>, Vec<Warning>) {
@@ -234,7 +234,7 @@ impl MapHolder for RunningBridge {
     }
 
     fn warnings(&self) -> Vec<Warning> {
-        self.file.as_ref().map(MapHolder::warnings).unwrap_or_default()
+        self.file.as_ref().map(MapStore::warnings).unwrap_or_default()
     }
 
     fn remove(&self, going: &[u32], guard: &mut dyn RemovalGuard) -> Result<Removal, Failure> {

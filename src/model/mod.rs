@@ -23,7 +23,7 @@ pub mod warning;
 
 pub use activity::{Activity, Reading, SessionFile};
 pub use clock::Clock;
-pub use failure::{Exit, Failure};
+pub use failure::{Advice, Exit, Failure, describe};
 pub use ids::{ChatId, IdKind, SessionId};
 pub use json_error::json_error;
 pub use pattern::Patterns;

@@ -28,7 +28,7 @@ pub enum Subject {
     /// A model that no provider has.
     UnknownModel,
     /// Something other than a string stands for the session's id.
-    NoString,
+    NotAString,
     /// An id that the model's CLI never writes.
     ImpossibleId,
     /// A session that was looked for.
@@ -88,7 +88,7 @@ impl Observations {
     fn evidence(&self, subject: Subject) -> Evidence<'_> {
         match subject {
             Subject::UnknownModel => Evidence::UnknownModel,
-            Subject::NoString => Evidence::NoString,
+            Subject::NotAString => Evidence::NotAString,
             Subject::ImpossibleId => Evidence::ImpossibleId,
             Subject::Session { provider, session } => {
                 let seen = self

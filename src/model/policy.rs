@@ -66,7 +66,7 @@ pub enum Evidence<'a> {
     /// No provider has the mapping's model.
     UnknownModel,
     /// The map holds something other than a string where the session's id should be.
-    NoString,
+    NotAString,
     /// The id is none that the model's CLI ever writes.
     ImpossibleId,
     /// The provider's sessions were looked at.
@@ -85,7 +85,7 @@ pub fn judge(evidence: Evidence<'_>, policy: Policy) -> Verdict {
     use RemoveReason as R;
     let (reading, activity) = match evidence {
         Evidence::UnknownModel => return Verdict::Keep(K::UnknownModel),
-        Evidence::NoString => return Verdict::Keep(K::NoString),
+        Evidence::NotAString => return Verdict::Keep(K::NotAString),
         Evidence::ImpossibleId => return Verdict::Keep(K::ImpossibleId),
         Evidence::Seen { reading, activity } => (reading, activity),
     };
@@ -257,7 +257,7 @@ mod tests {
     fn what_cannot_be_judged_stays() {
         let kept = [
             (Evidence::UnknownModel, KeepReason::UnknownModel),
-            (Evidence::NoString, KeepReason::NoString),
+            (Evidence::NotAString, KeepReason::NotAString),
             (Evidence::ImpossibleId, KeepReason::ImpossibleId),
         ];
         for (evidence, reason) in kept {

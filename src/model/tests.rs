@@ -254,7 +254,7 @@ fn a_plan_tells_what_goes_and_takes_in_what_became_of_it() {
     assert_eq!(plan.decision(2).unwrap().verdict, Verdict::Keep(KeepReason::InUse(1)));
     let subject = settled.subject;
     assert_eq!(observations.activity(subject).unwrap().last_used(), Some(at(100)));
-    assert_eq!(observations.activity(Subject::NoString), None);
+    assert_eq!(observations.activity(Subject::NotAString), None);
     assert_eq!(observations.provider(0).unwrap().root, PathBuf::from("/root"));
     let mut again = Activity::default();
     again.add_file(file("f", 9_999, 9_999));

@@ -59,7 +59,7 @@ pub enum KeepReason {
     /// No provider has its model.
     UnknownModel,
     /// Its session id is no string.
-    NoString,
+    NotAString,
     /// Its CLI never writes such an id.
     ImpossibleId,
     /// The provider's folder of sessions is absent.
@@ -188,7 +188,7 @@ impl fmt::Display for Verdict {
             Self::Remove(RemoveReason::ByHand(_)) => "removed by hand",
             Self::Keep(reason) => match reason {
                 K::UnknownModel => "unknown model",
-                K::NoString => "not a string",
+                K::NotAString => "not a string",
                 K::ImpossibleId => "not a session id",
                 K::RootAbsent => "no session folder",
                 K::RootUnreadable => "folder unreadable",

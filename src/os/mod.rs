@@ -2,12 +2,12 @@
 //! what a session is.
 
 pub(crate) mod attributes;
-pub mod beside;
 pub mod create;
 pub mod folder;
 pub mod interrupt;
 pub mod progress;
 pub mod publish;
+pub mod sibling;
 
 /// Whether this user may write to what is at `path`; to a folder: make files in it.
 ///
@@ -29,12 +29,4 @@ pub fn never_was(error: &std::io::Error, state: Option<&std::path::Path>) -> boo
         ErrorKind::NotADirectory => state.is_none_or(|state| state.metadata().is_err()),
         _ => false,
     }
-}
-
-/// The error in a few lower-case words, without its number: `permission denied`.
-pub fn words(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }

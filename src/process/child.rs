@@ -204,7 +204,7 @@ impl Child {
             self.told_to_stop.set(Some(Instant::now()));
         } else if signal == number::SIGCONT {
             self.told_to_stop.set(None);
-            // A shell lets a whole group go on. Handed on a moment later, that could undo a stop that has
+            // A shell lets a whole group go on. InstalledCommand on a moment later, that could undo a stop that has
             // come meanwhile.
             if self.has_gone_on.take() || !is_stopped(self.id).unwrap_or(true) {
                 return;

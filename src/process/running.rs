@@ -213,7 +213,7 @@ fn has_ended(error: &io::Error) -> bool {
 
 /// What to say of something in `/proc` that cannot be read, unless it is not there.
 fn told(path: &str, error: &io::Error) -> Option<String> {
-    (!has_ended(error)).then(|| format!("cannot read {path}: {}", crate::os::words(error)))
+    (!has_ended(error)).then(|| format!("cannot read {path}: {}", crate::model::describe(error)))
 }
 
 /// Whether a process of that id lives; a zombie does not. In doubt, it does.
@@ -252,7 +252,10 @@ const READS_OF_LOCKS: usize = 4;
 /// One line that says why that is not known.
 pub fn lockers() -> Result<HashMap<u64, u32>, String> {
     all_locks(|| fs::read_to_string("/proc/locks")).map_err(|error| {
-        format!("cannot read /proc/locks, which lists file locks: {}", crate::os::words(&error))
+        format!(
+            "cannot read /proc/locks, which lists file locks: {}",
+            crate::model::describe(&error)
+        )
     })
 }
 

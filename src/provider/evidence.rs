@@ -9,12 +9,11 @@ use super::listing::is_gone;
 use super::memory::Memory;
 use super::records::{self, Newest, Records};
 use super::session_index::{SessionIdx, SessionIndex};
-use crate::model::{Activity, Reading, SessionFile, Timestamp};
+use crate::model::{Activity, Reading, SessionFile, Timestamp, describe};
 use crate::model::{Warning, WarningCode};
 use crate::os::folder::{Folder, Kind, Status};
 use crate::os::interrupt::Interrupt;
 use crate::os::progress::Phase;
-use crate::os::words;
 
 /// How many entries of folders are read for one provider. A larger tree is not read completely (D5).
 const MOST_ENTRIES: u64 = 20_000_000;
@@ -132,7 +131,7 @@ impl EvidenceCollector {
             Ok(status) if matches!(status.kind, Kind::File | Kind::Folder) => return Some(status),
             Ok(_) => "not a regular file".to_owned(),
             Err(error) if is_gone(&error) => return None,
-            Err(error) => words(&error),
+            Err(error) => describe(&error),
         };
         self.add_unread(sessions, &folder.path().join(name), Timestamp::MAX, true, &why);
         None
@@ -228,7 +227,7 @@ impl EvidenceCollector {
         self.interrupt.progress().add_opened();
         let newest = match folder.open_file(name) {
             Ok(file) => records::newest(file, name, records, self.cutoff),
-            Err(error) => Newest::Unread(words(&error)),
+            Err(error) => Newest::Unread(describe(&error)),
         };
         match newest {
             Newest::At(newest) => Clocked::Used(newest.min(written)),

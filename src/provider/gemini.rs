@@ -19,9 +19,8 @@ use super::walk::{Search, open_below};
 use super::work::Signs;
 use super::{Place, Provider, Records, Retention, retention};
 use crate::model::ids::is_uuid;
-use crate::model::{IdKind, Timestamp};
+use crate::model::{IdKind, Timestamp, describe};
 use crate::os::folder::{Entry, Folder, Kind};
-use crate::os::words;
 
 pub(super) const PROVIDER: Provider = Provider {
     name: "gemini",
@@ -100,7 +99,7 @@ struct Chats {
 
 impl Chats {
     fn new(index: &SessionIndex<'_>, others: &SessionIndex<'_>) -> Self {
-        /// Beside more mapped sessions than this, names are believed.
+        /// `SiblingFile` more mapped sessions than this, names are believed.
         const VERY_MANY: usize = 500;
         Self {
             names: Names::new(index),
@@ -128,7 +127,7 @@ impl Special for Chats {
         }
 
         // Today's version ends the name with the start of the id in the header, so a name that fits no
-        // mapped id is another session's. Beside few mapped sessions the header is read all the same.
+        // mapped id is another session's. SiblingFile few mapped sessions the header is read all the same.
         let is_others = || self.has_many || !self.of_others.fitting(name).is_empty();
         if is_todays(name) && entry.kind() != Kind::Folder && is_others() {
             return Offered::Passed;
@@ -171,7 +170,7 @@ fn all(place: &Place, found: &mut EvidenceCollector) -> Vec<String> {
                     ids.extend(id.filter(|id| is_uuid(id.as_bytes())).map(str::to_owned));
                 }
                 Err(error) if is_gone(&error) => {}
-                Err(error) => found.not_whole(&chats.path().join(file.name()), &words(&error)),
+                Err(error) => found.not_whole(&chats.path().join(file.name()), &describe(&error)),
             }
             true
         });
@@ -214,7 +213,7 @@ fn judge(
         }
         Err(error) if is_gone(&error) => return None,
         Ok(_) => "not a regular file".to_owned(),
-        Err(error) => words(&error),
+        Err(error) => describe(&error),
     };
     found.add_unread(&fits, &at.folder.path().join(name), Timestamp::MAX, true, &why);
     None
@@ -234,7 +233,7 @@ fn judge_torn(search: &Search<'_>, found: &mut EvidenceCollector, torn: Vec<Cand
         Err(error) if is_gone(&error) => {}
         Err(error) => {
             let path = file.root.join(&file.below).join(&file.name);
-            found.add_unread(&file.fits, &path, file.written, true, &words(&error));
+            found.add_unread(&file.fits, &path, file.written, true, &describe(&error));
         }
     });
 }
@@ -256,7 +255,7 @@ fn take(
         }
         Ok(Header::Without | Header::Torn) => "its header names no session".into(),
         Err(error) if is_gone(&error) => return,
-        Err(error) => words(&error),
+        Err(error) => describe(&error),
     };
     let path = chats.path().join(&file.name);
     found.add_unread(&file.fits, &path, file.written, true, &why);

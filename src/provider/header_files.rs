@@ -15,9 +15,8 @@ use super::header;
 use super::header_texts::{self, Texts};
 use super::listing::is_gone;
 use super::walk::{Search, open_below};
-use crate::model::Timestamp;
+use crate::model::{Timestamp, describe};
 use crate::os::folder::{Folder, Kind};
-use crate::os::words;
 
 /// The files of one search.
 #[derive(Debug)]
@@ -160,7 +159,7 @@ impl HeaderFiles {
                 }
                 Ok(_) => "not a regular file".to_owned(),
                 Err(error) if is_gone(&error) => continue,
-                Err(error) => words(&error),
+                Err(error) => describe(&error),
             };
             found.add_unread_header(&folder.path().join(&name), Timestamp::MAX, &why);
         }
@@ -174,7 +173,7 @@ impl HeaderFiles {
             Err(error) if is_gone(&error) => {}
             Err(error) => {
                 let path = file.place.root.join(&file.place.below).join(&file.name);
-                found.add_unread_header(&path, file.written, &words(&error));
+                found.add_unread_header(&path, file.written, &describe(&error));
             }
         });
     }
@@ -208,7 +207,7 @@ fn add(
             found.add_unread_header(&path(), written, why);
         }
         Err(error) if is_gone(&error) => {}
-        Err(error) => found.add_unread_header(&path(), written, &words(&error)),
+        Err(error) => found.add_unread_header(&path(), written, &describe(&error)),
     }
 }
 
@@ -229,7 +228,7 @@ fn open_place(search: &Search<'_>, found: &mut EvidenceCollector, place: &Place)
         Err(error) if is_gone(&error) => None,
         Err(error) => {
             let path = place.root.join(&place.below);
-            found.add_unread_header(&path, Timestamp::MAX, &words(&error));
+            found.add_unread_header(&path, Timestamp::MAX, &describe(&error));
             None
         }
     }

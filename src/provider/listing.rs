@@ -8,9 +8,8 @@ use std::ops::ControlFlow;
 use super::evidence::EvidenceCollector;
 use super::memory::Entries;
 use super::session_index::SessionIdx;
-use crate::model::Timestamp;
+use crate::model::{Timestamp, describe};
 use crate::os::folder::{Entry, Folder, Kind, Links, Stamp};
-use crate::os::words;
 
 impl EvidenceCollector {
     /// Calls `each` with every entry of `folder`. It returns true for an entry that matters to a
@@ -46,7 +45,7 @@ impl EvidenceCollector {
             Ok(ControlFlow::Continue(()))
         });
         match (listed, stamp) {
-            (Err(error), _) => self.not_whole(folder.path(), &words(&error)),
+            (Err(error), _) => self.not_whole(folder.path(), &describe(&error)),
             (Ok(()), Some(stamp)) => self.keep(folder, stamp, matter),
             (Ok(()), None) => {}
         }
@@ -77,7 +76,7 @@ impl EvidenceCollector {
             Err(error) if links == Links::Follow && is_not_folder(&error) => None,
             Err(error) if links == Links::Refuse && is_gone(&error) => None,
             Err(error) => {
-                self.not_whole(&root.path().join(name), &words(&error));
+                self.not_whole(&root.path().join(name), &describe(&error));
                 None
             }
         }
@@ -90,7 +89,7 @@ impl EvidenceCollector {
             Ok(folder) => Some(folder),
             Err(error) if is_gone(&error) || is_plain(folder, name) => None,
             Err(error) => {
-                self.not_whole(&folder.path().join(name), &words(&error));
+                self.not_whole(&folder.path().join(name), &describe(&error));
                 None
             }
         }
@@ -109,7 +108,7 @@ impl EvidenceCollector {
             Err(error) if is_gone(&error) || is_plain(folder, name) => None,
             Err(error) => {
                 let path = folder.path().join(name);
-                self.add_unread(sessions, &path, Timestamp::MAX, true, &words(&error));
+                self.add_unread(sessions, &path, Timestamp::MAX, true, &describe(&error));
                 None
             }
         }
@@ -128,7 +127,7 @@ impl EvidenceCollector {
             Ok(status) => Some(status.kind),
             Err(error) if is_gone(&error) => None,
             Err(error) => {
-                self.not_whole(&folder.path().join(name), &words(&error));
+                self.not_whole(&folder.path().join(name), &describe(&error));
                 None
             }
         }

@@ -13,10 +13,10 @@ use super::{Base, Memory, PROVIDERS, Place, Provider, SessionIndex};
 use crate::model::plan::{Observation, Observations, Subject};
 use crate::model::{
     Activity, Clock, Failure, Reading, SessionId, SessionMap, Timestamp, Warning, WarningCode,
+    describe,
 };
 use crate::os::folder::Folder;
 use crate::os::interrupt::Interrupt;
-use crate::os::words;
 
 /// Whose folders of sessions are trusted, besides root's (D2).
 #[derive(Debug, Clone, Copy)]
@@ -80,7 +80,7 @@ pub fn observe(
         let provider = PROVIDERS.iter().position(|provider| provider.model == mapping.model);
         let subject = match (provider, mapping.session) {
             (None, _) => Subject::UnknownModel,
-            (_, None) => Subject::NoString,
+            (_, None) => Subject::NotAString,
             (Some(provider), Some(id)) if PROVIDERS[provider].ids.allows(id) => Subject::Session {
                 provider: u8::try_from(provider).unwrap_or(u8::MAX),
                 session: indexes[provider].add(id).0,
@@ -252,7 +252,7 @@ impl Roots {
             // A file in the place of a side root hides nothing.
             Err(error) if kind == RootKind::Side && is_not_folder(&error) => return,
             Err(error) => {
-                let why = format!("cannot open the folder of sessions: {}", words(&error));
+                let why = format!("cannot open the folder of sessions: {}", describe(&error));
                 (Reading::Unreadable, why)
             }
         };

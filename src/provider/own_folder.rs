@@ -9,9 +9,8 @@ use super::carrier::{At, Carrier, Nothing, RootKind, Shows, Special};
 use super::evidence::{EvidenceCollector, Part};
 use super::session_index::SessionIdx;
 use super::walk::{DEEPEST, Search};
-use crate::model::Timestamp;
+use crate::model::{Timestamp, describe};
 use crate::os::folder::{Entry, Folder, Kind, Links, Status};
-use crate::os::words;
 
 /// A session that a path carries.
 #[derive(Debug, Clone, Copy)]
@@ -131,7 +130,7 @@ impl Search<'_> {
             }
             _ if at.root.kind == RootKind::Side => return,
             Ok(_) => "a link here is not followed".to_owned(),
-            Err(error) => words(&error),
+            Err(error) => describe(&error),
         };
         let path = at.folder.path().join(name);
         found.add_unread(sessions, &path, Timestamp::MAX, true, &why);
@@ -212,7 +211,7 @@ impl Search<'_> {
             Ok(ControlFlow::Continue(()))
         });
         if let Err(error) = listed {
-            found.add_unread(&sessions, at.folder.path(), Timestamp::MAX, true, &words(&error));
+            found.add_unread(&sessions, at.folder.path(), Timestamp::MAX, true, &describe(&error));
         }
     }
 

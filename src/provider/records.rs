@@ -16,8 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use super::compressed::Frames;
 use super::json_text::text;
 use super::lines::{self, LONGEST};
-use crate::model::Timestamp;
-use crate::os::words;
+use crate::model::{Timestamp, describe};
 
 /// How a CLI's files hold records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +71,7 @@ pub fn newest(file: File, name: &OsStr, records: Records, enough: Timestamp) -> 
     };
     match (read, seen) {
         // What was read until then may be older than what was not.
-        (Err(error), _) => Newest::Unread(words(&error)),
+        (Err(error), _) => Newest::Unread(describe(&error)),
         (Ok(()), Seen { newest: Some(newest), .. }) if newest >= enough => Newest::At(newest),
         // What is not understood may be newer than all that is: a line that is being written.
         (Ok(()), Seen { missed: Some(why), .. }) => Newest::Unread(why),

@@ -5,6 +5,7 @@
 //! nothing, or something else than its default says, so no default is assumed then. Settings of one
 //! project, and Gemini CLI's limit on the number of sessions, are not looked at.
 
+use crate::model::describe;
 use serde_json::Value;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -13,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Provider;
-use crate::os::words;
 
 /// How a CLI says how long it keeps sessions.
 pub struct Retention {
@@ -141,7 +141,7 @@ fn read(path: &Path) -> Result<Value, String> {
     match open(path).and_then(|file| io::read_to_string(file.take(LARGEST))) {
         Ok(text) => parse(&text).map_err(|why| format!("{}: {why}", path.display())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => parse(""),
-        Err(error) => Err(format!("cannot read {}: {}", path.display(), words(&error))),
+        Err(error) => Err(format!("cannot read {}: {}", path.display(), describe(&error))),
     }
 }
 

@@ -20,9 +20,8 @@ use super::walk::Search;
 use super::work::Signs;
 use super::{Place, Provider, Records};
 use crate::model::ids::is_uuid;
-use crate::model::{IdKind, Timestamp};
+use crate::model::{IdKind, Timestamp, describe};
 use crate::os::folder::{Entry, Folder, Kind, Links};
-use crate::os::words;
 
 pub(super) const PROVIDER: Provider = Provider {
     name: "vibe",
@@ -141,7 +140,7 @@ impl Special for Shortened {
             Err(error) if is_gone(&error) && !is_folder => {}
             other => {
                 let why =
-                    other.err().map_or("its header names no session".to_owned(), |e| words(&e));
+                    other.err().map_or("its header names no session".to_owned(), |e| describe(&e));
                 let path = at.folder.path().join(entry.name());
                 found.add_unread(&fits, &path, Timestamp::MAX, true, &why);
             }
@@ -222,7 +221,7 @@ fn list_sessions(folder: &Folder, found: &mut EvidenceCollector, ids: &mut Vec<S
             match read(file) {
                 Ok(id) => ids.extend(id),
                 Err(error) if is_gone(&error) => {}
-                Err(error) => found.not_whole(&folder.path().join(name), &words(&error)),
+                Err(error) => found.not_whole(&folder.path().join(name), &describe(&error)),
             }
         }
         true

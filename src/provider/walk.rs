@@ -21,8 +21,8 @@ use super::memory::Entries;
 use super::own_folder::Carried;
 use super::session_index::{SessionIdx, SessionIndex, names_any_id};
 use super::{Place, Provider};
+use crate::model::describe;
 use crate::os::folder::{Entry, Folder, Kind, Links};
-use crate::os::words;
 
 /// How deep below a root entries count.
 pub(super) const DEEPEST: usize = 16;
@@ -217,7 +217,7 @@ impl Search<'_> {
                 Ok(folder) => folder,
                 Err(error) if is_gone(&error) => continue,
                 Err(error) => {
-                    found.not_whole(&root.folder.path().join(parent), &words(&error));
+                    found.not_whole(&root.folder.path().join(parent), &describe(&error));
                     continue;
                 }
             };
@@ -245,7 +245,7 @@ impl Search<'_> {
         let folder = match Folder::open(&place.base) {
             Ok(folder) => folder,
             Err(error) if is_gone(&error) => return,
-            Err(error) => return found.not_whole(&place.base, &words(&error)),
+            Err(error) => return found.not_whole(&place.base, &describe(&error)),
         };
         // What another user has put there is no evidence (D2).
         if !folder.owner().is_ok_and(|owner| place.owners.include(owner)) {

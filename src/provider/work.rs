@@ -16,9 +16,8 @@ use super::process_records::{Record, Records, Stands};
 use super::session_index::{SessionIdx, SessionIndex, uuids_in};
 use super::working_folder::{has_no_session, sessions_of_folder};
 use super::{Base, PROVIDERS, Provider};
-use crate::model::{Failure, KeepReason, SessionMap, Timestamp, Warning, WarningCode};
+use crate::model::{Failure, KeepReason, SessionMap, Timestamp, Warning, WarningCode, describe};
 use crate::os::folder::Folder;
-use crate::os::words;
 use crate::process::{Process, Processes, is_claude, lockers, may_have_folder};
 
 /// How a provider's processes show which session they use, besides their files and arguments.
@@ -90,7 +89,7 @@ impl Seen {
             // A link that leads nowhere may lead to a disk that is not mounted.
             Err(error) if is_gone(&error) && !path.is_symlink() => None,
             Err(error) => {
-                self.add_unread(path, &words(&error));
+                self.add_unread(path, &describe(&error));
                 None
             }
         }
@@ -187,7 +186,7 @@ fn add_locks(provider: &Provider, base: &Base, index: &SessionIndex<'_>, seen: &
         Ok(ControlFlow::Continue(()))
     });
     if let Err(error) = listed {
-        seen.add_unread(folder.path(), &words(&error));
+        seen.add_unread(folder.path(), &describe(&error));
     }
     if locks.is_empty() {
         return;
@@ -219,7 +218,7 @@ fn add_records(
     let Some(folder) = seen.open(&base.folder.join(name)) else { return };
     let records = match Records::read(&folder) {
         Ok(records) => records,
-        Err(error) => return seen.add_unread(folder.path(), &words(&error)),
+        Err(error) => return seen.add_unread(folder.path(), &describe(&error)),
     };
 
     let mut recorded = HashSet::new();
@@ -274,7 +273,7 @@ fn add_records(
             Ok(None) => {}
             Err(error) => {
                 let why =
-                    format!("cannot tell where process {} works: {}", process.id, words(&error));
+                    format!("cannot tell where process {} works: {}", process.id, describe(&error));
                 seen.add_unread(Path::new("/proc"), &why);
             }
         }
@@ -311,7 +310,7 @@ fn add_files_and_arguments(
                 }
                 // An agent that guards its memory hides its files as well, and is no CLI.
                 Err(error) if process.may_be_cli(provider.name) => {
-                    let why = words(error);
+                    let why = describe(error);
                     let why = format!("cannot tell what process {} has open: {why}", process.id);
                     seen.add_unread(Path::new("/proc"), &why);
                 }

@@ -7,8 +7,8 @@ use std::path::Path;
 use super::listing::is_gone;
 use super::session_index::{SessionIdx, SessionIndex};
 use super::work::Seen;
+use crate::model::describe;
 use crate::os::folder::{Kind, Links};
-use crate::os::words;
 use crate::process::Process;
 
 /// Returns true for a Claude Code process that works on no session of its folder.
@@ -53,7 +53,7 @@ pub(super) fn sessions_of_folder(
         Ok(ControlFlow::Continue(()))
     });
     if let Err(error) = listed {
-        seen.add_unread(root.path(), &words(&error));
+        seen.add_unread(root.path(), &describe(&error));
     }
 
     for name in folders {
@@ -66,7 +66,7 @@ pub(super) fn sessions_of_folder(
         if let Err(error) =
             listed.or_else(|error| if is_gone(&error) { Ok(()) } else { Err(error) })
         {
-            seen.add_unread(&root.path().join(&name), &words(&error));
+            seen.add_unread(&root.path().join(&name), &describe(&error));
         }
     }
 }

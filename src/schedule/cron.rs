@@ -2,7 +2,7 @@
 
 use super::quote::cron_word;
 use super::{Installed, Job, Method, NAME, Step, Tool, When, Work};
-use crate::model::{Exit, Failure};
+use crate::model::Failure;
 use crate::process::Processes;
 use chrono::{DateTime, Datelike, TimeDelta, TimeZone, Timelike};
 use std::fmt::Display;
@@ -37,7 +37,7 @@ fn packaged_fields() -> String {
 /// # Errors
 /// Exit code 2 where no crontab can say it.
 pub fn line(job: &Job) -> Result<String, Failure> {
-    let usage = |message: String| Failure { exit: Exit::Usage, ..Failure::new(message) };
+    let usage = |message: String| Failure::usage(message);
     let packaged = (job.when == When::Every(3600)).then(packaged_fields);
     let Some(fields) = packaged.or_else(|| job.when.cron()) else {
         return Err(usage(format!("cron cannot run a command {}", job.when)).hint(
@@ -253,6 +253,7 @@ fn without(text: &[u8], name: Option<&str>) -> (Vec<u8>, Vec<Step>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Exit;
 
     fn job(profile: Option<&str>) -> Job {
         Job {

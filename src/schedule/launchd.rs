@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::quote::xml;
 use super::{Installed, Job, Method, NAME, Step, Tool, UnitFile, When, bytes_of, text_of};
-use crate::model::{Exit, Failure};
+use crate::model::{Exit, Failure, describe};
 use crate::os::create::{create_folders, remove};
 use crate::os::publish::publish;
-use crate::os::words;
 
 const PACKAGED: &str = include_str!("../../packaging/launchd/session-warden.plist");
 
@@ -30,14 +29,13 @@ fn folder(home: &Path) -> PathBuf {
 pub fn file(job: &Job, home: &Path) -> Result<UnitFile, Failure> {
     let When::Every(seconds) = job.when else {
         let failure = Failure::new("--on-calendar cannot be used with launchd");
-        return Err(Failure { exit: Exit::Usage, ..failure }.hint("for example --every 1h"));
+        return Err(failure.with(Exit::Usage).hint("for example --every 1h"));
     };
     let name = job.name();
     let variables = job.variables.iter().map(|(_, value)| value);
     if job.arguments.iter().chain(variables).any(|text| text.contains(is_no_xml)) {
         let message = "a property list cannot hold an option or variable with control characters";
-        return Err(Failure { exit: Exit::Usage, ..Failure::new(message) }
-            .hint("remove the control characters"));
+        return Err(Failure::usage(message).hint("remove the control characters"));
     }
     let text = |value: &str| format!("<string>{}</string>", xml(value));
     let binary = job.binary.to_string_lossy();
@@ -101,7 +99,7 @@ pub fn install(job: &Job, home: &Path) -> Result<Vec<Step>, Failure> {
     let written = create_folders(&folder(home))
         .and_then(|()| publish(&file.path, file.text.as_bytes(), 0o644));
     written.map_err(|error| {
-        Failure::new(format!("cannot write {shown}: {}", words(&error)))
+        Failure::new(format!("cannot write {shown}: {}", describe(&error)))
             .hint("check the permissions of its folder")
     })?;
     let launchctl = Tool(&["launchctl"]);
@@ -138,7 +136,7 @@ pub fn uninstall(only: Option<&str>, home: &Path, is_dry: bool) -> Result<Vec<St
         }
         let _ = Tool(&["launchctl"]).run(&["unload", "-w", &one.what], None);
         remove(Path::new(&one.what)).map_err(|error| {
-            Failure::new(format!("cannot remove {}: {}", one.what, words(&error)))
+            Failure::new(format!("cannot remove {}: {}", one.what, describe(&error)))
                 .hint("check the permissions of its folder")
         })?;
         steps.push(removed);

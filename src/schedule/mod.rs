@@ -5,7 +5,7 @@
 //! again: to be replaced, to be shown, and to be removed, also by a newer version.
 
 pub mod cron;
-mod handed;
+mod installed_command;
 pub mod launchd;
 pub mod others;
 mod quote;
@@ -17,7 +17,7 @@ mod when;
 
 use std::path::{Path, PathBuf};
 
-pub use handed::{Handed, handed_on};
+pub use installed_command::{InstalledCommand, parse_installed};
 pub use told::lingers;
 pub use tool::{Said, Tool};
 pub use when::When;

@@ -1,7 +1,7 @@
 //! What runs beside what was installed here: lines that somebody has put into the crontab by hand,
 //! and the script that session-warden replaces.
 
-use super::handed::split;
+use super::installed_command::split;
 use super::quote::shell_words;
 use super::systemd::Systemd;
 use super::{Installed, NAME, cron};

@@ -8,10 +8,9 @@ use std::path::{Path, PathBuf};
 use super::quote::{escaped, unescaped, unit_word};
 use super::unit::{command, environment, set, settings, time};
 use super::{Installed, Job, Method, Step, Tool, UnitFile, Work, bytes_of, text_of};
-use crate::model::{Exit, Failure};
+use crate::model::{Failure, describe};
 use crate::os::create::{create_folders, remove};
 use crate::os::publish::publish;
-use crate::os::words;
 
 /// The service, its timer, and the unit that tells of failures.
 const USER: [&str; 3] = [
@@ -77,7 +76,7 @@ impl Systemd {
     /// # Errors
     /// Exit code 2 where systemd cannot say it.
     pub fn files(&self, job: &Job) -> Result<Vec<UnitFile>, Failure> {
-        let usage = |message: String| Failure { exit: Exit::Usage, ..Failure::new(message) };
+        let usage = |message: String| Failure::usage(message);
         let calendar = job.when.calendar().ok_or_else(|| {
             usage(format!("systemd cannot run a timer {}", job.when)).hint(
                 "use an interval that divides an hour or a day, or --on-calendar (systemd.time(7))",
@@ -168,7 +167,7 @@ impl Systemd {
             return Ok(());
         }
         let message = format!("{calendar:?} is not a systemd calendar expression: {}", said.err);
-        Err(Failure { exit: Exit::Usage, ..Failure::new(message) }
+        Err(Failure::usage(message)
             .hint("for example --on-calendar hourly or --on-calendar '*:0/15'"))
     }
 
@@ -303,7 +302,7 @@ fn put(file: &UnitFile) -> Result<(), Failure> {
     let written =
         create_folders(folder).and_then(|()| publish(&file.path, file.text.as_bytes(), MODE));
     written.map_err(|error| {
-        Failure::new(format!("cannot write {}: {}", file.path.display(), words(&error)))
+        Failure::new(format!("cannot write {}: {}", file.path.display(), describe(&error)))
             .hint("check the permissions of its folder")
     })
 }

@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::model::Failure;
-use crate::os::words;
+use crate::model::{Failure, describe};
 
 /// A command and its first arguments.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +43,7 @@ impl Tool<'_> {
     /// # Errors
     /// Where it cannot be run; that it fails is no error.
     pub fn run(&self, more: &[&str], input: Option<&[u8]>) -> Result<Said, Failure> {
-        let failed = |error: &std::io::Error| self.failed(&words(error));
+        let failed = |error: &std::io::Error| self.failed(&describe(error));
         let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
         let mut child = self.command(more)?.stdin(stdin).spawn().map_err(|error| failed(&error))?;
         if let (Some(input), Some(mut to)) = (input, child.stdin.take()) {
@@ -76,7 +75,7 @@ impl Tool<'_> {
     /// Where it cannot be run, or does not answer; that it fails is no error.
     pub fn ask(&self, more: &[&str]) -> Result<Said, Failure> {
         let spawned = self.command(more)?.process_group(0).spawn();
-        let mut child = spawned.map_err(|error| self.failed(&words(&error)))?;
+        let mut child = spawned.map_err(|error| self.failed(&describe(&error)))?;
         let (out, err) = (collect(child.stdout.take()), collect(child.stderr.take()));
         let until = Instant::now() + TO_ANSWER;
         let left = || until.saturating_duration_since(Instant::now());

@@ -5,9 +5,8 @@ use rustix::io::Errno;
 use std::io::{self, IsTerminal, Read, Write};
 
 use crate::map::map_file::stopped;
-use crate::model::Failure;
+use crate::model::{Failure, describe};
 use crate::os::interrupt::Interrupt;
-use crate::os::words;
 use crate::ui;
 
 /// How often a signal is looked for while an answer is awaited.
@@ -40,7 +39,7 @@ pub(crate) fn confirm(question: &str, interrupt: &Interrupt) -> Result<bool, Fai
 /// Reads one line, or what there is of it at the end of the input.
 fn line(interrupt: &Interrupt) -> Result<String, Failure> {
     let failed = |error: &io::Error| {
-        Failure::new(format!("cannot read the answer: {}; nothing was changed", words(error)))
+        Failure::new(format!("cannot read the answer: {}; nothing was changed", describe(error)))
             .hint("--yes skips the question")
     };
     let stdin = io::stdin();

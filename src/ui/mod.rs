@@ -12,8 +12,7 @@ use crate::config::{Color, Environment};
 #[cfg(feature = "keepalive")]
 use crate::keepalive::web::SessionKey;
 use crate::model::escape::escape;
-use crate::model::{Exit, Failure, Warning, Zone};
-use crate::os::words;
+use crate::model::{Exit, Failure, Warning, Zone, describe};
 use crate::report::Look;
 
 /// The width of a terminal that does not say.
@@ -65,11 +64,12 @@ pub(crate) fn set_up(when: Option<Color>, environment: &Environment) {
 }
 
 /// Returns how a command ends whose last act is to write `what`.
-pub(crate) fn written(written: io::Result<()>, what: &str) -> Result<Exit, Failure> {
+pub(crate) fn written(written: io::Result<()>, what: &str) -> anyhow::Result<Exit> {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write {what}: {}", words(&error)))
-                .hint("check the file or pipe that standard output leads to"))
+            Err(Failure::new(format!("cannot write {what}: {}", describe(&error)))
+                .hint("check the file or pipe that standard output leads to")
+                .into())
         }
         _ => Ok(Exit::Done),
     }

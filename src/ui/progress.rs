@@ -142,7 +142,7 @@ fn draw(interrupt: &Interrupt, end: &End, wait: Duration) {
 fn bar(progress: Progress) -> ProgressBar {
     let text = move |_: &ProgressState, to: &mut dyn fmt::Write| {
         let room = usize::from(width()).saturating_sub(BESIDE);
-        let text: String = describe(progress.now()).chars().take(room).collect();
+        let text: String = phase_text(progress.now()).chars().take(room).collect();
         let _ = to.write_str(&text);
     };
     let style = ProgressStyle::with_template("{spinner} {text}");
@@ -154,7 +154,7 @@ fn bar(progress: Progress) -> ProgressBar {
 }
 
 /// Returns what is shown of work that is so far.
-fn describe(now: Now) -> String {
+fn phase_text(now: Now) -> String {
     let what = match now.phase {
         Phase::Map => "Reading the session map",
         Phase::Bridge => "Asking the bridge",
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn counts_are_shown_where_they_are_known() {
-        let of = |phase, done, total, opened| describe(Now { phase, done, total, opened });
+        let of = |phase, done, total, opened| phase_text(Now { phase, done, total, opened });
         assert_eq!(of(Phase::Map, 0, None, 0), "Reading the session map");
         assert_eq!(of(Phase::Bridge, 0, None, 0), "Asking the bridge");
         assert_eq!(of(Phase::Bridge, 12, Some(300), 0), "Asking the bridge: 12/300 mappings");

@@ -326,8 +326,9 @@ pub fn set_age(path: &Path, age: u64) {
 /// By name: a file that is open is open in the fork of another test too.
 pub fn set_written(path: &Path, time: SystemTime) {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    let written = Timespec { tv_sec: since.as_secs() as i64, tv_nsec: since.subsec_nanos().into() };
-    let omit = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT.into() };
+    let written =
+        Timespec { tv_sec: since.as_secs().cast_signed(), tv_nsec: since.subsec_nanos().into() };
+    let omit = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
     let times = Timestamps { last_access: omit, last_modification: written };
     utimensat(CWD, path, &times, AtFlags::empty()).unwrap();
 }

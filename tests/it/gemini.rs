@@ -97,7 +97,7 @@ fn a_home_of_0_61_0() {
     // A subagent keeps its parent, whose own file may be gone.
     env.file(&format!("{subagent}/{C}/{name}"), line, 5 * MINUTE);
     env.file(&format!("{subagent}/{D}/{name}"), line, 5 * MINUTE);
-    // Beside the sessions, and all of it fresh.
+    // SiblingFile the sessions, and all of it fresh.
     env.file(&format!(".gemini/tmp/site/logs/session-{B}.jsonl"), header(B), 4 * HOUR);
     env.file(".gemini/tmp/site/logs.json", "[]", MINUTE);
     env.file(".gemini/tmp/site/.project_root", "/home/u/site", MINUTE);
@@ -294,7 +294,7 @@ fn a_torn_header_keeps_every_session_it_may_be() {
         let report = env.check(MODEL, "", 3, &rows);
         assert_eq!(report["warnings"][0]["code"], "file_unread", "{content:?}: {report:#}");
     }
-    // Beside a file that shows A to be there, only a fresh one could make A active.
+    // SiblingFile a file that shows A to be there, only a fresh one could make A active.
     for (age, code, state) in [(9 * DAY, 3, "idle"), (MINUTE, 3, "unknown")] {
         let env = home();
         env.file(&place("site", "2026-01-05T10-00", "aaaaaaaa", ".json"), "{", age);

@@ -2,7 +2,7 @@
 //! somebody else wrote survives (W8, promise 4). Through the library, where that moment can be met.
 
 use rustix::process::getpid;
-use session_warden::map::{Access, FileMap, MapHolder, Rechecked, Removal, RemovalGuard};
+use session_warden::map::{Access, FileMap, MapStore, Rechecked, Removal, RemovalGuard};
 use session_warden::model::{Exit, Failure, SessionMap, WarningCode};
 use session_warden::os::interrupt::Interrupt;
 use std::fs::{self, File};

@@ -20,7 +20,7 @@ fn sessions_lie_flat_in_one_folder() {
     let env = home();
     env.session("vibe", A, 5 * MINUTE);
     env.session("vibe", B, DAY);
-    // Beside the roots, so it counts for nothing.
+    // SiblingFile the roots, so it counts for nothing.
     env.file(&format!(".vibe/logs/session-{B}.json"), "{}", MINUTE);
     env.file(".vibe/sessions/notes.txt", "x", MINUTE);
     let rows = [(USED, "active"), (A, "active"), (B, "idle"), (C, "missing")];

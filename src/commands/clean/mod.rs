@@ -11,11 +11,10 @@ use crate::clean::{self, Run};
 use crate::commands::clean::args::CleanArgs;
 use crate::config::{Clean, Format, Settings, Verbosity};
 use crate::model::escape::escape;
-use crate::model::{Exit, Failure, Timestamp, WarningCode};
+use crate::model::{Exit, Failure, Timestamp, WarningCode, describe};
 use crate::os::create::append;
 use crate::os::interrupt::Interrupt;
 use crate::os::publish::update;
-use crate::os::words;
 use crate::report::{
     Look, Measured, OfProfile, write_json, write_metrics, write_profiles, write_text,
 };
@@ -31,7 +30,7 @@ pub(crate) fn run(
     settings: &Settings,
     now: Timestamp,
     interrupt: &Interrupt,
-) -> Result<Exit, Failure> {
+) -> anyhow::Result<Exit> {
     let flags = args.layer();
     if !args.run.all_profiles {
         let named = args.run.profile.profile.as_deref();
@@ -51,7 +50,7 @@ pub(crate) fn one(
     by_hand: Option<&ByHand>,
     now: Timestamp,
     interrupt: &Interrupt,
-) -> Result<Exit, Failure> {
+) -> anyhow::Result<Exit> {
     let mut done = Done::of(config, by_hand, now, interrupt);
     let run = match &done.ran {
         Ok(run) => run,
@@ -60,7 +59,7 @@ pub(crate) fn one(
             done.log();
             measure(std::slice::from_ref(&done), false);
             done.finish();
-            return Err(failure);
+            return Err(failure.into());
         }
     };
     let mut exit = done.exit;
@@ -207,7 +206,7 @@ impl<'c> Done<'c> {
         };
         text.push(b'\n');
         if let Err(error) = made.and_then(|()| append(path, &text)) {
-            let message = format!("cannot write the log {}: {}", path.display(), words(&error));
+            let message = format!("cannot write the log {}: {}", path.display(), describe(&error));
             ui::warning(&message, "--log FILE names another file");
             if self.exit == Exit::Done {
                 self.exit = Exit::Partly;
@@ -258,7 +257,7 @@ fn measure(all: &[Done<'_>], are_all: bool) -> bool {
     });
     if let Err(error) = &written {
         let path = path.display();
-        let message = format!("cannot write metrics to {path}: {}", words(error));
+        let message = format!("cannot write metrics to {path}: {}", describe(error));
         ui::warning(&message, "--metrics FILE names another file");
     }
     written.is_ok()
@@ -285,7 +284,7 @@ fn reported(written: io::Result<()>, exit: Exit, is_dry: bool) -> Exit {
     match written {
         // Whoever closed the pipe has seen enough; that is no trouble of ours.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let message = format!("cannot write the report: {}", words(&error));
+            let message = format!("cannot write the report: {}", describe(&error));
             let hint = if is_dry {
                 "check the file or pipe that standard output leads to"
             } else {

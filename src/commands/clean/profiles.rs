@@ -12,16 +12,18 @@ pub(crate) fn all(
     settings: &Settings,
     flags: &Layer,
     names_a_bridge: bool,
-) -> Result<Vec<Clean>, Failure> {
-    let usage = |message: String| Failure { exit: Exit::Usage, ..Failure::new(message) };
+) -> anyhow::Result<Vec<Clean>> {
+    let usage = |message: String| Failure::usage(message);
     if names_a_bridge {
         let message = "--all-profiles and one --bridge URL exclude each other".to_owned();
-        return Err(usage(message).hint("each [[profile]] names its own bridge"));
+        return Err(usage(message).hint("each [[profile]] names its own bridge").into());
     }
     if settings.file.profiles.is_empty() {
         let path = settings.file.path.as_ref().map(|path| path.display().to_string());
         let message = format!("no profile in {}", path.unwrap_or("any configuration".to_owned()));
-        return Err(usage(message).hint("a profile begins with [[profile]] and name = \"…\""));
+        return Err(usage(message)
+            .hint("a profile begins with [[profile]] and name = \"…\"")
+            .into());
     }
 
     // All of them first: a mistake in one is a mistake of the configuration.

@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 use crate::commands::config;
 use crate::commands::options::{ConfigArgs, FormatArgs, ProfileArgs};
 use crate::config::{Environment, Format, Layer, Settings};
-use crate::model::{Exit, Failure};
+use crate::model::Exit;
 use crate::ui;
 
 pub(crate) const CONFIG_HELP: &str = "\
@@ -50,8 +50,8 @@ impl ShowArgs {
     pub(crate) fn run(
         &self,
         environment: &Environment,
-        settings: impl FnOnce() -> Result<Settings, Failure>,
-    ) -> Result<Exit, Failure> {
+        settings: impl FnOnce() -> anyhow::Result<Settings>,
+    ) -> anyhow::Result<Exit> {
         if self.init {
             let mut out = io::stdout().lock();
             return config::init(self.config.config.as_deref(), environment, &mut out);
@@ -60,7 +60,7 @@ impl ShowArgs {
     }
 }
 
-fn show(args: &ShowArgs, settings: &Settings) -> Result<Exit, Failure> {
+fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<Exit> {
     let named = args.profile.profile.as_deref();
     let (clean, shown) = settings.resolve(&Layer::default(), settings.profile(named))?;
     let chosen = config::Chosen { name: clean.profile.as_deref(), is_typed: named.is_some() };

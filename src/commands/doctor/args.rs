@@ -8,7 +8,7 @@ use crate::commands::options::{
     BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, PlaceArgs, ProfileArgs, StateArgs,
 };
 use crate::config::{Format, Layer, Settings};
-use crate::model::{Exit, Failure, Timestamp};
+use crate::model::{Exit, Timestamp};
 use crate::os::interrupt::Interrupt;
 use crate::report::{Counts, write_checks, write_checks_json};
 use crate::ui;
@@ -63,7 +63,7 @@ impl DoctorArgs {
         settings: &Settings,
         now: Timestamp,
         interrupt: &Interrupt,
-    ) -> Result<Exit, Failure> {
+    ) -> anyhow::Result<Exit> {
         let (clean, shown) =
             settings.resolve(&self.layer(), settings.profile(self.profile.profile.as_deref()))?;
         let progress = progress::show(interrupt, false);

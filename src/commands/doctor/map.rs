@@ -6,10 +6,9 @@ use super::{Patient, count};
 use crate::clean::no_map::no_map;
 use crate::config::SESSION_DIR;
 use crate::journal::Journal;
-use crate::map::{self, Choice, MapHolder};
-use crate::model::{Failure, Form, SessionMap, WarningCode};
+use crate::map::{self, Choice, MapStore};
+use crate::model::{Failure, Form, SessionMap, WarningCode, describe};
 use crate::os::may_write;
-use crate::os::words;
 use crate::process;
 use crate::report::Check;
 
@@ -52,7 +51,7 @@ fn told(map: &SessionMap) -> Check {
     Check::ok("map", format!("{}, as the bridge reports it; no file is needed", content(map)))
 }
 
-fn absent(patient: &Patient<'_>, file: &dyn MapHolder) -> Check {
+fn absent(patient: &Patient<'_>, file: &dyn MapStore) -> Check {
     let journal = patient.config.state_dir().ok().map(|folder| Journal::at(&folder));
     if let Err(failure) = no_map(patient.config, journal.as_ref()) {
         return failed("map", &failure);
@@ -92,7 +91,7 @@ fn changeable(patient: &Patient<'_>, real: &Path, owner: &str) -> Check {
     }
     for path in needed {
         if let Err(error) = may_write(path) {
-            let message = format!("cannot write to {}: {}", path.display(), words(&error));
+            let message = format!("cannot write to {}: {}", path.display(), describe(&error));
             return Check::error("map-folder", message)
                 .hint("a clean replaces the map, and locks it, in its folder");
         }
@@ -141,9 +140,9 @@ fn silent(patient: &Patient<'_>, failure: &Failure) -> Check {
     failed("bridge", failure)
 }
 
-fn answering(url: &str, holder: &dyn MapHolder, file: Option<&crate::map::FileMap>) -> Check {
+fn answering(url: &str, holder: &dyn MapStore, file: Option<&crate::map::FileMap>) -> Check {
     let is_same = holder.real_path().is_some();
-    match file.and_then(MapHolder::real_path) {
+    match file.and_then(MapStore::real_path) {
         None => Check::ok("bridge", format!("{url} answers, and is asked alone")),
         Some(_) if is_same => Check::ok("bridge", format!("{url} answers, with the same map")),
         Some(path) => {
@@ -155,7 +154,7 @@ fn answering(url: &str, holder: &dyn MapHolder, file: Option<&crate::map::FileMa
 }
 
 /// Nobody that is asked: the file is edited.
-fn edited(holder: &dyn MapHolder) -> Check {
+fn edited(holder: &dyn MapStore) -> Check {
     let why = holder.source().why;
     if holder.map().is_none() {
         return Check::ok("bridge", "not asked, since there is no map");

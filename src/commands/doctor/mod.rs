@@ -12,7 +12,7 @@ mod timers;
 
 use crate::config::{Clean, Shown};
 use crate::map::map_file::stopped;
-use crate::map::{Access, Choice, FileMap, MapHolder};
+use crate::map::{Access, Choice, FileMap, MapStore};
 use crate::model::{Clock, Failure, SessionMap, Timestamp};
 use crate::os::interrupt::Interrupt;
 use crate::os::progress::Phase;
@@ -29,7 +29,7 @@ struct Patient<'a> {
     /// The map's file; nothing where a clean would ask a bridge only.
     file: Option<Result<FileMap, Failure>>,
     /// Who would hold the map; nothing where its file cannot be read.
-    holder: Option<Result<Box<dyn MapHolder>, Failure>>,
+    holder: Option<Result<Box<dyn MapStore>, Failure>>,
     interrupt: &'a Interrupt,
 }
 
@@ -58,19 +58,19 @@ impl<'a> Patient<'a> {
     }
 
     /// Who holds the map, as far as anybody answered.
-    fn holder(&self) -> Option<&dyn MapHolder> {
+    fn holder(&self) -> Option<&dyn MapStore> {
         Some(self.holder.as_ref()?.as_ref().ok()?.as_ref())
     }
 
     /// The map, whoever tells it.
     fn map(&self) -> Option<&SessionMap> {
-        let told = self.holder().and_then(MapHolder::map);
-        told.or_else(|| self.file().and_then(MapHolder::map))
+        let told = self.holder().and_then(MapStore::map);
+        told.or_else(|| self.file().and_then(MapStore::map))
     }
 
     /// The user id of the map's owner.
     fn owner(&self) -> Option<u32> {
-        self.file().and_then(MapHolder::owner)
+        self.file().and_then(MapStore::owner)
     }
 
     /// How the disk is looked at.
@@ -95,7 +95,7 @@ pub fn run(
     shown: &[Shown],
     now: Timestamp,
     interrupt: &Interrupt,
-) -> Result<Vec<Check>, Failure> {
+) -> anyhow::Result<Vec<Check>> {
     let patient = Patient::new(config, shown, now, interrupt);
     let mut checks = Vec::new();
     let parts: [Part; 7] = [
@@ -109,14 +109,14 @@ pub fn run(
     ];
     for part in parts {
         if interrupt.asked() {
-            return Err(stopped());
+            return Err(stopped().into());
         }
         interrupt.progress().begin(Phase::Checks, 0);
         checks.extend(part(&patient, interrupt));
     }
     // What a check saw until then is not all there is.
     if interrupt.asked() {
-        return Err(stopped());
+        return Err(stopped().into());
     }
     Ok(checks)
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use super::{Patient, count};
 use crate::config::state_dir_of;
 use crate::holds::Holds;
-use crate::journal::{Journal, PinStore, Ran, RunKind};
-use crate::model::{Exit, Failure, Timestamp};
-use crate::os::{may_write, words};
+use crate::journal::{Journal, PinStore, RunKind, RunRecord};
+use crate::model::{Exit, Failure, Timestamp, describe};
+use crate::os::may_write;
 use crate::process;
 use crate::report::{Check, age};
 
@@ -44,7 +44,7 @@ fn state(folder: &Path) -> Result<Check, String> {
     if !there.is_dir() {
         return Err(cannot(there, "not a folder"));
     }
-    may_write(there).map_err(|error| cannot(there, &words(&error)))?;
+    may_write(there).map_err(|error| cannot(there, &describe(&error)))?;
     if there != folder {
         return Ok(Check::ok("state", format!("{shown}: not there yet; the first run makes it")));
     }
@@ -52,7 +52,7 @@ fn state(folder: &Path) -> Result<Check, String> {
         match file.symlink_metadata() {
             Err(_) => {}
             Ok(about) if !about.is_file() => return Err(cannot(&file, "not a regular file")),
-            Ok(_) => may_write(&file).map_err(|error| cannot(&file, &words(&error)))?,
+            Ok(_) => may_write(&file).map_err(|error| cannot(&file, &describe(&error)))?,
         }
     }
     Ok(Check::ok("state", format!("{shown}: writable")))
@@ -107,7 +107,7 @@ pub(super) fn check(
 }
 
 /// All runs but undos that have ended, oldest first; as root on another user's map, that user's too.
-fn all(patient: &Patient<'_>, states: &[PathBuf]) -> Result<Vec<Ran>, Failure> {
+fn all(patient: &Patient<'_>, states: &[PathBuf]) -> Result<Vec<RunRecord>, Failure> {
     let owner = patient.owner().filter(|owner| process::user() == 0 && *owner != 0);
     let theirs = owner.and_then(state_dir_of);
     let mut all = Vec::new();
@@ -129,7 +129,7 @@ fn all(patient: &Patient<'_>, states: &[PathBuf]) -> Result<Vec<Ran>, Failure> {
 }
 
 /// The runs of that profile; without one, those of none, or else all.
-fn of_profile(mut runs: Vec<Ran>, profile: Option<&str>) -> Vec<Ran> {
+fn of_profile(mut runs: Vec<RunRecord>, profile: Option<&str>) -> Vec<RunRecord> {
     if profile.is_some() || runs.iter().any(|ran| ran.profile().is_none()) {
         runs.retain(|ran| ran.profile() == profile);
     }
@@ -142,11 +142,11 @@ const USUALLY: u64 = 3 * 3600;
 /// However often there is one, a run may take two minutes.
 const AT_LEAST: u64 = 300;
 
-fn judge(runs: &[Ran], now: Timestamp, every: Option<u64>, was_started: bool) -> Check {
+fn judge(runs: &[RunRecord], now: Timestamp, every: Option<u64>, was_started: bool) -> Check {
     // One that found another at work is neither good nor bad.
-    let told: Vec<&Ran> = runs.iter().filter(|ran| ran.exit != Exit::Locked.code()).collect();
-    let since = |ran: &Ran| Timestamp::parse(&ran.ended).map(|then| then.seconds_until(now));
-    let ago = |ran: &Ran| since(ran).map_or("-".to_owned(), age);
+    let told: Vec<&RunRecord> = runs.iter().filter(|ran| ran.exit != Exit::Locked.code()).collect();
+    let since = |ran: &RunRecord| Timestamp::parse(&ran.ended).map(|then| then.seconds_until(now));
+    let ago = |ran: &RunRecord| since(ran).map_or("-".to_owned(), age);
     let Some(last) = told.last() else {
         if was_started {
             return Check::warning("runs", "a timer has started one, and none has ended")
@@ -187,21 +187,21 @@ mod tests {
 
     const NOW: i64 = 1_800_000_000;
 
-    fn ran(run: &str, ago: i64, exit: u8) -> Ran {
+    fn ran(run: &str, ago: i64, exit: u8) -> RunRecord {
         let time = Timestamp::new(NOW - ago, 0).rfc3339().unwrap();
-        Ran {
+        RunRecord {
             run: run.to_owned(),
             started: time.clone(),
             ended: time,
             exit,
             warning: (exit != 0).then(|| "it broke".to_owned()),
-            ..Ran::default()
+            ..RunRecord::default()
         }
     }
 
     #[track_caller]
     fn check(runs: &[(i64, u8)], every: Option<u64>, state: Health, says: &str) {
-        let runs: Vec<Ran> = runs.iter().map(|(ago, exit)| ran("x", *ago, *exit)).collect();
+        let runs: Vec<RunRecord> = runs.iter().map(|(ago, exit)| ran("x", *ago, *exit)).collect();
         let check = judge(&runs, Timestamp::new(NOW, 0), every, false);
         assert_eq!(check.state, state, "{check:?}");
         assert!(check.message.contains(says), "{check:?}");

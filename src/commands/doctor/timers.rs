@@ -11,12 +11,14 @@ use crate::process;
 use crate::report::Check;
 use crate::schedule::others::{Lines, OLD_SCRIPT, OLD_TIMER, OldTimer, old_timer};
 use crate::schedule::systemd::Systemd;
-use crate::schedule::{Account, Handed, Installed, Method, cron, handed_on, lingers, name};
+use crate::schedule::{
+    Account, Installed, InstalledCommand, Method, cron, lingers, name, parse_installed,
+};
 
 /// A timer or a line, and what it hands on.
 pub(super) struct Timer {
     pub(super) installed: Installed,
-    pub(super) handed: Option<Handed>,
+    pub(super) handed: Option<InstalledCommand>,
     /// Whether it was installed here, and not written by hand.
     pub(super) is_ours: bool,
 }
@@ -55,7 +57,11 @@ fn all(patient: &Patient<'_>, lines: &Lines) -> Vec<Timer> {
     let whose = process::name_of(whose);
     let is_theirs = |one: &Installed| one.user.is_none() || one.user == whose;
     let timer = |is_ours| {
-        move |installed: Installed| Timer { handed: handed_on(&installed), installed, is_ours }
+        move |installed: Installed| Timer {
+            handed: parse_installed(&installed),
+            installed,
+            is_ours,
+        }
     };
     // keep-alive cleans nothing.
     let is_clean = |one: &Installed| !one.is_keep() && is_theirs(one);

@@ -8,7 +8,7 @@ use crate::commands::history;
 use crate::commands::options::{ColorArgs, ConfigArgs, FormatArgs, StateArgs};
 use crate::config::{Color, Format, Layer, Settings};
 use crate::journal::Journal;
-use crate::model::{Exit, Failure, Timestamp};
+use crate::model::{Exit, Timestamp};
 use crate::report::{
     Screen, write_history, write_history_json, write_past_run, write_past_run_json,
 };
@@ -59,7 +59,7 @@ impl HistoryArgs {
     ///
     /// # Errors
     /// If there is no such run, or the journal cannot be read.
-    pub(crate) fn run(&self, settings: &Settings, now: Timestamp) -> Result<Exit, Failure> {
+    pub(crate) fn run(&self, settings: &Settings, now: Timestamp) -> anyhow::Result<Exit> {
         let (clean, _) = settings.resolve(&self.layer(), None)?;
         let journal = Journal::at(&clean.state_dir()?);
         let look = ui::look(clean.color, false, false);

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::journal::{
-    Journal, LATEST, PutBack, Ran, Removed, Restored, RunKind, is_old, profile_of, run_named,
+    Journal, LATEST, PutBack, Removed, Restored, RunKind, RunRecord, is_old, profile_of, run_named,
 };
 use crate::model::{Failure, Timestamp};
 use crate::report::{PastMapping, PastRun};
@@ -16,7 +16,7 @@ use crate::report::{PastMapping, PastRun};
 ///
 /// # Errors
 /// If the journal cannot be read.
-pub fn all(journal: &Journal, now: Timestamp) -> Result<Vec<PastRun>, Failure> {
+pub fn all(journal: &Journal, now: Timestamp) -> anyhow::Result<Vec<PastRun>> {
     let mut runs = with_forgotten(journal)?;
     // The removals of the newest run are kept for ever, the lines of ended runs are not.
     runs.retain(|run| run.ended.is_some() || !is_old(run.started, now));
@@ -48,7 +48,7 @@ pub fn one(journal: &Journal, typed: &str) -> Result<(PastRun, Vec<PastMapping>)
 }
 
 /// Returns every run that the journal has, newest first, also those of which only removals are left.
-fn with_forgotten(journal: &Journal) -> Result<Vec<PastRun>, Failure> {
+fn with_forgotten(journal: &Journal) -> anyhow::Result<Vec<PastRun>> {
     let mut runs: Vec<PastRun> = journal.runs()?.into_iter().map(of_line).collect();
     let mut known: HashSet<String> = runs.iter().map(|run| run.run.clone()).collect();
     for removed in journal.removals()? {
@@ -71,7 +71,7 @@ fn with_forgotten(journal: &Journal) -> Result<Vec<PastRun>, Failure> {
     Ok(runs)
 }
 
-fn of_line(ran: Ran) -> PastRun {
+fn of_line(ran: RunRecord) -> PastRun {
     // A run that failed has no counts.
     let known = |name| ran.summary.get(name).and_then(serde_json::Value::as_u64);
     let count = |name| (!ran.summary.is_empty()).then(|| known(name).unwrap_or(0));
@@ -112,7 +112,7 @@ fn unended(run: &str, command: RunKind, time: &str, map: Option<PathBuf>) -> Pas
 }
 
 /// Returns what that run removed.
-fn removed_by(journal: &Journal, run: &str) -> Result<Vec<PastMapping>, Failure> {
+fn removed_by(journal: &Journal, run: &str) -> anyhow::Result<Vec<PastMapping>> {
     let of_run = journal.removals_by_run()?.into_iter().filter(|removals| removals.run == run);
     let mapping = |removed: Removed<'_>, restored| PastMapping {
         model: removed.model.into_owned(),
@@ -127,7 +127,7 @@ fn removed_by(journal: &Journal, run: &str) -> Result<Vec<PastMapping>, Failure>
 }
 
 /// Returns what that undo restored.
-fn restored_by(journal: &Journal, undo: &str) -> Result<Vec<PastMapping>, Failure> {
+fn restored_by(journal: &Journal, undo: &str) -> anyhow::Result<Vec<PastMapping>> {
     let removals = journal.removals()?;
     let key = |removed: &Removed<'_>| {
         [&removed.run, &removed.model, &removed.chat].map(ToString::to_string)

@@ -1,5 +1,6 @@
 //! The arguments and help of `hold`.
 
+use anyhow::Context;
 use clap::{ArgGroup, Args, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
@@ -11,7 +12,7 @@ use crate::commands::options::{ConfigArgs, FormatArgs, StateArgs};
 use crate::config::{Environment, Format, Layer, Settings};
 use crate::holds::{Holds, Subject};
 use crate::model::heartbeat::BEAT_EVERY;
-use crate::model::{Exit, Failure, Timestamp};
+use crate::model::{Advice, Exit, Failure, Timestamp};
 use crate::process;
 use crate::ui;
 
@@ -193,17 +194,17 @@ impl HoldArgs {
         self,
         environment: &Environment,
         clock: fn() -> Timestamp,
-    ) -> Result<Exit, Failure> {
+    ) -> anyhow::Result<Exit> {
         let now = clock();
         match self.command {
             None => self.around(environment, clock),
             Some(HoldCommand::Start(args)) => {
                 let is_hook = args.from_hook;
-                args.run(environment, now).map_err(|failure| softened(failure, is_hook))
+                args.run(environment, now).map_err(|error| softened(error, is_hook))
             }
             Some(HoldCommand::Stop(args)) => {
                 let is_hook = args.from_hook;
-                args.run(environment, now).map_err(|failure| softened(failure, is_hook))
+                args.run(environment, now).map_err(|error| softened(error, is_hook))
             }
             Some(HoldCommand::Beat(args)) => {
                 hold::beat(&holds(&args.config, &args.state, environment)?, &args.key, now)
@@ -212,7 +213,7 @@ impl HoldArgs {
         }
     }
 
-    fn around(self, environment: &Environment, clock: fn() -> Timestamp) -> Result<Exit, Failure> {
+    fn around(self, environment: &Environment, clock: fn() -> Timestamp) -> anyhow::Result<Exit> {
         let warn = |message: &str, hint: &str| ui::warning(message, hint);
         let holds = match self.becomes {
             // Whoever has started us has read the configuration.
@@ -252,7 +253,7 @@ impl HoldArgs {
 }
 
 impl StartArgs {
-    fn run(self, environment: &Environment, now: Timestamp) -> Result<Exit, Failure> {
+    fn run(self, environment: &Environment, now: Timestamp) -> anyhow::Result<Exit> {
         let holds = holds(&self.config, &self.state, environment)?;
         let (subject, key) = if self.from_hook {
             let Hooked { session, key, .. } = told()?;
@@ -274,7 +275,7 @@ impl StartArgs {
 }
 
 impl StopArgs {
-    fn run(self, environment: &Environment, now: Timestamp) -> Result<Exit, Failure> {
+    fn run(self, environment: &Environment, now: Timestamp) -> anyhow::Result<Exit> {
         let holds = holds(&self.config, &self.state, environment)?;
         if !self.from_hook {
             return hold::stop(&holds, &self.key.unwrap_or_default());
@@ -290,7 +291,7 @@ impl StopArgs {
 }
 
 impl ListArgs {
-    fn run(self, environment: &Environment, now: Timestamp) -> Result<Exit, Failure> {
+    fn run(self, environment: &Environment, now: Timestamp) -> anyhow::Result<Exit> {
         let found = holds(&self.config, &self.state, environment)?.read(now)?;
         for (path, why) in &found.unread {
             ui::warning(
@@ -311,26 +312,23 @@ impl ListArgs {
 }
 
 /// What the hook of a CLI tells.
-fn told() -> Result<Hooked, Failure> {
+fn told() -> anyhow::Result<Hooked> {
     let mut input = Vec::new();
     let read = io::stdin().lock().take(hold::LARGEST).read_to_end(&mut input);
-    read.map_err(|error| {
-        Failure::new(format!("cannot read standard input: {}", crate::os::words(&error)))
-            .hint("--from-hook needs the JSON that a CLI sends to its hooks")
-    })?;
+    read.context("cannot read standard input")
+        .hint("--from-hook needs the JSON that a CLI sends to its hooks")?;
     hold::hooked(&input)
 }
 
-fn softened(failure: Failure, is_hook: bool) -> Failure {
-    let exit = if is_hook { Exit::Failed } else { failure.exit };
-    Failure { exit, ..failure }
+fn softened(error: anyhow::Error, is_hook: bool) -> anyhow::Error {
+    if is_hook { Failure::from(error).with(Exit::Failed).into() } else { error }
 }
 
 fn subject(session: Option<String>, chat: Option<String>) -> Result<Subject, Failure> {
     let chat = chat.map(Subject::Chat);
     session.map(Subject::Session).or(chat).ok_or_else(|| {
         let failure = Failure::new("nothing to hold").hint("name it: --session ID or --chat ID");
-        Failure { exit: Exit::Usage, ..failure }
+        failure.with(Exit::Usage)
     })
 }
 

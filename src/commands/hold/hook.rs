@@ -10,7 +10,6 @@ use serde_json::value::RawValue;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::usage;
-use crate::model::Failure;
 
 /// More than this no hook tells, in bytes: what a tool has answered is part of it.
 pub const LARGEST: u64 = 256 << 20;
@@ -41,7 +40,7 @@ struct Told<'a> {
 ///
 /// # Errors
 /// Where that is nothing that a CLI tells.
-pub fn hooked(input: &[u8]) -> Result<Hooked, Failure> {
+pub fn hooked(input: &[u8]) -> anyhow::Result<Hooked> {
     let told: Told<'_> = serde_json::from_slice(input).map_err(|error| {
         usage(&format!("standard input is not the JSON that a CLI sends to its hooks: {error}"))
             .hint("--from-hook is for the hooks of Claude Code, Codex and Gemini CLI")
@@ -118,7 +117,7 @@ mod tests {
     fn what_no_hook_tells_is_refused() {
         for input in ["", "{}", "[]", r#"{"session_id":7}"#, "hello"] {
             let failure = hooked(input.as_bytes()).unwrap_err();
-            assert!(failure.message.contains("standard input"), "{input}: {failure}");
+            assert!(failure.to_string().contains("standard input"), "{input}: {failure}");
         }
     }
 }

@@ -51,7 +51,7 @@ pub struct Start {
 ///
 /// # Errors
 /// Where the process that is named does not live, or the hold cannot be written down.
-pub fn start(holds: &Holds, start: Start, now: Timestamp) -> Result<Exit, Failure> {
+pub fn start(holds: &Holds, start: Start, now: Timestamp) -> anyhow::Result<Exit> {
     // Who asks for a time to live means that, and not the life of a CLI around it.
     let around = || start.ttl.is_none().then(|| process::named_ancestor(&CLIS)).flatten();
     let pid = start.pid.or_else(around);
@@ -61,7 +61,8 @@ pub fn start(holds: &Holds, start: Start, now: Timestamp) -> Result<Exit, Failur
     hold.by_hook = start.by_hook;
     if let Some(pid) = start.pid.filter(|pid| !process::is_alive(*pid)) {
         return Err(Failure::new(format!("process {pid} is not running"))
-            .hint("--pid needs a running process; without one, use --ttl DURATION"));
+            .hint("--pid needs a running process; without one, use --ttl DURATION")
+            .into());
     }
     if let Some(ttl) = start.ttl {
         hold.live_for(ttl);
@@ -79,7 +80,7 @@ pub fn start(holds: &Holds, start: Start, now: Timestamp) -> Result<Exit, Failur
 ///
 /// # Errors
 /// Where it cannot be removed.
-pub fn stop(holds: &Holds, key: &str) -> Result<Exit, Failure> {
+pub fn stop(holds: &Holds, key: &str) -> anyhow::Result<Exit> {
     check_key(key)?;
     holds.release(key)?;
     Ok(Exit::Done)
@@ -90,7 +91,7 @@ pub fn stop(holds: &Holds, key: &str) -> Result<Exit, Failure> {
 ///
 /// # Errors
 /// Where they cannot be read or removed.
-pub fn stop_session(holds: &Holds, session: &str, now: Timestamp) -> Result<Exit, Failure> {
+pub fn stop_session(holds: &Holds, session: &str, now: Timestamp) -> anyhow::Result<Exit> {
     let ours = process::named_ancestor(&CLIS);
     let is_its = |hold: &&Hold| {
         let pids = hold.processes.iter().map(|work| work.pid);
@@ -109,7 +110,7 @@ pub fn stop_session(holds: &Holds, session: &str, now: Timestamp) -> Result<Exit
 ///
 /// # Errors
 /// Where there is none, or what it stood for has ended: what was to be held is not.
-pub fn beat(holds: &Holds, key: &str, now: Timestamp) -> Result<Exit, Failure> {
+pub fn beat(holds: &Holds, key: &str, now: Timestamp) -> anyhow::Result<Exit> {
     check_key(key)?;
     let mut is_over = false;
     let is_there = holds.change(key, |hold| {
@@ -123,7 +124,7 @@ pub fn beat(holds: &Holds, key: &str, now: Timestamp) -> Result<Exit, Failure> {
         (true, true) => format!("the hold {key:?} has ended with its process"),
         (false, _) => format!("there is no hold {key:?}"),
     };
-    Err(Failure::new(message).hint("session-warden hold list shows the active holds"))
+    Err(Failure::new(message).hint("session-warden hold list shows the active holds").into())
 }
 
 /// The key of a session as a whole, as that CLI holds it.
@@ -134,25 +135,25 @@ fn key_of_session(subject: &Subject, cli: Option<u32>) -> String {
     format!("session-{:016x}", hash.finish())
 }
 
-fn check(key: &str, subject: &Subject) -> Result<(), Failure> {
+fn check(key: &str, subject: &Subject) -> anyhow::Result<()> {
     check_key(key)?;
     let (Subject::Session(id) | Subject::Chat(id)) = subject;
     if id.is_empty() || id.len() > ID_LENGTH {
         let message = format!("an id must have 1 to {ID_LENGTH} bytes; this one has {}", id.len());
-        return Err(usage(&message).hint("session-warden list shows chats and sessions"));
+        return Err(usage(&message).hint("session-warden list shows chats and sessions").into());
     }
     Ok(())
 }
 
-fn check_key(key: &str) -> Result<(), Failure> {
+fn check_key(key: &str) -> anyhow::Result<()> {
     if key.is_empty() || key.len() > KEY_LENGTH {
         let message =
             format!("a key must have 1 to {KEY_LENGTH} bytes; this one has {}", key.len());
-        return Err(usage(&message).hint("for example --key build-7"));
+        return Err(usage(&message).hint("for example --key build-7").into());
     }
     Ok(())
 }
 
 pub(super) fn usage(message: &str) -> Failure {
-    Failure { exit: Exit::Usage, ..Failure::new(message) }
+    Failure::usage(message)
 }

@@ -51,12 +51,12 @@ pub struct Around<'a> {
 ///
 /// # Errors
 /// Where nothing can be started.
-pub fn run(holds: Option<&Holds>, around: &Around<'_>) -> Result<Exit, Failure> {
+pub fn run(holds: Option<&Holds>, around: &Around<'_>) -> anyhow::Result<Exit> {
     let us = program::id();
     let key = format!("run-{us}-{}", process::started(us).unwrap_or_default());
     check(&key, &around.subject)?;
     if let Some(Err(error)) = around.log.as_ref().map(|log| create::append(log, b"")) {
-        let why = crate::os::words(&error);
+        let why = crate::model::describe(&error);
         (around.warn)(
             &format!("cannot write diagnostics: {why}"),
             "choose another file with --log FILE",
@@ -64,7 +64,7 @@ pub fn run(holds: Option<&Holds>, around: &Around<'_>) -> Result<Exit, Failure> 
     }
     let mut command = command(holds, around, &key);
     let child = Child::start(&mut command).map_err(|NotStarted { error, code }| {
-        let message = format!("cannot start a process: {}", crate::os::words(&error));
+        let message = format!("cannot start a process: {}", crate::model::describe(&error));
         let failure = Failure::new(message).hint("check the limits on processes and memory");
         Failure { exit: Exit::As(code), ..failure }
     })?;
@@ -99,7 +99,7 @@ pub fn become_work(
     holds: Option<&Holds>,
     around: &Around<'_>,
     key: String,
-) -> Result<Exit, Failure> {
+) -> anyhow::Result<Exit> {
     let (name, arguments) = around.command.split_first().ok_or_else(|| {
         usage("there is no command to run").hint("put it after --, as in -- make test")
     })?;
@@ -112,11 +112,11 @@ pub fn become_work(
         );
     }
     let NotStarted { error, code } = process::become_command(Command::new(name).args(arguments));
-    let why = crate::os::words(&error);
+    let why = crate::model::describe(&error);
     let name = if name.is_empty() { "\"\"".into() } else { name.to_string_lossy() };
     let failure = Failure::new(format!("cannot run {name}: {why}"))
         .hint("check that the command exists and is executable");
-    Err(Failure { exit: Exit::As(code), ..failure })
+    Err(Failure { exit: Exit::As(code), ..failure }.into())
 }
 
 fn hold(around: &Around<'_>, key: String, now: Timestamp) -> Hold {
@@ -283,7 +283,7 @@ impl<'a> Holder<'a> {
         match started {
             Ok(child) => self.beating = Some(child),
             Err(error) => {
-                let why = crate::os::words(&error);
+                let why = crate::model::describe(&error);
                 self.tell("beat_command_failed", &json!({ "status": why }));
             }
         }

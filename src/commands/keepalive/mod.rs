@@ -6,6 +6,8 @@ mod serve;
 #[cfg(feature = "web-ping")]
 mod set_key;
 
+#[cfg(feature = "serve")]
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use std::io;
 #[cfg(feature = "serve")]
@@ -27,6 +29,8 @@ use crate::keepalive::store::Store;
 use crate::keepalive::{self, Keeper, Limits, NO_JOB_HINT, Options, Output};
 #[cfg(feature = "serve")]
 use crate::keepalive::{Log, Serve};
+#[cfg(feature = "serve")]
+use crate::model::Advice;
 use crate::model::{Exit, Failure, Timestamp};
 use crate::os::interrupt::Interrupt;
 use crate::process::{self, Processes};
@@ -147,7 +151,7 @@ impl KeepaliveCommand {
         environment: &Environment,
         clock: fn() -> Timestamp,
         interrupt: &Interrupt,
-    ) -> Result<Exit, Failure> {
+    ) -> anyhow::Result<Exit> {
         let common = self.common();
         let settings = Settings::read(common.config.config.as_deref(), environment.clone(), false)?;
         let mut flags = Layer::default();
@@ -248,8 +252,8 @@ impl KeepaliveCommand {
                 drop(out);
                 serve(&keeper, listen, &keeping.warnings)
             }
-            Self::Enable(args) => keepalive::enable(&keeper, &args.id, &mut out),
-            Self::Disable(args) => keepalive::disable(&keeper, &args.id, &mut out),
+            Self::Enable(args) => Ok(keepalive::enable(&keeper, &args.id, &mut out)?),
+            Self::Disable(args) => Ok(keepalive::disable(&keeper, &args.id, &mut out)?),
             #[cfg(feature = "web-ping")]
             Self::SetKey(args) => args.run(&keeper, &mut out),
         }
@@ -262,17 +266,14 @@ fn serve(
     keeper: &Keeper<'_>,
     listen: Vec<SocketAddr>,
     warnings: &[JobWarning],
-) -> Result<Exit, Failure> {
+) -> anyhow::Result<Exit> {
     if keeper.jobs.is_empty() {
         let failure = Failure::new("no keep-alive job is configured").hint(NO_JOB_HINT);
-        return Err(Failure { exit: Exit::Usage, ..failure });
+        return Err(failure.with(Exit::Usage).into());
     }
     warn(warnings);
-    let log = Log::to(io::stdout()).map_err(|error| {
-        Failure::new(format!("cannot serve: {}", crate::os::words(&error)))
-            .hint("check the limit on threads")
-    })?;
-    keepalive::serve(keeper, &Serve { listen }, log, &ui::fail)
+    let log = Log::to(io::stdout()).context("cannot serve").hint("check the limit on threads")?;
+    Ok(keepalive::serve(keeper, &Serve { listen }, log, &ui::fail)?)
 }
 
 fn warn(warnings: &[JobWarning]) {
@@ -287,9 +288,9 @@ fn run(
     options: &Options,
     is_quiet: bool,
     out: &mut dyn io::Write,
-) -> Result<Exit, Failure> {
+) -> anyhow::Result<Exit> {
     if !is_quiet {
-        return keepalive::run(keeper, options, out);
+        return Ok(keepalive::run(keeper, options, out)?);
     }
     let mut said = Vec::new();
     let exit = keepalive::run(keeper, options, &mut said)?;

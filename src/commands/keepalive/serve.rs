@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use crate::commands::keepalive::CommonArgs;
 use crate::config::Environment;
-use crate::model::{Exit, Failure};
+use crate::model::Failure;
 
 /// The port where nothing else is said.
 const PORT: u16 = 3000;
@@ -31,8 +31,8 @@ impl ServeArgs {
         &self,
         environment: &Environment,
         is_drop_in: bool,
-    ) -> Result<Vec<SocketAddr>, Failure> {
-        let usage = |message| Failure { exit: Exit::Usage, ..Failure::new(message) };
+    ) -> anyhow::Result<Vec<SocketAddr>> {
+        let usage = |message| Failure::usage(message);
         let port = match environment.get("PORT") {
             None => None,
             Some(text) => {
@@ -46,11 +46,11 @@ impl ServeArgs {
         let number = port.unwrap_or(PORT);
         if let Some(said) = &self.listen {
             let found = addresses(said, number);
-            return found.ok_or_else(|| {
+            return Ok(found.ok_or_else(|| {
                 usage(format!("--listen {said} is not an address")).hint(
                     "for example --listen 127.0.0.1:3000, or --listen 0.0.0.0:3000 for all of them",
                 )
-            });
+            })?);
         }
         Ok(if port.is_some() || is_drop_in {
             // The first takes IPv4 as well, where there is IPv6.
@@ -82,7 +82,7 @@ mod tests {
             let environment =
                 Environment::from(|name| port.filter(|_| name == "PORT").map(Into::into));
             let found = args.listen(&environment, is_drop_in);
-            let first = found.map_or_else(|failure| failure.message, |all| all[0].to_string());
+            let first = found.map_or_else(|error| error.to_string(), |all| all[0].to_string());
             assert_eq!(first, expected);
         };
         check(None, None, false, "127.0.0.1:3000");

@@ -10,9 +10,8 @@ use crate::commands::keepalive::CommonArgs;
 use crate::commands::options::own_variables;
 use crate::keepalive::web::SessionKey;
 use crate::keepalive::{Keeper, key_file, set_key};
-use crate::model::{Exit, Failure};
+use crate::model::{Exit, Failure, describe};
 use crate::os::interrupt::Interrupt;
-use crate::os::words;
 use crate::ui::{hint, warning};
 
 /// More than any key has, with white space around it.
@@ -52,7 +51,7 @@ impl SetKeyArgs {
     ///
     /// # Errors
     /// Where it is no key, or cannot be stored.
-    pub(crate) fn run(&self, keeper: &Keeper<'_>, out: &mut dyn Write) -> Result<Exit, Failure> {
+    pub(crate) fn run(&self, keeper: &Keeper<'_>, out: &mut dyn Write) -> anyhow::Result<Exit> {
         let keys = &keeper.keys;
         let path = key_file(keeper.jobs, self.id.as_deref(), &keys.usual)?;
         let text = read(keeper.interrupt)?;
@@ -75,7 +74,7 @@ impl SetKeyArgs {
 fn read(interrupt: &Interrupt) -> Result<String, Failure> {
     let stdin = io::stdin();
     let failed = |error: &io::Error| {
-        Failure::new(format!("cannot read the session key: {}", words(error)))
+        Failure::new(format!("cannot read the session key: {}", describe(error)))
             .hint("type it when asked, or send it to standard input; nothing was stored")
     };
     if !stdin.is_terminal() {

@@ -114,7 +114,7 @@ impl ListArgs {
         environment: &Environment,
         now: Timestamp,
         interrupt: &Interrupt,
-    ) -> Result<Exit, Failure> {
+    ) -> anyhow::Result<Exit> {
         let flags = self.layer();
         if self.all_profiles {
             let configs = profiles::all(settings, &flags, self.ask.bridge.names_one())?;
@@ -145,14 +145,14 @@ impl ListArgs {
         environment: &Environment,
         now: Timestamp,
         interrupt: &Interrupt,
-    ) -> Result<Exit, Failure> {
+    ) -> anyhow::Result<Exit> {
         let mut ended: Vec<(&str, Exit, Option<List>)> = Vec::new();
         let mut has_written = false;
         for config in configs {
             let name = config.profile.as_deref().unwrap_or_default();
             let whose = format!("profile {name}: ");
             let shown = progress::show(interrupt, false);
-            let listed = list::run(config, &self.options(), now, interrupt);
+            let listed = list::run(config, &self.options(), now, interrupt).map_err(Failure::from);
             drop(shown);
             let (list, exit) = match listed {
                 Ok((list, exit)) => (list, exit),

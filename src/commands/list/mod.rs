@@ -10,12 +10,11 @@ use super::retention::{self, Retentions};
 use crate::clean::{self, Run};
 use crate::config::{Clean, pings_in};
 use crate::model::{
-    Exit, Failure, IdKind, KeepReason, Policies, SessionMap, State, Timestamp, Verdict, Warning,
-    WarningCode,
+    Exit, IdKind, KeepReason, Policies, SessionMap, State, Timestamp, Verdict, Warning,
+    WarningCode, describe,
 };
 use crate::os::interrupt::Interrupt;
 use crate::os::progress::Phase;
-use crate::os::words;
 use crate::process;
 use crate::provider::{LookOptions, Looked, Owners, PROVIDERS, Provider, look_into, unmapped};
 use crate::report::{Holder, List, Listed, Row, Totals};
@@ -55,7 +54,7 @@ pub fn run(
     options: &Options,
     now: Timestamp,
     interrupt: &Interrupt,
-) -> Result<(List, Exit), Failure> {
+) -> anyhow::Result<(List, Exit)> {
     let dry = Clean { dry_run: true, max_remove: None, ..config.clone() };
     let run = clean::run(&dry, now, interrupt)?;
     let retentions = Retentions::read(config, run.map_owner());
@@ -123,7 +122,7 @@ fn of_map(
     retentions: &Retentions,
     interrupt: &Interrupt,
     warnings: &mut Vec<Warning>,
-) -> Result<Vec<Listed>, Failure> {
+) -> anyhow::Result<Vec<Listed>> {
     let report = run.report();
     let is_asked = |state| options.states.is_empty() || options.states.contains(&state);
     let rows = || report.rows().filter(|row| is_asked(row.state));
@@ -172,7 +171,7 @@ fn of_disk(
     now: Timestamp,
     interrupt: &Interrupt,
     warnings: &mut Vec<Warning>,
-) -> Result<Vec<Listed>, Failure> {
+) -> anyhow::Result<Vec<Listed>> {
     let report = run.report();
     let mapped: HashSet<(&str, String)> = report
         .map
@@ -246,12 +245,12 @@ fn key(provider: &Provider, id: &str) -> String {
 
 fn look(provider: &Provider, file: &Path, warnings: &mut Vec<Warning>) -> Looked {
     look_into(provider, file).unwrap_or_else(|error| {
-        let message = format!("cannot look into a session: {}", words(&error));
+        let message = format!("cannot look into a session: {}", describe(&error));
         warnings.push(Warning::at(WarningCode::NotLookedInto, file, message));
         Looked::default()
     })
 }
 
-fn stop_if_asked(interrupt: &Interrupt) -> Result<(), Failure> {
-    if interrupt.asked() { Err(crate::map::map_file::stopped()) } else { Ok(()) }
+fn stop_if_asked(interrupt: &Interrupt) -> anyhow::Result<()> {
+    if interrupt.asked() { Err(crate::map::map_file::stopped().into()) } else { Ok(()) }
 }

@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::absolute;
 use crate::model::escape::escape;
-use crate::model::{Exit, Failure};
-use crate::os::words;
+use crate::model::{Exit, Failure, describe};
 
 pub(crate) const HELP: &str = "\
 Examples:
@@ -36,7 +35,7 @@ pub(crate) struct ManArgs {
 }
 
 impl ManArgs {
-    pub(crate) fn run(self, root: clap::Command, out: &mut dyn Write) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, root: clap::Command, out: &mut dyn Write) -> anyhow::Result<Exit> {
         match self.dir {
             Some(folder) => write_all(root, &absolute(&folder)?, out),
             None => print(root, &self.command, out),
@@ -47,7 +46,7 @@ impl ManArgs {
 ///
 /// # Errors
 /// Where there is no such command, or the page cannot be written. Nobody who reads on is no error.
-fn print(root: Command, path: &[String], out: &mut dyn Write) -> Result<Exit, Failure> {
+fn print(root: Command, path: &[String], out: &mut dyn Write) -> anyhow::Result<Exit> {
     let root = page::built(root);
     let mut command = &root;
     for name in path {
@@ -55,7 +54,7 @@ fn print(root: Command, path: &[String], out: &mut dyn Write) -> Result<Exit, Fa
             page::visible(command).find(|known| known.get_name() == name).ok_or_else(|| {
                 let known: Vec<&str> = page::visible(command).map(Command::get_name).collect();
                 let failure = Failure::new(format!("{} has no command {name:?}", called(command)));
-                let failure = Failure { exit: Exit::Usage, ..failure };
+                let failure = failure.with(Exit::Usage);
                 if known.is_empty() {
                     failure.hint("leave it out")
                 } else {
@@ -66,8 +65,9 @@ fn print(root: Command, path: &[String], out: &mut dyn Write) -> Result<Exit, Fa
     let page = page::roff(command, &root);
     match out.write_all(page.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write the man page: {}", words(&error)))
-                .hint("check the file or pipe that standard output leads to"))
+            Err(Failure::new(format!("cannot write the man page: {}", describe(&error)))
+                .hint("check the file or pipe that standard output leads to")
+                .into())
         }
         _ => Ok(Exit::Done),
     }
@@ -83,7 +83,7 @@ fn called(command: &Command) -> &str {
 /// # Errors
 /// Where a page cannot be written: the ones before it then are. With [`Exit::Partly`], where all are
 /// and only that cannot be said.
-fn write_all(root: Command, folder: &Path, out: &mut dyn Write) -> Result<Exit, Failure> {
+fn write_all(root: Command, folder: &Path, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let root = page::built(root);
     let pages = page::all(&root);
     make(folder)?;
@@ -95,19 +95,21 @@ fn write_all(root: Command, folder: &Path, out: &mut dyn Write) -> Result<Exit, 
     let (count, shown) = (pages.len(), folder.display().to_string());
     match writeln!(out, "Wrote {count} man pages to {}", escape(&shown)) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let message =
-                format!("the man pages are written, but this cannot be printed: {}", words(&error));
+            let message = format!(
+                "the man pages are written, but this cannot be printed: {}",
+                describe(&error)
+            );
             let failure =
                 Failure::new(message).hint("check the file or pipe that standard output leads to");
-            Err(Failure { exit: Exit::Partly, ..failure })
+            Err(Failure { exit: Exit::Partly, ..failure }.into())
         }
         _ => Ok(Exit::Done),
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the folder of man pages may be a new one")]
-fn make(folder: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(folder).map_err(|error| failed("create the folder", folder, &error))
+fn make(folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).map_err(|error| failed("create the folder", folder, &error).into())
 }
 
 /// Replaces the page whole or not at all, so that no reader and no full disk meets half of one.
@@ -123,6 +125,6 @@ fn write(path: &Path, folder: &Path, page: &str) -> io::Result<()> {
 }
 
 fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure::new(format!("cannot {what} {}: {}", path.display(), words(error)))
+    Failure::new(format!("cannot {what} {}: {}", path.display(), describe(error)))
         .hint("choose another folder with --dir DIR")
 }

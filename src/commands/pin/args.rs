@@ -7,7 +7,7 @@ use std::io::{self, BufWriter, Write};
 use crate::commands::options::{ConfigArgs, FormatArgs, MapArgs, ProfileArgs, StateArgs};
 use crate::commands::pin;
 use crate::config::{Format, Layer, Settings};
-use crate::model::{Exit, Failure, Timestamp};
+use crate::model::{Exit, Timestamp};
 use crate::os::interrupt::Interrupt;
 use crate::ui;
 
@@ -63,7 +63,7 @@ impl PinArgs {
         settings: &Settings,
         now: Timestamp,
         interrupt: &Interrupt,
-    ) -> Result<Exit, Failure> {
+    ) -> anyhow::Result<Exit> {
         let place = self.map.place();
         let profile = settings.profile(self.profile.profile.as_deref());
         let is_map_named = place.is_some() || profile.is_some();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Clean;
 use crate::journal::{ChatPin, PinStore};
-use crate::map::{Access, FileMap, MapHolder};
+use crate::map::{Access, FileMap, MapStore};
 use crate::model::escape::escape;
 use crate::model::naming::{NotNamed, named};
 use crate::model::plain_json::write_plain;
@@ -53,7 +53,7 @@ impl Pinned {
 ///
 /// # Errors
 /// If they cannot be read.
-pub fn list(config: &Clean, is_map_named: bool) -> Result<Pinned, Failure> {
+pub fn list(config: &Clean, is_map_named: bool) -> anyhow::Result<Pinned> {
     let mut pins = PinStore::at(&config.state_dir()?).read()?;
     let map = canonical(&config.map);
     pins.retain(|pin| !is_map_named || pin.map == map);
@@ -71,7 +71,7 @@ pub fn pin(
     ids: &[String],
     now: Timestamp,
     interrupt: &Interrupt,
-) -> Result<Pinned, Failure> {
+) -> anyhow::Result<Pinned> {
     let holder = FileMap::open(config.map.clone(), Access::Read, interrupt.clone())?;
     let path = canonical(&config.map);
     let mut warnings = Vec::new();
@@ -109,11 +109,11 @@ pub fn pin(
 ///
 /// # Errors
 /// If an ID names no pin, or more than one; then nothing is unpinned.
-pub fn unpin(config: &Clean, ids: &[String], interrupt: &Interrupt) -> Result<Pinned, Failure> {
+pub fn unpin(config: &Clean, ids: &[String], interrupt: &Interrupt) -> anyhow::Result<Pinned> {
     let path = canonical(&config.map);
     // The map only adds the names of sessions.
     let holder = FileMap::open(config.map.clone(), Access::Read, interrupt.clone()).ok();
-    let map = holder.as_ref().and_then(MapHolder::map);
+    let map = holder.as_ref().and_then(MapStore::map);
     let removed = PinStore::at(&config.state_dir()?).change(|pins| {
         let mut removed: Vec<ChatPin> = Vec::new();
         for id in ids {
@@ -176,7 +176,7 @@ fn find(
     path: &Path,
     map: Option<&SessionMap>,
     id: &str,
-) -> Result<Vec<ChatPin>, Failure> {
+) -> anyhow::Result<Vec<ChatPin>> {
     let of_map: Vec<&ChatPin> = pins.iter().filter(|pin| pin.map == path).collect();
     let mappings = of_map.iter().map(|pin| {
         let model = pin.model.as_deref();
@@ -205,7 +205,9 @@ fn find(
         }
         Err(NotNamed::Ambiguous(names, _)) => {
             let message = format!("{id:?} matches more than one pin; nothing was unpinned");
-            Err(Failure::new(message).hint(format!("name one of them: {}", names.join(", "))))
+            Err(Failure::new(message)
+                .hint(format!("name one of them: {}", names.join(", ")))
+                .into())
         }
         Err(NotNamed::Unknown(like)) => {
             let message = format!("{id:?} is not pinned; nothing was unpinned");
@@ -214,7 +216,7 @@ fn find(
             } else {
                 format!("similar: {}", like.join(", "))
             };
-            Err(Failure::new(message).hint(hint))
+            Err(Failure::new(message).hint(hint).into())
         }
     }
 }

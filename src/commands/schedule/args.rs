@@ -285,7 +285,7 @@ pub(crate) fn run(
     command: ScheduleCommand,
     environment: &Environment,
     now: Timestamp,
-) -> Result<Exit, Failure> {
+) -> anyhow::Result<Exit> {
     let mut out = io::stdout().lock();
     match command {
         ScheduleCommand::Install(args) => {
@@ -319,7 +319,7 @@ pub(crate) fn run(
 }
 
 impl InstallArgs {
-    fn wish(self, environment: &Environment) -> Result<schedule::Wish, Failure> {
+    fn wish(self, environment: &Environment) -> anyhow::Result<schedule::Wish> {
         #[cfg(feature = "keepalive")]
         let keep = self.keepalive;
         #[cfg(not(feature = "keepalive"))]
@@ -329,14 +329,15 @@ impl InstallArgs {
             let name = word.split('=').next().unwrap_or_default();
             let message =
                 format!("{name} is an option of clean and has no effect with --keepalive");
-            return Err(Failure { exit: Exit::Usage, ..Failure::new(message) }
-                .hint("remove it, or remove --keepalive to install a timer for clean"));
+            return Err(Failure::usage(message)
+                .hint("remove it, or remove --keepalive to install a timer for clean")
+                .into());
         }
         let typed = self.typed.options.into_iter().map(|word| {
             word.into_string().map_err(|word| {
                 let word = word.to_string_lossy();
                 let failure = Failure::new(format!("{word} is not UTF-8"));
-                Failure { exit: Exit::Usage, ..failure.hint("a timer needs UTF-8 options") }
+                failure.with(Exit::Usage).hint("a timer needs UTF-8 options")
             })
         });
         let mut arguments = typed.collect::<Result<Vec<String>, Failure>>()?;

@@ -1,12 +1,12 @@
 //! What a timer is to run: the clean that was asked for, with what this run sees now.
 
+use anyhow::Context;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::commands::schedule::{Wish, usage};
 use crate::config::{Bridge, CONFIG, Environment, Home, PROFILE, Settings, absolute, state_dir_in};
-use crate::model::Failure;
-use crate::os::words;
+use crate::model::{Advice, Failure};
 use crate::process;
 use crate::provider::PROVIDERS;
 use crate::schedule::{Account, Job, KEEP_NAME, Method, When, Work, name};
@@ -15,10 +15,11 @@ use crate::schedule::{Account, Job, KEEP_NAME, Method, When, Work, name};
 const HOUR: u64 = 3600;
 
 /// The user that a job of the system runs as.
-fn account(name: Option<&str>, sudo: Option<String>) -> Result<Account, Failure> {
+fn account(name: Option<&str>, sudo: Option<String>) -> anyhow::Result<Account> {
     let Some(name) = name.map(str::to_owned).or(sudo) else {
         return Err(usage("systemd-system needs a user to run as")
-            .hint("name the owner of the sessions with --user NAME"));
+            .hint("name the owner of the sessions with --user NAME")
+            .into());
     };
     let found = process::user_called(&name)
         .map_err(|why| Failure::new(why).hint("name another user with --user NAME"))?;
@@ -27,7 +28,8 @@ fn account(name: Option<&str>, sudo: Option<String>) -> Result<Account, Failure>
     })?;
     if !home.is_absolute() {
         return Err(Failure::new(format!("user {name} has no home folder"))
-            .hint("name another user with --user NAME"));
+            .hint("name another user with --user NAME")
+            .into());
     }
     Ok(Account { name, id, home })
 }
@@ -59,17 +61,19 @@ pub(super) fn job(
     method: Method,
     environment: &Environment,
     sudo: Option<String>,
-) -> Result<Job, Failure> {
+) -> anyhow::Result<Job> {
     check_name(wish.profile.as_deref())?;
     let (user, sees, settings) = seen(wish, method, environment, sudo)?;
     let profiles: Vec<Option<&str>> = if wish.all_profiles {
         if matches!(wish.flags.bridge, Some(Bridge::Named(_))) {
             return Err(usage("--all-profiles and --bridge URL cannot be used together")
-                .hint("set bridge in each [[profile]] of the configuration"));
+                .hint("set bridge in each [[profile]] of the configuration")
+                .into());
         }
         if settings.file.profiles.is_empty() {
             return Err(usage("the configuration has no profile")
-                .hint("a profile begins with [[profile]] and name = \"dev\""));
+                .hint("a profile begins with [[profile]] and name = \"dev\"")
+                .into());
         }
         settings.file.profiles.iter().map(|(name, _)| Some(name.as_str())).collect()
     } else {
@@ -123,20 +127,20 @@ pub(super) fn job(
 }
 
 /// Where this program lies.
-pub(super) fn own_program() -> Result<PathBuf, Failure> {
-    let binary = std::env::current_exe().map_err(|error| {
-        Failure::new(format!("cannot determine the path of this program: {}", words(&error)))
-            .hint("run it by its full path")
-    })?;
+pub(super) fn own_program() -> anyhow::Result<PathBuf> {
+    let binary = std::env::current_exe()
+        .context("cannot determine the path of this program")
+        .hint("run it by its full path")?;
     if binary.to_str().is_none() {
         return Err(usage(format!("the path of this program, {}, is not UTF-8", binary.display()))
-            .hint("move the program to another folder"));
+            .hint("move the program to another folder")
+            .into());
     }
     Ok(binary)
 }
 
 /// The variables that a timer is to see, paths from the root.
-pub(super) fn variables(sees: &Environment) -> Result<Vec<(String, String)>, Failure> {
+pub(super) fn variables(sees: &Environment) -> anyhow::Result<Vec<(String, String)>> {
     // XDG: a relative path there is ignored, and must not become one that counts.
     let counts = |(name, value): &(&str, OsString)| {
         !name.starts_with("XDG_") || Path::new(value).is_absolute()
@@ -157,23 +161,25 @@ pub(super) fn variables(sees: &Environment) -> Result<Vec<(String, String)>, Fai
 ///
 /// # Errors
 /// Exit code 2 where it would.
-pub(super) fn check_name(profile: Option<&str>) -> Result<(), Failure> {
+pub(super) fn check_name(profile: Option<&str>) -> anyhow::Result<()> {
     if name(profile) != KEEP_NAME {
         return Ok(());
     }
     Err(usage(format!("{KEEP_NAME} is the name of the keep-alive timer"))
-        .hint("give the profile another name"))
+        .hint("give the profile another name")
+        .into())
 }
 
 /// Sees to it that the user whom the system is to run it as can: they must be able to run the program,
 /// and the state folder must be there before the unit may write to it. They make it themselves, since
 /// their home is no place for root to follow links in.
-pub(super) fn prepare(job: &Job) -> Result<(), Failure> {
+pub(super) fn prepare(job: &Job) -> anyhow::Result<()> {
     let Some(user) = &job.user else { return Ok(()) };
     let binary = job.binary.display();
     if !done_as(user, "test", &["-x".as_ref(), job.binary.as_os_str()]) {
         return Err(Failure::new(format!("user {} may not run {binary}", user.name))
-            .hint("install the program in /usr/local/bin; no timer was installed"));
+            .hint("install the program in /usr/local/bin; no timer was installed")
+            .into());
     }
     for folder in &job.states {
         let shown = folder.display();
@@ -181,7 +187,8 @@ pub(super) fn prepare(job: &Job) -> Result<(), Failure> {
         let is_there = done_as(user, "test", &["-w".as_ref(), folder.as_os_str()]);
         if !is_there && !done_as(user, "mkdir", &[&words[..], &[folder.as_os_str()]].concat()) {
             return Err(Failure::new(format!("cannot create {shown} as user {}", user.name))
-                .hint("create it and give it to that user; no timer was installed"));
+                .hint("create it and give it to that user; no timer was installed")
+                .into());
         }
     }
     Ok(())

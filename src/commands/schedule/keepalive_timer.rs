@@ -13,7 +13,7 @@ use crate::keepalive::job::{self, pace};
 #[cfg(feature = "openclaw")]
 use crate::keepalive::openclaw;
 use crate::model::Failure;
-use crate::schedule::{Installed, Job, Method, When, Work, handed_on};
+use crate::schedule::{Installed, Job, Method, When, Work, parse_installed};
 
 /// The variables of a clean that a pass does not look at.
 const OF_CLEANS: [&str; 4] = ["CLAUDE_SESSION_DIR", "CLAUDE_BRIDGE_PORT", "NO_COLOR", PROFILE];
@@ -30,18 +30,18 @@ pub(super) fn keepalive_timer(
     method: Method,
     environment: &Environment,
     sudo: Option<String>,
-) -> Result<Job, Failure> {
+) -> anyhow::Result<Job> {
     let (user, sees, settings) = seen(wish, method, environment, sudo)?;
     let jobs = &settings.file.keeping.jobs;
     if jobs.is_empty() {
-        return Err(usage("no keep-alive job is configured").hint(NO_JOB_HINT));
+        return Err(usage("no keep-alive job is configured").hint(NO_JOB_HINT).into());
     }
     check_jobs(jobs)?;
     let when = match &wish.when {
         Some(when) if is_too_often(when) => {
-            return Err(
-                usage("keep-alive jobs run at most once a minute").hint("for example --every 1m")
-            );
+            return Err(usage("keep-alive jobs run at most once a minute")
+                .hint("for example --every 1m")
+                .into());
         }
         Some(when) => when.clone(),
         None => When::Every(pace(jobs).as_secs()),
@@ -86,7 +86,7 @@ pub(super) fn keepalive_timer(
 pub(crate) fn timer_notes(environment: &Environment, jobs: &[job::Job]) -> Vec<String> {
     let timers = all_installed(environment, false).into_iter().filter(Installed::is_keep);
     let mut every: Vec<Option<u64>> =
-        timers.map(|timer| handed_on(&timer).and_then(|handed| handed.every)).collect();
+        timers.map(|timer| parse_installed(&timer).and_then(|handed| handed.every)).collect();
     let needed = pace(jobs).as_secs();
     let again = "session-warden schedule install --keepalive";
     match every.pop() {

@@ -15,8 +15,7 @@ use crate::commands::schedule::keepalive_timer::keepalive_timer;
 use crate::commands::schedule::status::all_installed;
 use crate::config::{Environment, Layer};
 use crate::model::escape::escape;
-use crate::model::{Exit, Failure};
-use crate::os::words;
+use crate::model::{Exit, Failure, describe};
 use crate::process;
 use crate::schedule::systemd::{Systemd, service};
 use crate::schedule::{
@@ -58,7 +57,7 @@ pub struct Wish {
 }
 
 pub(super) fn usage(message: impl Into<String>) -> Failure {
-    Failure { exit: Exit::Usage, ..Failure::new(message) }
+    Failure::usage(message)
 }
 
 /// Installs it, or where `prints` shows what would be.
@@ -70,22 +69,24 @@ pub fn install(
     environment: &Environment,
     prints: bool,
     out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+) -> anyhow::Result<Exit> {
     let sudo = sudo_user(environment);
     let method = method_of(wish.method, environment, sudo.as_deref())?;
     if wish.user.is_some() && method != Method::SystemdSystem {
         return Err(usage(format!("--user cannot be used with {}", method.name()))
-            .hint("add --method systemd-system, or remove --user"));
+            .hint("add --method systemd-system, or remove --user")
+            .into());
     }
     if let (Some(sudo), Method::SystemdUser | Method::Cron | Method::Launchd) = (&sudo, method) {
         let message = format!("with sudo, {} would run as root and use root's home", method.name());
-        return Err(Failure::new(message).hint(format!(
-            "run it without sudo, or use --method systemd-system to run as {sudo}"
-        )));
+        return Err(Failure::new(message)
+            .hint(format!("run it without sudo, or use --method systemd-system to run as {sudo}"))
+            .into());
     }
     if method == Method::SystemdSystem && !prints && process::user() != 0 {
         return Err(Failure::new("only root can install system units")
-            .hint("run it with sudo; schedule print shows what it would install"));
+            .hint("run it with sudo; schedule print shows what it would install")
+            .into());
     }
     #[cfg(feature = "keepalive")]
     let make = if wish.keep { keepalive_timer } else { job };
@@ -121,7 +122,7 @@ fn method_of(
     chosen: Chosen,
     environment: &Environment,
     sudo: Option<&str>,
-) -> Result<Method, Failure> {
+) -> anyhow::Result<Method> {
     match chosen {
         Chosen::One(method) => Ok(method),
         Chosen::Auto if cfg!(target_os = "macos") => Ok(Method::Launchd),
@@ -133,7 +134,8 @@ fn method_of(
         }
         Chosen::Auto if cron::is_there() => Ok(Method::Cron),
         Chosen::Auto => Err(Failure::new("no systemd of this user and no crontab was found")
-            .hint("as root, use --method systemd-system --user NAME")),
+            .hint("as root, use --method systemd-system --user NAME")
+            .into()),
     }
 }
 
@@ -144,10 +146,14 @@ pub(super) fn home(environment: &Environment) -> Result<PathBuf, Failure> {
     })
 }
 
-pub(super) fn systemd_of_user(environment: &Environment) -> Result<Systemd, Failure> {
+pub(super) fn systemd_of_user(environment: &Environment) -> anyhow::Result<Systemd> {
     let config = environment.get("XDG_CONFIG_HOME").map(PathBuf::from);
     let config = config.filter(|path| path.is_absolute());
-    Ok(Systemd::of_user(&config.map_or_else(|| Ok(home(environment)?.join(".config")), Ok)?))
+    let config = match config {
+        Some(config) => config,
+        None => home(environment)?.join(".config"),
+    };
+    Ok(Systemd::of_user(&config))
 }
 
 fn print(
@@ -255,7 +261,7 @@ pub fn uninstall(
     removal: &Removal<'_>,
     environment: &Environment,
     out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+) -> anyhow::Result<Exit> {
     let &Removal { method, what, user, is_dry } = removal;
     let only = match what {
         Only::All => None,
@@ -290,7 +296,7 @@ pub fn uninstall(
             Err(failure) if method == Chosen::Auto && cron::read().is_err() => {
                 steps.push(Step::Hint(failure.message));
             }
-            Err(failure) => return Err(failure),
+            Err(failure) => return Err(failure.into()),
         }
     }
     if is_asked(Method::Launchd) && user.is_none() {
@@ -332,12 +338,12 @@ fn show(steps: &[Step], out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// How a command ends that has written that.
-pub(super) fn said(written: Result<io::Result<()>, Failure>) -> Result<Exit, Failure> {
+pub(super) fn said(written: Result<io::Result<()>, Failure>) -> anyhow::Result<Exit> {
     match written? {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let message = format!("cannot write the output: {}", words(&error));
+            let message = format!("cannot write the output: {}", describe(&error));
             let failure = Failure::new(message).hint("session-warden schedule status shows timers");
-            Err(Failure { exit: Exit::Partly, ..failure })
+            Err(Failure { exit: Exit::Partly, ..failure }.into())
         }
         _ => Ok(Exit::Done),
     }

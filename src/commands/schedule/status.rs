@@ -6,13 +6,13 @@ use std::path::Path;
 
 use crate::commands::schedule::{home, said, systemd_of_user};
 use crate::config::Environment;
-use crate::journal::{Journal, Ran, RunKind};
+use crate::journal::{Journal, RunKind, RunRecord};
 use crate::model::escape::escape;
 use crate::model::plain_json::write_plain;
-use crate::model::{Exit, Failure, Timestamp};
+use crate::model::{Exit, Timestamp};
 use crate::report::age;
 use crate::schedule::systemd::Systemd;
-use crate::schedule::{Installed, cron, handed_on, launchd};
+use crate::schedule::{Installed, cron, launchd, parse_installed};
 
 /// Whatever is installed, by any method.
 pub fn all_installed(environment: &Environment, asks: bool) -> Vec<Installed> {
@@ -33,7 +33,7 @@ pub fn status(
     now: Timestamp,
     is_json: bool,
     out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+) -> anyhow::Result<Exit> {
     let installed = all_installed(environment, true);
     let runs = Journal::at(state).runs()?;
     let last = runs.iter().rfind(|ran| ran.command != RunKind::Undo);
@@ -47,7 +47,7 @@ pub fn status(
 
 fn write_text(
     installed: &[Installed],
-    last: Option<&Ran>,
+    last: Option<&RunRecord>,
     now: Timestamp,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -76,7 +76,7 @@ fn write_text(
 }
 
 /// How a run ended.
-fn in_words(ran: &Ran, now: Timestamp) -> String {
+fn in_words(ran: &RunRecord, now: Timestamp) -> String {
     let count = |name: &str| ran.summary.get(name).map_or("-".to_owned(), ToString::to_string);
     let ago =
         Timestamp::parse(&ran.started).map_or("-".to_owned(), |then| age(then.seconds_until(now)));
@@ -90,11 +90,11 @@ fn in_words(ran: &Ran, now: Timestamp) -> String {
 }
 
 /// The last run of what that starts, by the state folder and the profile that it hands on.
-fn last_of(one: &Installed) -> Option<Ran> {
+fn last_of(one: &Installed) -> Option<RunRecord> {
     // keepalive status tells of its own.
-    let handed = handed_on(one).filter(|_| !one.is_keep())?;
+    let handed = parse_installed(one).filter(|_| !one.is_keep())?;
     let profile = handed.option("--profile");
-    let is_of = |ran: &Ran| {
+    let is_of = |ran: &RunRecord| {
         ran.command != RunKind::Undo && (handed.has("--all-profiles") || ran.profile() == profile)
     };
     Journal::at(&handed.state_dir()?).runs().ok()?.into_iter().rfind(is_of)
@@ -111,14 +111,18 @@ struct LastRun {
     warning: Option<String>,
 }
 
-impl From<Ran> for LastRun {
-    fn from(ran: Ran) -> Self {
-        let Ran { run, started, ended, exit, summary, warning, .. } = ran;
+impl From<RunRecord> for LastRun {
+    fn from(ran: RunRecord) -> Self {
+        let RunRecord { run, started, ended, exit, summary, warning, .. } = ran;
         Self { run, started, ended, exit, summary, warning }
     }
 }
 
-fn write_json(installed: &[Installed], last: Option<&Ran>, out: &mut dyn Write) -> io::Result<()> {
+fn write_json(
+    installed: &[Installed],
+    last: Option<&RunRecord>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     #[derive(Serialize)]
     struct One<'a> {
         method: &'static str,

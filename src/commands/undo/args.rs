@@ -90,7 +90,7 @@ impl UndoArgs {
         settings: &Settings,
         now: Timestamp,
         interrupt: &Interrupt,
-    ) -> Result<Exit, Failure> {
+    ) -> anyhow::Result<Exit> {
         let profile = settings.profile(self.profile.profile.as_deref());
         let flags = self.layer();
         let (clean, _) = settings.resolve(&flags, profile)?;
@@ -138,7 +138,7 @@ impl UndoArgs {
     ///
     /// # Errors
     /// If it is not, or that cannot be asked.
-    fn check_older(&self, target: &Target, interrupt: &Interrupt) -> Result<(), Failure> {
+    fn check_older(&self, target: &Target, interrupt: &Interrupt) -> anyhow::Result<()> {
         let Some(newer) = &target.newer else { return Ok(()) };
         let Target { run, entries, time, is_named, .. } = target;
         let named = self.same_undo(run);
@@ -159,7 +159,8 @@ impl UndoArgs {
                 Ok(())
             } else {
                 Err(Failure::new("not confirmed: nothing was restored")
-                    .hint("answer y or yes to restore; --yes skips the question"))
+                    .hint("answer y or yes to restore; --yes skips the question")
+                    .into())
             };
         }
         if *is_named {
@@ -170,7 +171,9 @@ impl UndoArgs {
             "run {newer} is newer and has nothing{of_chat} left to restore; an older run must be named"
         );
         let when = time.map(|time| format!(" at {}", time.for_people())).unwrap_or_default();
-        Err(Failure::new(message).hint(format!("{named} restores what that run removed{when}")))
+        Err(Failure::new(message)
+            .hint(format!("{named} restores what that run removed{when}"))
+            .into())
     }
 
     /// Returns the command that does the same for the run that it names.

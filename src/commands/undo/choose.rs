@@ -7,7 +7,7 @@ use super::Options;
 use crate::journal::{
     Journal, JournalPath, LATEST, Removal, Removed, RunKind, RunRemovals, run_named,
 };
-use crate::map::{Access, Fate, FileMap, MapHolder, fates};
+use crate::map::{Access, Fate, FileMap, MapStore, fates};
 use crate::model::{Failure, Timestamp};
 use crate::os::interrupt::Interrupt;
 
@@ -36,7 +36,7 @@ pub fn choose(
     options: &Options,
     journal: &Journal,
     interrupt: &Interrupt,
-) -> Result<Option<Target>, Failure> {
+) -> anyhow::Result<Option<Target>> {
     let runs = journal.removals_by_run()?;
     match options.run.as_deref().filter(|run| *run != LATEST) {
         Some(typed) => named_run(options, journal, &runs, typed).map(Some),
@@ -50,10 +50,10 @@ fn named_run(
     journal: &Journal,
     runs: &[RunRemovals],
     typed: &str,
-) -> Result<Target, Failure> {
+) -> anyhow::Result<Target> {
     let id = run_named(runs.iter().map(|run| run.run.as_str()), typed)?;
     let Some(position) = runs.iter().position(|run| Some(run.run.as_str()) == id) else {
-        return Err(removed_nothing(journal, typed)?);
+        return Err(removed_nothing(journal, typed)?.into());
     };
     let run = &runs[position];
     let entries = entries_of(run, |removal| is_asked(options, &removal.removed));
@@ -61,13 +61,14 @@ fn named_run(
         let chat = options.chat.as_deref().unwrap_or_default();
         let id = &run.run;
         return Err(Failure::new(format!("run {id} removed no mapping of chat {chat:?}"))
-            .hint(format!("session-warden history {id} lists what it removed")));
+            .hint(format!("session-warden history {id} lists what it removed"))
+            .into());
     }
     target(options, runs, position, entries, true)
 }
 
 /// Returns why a run that is in no removal cannot be undone.
-fn removed_nothing(journal: &Journal, typed: &str) -> Result<Failure, Failure> {
+fn removed_nothing(journal: &Journal, typed: &str) -> anyhow::Result<Failure> {
     let runs = journal.runs()?;
     let id = run_named(runs.iter().map(|run| run.run.as_str()), typed)?;
     let known = runs.iter().find(|run| Some(run.run.as_str()) == id);
@@ -89,12 +90,13 @@ fn newest_restorable(
     options: &Options,
     runs: &[RunRemovals],
     interrupt: &Interrupt,
-) -> Result<Option<Target>, Failure> {
+) -> anyhow::Result<Option<Target>> {
     if let Some(chat) = &options.chat
         && !removals(runs).any(|removal| is_asked(options, &removal.removed))
     {
         return Err(Failure::new(format!("no run removed a mapping of chat {chat:?}"))
-            .hint("session-warden history RUN lists the chats whose mappings a run removed"));
+            .hint("session-warden history RUN lists the chats whose mappings a run removed")
+            .into());
     }
     let named = named_map(options);
     let mut maps: HashMap<PathBuf, FileMap> = HashMap::new();
@@ -130,13 +132,14 @@ fn target(
     position: usize,
     entries: Vec<Removed<'static>>,
     is_named: bool,
-) -> Result<Target, Failure> {
+) -> anyhow::Result<Target> {
     let run = &runs[position];
     let known = entries.iter().find_map(|entry| entry.map.as_ref()).map(JournalPath::as_path);
     let Some(map) = options.map.clone().or(known.map(Path::to_owned)) else {
         let message = format!("run {} asked a bridge, and its map's file is not known", run.run);
         return Err(Failure::new(message)
-            .hint("--map FILE names it; session-warden history lists the other runs"));
+            .hint("--map FILE names it; session-warden history lists the other runs")
+            .into());
     };
     let named = named_map(options);
     let removed_here = |run: &&RunRemovals| {

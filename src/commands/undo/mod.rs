@@ -9,14 +9,13 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::config::Format;
-use crate::journal::{Journal, PutBack, Ran, Removed, RunKind, run_id};
+use crate::journal::{Journal, PutBack, Removed, RunKind, RunRecord, run_id};
 use crate::map::{
-    Access, Address, Choice, Fate, FileMap, MapHolder, bridge_process, fates, may_be_held, no_map,
+    Access, Address, Choice, Fate, FileMap, MapStore, bridge_process, fates, may_be_held, no_map,
 };
-use crate::model::{Exit, Failure, Timestamp, Warning, WarningCode};
+use crate::model::{Exit, Failure, Timestamp, Warning, WarningCode, describe};
 use crate::os::interrupt::Interrupt;
 use crate::os::progress::Phase;
-use crate::os::words;
 use crate::process;
 use crate::report::{Look, Undo, write_undo, write_undo_json};
 
@@ -60,13 +59,13 @@ pub fn run(
 ) -> Result<(Exit, Vec<Warning>), Failure> {
     let began = Instant::now();
     let id = run_id(now, options.profile.as_deref());
-    let mut ran = Ran {
+    let mut ran = RunRecord {
         run: id.clone(),
         command: RunKind::Undo,
         started: now.rfc3339().unwrap_or_default(),
         map: Some(target.map.clone().into()),
         undoes: Some(target.run.clone()),
-        ..Ran::default()
+        ..RunRecord::default()
     };
     let result = restore(options, target, journal, &id, now, interrupt).and_then(|undo| {
         ran.summary.insert("restored".to_owned(), undo.count(Fate::PutBack).into());
@@ -84,7 +83,7 @@ pub fn run(
         Ok((_, warnings)) => warnings.first().map(|warning| warning.message.clone()),
         Err(failure) => Some(failure.message.clone()),
     };
-    let recorded = journal.ran(&ran);
+    let recorded = journal.record_run(&ran);
     result.map(|(exit, mut warnings)| {
         let unrecorded = recorded.err();
         warnings.extend(
@@ -126,7 +125,7 @@ fn write(options: &Options, undo: &Undo, out: &mut dyn Write) -> Result<(), Fail
     };
     match written.and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let failure = Failure::new(format!("cannot write the report: {}", words(&error)));
+            let failure = Failure::new(format!("cannot write the report: {}", describe(&error)));
             // A dry run has changed nothing.
             if options.dry_run {
                 return Err(failure.hint("check the file or pipe that standard output leads to"));

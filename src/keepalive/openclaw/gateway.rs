@@ -5,9 +5,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::model::Timestamp;
+use crate::model::{Timestamp, describe};
 use crate::os::folder::Folder;
-use crate::os::words;
 use crate::process;
 
 /// A lock that is not written to its end is being written, or was left so longer ago than this.
@@ -23,7 +22,11 @@ const LARGEST: u64 = 64 << 10;
 pub(super) fn running(folders: &[PathBuf], now: Timestamp) -> Result<Option<u32>, String> {
     for folder in folders {
         let failed = |path: &Path, error| {
-            format!("cannot see if the gateway is running: {}: {}", path.display(), words(&error))
+            format!(
+                "cannot see if the gateway is running: {}: {}",
+                path.display(),
+                describe(&error)
+            )
         };
         let names = match fs::read_dir(folder) {
             Err(error)

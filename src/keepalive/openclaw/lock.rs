@@ -6,10 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::keepalive::openclaw::model::{Life, is_stale};
-use crate::model::Timestamp;
-use crate::os::beside::{Beside, Identity};
+use crate::model::{Timestamp, describe};
 use crate::os::interrupt::Interrupt;
-use crate::os::words;
+use crate::os::sibling::{Identity, SiblingFile};
 use crate::process;
 
 /// How often, and how long, OpenClaw itself tries.
@@ -24,7 +23,7 @@ const LARGEST: u64 = 64 << 10;
 /// The lock of a store, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Lock<'a> {
-    beside: &'a Beside,
+    beside: &'a SiblingFile,
     name: OsString,
     identity: Identity,
     content: Vec<u8>,
@@ -43,7 +42,7 @@ pub(super) enum NoLock {
 impl<'a> Lock<'a> {
     /// Waits for the lock.
     pub(super) fn take(
-        beside: &'a Beside,
+        beside: &'a SiblingFile,
         clock: fn() -> Timestamp,
         interrupt: &Interrupt,
     ) -> Result<Self, NoLock> {
@@ -51,7 +50,7 @@ impl<'a> Lock<'a> {
         name.push(".lock");
         let path = beside.path_of(&name);
         let failed = |error: std::io::Error| {
-            NoLock::Failed(format!("cannot lock {}: {}", path.display(), words(&error)))
+            NoLock::Failed(format!("cannot lock {}: {}", path.display(), describe(&error)))
         };
         let start = Instant::now();
         loop {

@@ -8,8 +8,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::keepalive::openclaw::model::Settings;
+use crate::model::describe;
 use crate::os::folder::{Folder, Kind};
-use crate::os::words;
 use crate::process;
 
 /// The variables that say where it is.
@@ -128,7 +128,7 @@ impl Folders {
     pub fn agents(&self) -> Result<Vec<String>, String> {
         let folder = self.state.join("agents");
         let mut all = self.settings.agents.clone();
-        let failed = |error| format!("cannot list {}: {}", folder.display(), words(&error));
+        let failed = |error| format!("cannot list {}: {}", folder.display(), describe(&error));
         match fs::read_dir(&folder) {
             Ok(listed) => {
                 for entry in listed {
@@ -199,11 +199,11 @@ fn settings(said: Option<PathBuf>, state: &Path) -> Result<Settings, String> {
     };
     let failed =
         |why: String| format!("cannot read OpenClaw's configuration {}: {why}", path.display());
-    let is_file = fs::metadata(&path).map_err(|error| failed(words(&error)))?;
+    let is_file = fs::metadata(&path).map_err(|error| failed(describe(&error)))?;
     if !is_file.is_file() || is_file.len() > LARGEST_CONFIGURATION {
         return Err(failed("it is not a regular file of at most 16 MiB".to_owned()));
     }
-    let text = fs::read_to_string(&path).map_err(|error| failed(words(&error)))?;
+    let text = fs::read_to_string(&path).map_err(|error| failed(describe(&error)))?;
     Settings::parse(&text).map_err(failed)
 }
 
@@ -213,7 +213,7 @@ fn under(path: &Path, home: &Path) -> PathBuf {
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, String> {
-    std::path::absolute(path).map_err(|error| words(&error))
+    std::path::absolute(path).map_err(|error| describe(&error))
 }
 
 /// When each transcript in that folder was last written, by its name; none where there is no folder.
@@ -221,7 +221,7 @@ pub(super) fn transcripts(
     folder: &Path,
     found: &mut std::collections::BTreeMap<String, crate::model::Timestamp>,
 ) -> Result<(), String> {
-    let failed = |error| format!("cannot list {}: {}", folder.display(), words(&error));
+    let failed = |error| format!("cannot list {}: {}", folder.display(), describe(&error));
     let opened = match Folder::open(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         opened => opened.map_err(failed)?,

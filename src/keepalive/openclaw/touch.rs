@@ -10,10 +10,9 @@ use super::place::{Folders, transcripts};
 use super::{container, gateway, sqlite};
 use crate::keepalive::job::{Agents, Touch, Which};
 use crate::keepalive::openclaw::model::{Entry, Era, Field, Store, Touched, touch as raise};
-use crate::model::Timestamp;
-use crate::os::beside::{Beside, Content, Replaced};
+use crate::model::{Timestamp, describe};
 use crate::os::interrupt::Interrupt;
-use crate::os::words;
+use crate::os::sibling::{Content, Replaced, SiblingFile};
 use crate::process;
 
 /// A larger store is none.
@@ -114,12 +113,12 @@ impl Touching<'_> {
 
     fn one(&self, agent: &str) -> Result<Done, No> {
         let path = self.folders.store(agent);
-        let beside = match Beside::of(&path) {
+        let beside = match SiblingFile::of(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.is_sqlite(agent)?;
                 return Ok(Done::default());
             }
-            opened => opened.map_err(|error| failed(&path, &words(&error)))?,
+            opened => opened.map_err(|error| failed(&path, &describe(&error)))?,
         };
         // What there is to do is known before anything is locked, and decided anew under the lock.
         let seen = self.look(agent, &beside, &path)?;
@@ -140,11 +139,11 @@ impl Touching<'_> {
             let Some(bytes) = &touched.bytes else { return Ok(Done { touched, unsure: None }) };
             let may = || lock.holds() && !self.interrupt.asked();
             let replaced = beside.replace(&content, bytes, may).map_err(|error| {
-                No::Failed(format!("cannot replace {}: {}", path.display(), words(&error)))
+                No::Failed(format!("cannot replace {}: {}", path.display(), describe(&error)))
             })?;
             match replaced {
                 Replaced::Done(error) => {
-                    return Ok(Done { touched, unsure: error.map(|error| words(&error)) });
+                    return Ok(Done { touched, unsure: error.map(|error| describe(&error)) });
                 }
                 Replaced::Changed if self.interrupt.asked() => {
                     return Err(stopped());
@@ -171,7 +170,7 @@ impl Touching<'_> {
                  remove session.reset from openclaw.json, or set it to {mode: \"idle\"}"
                     .to_owned(),
             )),
-            Err(error) => Err(failed(&database, &words(&error))),
+            Err(error) => Err(failed(&database, &describe(&error))),
         }
     }
 
@@ -179,12 +178,12 @@ impl Touching<'_> {
     fn look(
         &self,
         agent: &str,
-        beside: &Beside,
+        beside: &SiblingFile,
         path: &Path,
     ) -> Result<Option<(Content, Touched)>, No> {
         self.is_sqlite(agent)?;
         let read = beside.read(beside.name(), LARGEST);
-        let Some(mut content) = read.map_err(|error| failed(path, &words(&error)))? else {
+        let Some(mut content) = read.map_err(|error| failed(path, &describe(&error)))? else {
             return Ok(None);
         };
         let store = Store::parse(std::mem::take(&mut content.bytes))

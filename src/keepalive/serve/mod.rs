@@ -52,7 +52,7 @@ pub fn serve(
     let (shown, clock) = (Arc::clone(&board), keeper.clock);
     http::spawn(listeners, move |path| lock(&shown).answer(path, Instant::now(), clock()))
         .map_err(|error| {
-            Failure::new(format!("cannot serve: {}", crate::os::words(&error)))
+            Failure::new(format!("cannot serve: {}", crate::model::describe(&error)))
                 .hint("check the limits on threads and open files")
         })?;
     let _ = writeln!(log, "serving on http://{address}");
@@ -115,7 +115,7 @@ fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Failure> {
             Ok(listener) => listeners.push(listener),
             // Where that of IPv6 takes IPv4 as well, there is no place for another one.
             Err(error) if listeners.is_empty() => {
-                why = format!("{address}: {}", crate::os::words(&error));
+                why = format!("{address}: {}", crate::model::describe(&error));
             }
             Err(_) => {}
         }

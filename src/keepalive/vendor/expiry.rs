@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use super::credentials::{self, Login};
 use crate::keepalive::job::Cli;
-use crate::model::Timestamp;
+use crate::model::{Timestamp, describe};
 use crate::os::folder::Folder;
-use crate::os::words;
 
 /// The most that is read of a credential file.
 const MOST: u64 = 1 << 20;
@@ -91,7 +90,7 @@ fn read(cli: Cli, base: &Path) -> Result<Login, String> {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(format!("there is no {name}"));
             }
-            Err(error) => return Err(format!("cannot read {name}: {}", words(&error))),
+            Err(error) => return Err(format!("cannot read {name}: {}", describe(&error))),
         };
         match credentials::parse(cli, &text) {
             Ok(login) => return login.ok_or_else(|| format!("{name} has no login")),

@@ -171,7 +171,7 @@ pub(super) fn cut(error: ureq::Error, key: &SessionKey) -> Trouble {
         ureq::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
             "no complete answer came in time".to_owned()
         }
-        ureq::Error::Io(error) => key.scrub(&crate::os::words(&error)),
+        ureq::Error::Io(error) => key.scrub(&crate::model::describe(&error)),
         error => key.scrub(&error.to_string()),
     })
 }

@@ -27,7 +27,7 @@ pub(super) fn wait_for<T: Send + 'static>(
     if let Err(error) = started {
         return Err(Trouble::failed(format!(
             "cannot start a thread: {}",
-            crate::os::words(&error)
+            crate::model::describe(&error)
         )));
     }
     let mut since: Option<Instant> = None;

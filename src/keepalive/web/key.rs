@@ -15,7 +15,7 @@ use super::spelling::{bare, letters, unnumbered};
 use crate::keepalive::vendor::scrub::HIDDEN;
 #[cfg(feature = "web-ping")]
 use crate::keepalive::vendor::scrub::scrub;
-use crate::os::words;
+use crate::model::describe;
 use crate::process;
 
 /// The name of a service's credential that holds the key (`LoadCredential=` of systemd).
@@ -227,7 +227,7 @@ fn from_file(path: &Path, guard: Guard) -> Result<(SessionKey, String), String> 
     let shown = path.display();
     let text = read(path, guard).map_err(|error| match error.kind() {
         ErrorKind::NotFound => format!("the key file {shown} does not exist"),
-        _ => format!("cannot read the session key from {shown}: {}", words(&error)),
+        _ => format!("cannot read the session key from {shown}: {}", describe(&error)),
     })?;
     let key = SessionKey::parse(&text);
     Ok((

@@ -12,9 +12,8 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use crate::map::map_file::{LARGEST, MapPlace};
-use crate::model::{Warning, WarningCode};
+use crate::model::{Warning, WarningCode, describe};
 use crate::os::folder::{Folder, Kind};
-use crate::os::words;
 
 /// What a file beside the map is called before the process and the number.
 #[derive(Debug, Clone, Copy)]
@@ -123,7 +122,7 @@ impl MapPlace {
             Ok(false) => Some(self.stays(name, "this is")),
             // It went since it was listed.
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => Some(self.stays(name, &format!("{}; this may be", words(&error)))),
+            Err(error) => Some(self.stays(name, &format!("{}; this may be", describe(&error)))),
         }
     }
 
@@ -132,7 +131,7 @@ impl MapPlace {
     }
 
     fn not_removed(&self, name: &OsStr, error: &io::Error) -> Warning {
-        let message = format!("cannot remove the file of a killed run: {}", words(error));
+        let message = format!("cannot remove the file of a killed run: {}", describe(error));
         Warning::at(WarningCode::StaleFile, self.folder_path().join(name), message)
     }
 

@@ -1,9 +1,8 @@
 //! Stopping timers of systemd, and removing their units.
 
 use super::{MARK_START, Systemd};
-use crate::model::Failure;
+use crate::model::{Failure, describe};
 use crate::os::create::remove;
-use crate::os::words;
 use crate::schedule::quote::escaped;
 use crate::schedule::{Installed, Said, Step, text_of};
 
@@ -90,7 +89,7 @@ impl Systemd {
             return Ok(Some(Step::Would(format!("remove {}", path.display()))));
         }
         remove(&path).map_err(|error| {
-            Failure::new(format!("cannot remove {}: {}", path.display(), words(&error)))
+            Failure::new(format!("cannot remove {}: {}", path.display(), describe(&error)))
                 .hint("check the permissions of its folder")
         })?;
         Ok(Some(Step::Removed(path.display().to_string())))

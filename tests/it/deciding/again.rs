@@ -6,7 +6,7 @@ use crate::env::{DAY, MINUTE, TestEnv, set_age};
 use serde_json::{Value, json};
 use session_warden::clean::{Run, run_on};
 use session_warden::config::{Environment, Layer, Place, Settings};
-use session_warden::map::{Access, FileMap, MapHolder, Removal, RemovalGuard, Source};
+use session_warden::map::{Access, FileMap, MapStore, Removal, RemovalGuard, Source};
 use session_warden::model::{
     Action, Clock, Exit, Failure, SessionMap, State, Timestamp, Warning, WarningCode,
 };
@@ -21,7 +21,7 @@ struct Meddler {
     meddle: Box<dyn Fn()>,
 }
 
-impl MapHolder for Meddler {
+impl MapStore for Meddler {
     fn source(&self) -> Source {
         self.file.source()
     }

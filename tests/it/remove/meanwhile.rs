@@ -78,7 +78,7 @@ fn a_chat_that_has_a_new_session_keeps_it() {
     assert_eq!(home.env.map_now(), newer);
     assert!(home.env.run("undo --bridge off").out.contains("Nothing to restore"));
 
-    // Beside others, they are removed and it is kept: done, but not completely.
+    // SiblingFile others, they are removed and it is kept: done, but not completely.
     home.write_map();
     let change = || {
         home.env.map(newer.to_string());

@@ -10,7 +10,7 @@ use super::{Installed, Method, NAME, When, text_of};
 
 /// What a clean is started with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Handed {
+pub struct InstalledCommand {
     /// The program, where it can be told.
     pub binary: Option<PathBuf>,
     /// Its arguments.
@@ -21,7 +21,7 @@ pub struct Handed {
     pub every: Option<u64>,
 }
 
-impl Handed {
+impl InstalledCommand {
     /// The value of an option of the clean, such as `--profile`.
     pub fn option(&self, name: &str) -> Option<&str> {
         let mut words = self.arguments.iter();
@@ -58,7 +58,7 @@ impl Handed {
 }
 
 /// What that hands on; nothing where it cannot be read, or is an agent of launchd's.
-pub fn handed_on(one: &Installed) -> Option<Handed> {
+pub fn parse_installed(one: &Installed) -> Option<InstalledCommand> {
     match one.method {
         Method::Cron => of_line(&one.what),
         Method::SystemdUser | Method::SystemdSystem => {
@@ -80,8 +80,8 @@ fn service_of(timer: &Path) -> Option<PathBuf> {
     Some(folder.with_file_name(format!("{stem}.service.d")).join(name))
 }
 
-fn of_units(service: &str, timer: &str) -> Handed {
-    let mut handed = Handed::default();
+fn of_units(service: &str, timer: &str) -> InstalledCommand {
+    let mut handed = InstalledCommand::default();
     for line in service.lines() {
         let Some((key, value)) = line.split_once('=') else { continue };
         match key.trim_end() {
@@ -101,10 +101,11 @@ fn of_units(service: &str, timer: &str) -> Handed {
     handed
 }
 
-fn of_line(line: &str) -> Option<Handed> {
+fn of_line(line: &str) -> Option<InstalledCommand> {
     let (time, command) = split(line)?;
     let words = shell_words(&command);
-    let mut handed = Handed { every: When::seconds_of(&time), ..Handed::default() };
+    let mut handed =
+        InstalledCommand { every: When::seconds_of(&time), ..InstalledCommand::default() };
     let mut words = &words[..];
     while let Some((variable, rest)) =
         words.split_first().and_then(|(word, rest)| Some((assigned(word)?, rest)))
@@ -167,7 +168,7 @@ mod tests {
             states: vec![],
             writes: vec!["/w".into()],
         };
-        let handed = Handed {
+        let handed = InstalledCommand {
             binary: Some(job.binary.clone()),
             arguments: job.arguments.clone(),
             variables: job.variables.clone(),

@@ -21,7 +21,7 @@ use crate::model::Timestamp;
 
 /// A name in an open folder.
 #[derive(Debug)]
-pub struct Beside {
+pub struct SiblingFile {
     folder: OwnedFd,
     path: PathBuf,
     name: OsString,
@@ -51,7 +51,7 @@ pub enum Replaced {
     Changed,
 }
 
-impl Beside {
+impl SiblingFile {
     /// The file at `path`, which need not be there; its folder must be.
     pub fn of(path: &Path) -> io::Result<Self> {
         let name = path.file_name().ok_or_else(not_a_file)?.to_owned();
@@ -180,13 +180,13 @@ impl Beside {
 
 /// A temporary file. Dropped without a rename, its name goes.
 struct Temporary<'a> {
-    beside: &'a Beside,
+    beside: &'a SiblingFile,
     name: OsString,
     is_gone: bool,
 }
 
 impl<'a> Temporary<'a> {
-    fn create(beside: &'a Beside) -> io::Result<(Self, File)> {
+    fn create(beside: &'a SiblingFile) -> io::Result<(Self, File)> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         for number in 0..100 {
