@@ -7,6 +7,7 @@ pub mod folder;
 pub mod interrupt;
 pub mod progress;
 pub mod publish;
+pub mod retry;
 pub mod sibling;
 
 /// Whether this user may write to what is at `path`; to a folder: make files in it.
