@@ -63,6 +63,8 @@ pub struct Status {
     pub written: Timestamp,
     /// Its number in its file system.
     pub inode: u64,
+    /// The number of its file system.
+    pub device: u64,
 }
 
 impl Status {
@@ -72,6 +74,7 @@ impl Status {
             size: u64::try_from(stat.st_size).unwrap_or(0),
             written: written(stat),
             inode: stat.st_ino,
+            device: stat.st_dev,
         }
     }
 }
@@ -259,6 +262,12 @@ impl Folder {
         let mut start = Vec::with_capacity(FIRST_READ);
         self.open_file(name)?.take(limit).read_to_end(&mut start)?;
         Ok(start)
+    }
+}
+
+impl AsFd for Folder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
     }
 }
 

@@ -5,10 +5,12 @@ pub(crate) mod attributes;
 pub mod create;
 pub mod folder;
 pub mod interrupt;
+pub mod lock;
 pub mod progress;
 pub mod publish;
 pub mod retry;
 pub mod sibling;
+pub(crate) mod temporary;
 
 /// Whether this user may write to what is at `path`; to a folder: make files in it.
 ///
