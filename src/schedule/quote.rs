@@ -1,6 +1,6 @@
 //! Words as unit files, shells and crontabs read them back.
 
-/// Whether a word needs no quotes anywhere.
+/// Returns true if a word needs no quotes anywhere.
 fn is_plain(word: &str) -> bool {
     !word.is_empty()
         && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_/.:=@,+-".contains(&byte))
@@ -32,10 +32,10 @@ pub(super) fn unit_word(word: &str) -> String {
     quoted
 }
 
-/// A word for the POSIX shell that cron starts. In a crontab, a percent sign ends the command wherever
-/// it stands, but for one behind a backslash. Some crons take that backslash away, some leave it; some
-/// make one of two backslashes, some take `\\%` for a backslash and an end. So it stands outside of the
-/// quotes, and no backslash stands before another or before a percent sign that is not its own.
+/// A word for the POSIX shell that cron starts. In a crontab, a percent sign ends the command everywhere,
+/// unless a backslash is before it. Some crons remove that backslash, some leave it; some make one of two
+/// backslashes, some take `\\%` for a backslash and an end. So it is outside of the quotes, and no backslash is
+/// before another or before a percent sign of its own.
 pub(super) fn cron_word(word: &str) -> String {
     if is_plain(word) {
         return word.to_owned();
