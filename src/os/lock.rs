@@ -96,15 +96,17 @@ impl Lock {
 fn open(folder: BorrowedFd<'_>, name: &Path, owner: Option<u32>) -> io::Result<File> {
     // NONBLOCK: a FIFO of that name must not make the run wait.
     let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let open = |flags| {
-        let mode = Mode::from_raw_mode(0o600);
-        rustix::io::retry_on_intr(|| rustix::fs::openat(folder, name, flags, mode)).map(File::from)
-    };
+    let mode = Mode::from_raw_mode(0o600);
+    let created = rustix::io::retry_on_intr(|| {
+        rustix::fs::openat(folder, name, flags | OFlags::CREATE | OFlags::EXCL, mode)
+    });
 
-    let file = match open(flags | OFlags::CREATE | OFlags::EXCL) {
-        Err(Errno::EXIST) => open(flags)?,
+    let file: File = match created {
+        Err(Errno::EXIST) => {
+            rustix::io::retry_on_intr(|| rustix::fs::openat(folder, name, flags, mode))?.into()
+        }
         created => {
-            let file = created?;
+            let file = File::from(created?);
             if let Some(owner) = owner
                 && file.metadata()?.uid() != owner
                 && rustix::process::geteuid().is_root()
@@ -114,6 +116,7 @@ fn open(folder: BorrowedFd<'_>, name: &Path, owner: Option<u32>) -> io::Result<F
             file
         }
     };
+
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
 }
 

@@ -138,6 +138,7 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(path),
             Err(error) => return Err(error),
         };
+
         let folder = folder_of(&path);
         let about = folder.metadata()?;
         let us = rustix::process::geteuid().as_raw();
@@ -145,6 +146,7 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
             let why = "a link of another user, in a folder that everybody may write to";
             return Err(io::Error::new(ErrorKind::PermissionDenied, why));
         }
+
         path = folder.join(fs::read_link(&path)?);
     }
     Err(Errno::LOOP.into())

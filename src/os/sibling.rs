@@ -76,11 +76,13 @@ impl SiblingFile {
             }
             opened => opened?,
         };
+
         let mut bytes = Vec::new();
         (&file).take(limit + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
             return Err(io::Error::other(format!("larger than {} MiB", limit >> 20)));
         }
+
         let identity = (status.device, status.inode);
         Ok(Some(Content { bytes, written: status.written, identity, file }))
     }

@@ -103,8 +103,10 @@ pub(crate) fn sweep(
 /// the temporary file of another.
 fn process_of(rest: &[u8]) -> Option<u32> {
     let (process, number) = std::str::from_utf8(rest).ok()?.split_once('-')?;
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if is_number(process) && is_number(number) { process.parse().ok() } else { None }
+    // Only digits: a number may be parsed with a sign as well.
+    let is_digit = |byte: u8| byte.is_ascii_digit();
+    (process.bytes().all(is_digit) && number.bytes().all(is_digit) && !number.is_empty())
+        .then(|| process.parse().ok())?
 }
 
 /// Removes the file of that name, if there is one.

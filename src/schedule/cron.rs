@@ -28,6 +28,7 @@ pub fn is_available() -> bool {
 /// The time of the packaged line: hourly.
 fn packaged_fields() -> String {
     let line = PACKAGED.lines().find(|line| !line.starts_with('#')).unwrap_or_default();
+
     line.split(' ').take(5).collect::<Vec<_>>().join(" ")
 }
 
@@ -46,6 +47,7 @@ pub fn line(job: &Job) -> Result<String, Failure> {
         variables.map(|(name, value)| format!("{name}={}", cron_word(value))).collect();
     words.push(cron_word(&job.binary.to_string_lossy()));
     words.extend(job.arguments.iter().map(|argument| cron_word(argument)));
+
     let command = format!("{}{MARK}{}", words.join(" "), job.name());
 
     if command.contains(['\n', '\r']) {
@@ -55,24 +57,25 @@ pub fn line(job: &Job) -> Result<String, Failure> {
         );
     }
     if command.len() > LONGEST {
-        let length = command.len();
         let hint = match job.work {
             Work::Clean { .. } => "put options into the configuration file instead",
             Work::Keepalive => {
                 "most of it is PATH: set a shorter one that has the CLIs, and install again"
             }
         };
-        return Err(Failure::usage(format!(
-            "the command has {length} bytes, but a crontab takes at most {LONGEST}"
-        ))
-        .hint(hint));
+        let length = command.len();
+        let message =
+            format!("the command has {length} bytes, but a crontab takes at most {LONGEST}");
+        return Err(Failure::usage(message).hint(hint));
     }
+
     Ok(format!("{fields} {command}"))
 }
 
 /// The user's crontab; nothing if there is none.
 pub fn read() -> Result<Option<Vec<u8>>, Failure> {
     let output = CRONTAB.ask(&["-l"])?;
+
     if !output.success && output.stderr.contains("no crontab for") {
         return Ok(None);
     }
@@ -98,6 +101,7 @@ pub fn install(job: &Job) -> Result<Vec<Step>, Failure> {
     let before = read()?;
     let text = before.as_deref().unwrap_or_default();
     let (new, mut steps) = edited(text, Some(&job.name()), Some(&line));
+
     if before.as_deref() != Some(&new) {
         write(&new)?;
     }
@@ -111,6 +115,7 @@ pub fn install(job: &Job) -> Result<Vec<Step>, Failure> {
 /// leaves out. After a failure, the crontab is unchanged.
 pub fn uninstall(name: Option<&str>, is_dry: bool) -> Result<Vec<Step>, Failure> {
     let Some(before) = read()? else { return Ok(Vec::new()) };
+
     let (new, steps) = edited(&before, name, None);
     if is_dry {
         return Ok(steps.into_iter().map(Step::planned).collect());
@@ -134,8 +139,9 @@ pub fn installed() -> Vec<Installed> {
 pub(super) fn timers(lines: impl Iterator<Item = (String, String)>) -> Vec<Installed> {
     // A crontab alone runs nothing.
     let processes = Processes::of_users(&[0]);
-    let is_cron = |name: &[u8]| matches!(name, b"cron" | b"crond");
-    let active = processes.all().iter().any(|process| is_cron(&process.name));
+    let mut names = processes.all().iter().map(|process| &process.name[..]);
+    let active = names.any(|name| matches!(name, b"cron" | b"crond"));
+
     let timers = lines.map(|(name, line)| Installed {
         method: Method::Cron,
         name,

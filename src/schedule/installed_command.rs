@@ -109,8 +109,8 @@ fn of_line(line: &str) -> Option<InstalledCommand> {
     let words = words.get(variables.len()..).unwrap_or_default();
 
     // A line that was written by hand may do something else first.
-    let is_program = |word: &String| Path::new(word).file_name() == Some(NAME.as_ref());
-    let program = words.iter().position(is_program).unwrap_or(0);
+    let mut names = words.iter().map(|word| Path::new(word).file_name());
+    let program = names.position(|name| name == Some(NAME.as_ref())).unwrap_or(0);
     let mut words = words.iter().skip(program);
     Some(InstalledCommand {
         binary: words.next().map(PathBuf::from),
@@ -125,6 +125,7 @@ pub(super) fn split(line: &str) -> Option<(String, String)> {
     let line = line.trim_start();
     let count = if line.starts_with('@') { 1 } else { 5 };
     let (mut time, mut rest) = (Vec::new(), line);
+
     for _ in 0..count {
         let (field, more) = rest.split_once(|letter: char| letter.is_whitespace())?;
         time.push(field);
@@ -138,6 +139,7 @@ fn assigned(word: &str) -> Option<(String, String)> {
     let (name, value) = word.split_once('=')?;
     let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         && name.bytes().next().is_some_and(|first| !first.is_ascii_digit());
+
     is_name.then(|| (name.to_owned(), value.to_owned()))
 }
 

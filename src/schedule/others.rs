@@ -28,6 +28,7 @@ impl Lines {
     /// Looks through a crontab.
     pub fn of(crontab: &[u8]) -> Self {
         let mut this = Self::default();
+
         for line in crontab.split(|byte| *byte == b'\n') {
             let is_ours = cron::name_of(line).is_some();
             let line = String::from_utf8_lossy(line).trim().to_owned();

@@ -94,6 +94,7 @@ impl Systemd {
         let timer = self.timer(&name, user);
         let written = files.iter().map(Replacement::write).collect::<Result<Vec<Step>, _>>();
         let started = written.and_then(|steps| self.start(&timer, &steps).map(|()| steps));
+
         let mut steps = match started {
             Ok(steps) => steps,
             Err(failure) => {
@@ -122,6 +123,7 @@ impl Systemd {
         if !is_update {
             let _ = systemctl.run(&["disable", "--now", timer], b"");
         }
+
         files.iter().for_each(Replacement::restore);
         let _ = systemctl.run(&["daemon-reload"], b"");
         if is_update {
@@ -135,6 +137,7 @@ impl Systemd {
         let show = ["show", "--property=FragmentPath", "--value", timer];
         let shown = self.systemctl().must(&show).unwrap_or_default();
         let path = Path::new(shown.trim());
+
         let is_ours = path.parent().is_none_or(|folder| {
             folder == self.folder || folder.canonicalize().ok() == self.folder.canonicalize().ok()
         });
@@ -154,6 +157,7 @@ impl Systemd {
         if asks {
             found.iter_mut().for_each(|timer| self.add_state(timer));
         }
+
         found.sort_by(|a, b| (&a.name, &a.user).cmp(&(&b.name, &b.user)));
         found
     }

@@ -1,5 +1,6 @@
 //! Types of all methods: the job that a timer runs, an installed timer, and the steps of an installation.
 
+use serde::Serialize;
 use std::path::PathBuf;
 
 use super::when::When;
@@ -11,7 +12,8 @@ pub(super) const NAME: &str = "session-warden";
 pub const KEEPALIVE_NAME: &str = "session-warden-keepalive";
 
 /// How something is run again and again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// A timer of the user's own systemd.
     SystemdUser,
@@ -90,7 +92,7 @@ pub fn name(profile: Option<&str>) -> String {
 }
 
 /// An installed timer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Installed {
     pub method: Method,
     pub name: String,

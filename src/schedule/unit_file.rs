@@ -27,6 +27,7 @@ impl<'f> Replacement<'f> {
     /// Fails if the path has a file that `is_ours` is false for, a link that leads nowhere, or no file.
     pub(super) fn of(file: &'f UnitFile, is_ours: fn(&[u8]) -> bool) -> Result<Self, Failure> {
         let before = bytes_of(&file.path);
+
         if file.path.symlink_metadata().is_ok() && !before.as_deref().is_some_and(is_ours) {
             let path = file.path.display();
             let message = format!("{path} was not installed by session-warden schedule");

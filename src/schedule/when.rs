@@ -26,6 +26,7 @@ impl When {
             let why = error.to_string().replace(['\n', '\r'], " ");
             format!("not a duration ({why})")
         })?;
+
         if duration.subsec_nanos() != 0 || duration.as_secs() == 0 || duration.as_secs() > WEEK {
             return Err("not whole seconds between 1 second and 1 week".to_owned());
         }

@@ -5,9 +5,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::context::{RunContext, check_name, own_program};
+use super::context::{RunContext, own_program};
 use super::request::InstallRequest;
-use crate::config::{Bridge, CONFIG, Environment, Home};
+use crate::config::{Bridge, CONFIG, Home, Layer};
 use crate::model::Failure;
 use crate::process;
 use crate::provider::PROVIDERS;
@@ -20,14 +20,12 @@ const HOUR: u64 = 3600;
 pub(super) fn clean_timer(
     request: &InstallRequest,
     method: Method,
-    environment: &Environment,
-    sudo: Option<String>,
+    context: RunContext,
 ) -> anyhow::Result<Job> {
-    check_name(request.profile.as_deref())?;
-    let context = RunContext::read(request, method, environment, sudo)?;
     let (mut writes, mut states, mut reads) = (Vec::new(), Vec::new(), Vec::new());
-    for profile in profiles(request, &context)? {
-        let (clean, _) = context.settings.resolve(&request.flags, profile)?;
+    let (run, flags) = (&request.args.run, request.args.run.layer());
+    for profile in profiles(request, &flags, &context)? {
+        let (clean, _) = context.settings.resolve(&flags, profile)?;
         writes.extend(clean.map.parent().map(Path::to_owned));
         // A map that is a link is replaced where it leads to.
         let real = clean.map.canonicalize().ok();
@@ -35,15 +33,17 @@ pub(super) fn clean_timer(
         if let Home::Given(home) | Home::Usual(home) = &clean.home {
             reads.push(home.clone());
         }
+
         let state = context.state_dir(&clean)?;
         writes.push(state.clone());
         states.push(state);
         let others = [&clean.metrics, &clean.log].into_iter().flatten();
         writes.extend(others.filter_map(|file| file.parent()).map(Path::to_owned));
     }
+
     writes.sort();
     writes.dedup();
-    let config = request.config.clone();
+    let config = run.config.config.clone();
     reads.extend(config.or_else(|| context.environment.get(CONFIG).map(PathBuf::from)));
 
     let binary = own_program()?;
@@ -54,16 +54,17 @@ pub(super) fn clean_timer(
 
     let mut arguments = vec!["clean".to_owned()];
     // cron mails all output.
-    if method == Method::Cron && !request.has_verbosity {
+    if method == Method::Cron && !run.quiet && !run.verbose {
         arguments.push("-q".to_owned());
     }
     arguments.extend(request.arguments.iter().cloned());
+
     Ok(Job {
         work: Work::Clean { profile: request.profile.clone() },
         binary,
         arguments,
         variables,
-        when: request.when.clone().unwrap_or(When::Every(HOUR)),
+        when: request.args.when().unwrap_or(When::Every(HOUR)),
         user: context.user,
         reads,
         states,
@@ -71,18 +72,20 @@ pub(super) fn clean_timer(
     })
 }
 
-/// The profiles that the timer cleans; one of none without a profile.
+/// The profiles that the timer cleans; `None` is the configuration without a profile.
 fn profiles<'a>(
     request: &'a InstallRequest,
+    flags: &Layer,
     context: &'a RunContext,
 ) -> Result<Vec<Option<&'a str>>, Failure> {
-    if !request.all_profiles {
+    if !request.args.run.all_profiles {
         return Ok(vec![request.profile.as_deref()]);
     }
-    if matches!(request.flags.bridge, Some(Bridge::Named(_))) {
+    if matches!(flags.bridge, Some(Bridge::Named(_))) {
         return Err(Failure::usage("--all-profiles and --bridge URL cannot be used together")
             .hint("set bridge in each [[profile]] of the configuration"));
     }
+
     let profiles = &context.settings.file.profiles;
     if profiles.is_empty() {
         return Err(Failure::usage("the configuration has no profile")
@@ -97,7 +100,7 @@ fn is_of_cli(name: &str) -> bool {
 }
 
 /// Checks that the user of a system timer can run the program, and creates the state folders, which must
-/// exist before the unit may write to them. It does so as that user: root must not follow links in their home.
+/// exist before the unit may write to them. Both is done as that user: root must not follow links in their home.
 pub(super) fn prepare(job: &Job) -> anyhow::Result<()> {
     let Some(user) = &job.user else { return Ok(()) };
     if !succeeds_as(user, "test", &["-x".as_ref(), job.binary.as_os_str()]) {
@@ -106,6 +109,7 @@ pub(super) fn prepare(job: &Job) -> anyhow::Result<()> {
             .hint("install the program in /usr/local/bin; no timer was installed")
             .into());
     }
+
     for folder in &job.states {
         let [p, m, mode, end] = ["-p", "-m", "0700", "--"].map(OsStr::new);
         let path = folder.as_os_str();

@@ -26,15 +26,17 @@ impl RunContext {
         environment: &Environment,
         sudo: Option<String>,
     ) -> anyhow::Result<Self> {
+        check_name(request.profile.as_deref())?;
         let user = match method {
-            Method::SystemdSystem => Some(account(request.user.clone().or(sudo))?),
+            Method::SystemdSystem => Some(account(request.args.user.clone().or(sudo))?),
             _ => None,
         };
         let environment = match &user {
             Some(user) => environment.of_home(&user.home),
             None => environment.clone(),
         };
-        let settings = Settings::read(request.config.as_deref(), environment.clone(), false)?;
+        let settings =
+            Settings::read(request.args.run.config.config.as_deref(), environment.clone(), false)?;
         Ok(Self { user, environment, settings })
     }
 

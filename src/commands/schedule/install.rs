@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use super::clean_timer::{clean_timer, prepare};
+use super::context::RunContext;
 #[cfg(feature = "keepalive")]
 use super::keepalive_timer::keepalive_timer;
 use super::methods::{all_installed, best_method, home, sudo_user, systemd_of_user};
@@ -24,17 +25,21 @@ pub(super) fn install(
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
     let sudo = sudo_user(environment);
-    let method = match request.method {
+    let method = match request.args.method {
         Some(method) => method,
         None => best_method(environment, sudo.as_deref())?,
     };
     check_user(request, method, sudo.as_deref(), prints)?;
 
+    let context = RunContext::read(request, method, environment, sudo)?;
     #[cfg(feature = "keepalive")]
-    let timer = if request.is_keepalive { keepalive_timer } else { clean_timer };
+    let job = if request.args.is_keepalive() {
+        keepalive_timer(request, context)?
+    } else {
+        clean_timer(request, method, context)?
+    };
     #[cfg(not(feature = "keepalive"))]
-    let timer = clean_timer;
-    let job = timer(request, method, environment, sudo)?;
+    let job = clean_timer(request, method, context)?;
     if matches!(method, Method::SystemdUser | Method::SystemdSystem) {
         Systemd::check(&job)?;
     }
@@ -53,6 +58,7 @@ pub(super) fn install(
         Method::Launchd => launchd::install(&job, &home(environment)?)?,
     };
     steps.extend(hints(&job, method, environment));
+
     finish(show(&steps, out), out)
 }
 
@@ -64,6 +70,7 @@ fn check_user(
     prints: bool,
 ) -> Result<(), Failure> {
     let name = method.name();
+
     if method == Method::SystemdSystem {
         if prints || process::user() == 0 {
             return Ok(());
@@ -71,7 +78,8 @@ fn check_user(
         return Err(Failure::new("only root can install system units")
             .hint("run it with sudo; schedule print shows what it would install"));
     }
-    if request.user.is_some() {
+
+    if request.args.user.is_some() {
         return Err(Failure::usage(format!("--user cannot be used with {name}"))
             .hint("add --method systemd-system, or remove --user"));
     }

@@ -12,7 +12,7 @@ use crate::keepalive::job::{self, pace};
 #[cfg(feature = "openclaw")]
 use crate::keepalive::openclaw;
 use crate::model::Failure;
-use crate::schedule::{Job, Method, When, Work, parse_installed};
+use crate::schedule::{Job, When, Work, parse_installed};
 
 /// The variables of a clean that a pass does not read.
 const OF_CLEANS: [&str; 4] = ["CLAUDE_SESSION_DIR", "CLAUDE_BRIDGE_PORT", "NO_COLOR", PROFILE];
@@ -23,23 +23,22 @@ const SHORTEST: u64 = 60;
 /// Makes the job, and checks that it makes sense.
 pub(super) fn keepalive_timer(
     request: &InstallRequest,
-    method: Method,
-    environment: &Environment,
-    sudo: Option<String>,
+    context: RunContext,
 ) -> anyhow::Result<Job> {
-    let context = RunContext::read(request, method, environment, sudo)?;
     let jobs = &context.settings.file.keeping.jobs;
     if jobs.is_empty() {
         return Err(Failure::usage("no keep-alive job is configured").hint(NO_JOB_HINT).into());
     }
     check_jobs(jobs)?;
-    let when = request.when.clone().unwrap_or_else(|| When::Every(pace(jobs).as_secs()));
+
+    let when = request.args.when().unwrap_or_else(|| When::Every(pace(jobs).as_secs()));
     if is_too_often(&when) {
         return Err(Failure::usage("keep-alive jobs run at most once a minute")
             .hint("for example --every 1m")
             .into());
     }
-    let (clean, _) = context.settings.resolve(&request.flags, None)?;
+
+    let (clean, _) = context.settings.resolve(&request.args.run.layer(), None)?;
     let state = context.state_dir(&clean)?;
 
     let mut variables = context.variables()?;
@@ -49,7 +48,7 @@ pub(super) fn keepalive_timer(
     #[cfg(feature = "openclaw")]
     if jobs.iter().any(|job| matches!(job.action, job::Action::OpenclawTouch(_))) {
         for name in openclaw::VARIABLES {
-            if let Some(value) = environment.get(name).filter(|_| context.user.is_none()) {
+            if let Some(value) = context.environment.get(name).filter(|_| context.user.is_none()) {
                 variables.push((name.to_owned(), utf8(name, value)?));
             }
         }
@@ -57,6 +56,7 @@ pub(super) fn keepalive_timer(
 
     let mut arguments = vec!["keepalive".to_owned(), "run".to_owned(), "-q".to_owned()];
     arguments.extend(request.arguments.iter().filter(|word| *word != "--quiet").cloned());
+
     Ok(Job {
         work: Work::Keepalive,
         binary: own_program()?,

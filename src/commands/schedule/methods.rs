@@ -8,33 +8,17 @@ use crate::process;
 use crate::schedule::systemd::Systemd;
 use crate::schedule::{Installed, Method, cron, launchd};
 
-/// The value of `--method`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum MethodChoice {
-    Auto,
-    Only(Method),
-}
-
-impl MethodChoice {
-    /// The method; nothing for `auto`.
-    pub(super) fn method(self) -> Option<Method> {
-        match self {
-            Self::Auto => None,
-            Self::Only(method) => Some(method),
-        }
-    }
-}
+/// The value of `--method`; nothing for `auto`.
+pub(super) type MethodOrAuto = Option<Method>;
 
 /// Parses the value of `--method`.
-pub(super) fn method(text: &str) -> Result<MethodChoice, String> {
-    if text == "auto" {
-        return Ok(MethodChoice::Auto);
-    }
+pub(super) fn method(text: &str) -> Result<MethodOrAuto, String> {
     let found = Method::ALL.into_iter().find(|method| method.name() == text);
-    found.map(MethodChoice::Only).ok_or_else(|| {
-        let names = Method::ALL.map(Method::name).join(", ");
-        format!("not one of {names}, auto; for example --method cron")
-    })
+    if found.is_some() || text == "auto" {
+        return Ok(found);
+    }
+    let names = Method::ALL.map(Method::name).join(", ");
+    Err(format!("not one of {names}, auto; for example --method cron"))
 }
 
 /// The method that `auto` is on this machine.

@@ -17,7 +17,7 @@ use std::io;
 use crate::config::Environment;
 use crate::model::{Exit, Timestamp};
 use install::install;
-use request::{INSTALL_HELP, InstallArgs, PRINT_HELP};
+use request::{InstallArgs, install_help, print_help};
 use status::{STATUS_HELP, StatusArgs};
 use uninstall::{UNINSTALL_HELP, UninstallArgs};
 
@@ -41,7 +41,7 @@ pub(crate) enum ScheduleCommand {
     ///
     /// The options of clean are accepted too. They are stored in the timer, together with the environment
     /// variables that clean reads.
-    #[command(max_term_width = 100, after_help = INSTALL_HELP)]
+    #[command(max_term_width = 100, after_help = install_help())]
     Install(Box<InstallArgs>),
     /// Remove timers that schedule install created
     #[command(max_term_width = 100, after_help = UNINSTALL_HELP)]
@@ -50,7 +50,7 @@ pub(crate) enum ScheduleCommand {
     #[command(max_term_width = 100, after_help = STATUS_HELP)]
     Status(StatusArgs),
     /// Print the files that install would write
-    #[command(max_term_width = 100, after_help = PRINT_HELP)]
+    #[command(max_term_width = 100, after_help = print_help())]
     Print(Box<InstallArgs>),
 }
 

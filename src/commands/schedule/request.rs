@@ -4,62 +4,49 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, FromArgMatches};
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
 
-use super::methods::{MethodChoice, method};
+use super::methods::{MethodOrAuto, method};
 use crate::commands::clean::args::RunArgs;
 use crate::commands::options::own_variables;
-use crate::config::{Environment, Layer, PROFILE, absolute};
+use crate::config::{Environment, PROFILE, absolute};
 use crate::model::Failure;
-use crate::schedule::{Method, When};
+use crate::schedule::When;
 
 /// The variables that a timer and its configuration are read from.
-macro_rules! timer_variables {
-    () => {
-        concat!(
-            "\
+const VARIABLES: &str = concat!(
+    "\
 Environment:
   SESSION_WARDEN_PROFILE
                       as --profile
 ",
-            own_variables!()
-        )
-    };
-}
+    own_variables!()
+);
 
-#[cfg(feature = "keepalive")]
-macro_rules! keepalive_example {
-    () => {
-        "  session-warden schedule install --keepalive\n"
-    };
-}
-#[cfg(not(feature = "keepalive"))]
-macro_rules! keepalive_example {
-    () => {
+pub(super) fn install_help() -> String {
+    let keepalive = if cfg!(feature = "keepalive") {
+        "\n  session-warden schedule install --keepalive"
+    } else {
         ""
     };
-}
-
-pub(super) const INSTALL_HELP: &str = concat!(
-    "\
+    format!(
+        "\
 Examples:
   session-warden schedule install
-  session-warden schedule install --every 15m --hours 4
-",
-    keepalive_example!(),
-    "  sudo session-warden schedule install --method systemd-system --user NAME
+  session-warden schedule install --every 15m --hours 4{keepalive}
+  sudo session-warden schedule install --method systemd-system --user NAME
 
 Exit codes:
   0  the timer is installed and started
   1  failed; nothing was changed
   2  wrong usage or configuration
 
-",
-    timer_variables!()
-);
+{VARIABLES}"
+    )
+}
 
-pub(super) const PRINT_HELP: &str = concat!(
-    "\
+pub(super) fn print_help() -> String {
+    format!(
+        "\
 Examples:
   session-warden schedule print
   session-warden schedule print --method cron --every 6h
@@ -69,15 +56,15 @@ Exit codes:
   1  failed
   2  wrong usage or configuration
 
-",
-    timer_variables!()
-);
+{VARIABLES}"
+    )
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct InstallArgs {
     /// The kind of timer: systemd-user, systemd-system, cron, launchd or auto [default: auto]
-    #[arg(long, value_name = "METHOD", value_parser = method)]
-    method: Option<MethodChoice>,
+    #[arg(long, value_name = "METHOD", value_parser = method, default_value = "auto", hide_default_value = true)]
+    pub(super) method: MethodOrAuto,
 
     #[cfg_attr(
         feature = "keepalive",
@@ -96,7 +83,7 @@ pub(crate) struct InstallArgs {
 
     /// The user to run as, with systemd-system [default: the user who ran sudo]
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
-    user: Option<String>,
+    pub(super) user: Option<String>,
 
     /// Show what would be installed; change nothing
     #[arg(short = 'n', long)]
@@ -112,67 +99,52 @@ pub(crate) struct InstallArgs {
     typed: Typed,
 
     #[command(flatten)]
-    run: RunArgs,
+    pub(super) run: RunArgs,
 }
 
 /// The timer that is to be installed.
 #[derive(Debug)]
 pub(super) struct InstallRequest {
-    /// None is the best method of this machine.
-    pub(super) method: Option<Method>,
-    /// True if it runs keep-alive instead of a clean.
-    pub(super) is_keepalive: bool,
-    pub(super) when: Option<When>,
-    /// The user it runs as, for the system's systemd.
-    pub(super) user: Option<String>,
-    /// The settings that the options of the clean make.
-    pub(super) flags: Layer,
-    /// The options of the clean as they were typed.
-    pub(super) arguments: Vec<String>,
+    pub(super) args: InstallArgs,
+    /// The profile, by its option or its variable.
     pub(super) profile: Option<String>,
-    pub(super) all_profiles: bool,
-    pub(super) config: Option<PathBuf>,
-    /// True if `--quiet` or `--verbose` was typed.
-    pub(super) has_verbosity: bool,
+    /// The options of the clean for the timer's command.
+    pub(super) arguments: Vec<String>,
 }
 
 impl InstallArgs {
-    pub(super) fn request(self, environment: &Environment) -> anyhow::Result<InstallRequest> {
-        #[cfg(feature = "keepalive")]
-        let is_keepalive = self.keepalive;
-        #[cfg(not(feature = "keepalive"))]
-        let is_keepalive = false;
-        let foreign = self.typed.0.iter().find(|word| is_keepalive && !is_of_keepalive(word));
-        if let Some(word) = foreign {
+    pub(super) fn request(self, environment: &Environment) -> Result<InstallRequest, Failure> {
+        let is_keepalive = self.is_keepalive();
+        let options = &self.typed.0;
+        if let Some(word) = options.iter().find(|word| is_keepalive && !is_of_keepalive(word)) {
             let word = word.to_string_lossy();
             let name = word.split('=').next().unwrap_or_default();
             let message =
                 format!("{name} is an option of clean and has no effect with --keepalive");
             return Err(Failure::usage(message)
-                .hint("remove it, or remove --keepalive to install a timer for clean")
-                .into());
+                .hint("remove it, or remove --keepalive to install a timer for clean"));
         }
 
-        let mut arguments =
-            self.typed.0.into_iter().map(utf8).collect::<Result<Vec<String>, Failure>>()?;
+        let mut arguments = options.iter().map(utf8).collect::<Result<Vec<String>, Failure>>()?;
         let mut profile = self.run.profile.profile.clone();
         if profile.is_none() && !is_keepalive && !self.run.all_profiles {
             // As if it had been typed, so that the timer has its name.
             profile = environment.get(PROFILE).and_then(|name| name.into_string().ok());
             arguments.extend(profile.iter().map(|name| format!("--profile={name}")));
         }
-        Ok(InstallRequest {
-            method: self.method.and_then(MethodChoice::method),
-            is_keepalive,
-            when: self.on_calendar.map(When::Calendar).or(self.every),
-            user: self.user,
-            flags: self.run.layer(),
-            arguments,
-            profile,
-            all_profiles: self.run.all_profiles,
-            config: self.run.config.config,
-            has_verbosity: self.run.quiet || self.run.verbose,
-        })
+        Ok(InstallRequest { args: self, profile, arguments })
+    }
+
+    /// Returns true if the timer runs keep-alive instead of a clean.
+    pub(super) fn is_keepalive(&self) -> bool {
+        #[cfg(feature = "keepalive")]
+        return self.keepalive;
+        #[cfg(not(feature = "keepalive"))]
+        return false;
+    }
+
+    pub(super) fn when(&self) -> Option<When> {
+        self.on_calendar.clone().map(When::Calendar).or_else(|| self.every.clone())
     }
 }
 
@@ -182,8 +154,8 @@ fn is_of_keepalive(word: &OsStr) -> bool {
     word == "--quiet" || ["--config=", "--state-dir="].iter().any(|name| word.starts_with(name))
 }
 
-fn utf8(word: OsString) -> Result<String, Failure> {
-    word.into_string().map_err(|word| {
+fn utf8(word: &OsString) -> Result<String, Failure> {
+    word.clone().into_string().map_err(|word| {
         let message = format!("{} is not UTF-8", word.to_string_lossy());
         Failure::usage(message).hint("a timer needs UTF-8 options")
     })

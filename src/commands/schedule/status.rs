@@ -144,13 +144,8 @@ impl From<RunRecord> for Run {
 /// A timer in JSON.
 #[derive(Serialize)]
 struct Timer<'a> {
-    method: &'static str,
-    name: &'a str,
-    user: Option<&'a str>,
-    what: &'a str,
-    active: bool,
-    next: Option<&'a str>,
-    last: Option<&'a str>,
+    #[serde(flatten)]
+    installed: &'a Installed,
     last_run: Option<Run>,
 }
 
@@ -167,16 +162,9 @@ fn write_json(
     last: Option<&RunRecord>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let timers = installed.iter().map(|timer| Timer {
-        method: timer.method.name(),
-        name: &timer.name,
-        user: timer.user.as_deref(),
-        what: &timer.what,
-        active: timer.active,
-        next: timer.next.as_deref(),
-        last: timer.last.as_deref(),
-        last_run: last_run(timer).map(Run::from),
-    });
+    let timers = installed
+        .iter()
+        .map(|timer| Timer { installed: timer, last_run: last_run(timer).map(Run::from) });
     let status = Status {
         schema: 1,
         version: env!("CARGO_PKG_VERSION"),

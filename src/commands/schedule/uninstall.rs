@@ -5,7 +5,7 @@ use clap::builder::NonEmptyStringValueParser;
 use std::io::Write;
 
 use super::context::check_name;
-use super::methods::{MethodChoice, home, method, sudo_user, systemd_of_user};
+use super::methods::{MethodOrAuto, home, method, sudo_user, systemd_of_user};
 use super::output::{finish, show};
 use crate::commands::options::ProfileArgs;
 use crate::config::Environment;
@@ -28,8 +28,8 @@ Exit codes:
 #[derive(Debug, Args)]
 pub(crate) struct UninstallArgs {
     /// Remove only timers of this kind [default: all]
-    #[arg(long, value_name = "METHOD", value_parser = method)]
-    method: Option<MethodChoice>,
+    #[arg(long, value_name = "METHOD", value_parser = method, default_value = "auto", hide_default_value = true)]
+    method: MethodOrAuto,
 
     /// Remove only the timer of this user, with systemd-system
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
@@ -81,8 +81,7 @@ impl UninstallArgs {
 
     /// Removes the timers of that name, or all of them.
     fn remove(&self, name: Option<&str>, environment: &Environment) -> anyhow::Result<Vec<Step>> {
-        let method = self.method.and_then(MethodChoice::method);
-        let is_asked = |one: Method| method.is_none_or(|method| method == one);
+        let is_asked = |method| self.method.is_none_or(|asked| asked == method);
         let has_all_users = self.user.is_none();
         let mut steps = Vec::new();
         if is_asked(Method::SystemdUser) && has_all_users {
@@ -99,11 +98,14 @@ impl UninstallArgs {
                 steps.push(Step::Hint("system units were kept: only root can remove them".into()));
             }
         }
-        if is_asked(Method::Cron) && has_all_users && (method.is_some() || cron::is_available()) {
+        if is_asked(Method::Cron)
+            && has_all_users
+            && (self.method.is_some() || cron::is_available())
+        {
             match cron::uninstall(name, self.dry_run) {
                 Ok(removed) => steps.extend(removed),
                 // A user who may not use cron has no line there.
-                Err(failure) if method.is_none() && cron::read().is_err() => {
+                Err(failure) if self.method.is_none() && cron::read().is_err() => {
                     steps.push(Step::Hint(failure.message));
                 }
                 Err(failure) => return Err(failure.into()),

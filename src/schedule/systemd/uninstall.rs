@@ -16,11 +16,11 @@ impl Systemd {
         user: Option<&str>,
         is_dry: bool,
     ) -> Result<Vec<Step>, Failure> {
-        let is_asked = |timer: &Installed| {
-            name.is_none_or(|name| name == timer.name)
-                && user.is_none_or(|user| timer.user.as_deref() == Some(user))
-        };
-        let (asked, kept): (Vec<_>, Vec<_>) = self.installed(false).into_iter().partition(is_asked);
+        let (asked, kept): (Vec<_>, Vec<_>) =
+            self.installed(false).into_iter().partition(|timer| {
+                name.is_none_or(|name| name == timer.name)
+                    && user.is_none_or(|user| timer.user.as_deref() == Some(user))
+            });
 
         let mut steps = Vec::new();
         for (index, timer) in asked.iter().enumerate() {
@@ -30,6 +30,7 @@ impl Systemd {
             } else {
                 steps.push(self.stop(&unit));
             }
+
             let mut others = kept.iter().chain(asked.iter().skip(index + 1));
             let is_last = !others.any(|other| other.name == timer.name && other.user != timer.user);
             for file in files_of(timer, is_last) {
@@ -54,6 +55,7 @@ impl Systemd {
         if wants.is_symlink() {
             let _ = create::remove(&wants);
         }
+
         let why = match stopped {
             Ok(output) if output.success => {
                 return Step::Did(format!("stopped and disabled {timer}"));
@@ -89,6 +91,7 @@ fn files_of(timer: &Installed, is_last: bool) -> Vec<String> {
         files.push(format!("{name}@{user}.service.d/schedule.conf"));
         files.push(format!("{name}@{user}.timer.d/schedule.conf"));
     }
+
     if is_last {
         files.push(format!("{name}{at}.timer"));
         files.push(format!("{name}{at}.service"));

@@ -43,8 +43,8 @@ pub(super) fn files(job: &Job) -> Result<Vec<(String, String)>, Failure> {
         return Err(Failure::usage("--on-calendar is not one line of text")
             .hint("for example --on-calendar hourly"));
     }
-    let time = time(job, &calendar);
 
+    let time = time(job, &calendar);
     let Some(user) = &job.user else {
         let [service, timer, failed] =
             if job.work == Work::Keepalive { USER_KEEPALIVE } else { USER };
@@ -55,6 +55,7 @@ pub(super) fn files(job: &Job) -> Result<Vec<(String, String)>, Failure> {
             (format!("{name}-failed@.service"), failed.to_owned()),
         ]);
     };
+
     if name.ends_with("-failed") {
         return Err(Failure::usage(format!("{name}@.service is the name of another unit"))
             .hint("give the profile a name that does not end in -failed"));
@@ -98,6 +99,7 @@ fn service_drop_in(job: &Job, user: &Account) -> String {
             }
         }
     }
+
     text + "ExecStart=\nExecStart=" + &program(job) + "\n"
 }
 
