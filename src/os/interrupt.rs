@@ -4,8 +4,13 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::progress::Progress;
+
+/// How often a sleep checks for a signal.
+const POLL: Duration = Duration::from_millis(50);
 
 /// A flag that a signal sets, and the progress of the run.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +47,19 @@ impl Interrupt {
 
     pub fn progress(&self) -> &Progress {
         &self.progress
+    }
+
+    /// Waits for that time, or until a signal asks to stop. Returns false then.
+    pub fn sleep(&self, time: Duration) -> bool {
+        let start = Instant::now();
+        while !self.asked() {
+            let left = time.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return true;
+            }
+            thread::sleep(left.min(POLL));
+        }
+        false
     }
 
     /// Returns an interrupt for work that no signal ends, with the same progress.

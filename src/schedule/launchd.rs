@@ -39,14 +39,13 @@ pub fn file(job: &Job, home: &Path) -> Result<UnitFile, Failure> {
     }
 
     let name = job.name();
-    let mut words = format!("\t\t{}\n", string(&job.binary.to_string_lossy()));
-    for argument in &job.arguments {
-        words += &format!("\t\t{}\n", string(argument));
-    }
-    let mut variables = String::new();
-    for (name, value) in &job.variables {
-        variables += &format!("\t\t<key>{}</key>\n\t\t{}\n", xml(name), string(value));
-    }
+    let mut words = vec![format!("\t\t{}\n", string(&job.binary.to_string_lossy()))];
+    words.extend(job.arguments.iter().map(|word| format!("\t\t{}\n", string(word))));
+    let variables = job
+        .variables
+        .iter()
+        .map(|(name, value)| format!("\t\t<key>{}</key>\n\t\t{}\n", xml(name), string(value)));
+    let variables = variables.collect::<Vec<String>>().concat();
     let log = home.join("Library/Logs").join(format!("{name}.log"));
     let log = string(&log.to_string_lossy());
     let more = format!(
@@ -56,7 +55,7 @@ pub fn file(job: &Job, home: &Path) -> Result<UnitFile, Failure> {
 
     let mut text = PACKAGED.replacen("?>\n", &format!("?>\n{MARK}\n"), 1);
     replace(&mut text, "<key>Label</key>\n", "\n", &format!("\t{}", string(&name)));
-    replace(&mut text, "<array>\n", "\t</array>", &words);
+    replace(&mut text, "<array>\n", "\t</array>", &words.concat());
     if seconds != HOURLY {
         let every = format!("\t<key>StartInterval</key>\n\t<integer>{seconds}</integer>\n");
         replace(&mut text, "</array>\n", "\t<key>ProcessType</key>", &every);

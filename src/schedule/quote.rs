@@ -109,7 +109,7 @@ pub(super) fn escaped(user: &str) -> String {
             b'/' => unit.push('-'),
             b'_' | b':' | b'.' => unit.push(char::from(byte)),
             _ if byte.is_ascii_alphanumeric() => unit.push(char::from(byte)),
-            other => unit += &format!("\\x{other:02x}"),
+            other => unit.extend(format!("\\x{other:02x}").chars()),
         }
     }
     unit

@@ -155,7 +155,9 @@ impl Systemd {
         let mut found: Vec<Installed> =
             entries.filter_map(|entry| self.installed_by(&entry)).collect();
         if asks {
-            found.iter_mut().for_each(|timer| self.add_state(timer));
+            for timer in &mut found {
+                self.add_state(timer);
+            }
         }
 
         found.sort_by(|a, b| (&a.name, &a.user).cmp(&(&b.name, &b.user)));

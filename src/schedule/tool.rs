@@ -58,13 +58,11 @@ impl Tool<'_> {
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || sender.send(child.wait_with_output()));
 
-        match receiver.recv_timeout(LONGEST) {
-            Ok(output) => Ok(output.map_err(|error| self.not_run(&error))?.into()),
-            Err(_) => {
-                let _ = kill_process_group(group, Signal::KILL);
-                Err(self.failure("it does not answer"))
-            }
-        }
+        let Ok(output) = receiver.recv_timeout(LONGEST) else {
+            let _ = kill_process_group(group, Signal::KILL);
+            return Err(self.failure("it does not answer"));
+        };
+        Ok(output.map_err(|error| self.not_run(&error))?.into())
     }
 
     /// Runs it, and returns its output. Its failure is an error.

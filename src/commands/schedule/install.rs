@@ -33,7 +33,7 @@ pub(super) fn install(
 
     let context = RunContext::read(request, method, environment, sudo)?;
     #[cfg(feature = "keepalive")]
-    let job = if request.args.is_keepalive() {
+    let job = if request.is_keepalive {
         keepalive_timer(request, context)?
     } else {
         clean_timer(request, method, context)?

@@ -22,6 +22,12 @@ Environment:
     own_variables!()
 );
 
+const EVERY_HELP: &str = if cfg!(feature = "keepalive") {
+    "How often to run: 15m, 1h, 6h, 1d [default: 1h; with --keepalive, as often as the jobs need]"
+} else {
+    "How often to run: 15m, 1h, 6h, 1d [default: 1h]"
+};
+
 pub(super) fn install_help() -> String {
     let keepalive = if cfg!(feature = "keepalive") {
         "\n  session-warden schedule install --keepalive"
@@ -66,15 +72,7 @@ pub(crate) struct InstallArgs {
     #[arg(long, value_name = "METHOD", value_parser = method, default_value = "auto", hide_default_value = true)]
     pub(super) method: MethodOrAuto,
 
-    #[cfg_attr(
-        feature = "keepalive",
-        doc = "How often to run: 15m, 1h, 6h, 1d [default: 1h; with --keepalive, as often as the jobs need]"
-    )]
-    #[cfg_attr(
-        not(feature = "keepalive"),
-        doc = "How often to run: 15m, 1h, 6h, 1d [default: 1h]"
-    )]
-    #[arg(long, value_name = "DURATION", value_parser = every)]
+    #[arg(long, value_name = "DURATION", value_parser = every, help = EVERY_HELP)]
     every: Option<When>,
 
     /// When to run, as a systemd calendar expression (systemd.time(7)); without a random delay
@@ -106,6 +104,9 @@ pub(crate) struct InstallArgs {
 #[derive(Debug)]
 pub(super) struct InstallRequest {
     pub(super) args: InstallArgs,
+    /// True if the timer runs keep-alive instead of a clean.
+    #[cfg(feature = "keepalive")]
+    pub(super) is_keepalive: bool,
     /// The profile, by its option or its variable.
     pub(super) profile: Option<String>,
     /// The options of the clean for the timer's command.
@@ -114,7 +115,10 @@ pub(super) struct InstallRequest {
 
 impl InstallArgs {
     pub(super) fn request(self, environment: &Environment) -> Result<InstallRequest, Failure> {
-        let is_keepalive = self.is_keepalive();
+        #[cfg(feature = "keepalive")]
+        let is_keepalive = self.keepalive;
+        #[cfg(not(feature = "keepalive"))]
+        let is_keepalive = false;
         let options = &self.typed.0;
         if let Some(word) = options.iter().find(|word| is_keepalive && !is_of_keepalive(word)) {
             let word = word.to_string_lossy();
@@ -132,15 +136,13 @@ impl InstallArgs {
             profile = environment.get(PROFILE).and_then(|name| name.into_string().ok());
             arguments.extend(profile.iter().map(|name| format!("--profile={name}")));
         }
-        Ok(InstallRequest { args: self, profile, arguments })
-    }
-
-    /// Returns true if the timer runs keep-alive instead of a clean.
-    pub(super) fn is_keepalive(&self) -> bool {
-        #[cfg(feature = "keepalive")]
-        return self.keepalive;
-        #[cfg(not(feature = "keepalive"))]
-        return false;
+        Ok(InstallRequest {
+            args: self,
+            #[cfg(feature = "keepalive")]
+            is_keepalive,
+            profile,
+            arguments,
+        })
     }
 
     pub(super) fn when(&self) -> Option<When> {

@@ -125,7 +125,7 @@ fn last_run(timer: &Installed) -> Option<RunRecord> {
 
 /// A run in JSON.
 #[derive(Serialize)]
-struct Run {
+struct LastRun {
     run: String,
     started: String,
     ended: String,
@@ -134,7 +134,7 @@ struct Run {
     warning: Option<String>,
 }
 
-impl From<RunRecord> for Run {
+impl From<RunRecord> for LastRun {
     fn from(record: RunRecord) -> Self {
         let RunRecord { run, started, ended, exit, summary, warning, .. } = record;
         Self { run, started, ended, exit, summary, warning }
@@ -146,7 +146,7 @@ impl From<RunRecord> for Run {
 struct Timer<'a> {
     #[serde(flatten)]
     installed: &'a Installed,
-    last_run: Option<Run>,
+    last_run: Option<LastRun>,
 }
 
 #[derive(Serialize)]
@@ -154,7 +154,7 @@ struct Status<'a> {
     schema: u32,
     version: &'static str,
     installed: Vec<Timer<'a>>,
-    last_run: Option<Run>,
+    last_run: Option<LastRun>,
 }
 
 fn write_json(
@@ -164,12 +164,12 @@ fn write_json(
 ) -> io::Result<()> {
     let timers = installed
         .iter()
-        .map(|timer| Timer { installed: timer, last_run: last_run(timer).map(Run::from) });
+        .map(|timer| Timer { installed: timer, last_run: last_run(timer).map(LastRun::from) });
     let status = Status {
         schema: 1,
         version: env!("CARGO_PKG_VERSION"),
         installed: timers.collect(),
-        last_run: last.cloned().map(Run::from),
+        last_run: last.cloned().map(LastRun::from),
     };
     write_plain(&status, out)
 }

@@ -49,8 +49,10 @@ pub(super) fn files(job: &Job) -> Result<Vec<(String, String)>, Failure> {
         let [service, timer, failed] =
             if job.work == Work::Keepalive { USER_KEEPALIVE } else { USER };
         let service = with_own_failed(service, &name);
+        let command: Vec<String> =
+            environment(job).chain([exec_start(job), String::new()]).collect();
         return Ok(vec![
-            (format!("{name}.service"), set(&service, &[("ExecStart", command(job))])),
+            (format!("{name}.service"), set(&service, &[("ExecStart", command.join("\n"))])),
             (format!("{name}.timer"), set(timer, &time)),
             (format!("{name}-failed@.service"), failed.to_owned()),
         ]);
@@ -63,7 +65,7 @@ pub(super) fn files(job: &Job) -> Result<Vec<(String, String)>, Failure> {
     let [service, timer, failed] =
         if job.work == Work::Keepalive { SYSTEM_KEEPALIVE } else { SYSTEM };
     let unit = escaped(&user.name);
-    let time: String = time.into_iter().map(|(_, line)| line).filter(|l| !l.is_empty()).collect();
+    let time: String = time.into_iter().map(|(_, lines)| lines).collect();
     Ok(vec![
         (format!("{name}@.service"), with_own_failed(service, &name)),
         (format!("{name}@.timer"), timer.to_owned()),
@@ -80,27 +82,27 @@ fn with_own_failed(service: &str, name: &str) -> String {
 
 fn service_drop_in(job: &Job, user: &Account) -> String {
     // %i would be the name as systemd escapes it.
-    let mut text = format!("[Service]\nUser={}\n", user.name.replace('%', "%%"));
-    for variable in environment(job) {
-        text.push_str(&variable);
-    }
+    let user = format!("User={}", user.name.replace('%', "%%"));
+    let mut lines = vec!["[Service]".to_owned(), user];
+    lines.extend(environment(job));
 
     // Keep-alive may write wherever its user may.
     if !job.writes.is_empty() {
         let writes: Vec<String> = job.writes.iter().map(|path| optional(path)).collect();
-        text.push_str(&format!("ReadWritePaths={}\n", writes.join(" ")));
+        lines.push(format!("ReadWritePaths={}", writes.join(" ")));
     }
 
     // The unit has a /tmp of its own, in which what it needs is mounted.
     for (key, paths) in [("BindReadOnlyPaths", &job.reads), ("BindPaths", &job.writes)] {
         for path in paths {
             if path.starts_with("/tmp") || path.starts_with("/var/tmp") {
-                text.push_str(&format!("{key}={}\n", optional(path)));
+                lines.push(format!("{key}={}", optional(path)));
             }
         }
     }
 
-    text + "ExecStart=\nExecStart=" + &program(job) + "\n"
+    lines.extend(["ExecStart=".to_owned(), exec_start(job), String::new()]);
+    lines.join("\n")
 }
 
 /// A path that need not exist.
@@ -108,23 +110,16 @@ fn optional(path: &Path) -> String {
     unit_word(&format!("-{}", path.display()))
 }
 
-/// The variables and the command, as lines.
-fn command(job: &Job) -> String {
-    environment(job).concat() + "ExecStart=" + &program(job) + "\n"
-}
-
-fn program(job: &Job) -> String {
+fn exec_start(job: &Job) -> String {
     // In the program's own path, systemd expands no variables.
     let mut words = vec![unit_word(&job.binary.to_string_lossy())];
     words.extend(job.arguments.iter().map(|word| command_word(word)));
-    words.join(" ")
+    format!("ExecStart={}", words.join(" "))
 }
 
-fn environment(job: &Job) -> Vec<String> {
+fn environment(job: &Job) -> impl Iterator<Item = String> {
     let variables = job.variables.iter();
-    variables
-        .map(|(name, value)| format!("Environment={}\n", unit_word(&format!("{name}={value}"))))
-        .collect()
+    variables.map(|(name, value)| format!("Environment={}", unit_word(&format!("{name}={value}"))))
 }
 
 /// The lines that replace those of each key; empty if they are removed.
