@@ -95,9 +95,9 @@ pub(super) enum Command {
         max_term_width = 100,
         subcommand,
         disable_help_subcommand = true,
-        after_help = schedule::args::AFTER_HELP
+        after_help = schedule::AFTER_HELP
     )]
-    Schedule(schedule::args::ScheduleCommand),
+    Schedule(schedule::ScheduleCommand),
     /// Protect a session while a command or tool runs
     #[command(
         max_term_width = 100,

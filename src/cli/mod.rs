@@ -107,7 +107,7 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> any
         Command::Hold(args) => args.run(environment, clock),
         #[cfg(feature = "keepalive")]
         Command::Keepalive(command) => command.run(environment, clock, &interrupt),
-        Command::Schedule(command) => schedule::args::run(command, environment, now),
+        Command::Schedule(command) => schedule::run(command, environment, now),
     }
 }
 

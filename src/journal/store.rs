@@ -1,8 +1,7 @@
 //! Files of JSON lines in the state folder: appended durably, read with patience for torn lines,
 //! trimmed by replacement, all under one lock of the folder's.
 
-use rustix::fs::{FlockOperation, OFlags};
-use rustix::io::Errno;
+use rustix::fs::OFlags;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -13,12 +12,14 @@ use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFr
 use std::ops::ControlFlow;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::removals::{KEPT_ENTRIES, is_old};
 use crate::model::{Exit, Failure, Timestamp, describe};
 use crate::os::create::create_private_folders;
-use crate::os::never_was;
+use crate::os::folder::Folder;
+use crate::os::lock::Lock;
+use crate::os::{never_was, publish};
 
 /// What trimming goes by, of a line.
 #[derive(Deserialize)]
@@ -55,7 +56,7 @@ pub(super) fn append<T: Serialize>(
     let append = || {
         create_private_folders(folder)?;
         let _lock = lock(folder)?;
-        let file = open(&folder.join(name), true)?;
+        let file = open_to_append(&folder.join(name))?;
         let length = file.metadata()?.len();
         if let Err(error) = write_lines(&file, length, entries) {
             // Half an append is none: the entries are for a change that will not be made.
@@ -64,7 +65,7 @@ pub(super) fn append<T: Serialize>(
         }
         file.sync_all()?;
         // Always, for a run that made the file may have been killed before it did this.
-        sync(folder)
+        File::open(folder)?.sync_all()
     };
     append().map_err(|error| failed("write", folder, name, &error))
 }
@@ -156,7 +157,6 @@ pub(super) fn damaged_line<T: DeserializeOwned>(folder: &Path, name: &str) -> Op
 
 /// Forgets the first entries of the file called `name`, those that are too old or too many, but, where
 /// `keeps_newest`, none of the run that wrote the last one.
-#[expect(clippy::disallowed_methods, reason = "the journal is trimmed by replacement")]
 pub(super) fn trim(
     folder: &Path,
     name: &str,
@@ -195,14 +195,10 @@ pub(super) fn trim(
             start = (place > gone).then_some(at);
             if start.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
-        let new = folder.join(format!(".{name}.new"));
-        let mut to = open(&new, false)?;
-        to.set_len(0)?;
         file.seek(SeekFrom::Start(start.unwrap_or(end)))?;
-        io::copy(&mut file, &mut to)?;
-        to.sync_all()?;
-        fs::rename(&new, &path)?;
-        sync(folder)
+        publish::replace(&Folder::open(folder)?, name.as_ref(), 0o600, |new| {
+            io::copy(&mut file, new).map(drop)
+        })
     };
     match trim() {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -231,41 +227,22 @@ fn each_entry(
     Ok(at)
 }
 
-fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-fn open(path: &Path, append: bool) -> io::Result<File> {
+fn open_to_append(path: &Path) -> io::Result<File> {
     let file = fs::OpenOptions::new()
         .read(true)
-        .write(true)
-        .append(append)
+        .append(true)
         .create(true)
-        .truncate(false)
         .mode(0o600)
         .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
         .open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
 }
 
-fn lock(folder: &Path) -> io::Result<File> {
-    let file = open(&folder.join(LOCK), false)?;
-    let start = Instant::now();
-    loop {
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(file),
-            Err(Errno::WOULDBLOCK | Errno::INTR) if start.elapsed() < PATIENCE => {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            Err(Errno::WOULDBLOCK) => {
-                return Err(io::Error::new(
-                    ErrorKind::WouldBlock,
-                    "another run holds the lock of the state folder",
-                ));
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
+fn lock(folder: &Path) -> io::Result<Lock> {
+    Lock::take(&folder.join(LOCK), PATIENCE)?.ok_or_else(|| {
+        let message = "another run holds the lock of the state folder";
+        io::Error::new(ErrorKind::WouldBlock, message)
+    })
 }
 
 fn failed(what: &str, folder: &Path, name: &str, error: &io::Error) -> Failure {

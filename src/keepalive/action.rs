@@ -209,7 +209,7 @@ fn run_at_all(keeper: &Keeper<'_>, job: &Job, known: &mut Jobs, said: &mut Vec<S
             return outcome;
         }
         // What was to be tried again has not failed yet.
-        if !pause(keeper, retry_pause(attempt, random(attempt))) {
+        if !keeper.interrupt.sleep(retry_pause(attempt, random(attempt))) {
             return stopped();
         }
         if job.silent_until(keeper.now()).is_some() {
@@ -379,15 +379,6 @@ fn how(ended: &Ended) -> String {
         (None, Some(signal)) => format!("was killed by signal {signal}"),
         (None, None) => "did not finish".to_owned(),
     }
-}
-
-/// Waits, and tells whether to go on.
-fn pause(keeper: &Keeper<'_>, time: Duration) -> bool {
-    let start = Instant::now();
-    while start.elapsed() < time && !keeper.interrupt.asked() {
-        thread::sleep(Duration::from_millis(50).min(time));
-    }
-    !keeper.interrupt.asked()
 }
 
 /// Any number from 0 to 1.

@@ -3,18 +3,17 @@
 //! A file that cannot be read is set aside and never written over; until a user has looked at it,
 //! no job runs, since what it said of failures and limits is not known.
 
-use rustix::fs::{FlockOperation, OFlags};
-use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs;
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::keepalive::job::JobState;
 use crate::model::{Exit, Failure, Timestamp, describe};
 use crate::os::folder::Folder;
+use crate::os::lock::Lock;
 use crate::os::{create, publish};
 
 const FILE: &str = "keepalive.json";
@@ -42,12 +41,6 @@ pub struct Jobs {
     pub jobs: BTreeMap<String, JobState>,
 }
 
-/// The lock of a pass, or of the service, held until it is dropped.
-#[derive(Debug)]
-pub struct Pass {
-    file: File,
-}
-
 impl Store {
     /// The store in that state folder, which need not exist yet.
     pub fn at(state: &Path) -> Self {
@@ -58,15 +51,15 @@ impl Store {
     ///
     /// # Errors
     /// Where the lock cannot be had.
-    pub fn begin(&self) -> Result<Pass, Failure> {
+    pub fn begin(&self) -> Result<Lock, Failure> {
         let path = self.folder.join(LOCK);
-        let file = self.open_lock(&path)?;
-        if lock(&file, &path)? {
+        if let Some(lock) = self.lock(&path)? {
             self.take_over()?;
-            return Ok(Pass { file });
+            return Ok(lock);
         }
         let message = format!("another pass holds the lock {}", path.display());
-        Err(Failure { exit: Exit::Locked, ..Failure::new(message) }
+        Err(Failure::new(message)
+            .with(Exit::Locked)
             .hint("nothing was done; try again when that pass has finished"))
     }
 
@@ -96,45 +89,38 @@ impl Store {
         }
     }
 
-    /// Whether that lock is still the one of this folder, and not of one that was removed.
-    pub fn is_held(&self, serving: &Pass) -> bool {
-        let ours = serving.file.metadata().map(|found| (found.dev(), found.ino()));
-        let there = fs::metadata(self.folder.join(SERVING)).map(|found| (found.dev(), found.ino()));
-        ours.is_ok_and(|ours| there.is_ok_and(|there| ours == there))
+    /// Returns true if that lock is still the one of this folder, and not of one that was removed.
+    pub fn is_held(&self, serving: &Lock) -> bool {
+        serving.is_held(&self.folder.join(SERVING))
     }
 
-    fn open_lock(&self, path: &Path) -> Result<File, Failure> {
-        let open = || {
-            create::create_private_folders(&self.folder)?;
-            let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false).mode(0o600);
-            options.custom_flags(flags).open(path)
-        };
-        open().map_err(|error| failed("lock", path, &error))
+    fn lock(&self, path: &Path) -> Result<Option<Lock>, Failure> {
+        let lock = create::create_private_folders(&self.folder)
+            .and_then(|()| Lock::take(path, Duration::ZERO));
+        lock.map_err(|error| failed("lock", path, &error))
     }
 
     /// Begins to serve from here. Exit code 75, with its process, where another one does.
     ///
     /// # Errors
     /// Where the lock cannot be had.
-    pub fn serving(&self) -> Result<Pass, Failure> {
+    pub fn serving(&self) -> Result<Lock, Failure> {
         let path = self.folder.join(SERVING);
-        let mut file = self.open_lock(&path)?;
-        if lock(&file, &path)? {
+        if let Some(lock) = self.lock(&path)? {
             // For the one that is refused; the lock is what counts.
             let process = format!("{}\n", std::process::id());
+            let mut file = lock.file();
             let _ = file.set_len(0).and_then(|()| file.write_all(process.as_bytes()));
-            return Ok(Pass { file });
+            return Ok(lock);
         }
-        let mut process = String::new();
-        let _ = file.read_to_string(&mut process);
+        let process = fs::read_to_string(&path).unwrap_or_default();
         let message = format!(
             "another keepalive serve uses {}, as process {}",
             self.folder.display(),
             process.trim()
         );
-        Err(Failure { exit: Exit::Locked, ..Failure::new(message) }
+        Err(Failure::new(message)
+            .with(Exit::Locked)
             .hint("stop it, or use another folder with --state-dir DIR"))
     }
 
@@ -211,18 +197,6 @@ impl Store {
             publish::publish(&path, &bytes, 0o600)
         };
         write().map_err(|error| failed("write", &path, &error))
-    }
-}
-
-/// Returns true if the lock is ours now, false if another process holds it.
-fn lock(file: &File, path: &Path) -> Result<bool, Failure> {
-    let taken = rustix::io::retry_on_intr(|| {
-        rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)
-    });
-    match taken {
-        Ok(()) => Ok(true),
-        Err(Errno::WOULDBLOCK) => Ok(false),
-        Err(error) => Err(failed("lock", path, &error.into())),
     }
 }
 

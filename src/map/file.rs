@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use super::change::{Change, Changed, Edit, LastLook};
 use super::{MapStore, Removal, RemovalGuard, Source, too_slow};
-use crate::map::lock::Lock;
 use crate::map::map_file::{Located, MapPlace, Snapshot};
 use crate::model::{Exit, Failure, Mapping, SessionMap, Warning, WarningCode};
 use crate::os::interrupt::Interrupt;
+use crate::os::lock::Lock;
 
 /// What a run may do to the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,19 +8,20 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::model::session_map::ParseError;
 use crate::model::{Failure, SessionMap, describe};
 use crate::os::interrupt::Interrupt;
+use crate::os::retry::{Patience, until_whole};
 
 /// A larger map is refused before it is parsed (R3).
 pub(super) const LARGEST: u64 = 256 << 20;
 
-/// How long a map that cannot be parsed is read again (R1), and how long to wait in between: a
-/// writer in a loop leaves it whole only for moments.
-const PATIENCE: Duration = Duration::from_secs(2);
-const LONGEST_WAIT: Duration = Duration::from_millis(8);
+/// How long a map that cannot be parsed is read again (R1): a writer in a loop leaves it whole only for
+/// moments.
+const PATIENCE: Patience =
+    Patience { limit: Duration::from_secs(2), longest_wait: Duration::from_millis(8) };
 
 /// Where the map really lies, links resolved, with its folder open.
 #[derive(Debug)]
@@ -182,24 +183,19 @@ impl MapPlace {
         interrupt: &Interrupt,
         read: impl Fn() -> Result<Option<Result<T, ParseError>>, Failure>,
     ) -> Result<Option<T>, Failure> {
-        let start = Instant::now();
-        let mut wait = Duration::from_millis(1);
-        loop {
-            let error = match read()? {
-                None => return Ok(None),
-                Some(Ok(whole)) => return Ok(Some(whole)),
-                Some(Err(error)) => error,
-            };
+        let read = || match read() {
+            Ok(None) => Ok(Ok(None)),
+            Ok(Some(map)) => map.map(|whole| Ok(Some(whole))),
+            Err(failure) => Ok(Err(failure)),
+        };
+        until_whole(PATIENCE, Some(interrupt), read).unwrap_or_else(|error| {
             if interrupt.asked() {
                 return Err(stopped());
             }
-            if start.elapsed() >= PATIENCE {
-                let hint = "nothing was changed; fix the file, or move it away: the bridge writes a new one";
-                return Err(unreadable(&self.path, &error.to_string()).hint(hint));
-            }
-            std::thread::sleep(wait);
-            wait = (wait * 2).min(LONGEST_WAIT);
-        }
+            let hint =
+                "nothing was changed; fix the file, or move it away: the bridge writes a new one";
+            Err(unreadable(&self.path, &error.to_string()).hint(hint))
+        })
     }
 
     fn not_a_file(&self) -> Failure {

@@ -3,10 +3,9 @@
 
 mod left;
 
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, RenameFlags};
 use rustix::io::Errno;
-use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::time::Instant;
@@ -15,20 +14,19 @@ use self::left::{Fingerprint, Prints, Stage};
 use super::map_file::{MapPlace, Snapshot};
 use crate::model::{Exit, Failure, Timestamp, Warning, WarningCode, describe};
 use crate::os::attributes::carry_over;
+use crate::os::temporary::TemporaryFile;
 
-/// How many names are tried.
+/// How many second names are tried.
 const MOST: u32 = 100;
 
 /// A new map, written and synced beside the old one. Dropped without a commit, it goes.
 #[derive(Debug)]
 pub struct Prepared<'a> {
     place: &'a MapPlace,
-    name: OsString,
+    temporary: TemporaryFile<'a>,
     written: Written,
     /// Of the new map.
     fingerprint: Fingerprint,
-    /// Whether there is nothing of that name any more, or nothing that may go.
-    is_gone: bool,
     /// True if the file system can let two files change places.
     can_exchange: bool,
 }
@@ -53,45 +51,24 @@ impl MapPlace {
                 format!("cannot write a new session map in {folder}: {}", describe(error));
             Failure::new(message).hint(format!("the map is as it was; make {folder} writable for this user and see that its disk has room"))
         };
-        let made = self.create_beside(Fingerprint::of(bytes));
-        let (mut prepared, mut file) = made.map_err(|error| failed(&error))?;
+        let made = TemporaryFile::create(self.folder.as_fd(), &self.name, 0o600);
+        let mut temporary = made.map_err(|error| failed(&error))?;
+        let file = &mut temporary.file;
         file.write_all(bytes).map_err(|error| failed(&error))?;
-        carry_over(&like.file, &file).map_err(|error| {
+        carry_over(&like.file, file).map_err(|error| {
             let path = self.path().display();
             let message = format!("cannot keep owner and mode of {path}: {}", describe(&error));
             Failure::new(message).hint("the map is as it was; run as the map's owner or as root")
         })?;
         file.sync_all().map_err(|error| failed(&error))?;
-        let stat = rustix::fs::fstat(&file).map_err(|error| failed(&error.into()))?;
-        prepared.written = Written::of(&stat);
-        Ok(prepared)
-    }
-
-    fn create_beside(&self, fingerprint: Fingerprint) -> io::Result<(Prepared<'_>, File)> {
-        // EXCL: whatever has that name, a link as well, is not opened.
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        // Runs are one at a time, so a taken name is a stale one that could not be removed.
-        for number in 0..MOST {
-            let mut name = self.prefix(Stage::Writing);
-            name.push(format!("{}-{number}", std::process::id()));
-            let made = rustix::io::retry_on_intr(|| {
-                let mode = Mode::from_raw_mode(0o600);
-                rustix::fs::openat(self.folder.as_fd(), &name, flags, mode)
-            });
-            match made {
-                Ok(made) => {
-                    let written = Written(0, 0, Timestamp::MAX);
-                    let place = self;
-                    let (is_gone, can_exchange) = (false, true);
-                    let prepared =
-                        Prepared { place, name, written, fingerprint, is_gone, can_exchange };
-                    return Ok((prepared, made.into()));
-                }
-                Err(Errno::EXIST) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(io::Error::from(io::ErrorKind::AlreadyExists))
+        let stat = rustix::fs::fstat(file).map_err(|error| failed(&error.into()))?;
+        Ok(Prepared {
+            place: self,
+            temporary,
+            written: Written::of(&stat),
+            fingerprint: Fingerprint::of(bytes),
+            can_exchange: true,
+        })
     }
 
     /// Makes a rename in the map's folder durable.
@@ -101,14 +78,6 @@ impl MapPlace {
             let message = format!("the new map is in place, but a power cut may undo it: {why}");
             Warning::at(WarningCode::NotDurable, self.folder_path(), message)
         })
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "called for our own temporary files only")]
-    fn remove_temporary(&self, name: &OsStr) -> io::Result<()> {
-        match rustix::fs::unlinkat(self.folder.as_fd(), name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
     }
 }
 
@@ -121,7 +90,7 @@ impl<'a> Prepared<'a> {
     pub fn ready(mut self, there: &Snapshot) -> Result<Option<Self>, Failure> {
         let prints = Prints { old: Fingerprint::of(there.map.bytes()), new: self.fingerprint };
         match self.rename_aside(prints) {
-            Ok(name) => self.name = name,
+            Ok(name) => self.temporary.name = name,
             Err(Errno::NOENT) => return Ok(None),
             Err(error) if cannot_exchange(error) => self.can_exchange = false,
             Err(error) => return Err(self.failed(&error.into())),
@@ -156,13 +125,13 @@ impl<'a> Prepared<'a> {
             // Not every file system can do it.
             Err(error) if cannot_exchange(error) => {
                 self.rename_plainly().map_err(|error| self.failed(&error.into()))?;
-                self.is_gone = true;
+                self.temporary.is_kept = true;
                 return Ok(Committed::Replaced);
             }
             Err(error) => return Err(self.failed(&error.into())),
         }
         // From here on the old map has the temporary name, and is removed when this is dropped.
-        if place.still_holds(&self.name, there).is_ok_and(|same| same) {
+        if place.still_holds(&self.temporary.name, there).is_ok_and(|same| same) {
             return Ok(Committed::Replaced);
         }
         self.put_back()?;
@@ -177,7 +146,7 @@ impl<'a> Prepared<'a> {
             name.push(format!("{}-{number}.{}", std::process::id(), prints.suffix()));
             // NOREPLACE: what another run has left under such a name stays.
             let flags = RenameFlags::NOREPLACE;
-            match rustix::fs::renameat_with(folder, &self.name, folder, &name, flags) {
+            match rustix::fs::renameat_with(folder, &self.temporary.name, folder, &name, flags) {
                 Ok(()) => return Ok(name),
                 Err(Errno::EXIST) => {}
                 Err(error) => return Err(error),
@@ -190,8 +159,8 @@ impl<'a> Prepared<'a> {
     fn put_back(&mut self) -> Result<(), Failure> {
         self.change_back().map_err(|error| {
             // The other's map must not go with this; better two files than a lost one.
-            self.is_gone = true;
-            let path = self.place.folder_path().join(&self.name);
+            self.temporary.is_kept = true;
+            let path = self.place.folder_path().join(&self.temporary.name);
             let message = format!("a newer session map is left at {}", path.display());
             let hint = format!("it could not be put back ({}); move it there", describe(&error));
             Failure { exit: Exit::Partly, ..Failure::new(message).hint(hint) }
@@ -203,7 +172,7 @@ impl<'a> Prepared<'a> {
     fn change_back(&self) -> io::Result<()> {
         self.rename(RenameFlags::EXCHANGE)?;
         let flags = AtFlags::SYMLINK_NOFOLLOW;
-        let ours = rustix::fs::statat(self.place.folder.as_fd(), &self.name, flags)?;
+        let ours = rustix::fs::statat(self.place.folder.as_fd(), &self.temporary.name, flags)?;
         if Written::of(&ours) != self.written {
             self.rename(RenameFlags::EXCHANGE)?;
         }
@@ -213,13 +182,13 @@ impl<'a> Prepared<'a> {
     #[expect(clippy::disallowed_methods, reason = "this is the rename that replaces the map")]
     fn rename(&self, flags: RenameFlags) -> Result<(), Errno> {
         let folder = self.place.folder.as_fd();
-        rustix::fs::renameat_with(folder, &self.name, folder, &self.place.name, flags)
+        rustix::fs::renameat_with(folder, &self.temporary.name, folder, &self.place.name, flags)
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the rename that replaces the map")]
     fn rename_plainly(&self) -> Result<(), Errno> {
         let folder = self.place.folder.as_fd();
-        rustix::fs::renameat(folder, &self.name, folder, &self.place.name)
+        rustix::fs::renameat(folder, &self.temporary.name, folder, &self.place.name)
     }
 
     fn failed(&self, error: &io::Error) -> Failure {
@@ -246,15 +215,6 @@ struct Written(u64, i64, Timestamp);
 impl Written {
     fn of(stat: &rustix::fs::Stat) -> Self {
         Self(stat.st_ino, stat.st_size, crate::os::folder::written(stat))
-    }
-}
-
-impl Drop for Prepared<'_> {
-    fn drop(&mut self) {
-        if !self.is_gone {
-            // The next run sweeps what cannot be removed now.
-            let _ = self.place.remove_temporary(&self.name);
-        }
     }
 }
 

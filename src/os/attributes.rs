@@ -1,5 +1,4 @@
-//! Mode, owner, ACL and extended attributes of the map, carried over to the file that takes its
-//! place (W4).
+//! Mode, owner, ACL and extended attributes of a file, carried over to the file that replaces it (W4).
 
 use rustix::fs::{Gid, Mode, Uid, XattrFlags};
 use rustix::io::Errno;
@@ -10,11 +9,8 @@ use std::os::unix::fs::MetadataExt;
 
 const ACL: &CStr = c"system.posix_acl_access";
 
-/// Gives `to` the owner, ACL, extended attributes and mode of `from`. What already is the same is
-/// not set.
-///
-/// # Errors
-/// Where something would be lost: better no change than a map that its bridge cannot read.
+/// Gives `to` the owner, ACL, extended attributes and mode of `from`, as far as they differ. Fails if any of
+/// them would be lost: better no change than a map that its bridge cannot read.
 #[expect(clippy::disallowed_methods, reason = "this is what carries mode and owner over")]
 pub(crate) fn carry_over(from: &File, to: &File) -> io::Result<()> {
     let (old, new) = (from.metadata()?, to.metadata()?);
@@ -24,6 +20,7 @@ pub(crate) fn carry_over(from: &File, to: &File) -> io::Result<()> {
         rustix::fs::fchown(to, user, group)?;
     }
     carry_xattrs(from, to)?;
+
     // Last: an ACL changes the mode, and a change of owner clears bits of it.
     let mode = Mode::from_raw_mode(old.mode() & 0o7777);
     if to.metadata()?.mode() != old.mode() {
@@ -34,13 +31,14 @@ pub(crate) fn carry_over(from: &File, to: &File) -> io::Result<()> {
 
 fn carry_xattrs(from: &File, to: &File) -> io::Result<()> {
     let names = list(from)?;
-    // An ACL that the folder gave to the new file, and the old one does not have, must go.
+    // The new file must not keep an ACL that only its folder gave it.
     if !names.iter().any(|name| name.as_slice() == ACL.to_bytes_with_nul()) {
         match rustix::fs::fremovexattr(to, ACL) {
             Ok(()) | Err(Errno::NODATA | Errno::NOTSUP) => {}
             Err(error) => return Err(error.into()),
         }
     }
+
     for name in &names {
         let Ok(name) = CStr::from_bytes_with_nul(name) else { continue };
         let value = get(from, name)?;
@@ -58,10 +56,9 @@ fn carry_xattrs(from: &File, to: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// The names of a file's extended attributes, each with its NUL; none where there can be none.
+/// The names of a file's extended attributes, each with its NUL; none if its file system has none.
 fn list(file: &File) -> io::Result<Vec<Vec<u8>>> {
-    let read = whole(|buffer| rustix::fs::flistxattr(file, buffer));
-    match read {
+    match whole(|buffer| rustix::fs::flistxattr(file, buffer)) {
         Ok(names) => Ok(names.split_inclusive(|byte| *byte == 0).map(<[u8]>::to_vec).collect()),
         Err(Errno::NOTSUP) => Ok(Vec::new()),
         Err(error) => Err(error.into()),
@@ -72,9 +69,10 @@ fn get(file: &File, name: &CStr) -> io::Result<Vec<u8>> {
     Ok(whole(|buffer| rustix::fs::fgetxattr(file, name, buffer))?)
 }
 
-/// What a call puts into a buffer with room for the largest: Linux gives and takes at most 64 KiB.
+/// The bytes that a call puts into a buffer, which has room for the largest: Linux allows at most 64 KiB.
 fn whole(call: impl FnOnce(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
     let mut buffer = vec![0; 256 << 10];
+
     let length = call(&mut buffer)?;
     buffer.truncate(length);
     Ok(buffer)

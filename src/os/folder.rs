@@ -1,8 +1,8 @@
-//! Folders opened once and then listed, searched and stated relative to their descriptor, so that
-//! no path is built from a name that somebody else chose.
+//! Folders that are opened once, and whose entries are listed and opened relative to their descriptor, so that
+//! no path is built from a name that another user chose.
 //!
-//! walkdir is not used: it stats what need not be stated, cannot follow links at one level only,
-//! and works with whole paths.
+//! walkdir is not used: it stats more than is needed, cannot follow links at one level only, and works with
+//! whole paths.
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -16,18 +16,15 @@ use std::path::{Path, PathBuf};
 
 use crate::model::Timestamp;
 
-/// What a directory entry is.
+/// The kind of a directory entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A regular file.
     File,
-    /// A folder.
     Folder,
-    /// A symbolic link.
     Link,
     /// A FIFO, a socket or a device.
     Other,
-    /// The file system does not say; [`Folder::status`] does.
+    /// The file system does not list it; [`Folder::status`] does.
     Untold,
 }
 
@@ -43,26 +40,26 @@ impl From<FileType> for Kind {
     }
 }
 
-/// Whether a link to a folder is opened as that folder.
+/// How a link to a folder is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Links {
-    /// It is.
+    /// As that folder.
     Follow,
-    /// It is an error (`ENOTDIR` or `ELOOP`).
+    /// Not at all: it is an error (`ENOTDIR` or `ELOOP`).
     Refuse,
 }
 
 /// A file's kind, size and last write.
 #[derive(Debug, Clone, Copy)]
 pub struct Status {
-    /// What it is.
     pub kind: Kind,
-    /// Its size in bytes.
     pub size: u64,
     /// Its mtime.
     pub written: Timestamp,
     /// Its number in its file system.
     pub inode: u64,
+    /// The number of its file system.
+    pub device: u64,
 }
 
 impl Status {
@@ -72,11 +69,12 @@ impl Status {
             size: u64::try_from(stat.st_size).unwrap_or(0),
             written: written(stat),
             inode: stat.st_ino,
+            device: stat.st_dev,
         }
     }
 }
 
-/// What of a folder changes when something comes into it or goes.
+/// The attributes of a folder that change when an entry is added or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
     device: u64,
@@ -92,7 +90,7 @@ impl Stamp {
     }
 }
 
-/// An open folder and the path that led to it, for messages and reports.
+/// An open folder, and the path it was opened by, for messages and reports.
 #[derive(Debug)]
 pub struct Folder {
     descriptor: OwnedFd,
@@ -128,15 +126,15 @@ impl Folder {
         Ok(Self { descriptor, path })
     }
 
-    /// What tells whether the folder has changed.
+    /// A stamp that differs once the folder has changed.
     pub fn stamp(&self) -> io::Result<Stamp> {
         let stat = rustix::fs::fstat(&self.descriptor)?;
         let changed = Timestamp::new(stat.st_ctime, u32::try_from(stat.st_ctime_nsec).unwrap_or(0));
         Ok(Stamp { device: stat.st_dev, inode: stat.st_ino, written: written(&stat), changed })
     }
 
-    /// Whether it lies on a file system that is known to stamp a folder when something comes into it
-    /// or goes: what others do, as those of networks, depends on who else has it open.
+    /// Returns true if its file system is known to stamp a folder when an entry is added or removed. On others,
+    /// such as network file systems, that depends on who else has the folder open.
     #[cfg(target_os = "linux")]
     pub fn stamps_changes(&self) -> bool {
         // ext2 to ext4, XFS, Btrfs, tmpfs, overlayfs, F2FS and ZFS, as statfs(2) lists them.
@@ -146,13 +144,12 @@ impl Folder {
         kind.is_ok_and(|kind| u64::try_from(kind).is_ok_and(|kind| KNOWN.contains(&kind)))
     }
 
-    /// The same; of other systems nothing is known.
+    /// Nothing is known of other systems.
     #[cfg(not(target_os = "linux"))]
     pub fn stamps_changes(&self) -> bool {
         false
     }
 
-    /// The path that led here.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -162,8 +159,8 @@ impl Folder {
         Ok(rustix::fs::fstat(&self.descriptor)?.st_uid)
     }
 
-    /// Calls `each` with every entry, until it breaks; `.` and `..` are left out. A folder is listed
-    /// once: there is nothing more to list then.
+    /// Calls `each` with every entry but `.` and `..`, until it breaks. A folder can be listed once; see
+    /// [`Self::reopened`].
     #[cfg(target_os = "linux")]
     pub fn list(
         &self,
@@ -172,10 +169,11 @@ impl Folder {
         let mut buffer = Vec::with_capacity(BUFFER);
         let mut raw = rustix::fs::RawDir::new(&self.descriptor, buffer.spare_capacity_mut());
         let mut is_first = true;
+
         while let Some(entry) = raw.next() {
             let entry = match entry {
                 Err(Errno::INTR) => continue,
-                // It went since it was opened, so nothing is in it.
+                // It was removed since it was opened, so it is empty.
                 Err(Errno::NOENT) if is_first => break,
                 entry => entry?,
             };
@@ -187,7 +185,7 @@ impl Folder {
         Ok(())
     }
 
-    /// The same, where the kernel's own listing is not to be had.
+    /// The same by the C library.
     #[cfg(not(target_os = "linux"))]
     pub fn list(
         &self,
@@ -202,20 +200,19 @@ impl Folder {
         Ok(())
     }
 
-    /// The status of `name` itself, never of what it links to.
+    /// The status of `name` itself, never that of a link's target.
     pub fn status(&self, name: &OsStr) -> io::Result<Status> {
-        let stat = rustix::io::retry_on_intr(|| {
-            rustix::fs::statat(&self.descriptor, name, AtFlags::SYMLINK_NOFOLLOW)
-        })?;
-        Ok(Status::of(&stat))
+        self.status_at(name, AtFlags::SYMLINK_NOFOLLOW)
     }
 
-    /// The status of what `name` is or leads to, links followed.
+    /// The status of `name`, or of the link's target.
     pub fn status_of_target(&self, name: &OsStr) -> io::Result<Status> {
-        let stat = rustix::io::retry_on_intr(|| {
-            rustix::fs::statat(&self.descriptor, name, AtFlags::empty())
-        })?;
-        Ok(Status::of(&stat))
+        self.status_at(name, AtFlags::empty())
+    }
+
+    fn status_at(&self, name: &OsStr, flags: AtFlags) -> io::Result<Status> {
+        let stat = rustix::io::retry_on_intr(|| rustix::fs::statat(&self.descriptor, name, flags));
+        Ok(Status::of(&stat?))
     }
 
     /// Opens this folder once more, to list it again.
@@ -230,28 +227,30 @@ impl Folder {
 
     /// The same, with its status when it was opened.
     pub fn open_with_status(&self, name: &OsStr) -> io::Result<(File, Status)> {
-        // NONBLOCK: should it have become a FIFO since it was stated, opening must not wait.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let opened = rustix::io::retry_on_intr(|| {
-            rustix::fs::openat(&self.descriptor, name, flags, Mode::empty())
-        })?;
-        let status = Status::of(&rustix::fs::fstat(&opened)?);
+        let file = self.open_with(Path::new(name), OFlags::NOFOLLOW)?;
+        let status = Status::of(&rustix::fs::fstat(&file)?);
         if status.kind != Kind::File {
             return Err(io::Error::other("not a regular file"));
         }
-        Ok((File::from(opened), status))
+        Ok((file, status))
     }
 
-    /// What the file at that relative path holds, whatever leads there: for the kernel's own files,
-    /// which do not tell their size.
+    /// The content of the file at that relative path, links followed: for the kernel's own files, which have no
+    /// size.
     pub fn read_below(&self, path: &str) -> io::Result<Vec<u8>> {
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let mut content = Vec::with_capacity(FIRST_READ);
+        let file = self.open_with(Path::new(path), OFlags::empty())?;
+        file.take(u64::MAX).read_to_end(&mut content)?;
+        Ok(content)
+    }
+
+    fn open_with(&self, path: &Path, flags: OFlags) -> io::Result<File> {
+        // NONBLOCK: a FIFO in the file's place must not make the open wait.
+        let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = rustix::io::retry_on_intr(|| {
             rustix::fs::openat(&self.descriptor, path, flags, Mode::empty())
-        })?;
-        let mut read = Vec::with_capacity(FIRST_READ);
-        File::from(opened).take(u64::MAX).read_to_end(&mut read)?;
-        Ok(read)
+        });
+        Ok(opened?.into())
     }
 
     /// Up to `limit` bytes from the start of the regular file called `name`.
@@ -262,7 +261,13 @@ impl Folder {
     }
 }
 
-/// How many bytes of a listing, and of a file at first, are asked for at once.
+impl AsFd for Folder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+}
+
+/// How many bytes of a listing, and of the start of a file, are read at once.
 #[cfg(target_os = "linux")]
 const BUFFER: usize = 32 << 10;
 const FIRST_READ: usize = 4 << 10;
@@ -280,17 +285,16 @@ impl<'a> Entry<'a> {
         Self { name, kind }
     }
 
-    /// Its name.
     pub fn name(&self) -> &'a OsStr {
         self.name
     }
 
-    /// What it is, as far as the listing says.
+    /// Its kind, as far as the listing has it.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Hands an entry over, unless it is the folder itself or the one above.
+    /// Calls `each` with an entry, unless it is the folder itself or the one above.
     fn show(
         name: &CStr,
         kind: FileType,

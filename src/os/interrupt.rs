@@ -1,13 +1,18 @@
-//! A request to stop, from a signal: looked at between steps, so that a run ends with the map
-//! whole and its temporary files gone (X5). How far the run is goes the other way, beside it.
+//! A request to stop, from a signal. Runs check for it between steps, so that they end with the map whole and
+//! their temporary files removed (X5). The progress of the run goes with it, the other way.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::progress::Progress;
 
-/// Whether a signal asked the run to stop, and how far the run is.
+/// How often a sleep checks for a signal.
+const POLL: Duration = Duration::from_millis(50);
+
+/// A flag that a signal sets, and the progress of the run.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt {
     asked: Arc<AtomicBool>,
@@ -18,8 +23,7 @@ impl Interrupt {
     /// Listens for SIGTERM and SIGINT. The second one ends the process at once.
     pub fn listen() -> io::Result<Self> {
         let this = Self::default();
-        // Without somebody who listens, a write past RLIMIT_FSIZE would kill the process; so it
-        // fails as any write does.
+        // With a handler, a write past RLIMIT_FSIZE fails as any write does, and does not kill the process.
         signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
         for signal in
             [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT, signal_hook::consts::SIGHUP]
@@ -41,12 +45,24 @@ impl Interrupt {
         self.asked.load(Ordering::SeqCst)
     }
 
-    /// Returns where the run notes how far it is.
     pub fn progress(&self) -> &Progress {
         &self.progress
     }
 
-    /// Returns the same for work that no signal ends: its progress is that of the run.
+    /// Waits for that time, or until a signal asks to stop. Returns false then.
+    pub fn sleep(&self, time: Duration) -> bool {
+        let start = Instant::now();
+        while !self.asked() {
+            let left = time.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return true;
+            }
+            thread::sleep(left.min(POLL));
+        }
+        false
+    }
+
+    /// Returns an interrupt for work that no signal ends, with the same progress.
     #[must_use]
     pub fn unheeded(&self) -> Self {
         Self { asked: Arc::default(), progress: self.progress.clone() }

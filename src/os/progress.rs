@@ -1,10 +1,10 @@
-//! How far a run is. The work counts its steps here, which costs next to nothing; whether anybody looks
-//! is of no concern to it.
+//! The progress of a run. The work counts its steps here, which costs next to nothing, whether or not they are
+//! shown.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-/// What a run is doing.
+/// The part of its work that a run is doing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Phase {
     /// The map is read.
@@ -16,9 +16,9 @@ pub enum Phase {
     Listing,
     /// Processes, locks and holds are looked up.
     Processes,
-    /// What is about to be removed is looked at once more.
+    /// The mappings to be removed are checked once more.
     Recheck,
-    /// Sessions are opened, to show what they are about.
+    /// Sessions are opened, to show their first message.
     Conversations,
     /// Removed mappings are restored.
     Restoring,
@@ -61,12 +61,11 @@ struct Steps {
     total: AtomicU64,
 }
 
-/// How far a run is now.
+/// A snapshot of the progress.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Now {
-    /// What it is doing.
     pub phase: Phase,
-    /// How many steps of that are done.
+    /// How many steps of the phase are done.
     pub done: u64,
     /// How many there will be, if that is known.
     pub total: Option<u64>,
@@ -96,13 +95,11 @@ impl Progress {
         self.0.opened.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Returns what the run is doing.
     pub fn phase(&self) -> Phase {
         let number = usize::from(self.0.phase.load(Ordering::Relaxed));
         Phase::ALL.get(number).copied().unwrap_or_default()
     }
 
-    /// Returns how far the run is.
     pub fn now(&self) -> Now {
         let phase = self.phase();
         let steps = self.steps(phase);

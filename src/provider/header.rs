@@ -8,20 +8,16 @@ use std::io::{self, Read};
 use std::time::Duration;
 
 use crate::os::folder::Folder;
+use crate::os::retry::{Patience, until_whole};
 
 /// How much of a file is read at first, and at most. The ids stand within the first few hundred
 /// bytes of what the CLIs write.
 const FIRST_READ: usize = 4 << 10;
 pub(super) const LAST_READ: usize = 1 << 20;
 
-/// How long to wait, in turn, before a torn header is read again; about half a second in all.
-const WAITS: [Duration; 5] = [
-    Duration::from_millis(10),
-    Duration::from_millis(25),
-    Duration::from_millis(60),
-    Duration::from_millis(150),
-    Duration::from_millis(250),
-];
+/// How long a torn header is read again.
+const PATIENCE: Patience =
+    Patience { limit: Duration::from_millis(500), longest_wait: Duration::from_millis(250) };
 
 /// What the start of a file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,18 +120,21 @@ pub(super) fn read_all<T, H: MayBeTorn>(
     read: impl Fn(&T) -> io::Result<H>,
     mut each: impl FnMut(T, io::Result<H>),
 ) {
-    let mut left = files;
-    for wait in WAITS.map(Some).into_iter().chain([None]) {
-        let mut torn = Vec::new();
-        for file in left {
+    let mut torn = files;
+    let _ = until_whole(PATIENCE, None, || {
+        for file in std::mem::take(&mut torn) {
             match read(&file) {
-                Ok(header) if header.is_torn() && wait.is_some() => torn.push(file),
+                Ok(header) if header.is_torn() => torn.push(file),
                 header => each(file, header),
             }
         }
-        let (Some(wait), false) = (wait, torn.is_empty()) else { return };
-        std::thread::sleep(wait);
-        left = torn;
+        if torn.is_empty() { Ok(()) } else { Err(()) }
+    });
+
+    // The last reads count, torn or not.
+    for file in torn {
+        let header = read(&file);
+        each(file, header);
     }
 }
 

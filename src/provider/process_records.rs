@@ -12,15 +12,15 @@ use std::time::Duration;
 use super::listing::is_gone;
 use crate::model::Timestamp;
 use crate::os::folder::Folder;
+use crate::os::retry::{Patience, until_whole};
 use crate::process::{is_alive, pid_domain, started};
 
 /// A record is read up to here; Claude Code writes a few hundred bytes.
 const LARGEST: u64 = 1 << 20;
 
-/// How long to wait, in turn, before a record that does not parse is read again: it is rewritten in
-/// place.
-const WAITS: [Duration; 3] =
-    [Duration::from_millis(5), Duration::from_millis(15), Duration::from_millis(25)];
+/// How long a record that does not parse is read again: it is rewritten in place.
+const PATIENCE: Patience =
+    Patience { limit: Duration::from_millis(45), longest_wait: Duration::from_millis(25) };
 
 /// For how long after its last change a record of another PID namespace keeps its session, in seconds.
 const KEPT_ELSEWHERE: u64 = 24 * 3600;
@@ -83,14 +83,20 @@ impl Records {
         })?;
 
         let mut records = Self::default();
-        let mut left = names;
-        for wait in WAITS.map(Some).into_iter().chain([None]) {
+        let mut torn = names;
+        let read = until_whole(PATIENCE, None, || {
             records.torn.clear();
-            left = records.read_files(folder, left)?;
-            let Some(wait) = wait.filter(|_| !left.is_empty()) else { break };
-            std::thread::sleep(wait);
-        }
-        Ok(records)
+            match records.read_files(folder, std::mem::take(&mut torn)) {
+                Err(error) => Ok(Err(error)),
+                Ok(left) if left.is_empty() => Ok(Ok(())),
+                Ok(left) => {
+                    torn = left;
+                    Err(())
+                }
+            }
+        });
+        // What is still torn is part of the result.
+        read.unwrap_or(Ok(())).map(|()| records)
     }
 
     /// Adds the records in those files. Returns the files of live processes that do not parse.

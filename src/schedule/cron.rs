@@ -1,132 +1,122 @@
 //! A line in the user's crontab. Every other line stays byte for byte.
 
-use super::quote::cron_word;
-use super::{Installed, Job, Method, NAME, Step, Tool, When, Work};
-use crate::model::Failure;
-use crate::process::Processes;
-use chrono::{DateTime, Datelike, TimeDelta, TimeZone, Timelike};
+use chrono::{DateTime, Datelike, Local, TimeDelta, TimeZone, Timelike};
 use std::fmt::Display;
 
-/// What a line of ours ends with, and then its name. cron hands it to the shell, for which it is a
-/// comment.
+use super::quote::cron_word;
+use super::timer::{Installed, Job, Method, NAME, Step, Work};
+use super::tool::{Output, Tool};
+use super::when::When;
+use crate::model::Failure;
+use crate::process::Processes;
+
+/// The end of each of our lines, before the timer's name. To the shell that cron starts, it is a comment.
 const MARK: &str = " # installed by session-warden schedule: ";
 
-/// As long as a command may be: what is longer, most crons cut off without a word.
+/// The longest command, in bytes. Most crons silently cut off longer ones.
 const LONGEST: usize = 998;
-
-/// What to do about a crontab that cannot be read or written.
-const CRONTAB_HINT: &str = "check that you may use cron (cron.allow, cron.deny)";
 
 const CRONTAB: Tool<'static> = Tool(&["crontab"]);
 
-/// Whether there is a cron to ask.
-pub fn is_there() -> bool {
+const PACKAGED: &str = include_str!("../../packaging/cron/session-warden.crontab");
+
+/// Returns true if there is a cron to ask.
+pub fn is_available() -> bool {
     CRONTAB.exists()
 }
 
-const PACKAGED: &str = include_str!("../../packaging/cron/session-warden.crontab");
-
-/// When the packaged line runs: hourly.
+/// The time of the packaged line: hourly.
 fn packaged_fields() -> String {
     let line = PACKAGED.lines().find(|line| !line.starts_with('#')).unwrap_or_default();
+
     line.split(' ').take(5).collect::<Vec<_>>().join(" ")
 }
 
-/// The line for that job, without its end.
-///
-/// # Errors
-/// Exit code 2 where no crontab can say it.
+/// The line for that job, without a line break. Exit code 2 if a crontab has no way to express it.
 pub fn line(job: &Job) -> Result<String, Failure> {
-    let usage = |message: String| Failure::usage(message);
     let packaged = (job.when == When::Every(3600)).then(packaged_fields);
-    let Some(fields) = packaged.or_else(|| job.when.cron()) else {
-        return Err(usage(format!("cron cannot run a command {}", job.when)).hint(
+    let fields = packaged.or_else(|| job.when.cron()).ok_or_else(|| {
+        Failure::usage(format!("cron cannot run a command {}", job.when)).hint(
             "use minutes that divide an hour, hours that divide a day, a day or a week, or use \
              --method systemd-user",
-        ));
-    };
-    let mut words: Vec<String> = Vec::new();
-    for (name, value) in &job.variables {
-        words.push(format!("{name}={}", cron_word(value)));
-    }
+        )
+    })?;
+
+    let variables = job.variables.iter();
+    let mut words: Vec<String> =
+        variables.map(|(name, value)| format!("{name}={}", cron_word(value))).collect();
     words.push(cron_word(&job.binary.to_string_lossy()));
     words.extend(job.arguments.iter().map(|argument| cron_word(argument)));
-    let command = words.join(" ");
+
+    let command = format!("{}{MARK}{}", words.join(" "), job.name());
+
     if command.contains(['\n', '\r']) {
-        return Err(usage(
-            "a crontab cannot hold an option or variable with a line break".to_owned(),
-        )
-        .hint("remove the line break, or use --method systemd-user"));
-    }
-    let command = format!("{command}{MARK}{}", job.name());
-    if command.len() > LONGEST {
-        let message = format!(
-            "the command has {} bytes, but a crontab takes at most {LONGEST}",
-            command.len()
+        let message = "a crontab cannot hold an option or variable with a line break";
+        return Err(
+            Failure::usage(message).hint("remove the line break, or use --method systemd-user")
         );
+    }
+    if command.len() > LONGEST {
         let hint = match job.work {
             Work::Clean { .. } => "put options into the configuration file instead",
-            Work::Keep => {
+            Work::Keepalive => {
                 "most of it is PATH: set a shorter one that has the CLIs, and install again"
             }
         };
-        return Err(usage(message).hint(hint));
+        let length = command.len();
+        let message =
+            format!("the command has {length} bytes, but a crontab takes at most {LONGEST}");
+        return Err(Failure::usage(message).hint(hint));
     }
+
     Ok(format!("{fields} {command}"))
 }
 
-/// The user's crontab; nothing where there is none.
-///
-/// # Errors
-/// Where crontab cannot be asked.
+/// The user's crontab; nothing if there is none.
 pub fn read() -> Result<Option<Vec<u8>>, Failure> {
-    let said = CRONTAB.ask(&["-l"])?;
-    if said.ok {
-        return Ok(Some(said.out));
-    }
-    if said.err.contains("no crontab for") {
+    let output = CRONTAB.ask(&["-l"])?;
+
+    if !output.success && output.stderr.contains("no crontab for") {
         return Ok(None);
     }
-    Err(Failure::new(format!("crontab -l failed: {}", said.err)).hint(CRONTAB_HINT))
+    succeeded("crontab -l", output).map(|output| Some(output.stdout))
 }
 
 fn write(new: &[u8]) -> Result<(), Failure> {
-    let said = if new.is_empty() {
-        CRONTAB.run(&["-r"], None)?
-    } else {
-        CRONTAB.run(&["-"], Some(new))?
-    };
-    if said.ok {
-        return Ok(());
-    }
-    Err(Failure::new(format!("crontab failed: {}", said.err)).hint(CRONTAB_HINT))
+    let output = CRONTAB.run(&[if new.is_empty() { "-r" } else { "-" }], new)?;
+    succeeded("crontab", output).map(drop)
 }
 
-/// Puts the job's line in, in place of an older one of its name.
-///
-/// # Errors
-/// Where the crontab cannot be changed; it is then as it was.
+fn succeeded(command: &str, output: Output) -> Result<Output, Failure> {
+    if output.success {
+        return Ok(output);
+    }
+    Err(Failure::new(format!("{command} failed: {}", output.stderr))
+        .hint("check that you may use cron (cron.allow, cron.deny)"))
+}
+
+/// Adds the job's line, in place of an older one of its name. After a failure, the crontab is unchanged.
 pub fn install(job: &Job) -> Result<Vec<Step>, Failure> {
     let line = line(job)?;
     let before = read()?;
-    let (new, mut steps) = with(before.as_deref().unwrap_or_default(), &line, &job.name());
+    let text = before.as_deref().unwrap_or_default();
+    let (new, mut steps) = edited(text, Some(&job.name()), Some(&line));
+
     if before.as_deref() != Some(&new) {
         write(&new)?;
     }
-    if !matches!(steps.first(), Some(Step::Unchanged(_))) && before.is_none() {
+    if before.is_none() {
         steps.push(Step::Did("created a crontab, since there was none".to_owned()));
     }
     Ok(steps)
 }
 
 /// Removes the lines of that name, or all of ours. A dry run changes nothing, and returns the steps that it
-/// leaves out.
-///
-/// # Errors
-/// Where the crontab cannot be changed; it is then as it was.
+/// leaves out. After a failure, the crontab is unchanged.
 pub fn uninstall(name: Option<&str>, is_dry: bool) -> Result<Vec<Step>, Failure> {
     let Some(before) = read()? else { return Ok(Vec::new()) };
-    let (new, steps) = without(&before, name);
+
+    let (new, steps) = edited(&before, name, None);
     if is_dry {
         return Ok(steps.into_iter().map(Step::planned).collect());
     }
@@ -136,50 +126,39 @@ pub fn uninstall(name: Option<&str>, is_dry: bool) -> Result<Vec<Step>, Failure>
     Ok(steps)
 }
 
-/// Our lines in the crontab, each with its name.
-///
-/// # Errors
-/// Where crontab cannot be asked.
-pub fn installed() -> Result<Vec<(String, String)>, Failure> {
-    let text = read()?.unwrap_or_default();
+/// Our lines in the crontab; none if it cannot be read.
+pub fn installed() -> Vec<Installed> {
+    let text = read().ok().flatten().unwrap_or_default();
     let lines = text.split(|byte| *byte == b'\n');
-    let ours = lines.filter_map(|line| Some((name_of(line)?, line)));
-    Ok(ours.map(|(name, line)| (name, String::from_utf8_lossy(line).into_owned())).collect())
+    let ours =
+        lines.filter_map(|line| Some((name_of(line)?, String::from_utf8_lossy(line).into_owned())));
+    timers(ours)
 }
 
-/// The same, as installed things are shown. Where crontab cannot be asked, there is nothing to show.
-pub fn installed_here() -> Vec<Installed> {
-    shown(installed().unwrap_or_default().into_iter())
-}
-
-/// Lines of a crontab, each with its name, as installed things are shown.
-pub(super) fn shown(lines: impl Iterator<Item = (String, String)>) -> Vec<Installed> {
+/// The timers that these lines are, each with its name.
+pub(super) fn timers(lines: impl Iterator<Item = (String, String)>) -> Vec<Installed> {
     // A crontab alone runs nothing.
-    let runs = Processes::of_users(&[0]);
-    let active = runs.all().iter().any(|process| matches!(&process.name[..], b"cron" | b"crond"));
-    let one = |(name, line): (String, String)| Installed {
+    let processes = Processes::of_users(&[0]);
+    let mut names = processes.all().iter().map(|process| &process.name[..]);
+    let active = names.any(|name| matches!(name, b"cron" | b"crond"));
+
+    let timers = lines.map(|(name, line)| Installed {
         method: Method::Cron,
         name,
         user: None,
         active,
-        next: if active { next(&line, &chrono::Local::now()) } else { None },
+        next: if active { next(&line, &Local::now()) } else { None },
         last: None,
         what: line,
-    };
-    lines.map(one).collect()
+    });
+    timers.collect()
 }
 
-/// When a line of ours runs next, for people; nothing where somebody has put other times into it.
+/// When a line of ours runs next; nothing if it was edited to have other times.
 fn next<Z: TimeZone<Offset: Display>>(line: &str, now: &DateTime<Z>) -> Option<String> {
     let fields: Vec<&str> = line.split_whitespace().take(5).collect();
     let [minute, hour, "*", "*", day] = fields[..] else { return None };
-    let fits = |field: &str, value: u32| match field.strip_prefix("*/") {
-        Some(step) => {
-            step.parse().ok().filter(|step| *step > 0).map(|step: u32| value.is_multiple_of(step))
-        }
-        None if field == "*" => Some(true),
-        None => field.parse().ok().map(|own: u32| own == value),
-    };
+
     let start = now.with_second(0)?.with_nanosecond(0)?;
     for minutes in 1..=MINUTES_OF_A_WEEK {
         let then = start.clone() + TimeDelta::minutes(minutes);
@@ -193,9 +172,20 @@ fn next<Z: TimeZone<Offset: Display>>(line: &str, now: &DateTime<Z>) -> Option<S
     None
 }
 
+/// Returns true if the value is in the field; nothing if the field is not of our making.
+fn fits(field: &str, value: u32) -> Option<bool> {
+    match field.strip_prefix("*/") {
+        Some(step) => {
+            step.parse().ok().filter(|step| *step > 0).map(|step: u32| value.is_multiple_of(step))
+        }
+        None if field == "*" => Some(true),
+        None => field.parse().ok().map(|own: u32| own == value),
+    }
+}
+
 const MINUTES_OF_A_WEEK: i64 = 7 * 24 * 60 + 60;
 
-/// The name in a line of ours. A line that somebody has commented out is theirs.
+/// The name in a line of ours. One that was commented out is not ours any more.
 pub(super) fn name_of(line: &[u8]) -> Option<String> {
     let line = std::str::from_utf8(line).ok()?.trim_end();
     let (_, name) = line.rsplit_once(MARK)?;
@@ -203,49 +193,40 @@ pub(super) fn name_of(line: &[u8]) -> Option<String> {
     (is_ours && !line.trim_start().starts_with('#')).then(|| name.to_owned())
 }
 
-fn with(text: &[u8], line: &str, name: &str) -> (Vec<u8>, Vec<Step>) {
-    let mut new = Vec::new();
-    let mut steps = Vec::new();
+/// Replaces our lines of that name, or all of ours, by `line`; removes them if there is none.
+fn edited(text: &[u8], name: Option<&str>, line: Option<&str>) -> (Vec<u8>, Vec<Step>) {
+    let (mut new, mut steps) = (Vec::new(), Vec::new());
     for old in text.split_inclusive(|byte| *byte == b'\n') {
         let bare = old.strip_suffix(b"\n").unwrap_or(old);
-        if name_of(bare).as_deref() != Some(name) {
-            new.extend_from_slice(old);
-        } else if steps.is_empty() {
-            let is_same = bare == line.as_bytes();
-            let step = if is_same { Step::Unchanged } else { Step::Replaced };
-            steps.push(step(format!("crontab: {line}")));
-            new.extend_from_slice(line.as_bytes());
-            new.push(b'\n');
+        let is_it = name_of(bare).is_some_and(|own| name.is_none_or(|name| name == own));
+        match line {
+            _ if !is_it => new.extend_from_slice(old),
+            None => {
+                steps.push(Step::Removed(format!("crontab: {}", String::from_utf8_lossy(bare))));
+            }
+            // A second line of the same name is dropped.
+            Some(_) if !steps.is_empty() => {}
+            Some(line) => {
+                let is_same = bare == line.as_bytes();
+                let step = if is_same { Step::Unchanged } else { Step::Replaced };
+                steps.push(step(format!("crontab: {line}")));
+                new.extend_from_slice(line.as_bytes());
+                new.push(b'\n');
+            }
         }
     }
-    if new.last().is_some_and(|byte| *byte != b'\n') {
+
+    let added = line.filter(|_| steps.is_empty());
+    let is_change = added.is_some() || !steps.is_empty();
+    if is_change && new.last().is_some_and(|byte| *byte != b'\n') {
         // crontab takes no last line without an end.
         new.push(b'\n');
         steps.push(Step::Did("added the missing line break at the end of the crontab".to_owned()));
     }
-    if !steps.iter().any(|step| matches!(step, Step::Unchanged(_) | Step::Replaced(_))) {
+    if let Some(line) = added {
         new.extend_from_slice(line.as_bytes());
         new.push(b'\n');
         steps.insert(0, Step::Added(format!("crontab: {line}")));
-    }
-    (new, steps)
-}
-
-fn without(text: &[u8], name: Option<&str>) -> (Vec<u8>, Vec<Step>) {
-    let mut new = Vec::new();
-    let mut steps = Vec::new();
-    for old in text.split_inclusive(|byte| *byte == b'\n') {
-        let bare = old.strip_suffix(b"\n").unwrap_or(old);
-        match name_of(bare) {
-            Some(ours) if name.is_none_or(|name| name == ours) => {
-                steps.push(Step::Removed(format!("crontab: {}", String::from_utf8_lossy(bare))));
-            }
-            _ => new.extend_from_slice(old),
-        }
-    }
-    if !steps.is_empty() && new.last().is_some_and(|byte| *byte != b'\n') {
-        new.push(b'\n');
-        steps.push(Step::Did("added the missing line break at the end of the crontab".to_owned()));
     }
     (new, steps)
 }
@@ -322,21 +303,22 @@ mod tests {
             "\u{e9}\n",
         ] {
             let before = foreign.as_bytes();
-            let (once, steps) = with(before, &ours, "session-warden");
+            let (once, steps) = edited(before, Some("session-warden"), Some(&ours));
             assert!(matches!(steps[..], [Step::Added(_)]), "{steps:?}");
             assert_eq!(once, format!("{foreign}{ours}\n").as_bytes());
-            let (twice, steps) = with(&once, &ours, "session-warden");
+            let (twice, steps) = edited(&once, Some("session-warden"), Some(&ours));
             assert!(matches!(steps[..], [Step::Unchanged(_)]), "{steps:?}");
             assert_eq!(twice, once);
-            let (both, _) = with(&twice, &dev, "session-warden-dev");
-            let (other, steps) = with(&both, &ours.replace("-q", "-v"), "session-warden");
+            let (both, _) = edited(&twice, Some("session-warden-dev"), Some(&dev));
+            let (other, steps) =
+                edited(&both, Some("session-warden"), Some(&ours.replace("-q", "-v")));
             assert!(matches!(steps[..], [Step::Replaced(_)]), "{steps:?}");
-            assert_eq!(without(&other, Some("session-warden-dev")).1.len(), 1);
-            assert_eq!(without(&other, None).0, before);
-            assert_eq!(without(before, None), (before.to_vec(), vec![]));
+            assert_eq!(edited(&other, Some("session-warden-dev"), None).1.len(), 1);
+            assert_eq!(edited(&other, None, None).0, before);
+            assert_eq!(edited(before, None, None), (before.to_vec(), vec![]));
         }
         // A last line without an end gets one, and that is said.
-        let (new, steps) = with(b"a", &ours, "session-warden");
+        let (new, steps) = edited(b"a", Some("session-warden"), Some(&ours));
         assert_eq!((new, steps.len()), (format!("a\n{ours}\n").into_bytes(), 2));
     }
 }

@@ -1,23 +1,22 @@
-//! What an installed timer or line hands on to the clean that it runs, read back from its files: the
-//! program, its options, its variables and how often.
+//! The command of an installed timer, read back from its files or its line.
 
 use std::path::{Path, PathBuf};
 
+use super::quote::{command_words, shell_words, unit_words};
+use super::timer::{Installed, Method, NAME};
+use super::unit_file::text_of;
+use super::when::When;
 use crate::config::{STATE_DIR, state_dir_in};
 
-use super::quote::{command_words, shell_words, unit_words};
-use super::{Installed, Method, NAME, When, text_of};
-
-/// What a clean is started with.
+/// The command that a timer runs, and how often.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InstalledCommand {
-    /// The program, where it can be told.
+    /// The program, if it is known.
     pub binary: Option<PathBuf>,
-    /// Its arguments.
     pub arguments: Vec<String>,
-    /// The variables that are set for it, beside those of systemd or cron.
+    /// The variables that are set for it, besides those of systemd or cron.
     pub variables: Vec<(String, String)>,
-    /// Every how many seconds it runs, where that can be told.
+    /// Every how many seconds it runs, if that is known.
     pub every: Option<u64>,
 }
 
@@ -35,41 +34,38 @@ impl InstalledCommand {
         None
     }
 
-    /// Whether that option, which takes no value, is there.
+    /// Returns true if it has that option, which takes no value.
     pub fn has(&self, name: &str) -> bool {
         self.arguments.iter().any(|word| word == name)
     }
 
-    /// Where its runs remember, as far as what is handed on tells.
+    /// The state folder of its runs, as far as its options and variables show it.
     pub fn state_dir(&self) -> Option<PathBuf> {
-        let variable = |name: &str| {
-            let mut set = self.variables.iter();
-            set.find_map(|(known, value)| (known == name).then(|| PathBuf::from(value)))
-        };
-        if let Some(said) = self.option("--state-dir") {
-            return Some(said.into());
-        }
-        if let Some(own) = variable(STATE_DIR) {
-            return Some(own);
-        }
-        let moved = variable("XDG_STATE_HOME").map(|folder| folder.join(NAME));
-        moved.or_else(|| Some(state_dir_in(&variable("HOME")?)))
+        self.option("--state-dir")
+            .or_else(|| self.variable(STATE_DIR))
+            .map(PathBuf::from)
+            .or_else(|| Some(Path::new(self.variable("XDG_STATE_HOME")?).join(NAME)))
+            .or_else(|| Some(state_dir_in(Path::new(self.variable("HOME")?))))
+    }
+
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// What that hands on; nothing where it cannot be read, or is an agent of launchd's.
-pub fn parse_installed(one: &Installed) -> Option<InstalledCommand> {
-    match one.method {
-        Method::Cron => of_line(&one.what),
+/// Reads the command of an installed timer; nothing if it cannot be read, or is an agent of launchd.
+pub fn parse_installed(timer: &Installed) -> Option<InstalledCommand> {
+    match timer.method {
+        Method::Cron => of_line(&timer.what),
         Method::SystemdUser | Method::SystemdSystem => {
-            let timer = Path::new(&one.what);
+            let timer = Path::new(&timer.what);
             Some(of_units(&text_of(&service_of(timer)?)?, &text_of(timer)?))
         }
         Method::Launchd => None,
     }
 }
 
-/// The file of the service beside that of its timer: `x.service`, or `x@u.service.d/schedule.conf`.
+/// The file of the service of that timer: `x.service`, or `x@u.service.d/schedule.conf`.
 fn service_of(timer: &Path) -> Option<PathBuf> {
     let name = timer.file_name()?.to_str()?;
     if let Some(stem) = name.strip_suffix(".timer") {
@@ -81,52 +77,55 @@ fn service_of(timer: &Path) -> Option<PathBuf> {
 }
 
 fn of_units(service: &str, timer: &str) -> InstalledCommand {
-    let mut handed = InstalledCommand::default();
+    let mut command = InstalledCommand::default();
     for line in service.lines() {
         let Some((key, value)) = line.split_once('=') else { continue };
         match key.trim_end() {
             "ExecStart" => {
                 let mut words = command_words(value).into_iter();
-                handed.binary = words.next().map(PathBuf::from);
-                handed.arguments = words.collect();
+                command.binary = words.next().map(PathBuf::from);
+                command.arguments = words.collect();
             }
-            "Environment" if value.trim().is_empty() => handed.variables.clear(),
-            "Environment" => handed.variables.extend(unit_words(value).iter().filter_map(assigned)),
+            "Environment" if value.trim().is_empty() => command.variables.clear(),
+            "Environment" => {
+                command
+                    .variables
+                    .extend(unit_words(value).iter().filter_map(|word| assigned(word)));
+            }
             _ => {}
         }
     }
+
     let mut calendars = timer.lines().filter_map(|line| line.strip_prefix("OnCalendar="));
     let calendar = calendars.rfind(|calendar| !calendar.trim().is_empty());
-    handed.every = calendar.and_then(|calendar| When::seconds_of(calendar.trim()));
-    handed
+    command.every = calendar.and_then(|calendar| When::seconds_of(calendar.trim()));
+    command
 }
 
 fn of_line(line: &str) -> Option<InstalledCommand> {
     let (time, command) = split(line)?;
     let words = shell_words(&command);
-    let mut handed =
-        InstalledCommand { every: When::seconds_of(&time), ..InstalledCommand::default() };
-    let mut words = &words[..];
-    while let Some((variable, rest)) =
-        words.split_first().and_then(|(word, rest)| Some((assigned(word)?, rest)))
-    {
-        handed.variables.push(variable);
-        words = rest;
-    }
-    // What somebody has written by hand may do something else first.
-    let is_program = |word: &String| Path::new(word).file_name() == Some(NAME.as_ref());
-    let before = words.iter().position(is_program).unwrap_or(0);
-    let mut words = words.iter().skip(before);
-    handed.binary = words.next().map(PathBuf::from);
-    handed.arguments = words.cloned().collect();
-    Some(handed)
+    let variables: Vec<_> = words.iter().map_while(|word| assigned(word)).collect();
+    let words = words.get(variables.len()..).unwrap_or_default();
+
+    // A line that was written by hand may do something else first.
+    let mut names = words.iter().map(|word| Path::new(word).file_name());
+    let program = names.position(|name| name == Some(NAME.as_ref())).unwrap_or(0);
+    let mut words = words.iter().skip(program);
+    Some(InstalledCommand {
+        binary: words.next().map(PathBuf::from),
+        arguments: words.cloned().collect(),
+        variables,
+        every: When::seconds_of(&time),
+    })
 }
 
-/// The time of a line in a crontab, and its command; nothing where it has none.
+/// Splits a line of a crontab into its time and its command; nothing if it has none.
 pub(super) fn split(line: &str) -> Option<(String, String)> {
     let line = line.trim_start();
     let count = if line.starts_with('@') { 1 } else { 5 };
     let (mut time, mut rest) = (Vec::new(), line);
+
     for _ in 0..count {
         let (field, more) = rest.split_once(|letter: char| letter.is_whitespace())?;
         time.push(field);
@@ -135,19 +134,21 @@ pub(super) fn split(line: &str) -> Option<(String, String)> {
     Some((time.join(" "), rest.replace("\\%", "%")))
 }
 
-/// A word that sets a variable.
-fn assigned(word: impl AsRef<str>) -> Option<(String, String)> {
-    let (name, value) = word.as_ref().split_once('=')?;
+/// The variable that a word sets, and its value.
+fn assigned(word: &str) -> Option<(String, String)> {
+    let (name, value) = word.split_once('=')?;
     let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         && name.bytes().next().is_some_and(|first| !first.is_ascii_digit());
+
     is_name.then(|| (name.to_owned(), value.to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schedule::cron;
     use crate::schedule::systemd::Systemd;
-    use crate::schedule::{Account, Job, Work, cron};
+    use crate::schedule::timer::{Account, Job, Work};
 
     /// Whatever is installed, what it hands on can be read back.
     #[test]

@@ -1,19 +1,19 @@
-//! What runs beside what was installed here: lines that somebody has put into the crontab by hand,
-//! and the script that session-warden replaces.
+//! Timers that session-warden did not install: lines that a user added to the crontab by hand, and the timer
+//! of the script that session-warden replaces.
 
+use super::cron;
 use super::installed_command::split;
 use super::quote::shell_words;
 use super::systemd::Systemd;
-use super::{Installed, NAME, cron};
+use super::timer::{Installed, NAME};
 use crate::model::Failure;
 
 /// The timer of the script that session-warden replaces.
 pub const OLD_TIMER: &str = "claude-session-cleanup.timer";
 
-/// That script.
 pub const OLD_SCRIPT: &str = "cleanup_idle_sessions.py";
 
-/// What a crontab holds besides the lines that were installed.
+/// The lines of a crontab that were not installed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lines {
     /// Lines that run a clean.
@@ -28,12 +28,11 @@ impl Lines {
     /// Looks through a crontab.
     pub fn of(crontab: &[u8]) -> Self {
         let mut this = Self::default();
+
         for line in crontab.split(|byte| *byte == b'\n') {
-            if cron::name_of(line).is_some() {
-                continue;
-            }
+            let is_ours = cron::name_of(line).is_some();
             let line = String::from_utf8_lossy(line).trim().to_owned();
-            if line.is_empty() || line.starts_with('#') {
+            if is_ours || line.is_empty() || line.starts_with('#') {
                 continue;
             }
             if let Some((name, value)) = setting(&line) {
@@ -47,9 +46,9 @@ impl Lines {
         this
     }
 
-    /// The lines that run a clean, as installed things are shown.
+    /// The timers that clean.
     pub fn by_hand(&self) -> Vec<Installed> {
-        cron::shown(self.cleans.iter().map(|line| (NAME.to_owned(), line.clone())))
+        cron::timers(self.cleans.iter().map(|line| (NAME.to_owned(), line.clone())))
     }
 }
 
@@ -58,43 +57,37 @@ fn setting(line: &str) -> Option<(String, String)> {
     let (name, value) = line.split_once('=')?;
     let name = name.trim_end().trim_matches(['"', '\'']);
     let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+
     let value = value.trim();
-    let quoted = ['"', '\'']
+    let value = ['"', '\'']
         .iter()
         .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote))
         .unwrap_or(value);
-    (is_name && !name.is_empty()).then(|| (name.to_owned(), quoted.to_owned()))
+    (is_name && !name.is_empty()).then(|| (name.to_owned(), value.to_owned()))
 }
 
-/// Whether that command runs a clean, and no other command of this program.
+/// Returns true if the command runs a clean, and no other command of this program.
 fn is_clean(command: &str) -> bool {
     let words = shell_words(command);
     let mut words = words.iter();
-    let is_program = |word: &&String| word.rsplit('/').next() == Some(NAME);
-    words.find(is_program).is_some()
+    words.any(|word| word.rsplit('/').next() == Some(NAME))
         && words
             .next()
             .is_none_or(|first| first == "clean" || !first.starts_with(char::is_alphabetic))
 }
 
-/// How far the old script's timer is switched on in that systemd.
+/// The state of the old script's timer in a systemd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OldTimer {
-    /// There is none.
     Absent,
-    /// There is one, and it is off.
     Off,
     /// It runs, or will after the next start.
     On,
 }
 
-/// Whether the old script's timer is there.
-///
-/// # Errors
-/// Where systemd cannot be asked.
 pub fn old_timer(systemd: &Systemd) -> Result<OldTimer, Failure> {
     let keys = ["LoadState", "ActiveState", "UnitFileState"];
-    let [loaded, active, enabled] = systemd.told(OLD_TIMER, keys)?;
+    let [loaded, active, enabled] = systemd.properties(OLD_TIMER, keys)?;
     Ok(if loaded.is_none_or(|state| state == "not-found") {
         OldTimer::Absent
     } else if active.as_deref() == Some("active")

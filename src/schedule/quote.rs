@@ -1,6 +1,6 @@
 //! Words as unit files, shells and crontabs read them back.
 
-/// Whether a word needs no quotes anywhere.
+/// Returns true if a word needs no quotes anywhere.
 fn is_plain(word: &str) -> bool {
     !word.is_empty()
         && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_/.:=@,+-".contains(&byte))
@@ -17,6 +17,7 @@ pub(super) fn unit_word(word: &str) -> String {
     if is_plain(word) {
         return word.to_owned();
     }
+
     let mut quoted = String::from("\"");
     for letter in word.chars() {
         match letter {
@@ -32,14 +33,15 @@ pub(super) fn unit_word(word: &str) -> String {
     quoted
 }
 
-/// A word for the POSIX shell that cron starts. In a crontab, a percent sign ends the command wherever
-/// it stands, but for one behind a backslash. Some crons take that backslash away, some leave it; some
-/// make one of two backslashes, some take `\\%` for a backslash and an end. So it stands outside of the
-/// quotes, and no backslash stands before another or before a percent sign that is not its own.
+/// A word for the POSIX shell that cron starts. In a crontab, a percent sign ends the command everywhere,
+/// unless a backslash is before it. Some crons remove that backslash, some leave it; some make one of two
+/// backslashes, some take `\\%` for a backslash and an end. So it is outside of the quotes, and no backslash is
+/// before another or before a percent sign of its own.
 pub(super) fn cron_word(word: &str) -> String {
     if is_plain(word) {
         return word.to_owned();
     }
+
     let mut quoted = String::from("'");
     for letter in word.chars() {
         match letter {
@@ -63,16 +65,17 @@ pub(super) fn command_words(text: &str) -> Vec<String> {
     unit_words(text).into_iter().map(|word| word.replace("$$", "$")).collect()
 }
 
-/// The words of a simple command of a POSIX shell, up to a comment; nothing is expanded.
+/// The words of a simple command of a POSIX shell, up to a comment, without any expansion.
 pub(super) fn shell_words(text: &str) -> Vec<String> {
     words(text, true)
 }
 
 /// Splits at white space outside of quotes. In a shell's single quotes a backslash is itself, and a
-/// number sign begins a comment; in a unit's words a backslash may stand for a line feed.
+/// number sign begins a comment; in the words of a unit, a backslash and a letter may be a line feed.
 fn words(text: &str, is_shell: bool) -> Vec<String> {
     let (mut all, mut word, mut quote) = (Vec::new(), None::<String>, None);
     let mut letters = text.chars();
+
     while let Some(letter) = letters.next() {
         match (letter, quote) {
             (letter, Some(open)) if letter == open => quote = None,
@@ -100,17 +103,19 @@ fn words(text: &str, is_shell: bool) -> Vec<String> {
 
 /// A user's name as part of a unit's (systemd.unit, "String escaping for inclusion in unit names").
 pub(super) fn escaped(user: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b':' | b'.' => {
-            char::from(byte).to_string()
+    let mut unit = String::new();
+    for byte in user.bytes() {
+        match byte {
+            b'/' => unit.push('-'),
+            b'_' | b':' | b'.' => unit.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => unit.push(char::from(byte)),
+            other => unit.extend(format!("\\x{other:02x}").chars()),
         }
-        b'/' => "-".to_owned(),
-        other => format!("\\x{other:02x}"),
-    };
-    user.bytes().map(byte).collect()
+    }
+    unit
 }
 
-/// The name back.
+/// The user's name of which that is the escaped form.
 pub(super) fn unescaped(unit: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = unit.as_bytes();

@@ -1,50 +1,29 @@
-//! Timers of systemd: units of the user, or a template of the system with what is this user's beside
-//! it.
+//! Timers of systemd: units of the user, or templates of the system with drop-ins for each user.
 
+mod show;
 mod uninstall;
+mod units;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::quote::{escaped, unescaped, unit_word};
-use super::unit::{command, environment, set, settings, time};
-use super::{Installed, Job, Method, Step, Tool, UnitFile, Work, bytes_of, text_of};
-use crate::model::{Failure, describe};
-use crate::os::create::{create_folders, remove};
-use crate::os::publish::publish;
+use super::quote::{escaped, unescaped};
+use super::timer::{Installed, Job, Method, Step};
+use super::tool::Tool;
+use super::unit_file::{RESTORED_HINT, Replacement, UnitFile, text_of};
+use crate::model::Failure;
 
-/// The service, its timer, and the unit that tells of failures.
-const USER: [&str; 3] = [
-    include_str!("../../packaging/systemd/user/session-warden.service"),
-    include_str!("../../packaging/systemd/user/session-warden.timer"),
-    include_str!("../../packaging/systemd/user/session-warden-failed@.service"),
-];
-const SYSTEM: [&str; 3] = [
-    include_str!("../../packaging/systemd/system/session-warden@.service"),
-    include_str!("../../packaging/systemd/system/session-warden@.timer"),
-    include_str!("../../packaging/systemd/system/session-warden-failed@.service"),
-];
+pub use show::lingers;
 
-/// The same for keep-alive, but for the last one, which serves both.
-const USER_KEEP: [&str; 2] = [
-    include_str!("../../packaging/systemd/user/session-warden-keepalive.service"),
-    include_str!("../../packaging/systemd/user/session-warden-keepalive.timer"),
-];
-const SYSTEM_KEEP: [&str; 2] = [
-    include_str!("../../packaging/systemd/system/session-warden-keepalive@.service"),
-    include_str!("../../packaging/systemd/system/session-warden-keepalive@.timer"),
-];
-
-/// The first line of every file that was installed.
+/// The first line of every installed file.
 const MARK: &str =
     "# Installed by session-warden schedule; session-warden schedule uninstall removes it.";
 
-/// How such a line begins, in whatever version.
+/// How that line begins in every version.
 const MARK_START: &str = "# Installed by session-warden schedule";
 
-/// Where the system looks for units of its administrator.
+/// The folder of the administrator's units.
 const SYSTEM_FOLDER: &str = "/etc/systemd/system";
-
-const MODE: u32 = 0o644;
 
 /// A systemd: the user's, or the system's.
 #[derive(Debug, Clone)]
@@ -54,260 +33,169 @@ pub struct Systemd {
 }
 
 impl Systemd {
-    /// The user's, whose configuration lies in that folder (`~/.config`).
+    /// The user's, whose configuration is in the folder `config` (`~/.config`).
     pub fn of_user(config: &Path) -> Self {
         Self { method: Method::SystemdUser, folder: config.join("systemd/user") }
     }
 
-    /// The system's.
     pub fn of_system() -> Self {
         Self { method: Method::SystemdSystem, folder: SYSTEM_FOLDER.into() }
     }
 
-    pub(super) fn systemctl(&self) -> Tool<'static> {
+    fn systemctl(&self) -> Tool<'static> {
         match self.method {
             Method::SystemdUser => Tool(&["systemctl", "--user"]),
             _ => Tool(&["systemctl"]),
         }
     }
 
-    /// The files for that job.
-    ///
-    /// # Errors
-    /// Exit code 2 where systemd cannot say it.
+    /// The files for that job. Exit code 2 if systemd has no way to express it.
     pub fn files(&self, job: &Job) -> Result<Vec<UnitFile>, Failure> {
-        let usage = |message: String| Failure::usage(message);
-        let calendar = job.when.calendar().ok_or_else(|| {
-            usage(format!("systemd cannot run a timer {}", job.when)).hint(
-                "use an interval that divides an hour or a day, or --on-calendar (systemd.time(7))",
-            )
-        })?;
-        if calendar.trim().is_empty() || calendar.contains(['\n', '\r']) {
-            return Err(usage("--on-calendar is not one line of text".to_owned())
-                .hint("for example --on-calendar hourly"));
-        }
-        let name = job.name();
-        let mut files = Vec::new();
-        let mut add = |file: String, text: String| {
-            files.push(UnitFile { path: self.folder.join(file), text: format!("{MARK}\n{text}") });
-        };
-        let own = |text: &str| text.replace("session-warden-failed@", &format!("{name}-failed@"));
-        match &job.user {
-            None => {
-                let [mut service, mut timer, failed] = USER;
-                if job.work == Work::Keep {
-                    [service, timer] = USER_KEEP;
-                }
-                let command = settings(&[("ExecStart", &command(job))], &environment(job));
-                add(format!("{name}.service"), set(&own(service), &command));
-                add(format!("{name}.timer"), set(timer, &time(job, &calendar)));
-                add(format!("{name}-failed@.service"), failed.to_owned());
-            }
-            Some(user) => {
-                if name.ends_with("-failed") {
-                    let message = format!("{name}@.service is the name of another unit");
-                    return Err(
-                        usage(message).hint("give the profile a name that does not end in -failed")
-                    );
-                }
-                let [mut service, mut timer, failed] = SYSTEM;
-                if job.work == Work::Keep {
-                    [service, timer] = SYSTEM_KEEP;
-                }
-                add(format!("{name}@.service"), own(service));
-                add(format!("{name}@.timer"), timer.to_owned());
-                add(format!("{name}-failed@.service"), failed.to_owned());
-                let unit = escaped(&user.name);
-                let writes: Vec<String> = job
-                    .writes
-                    .iter()
-                    .map(|folder| unit_word(&format!("-{}", folder.to_string_lossy())))
-                    .collect();
-                // %i would be the name as systemd escapes it.
-                let user = format!("User={}", user.name.replace('%', "%%"));
-                let mut lines = vec!["[Service]".to_owned(), user];
-                lines.extend(environment(job));
-                // Keep-alive may write wherever its user may.
-                if !writes.is_empty() {
-                    lines.push(format!("ReadWritePaths={}", writes.join(" ")));
-                }
-                // The unit has a /tmp of its own, into which what it needs is put back.
-                let is_hidden = |path: &&PathBuf| {
-                    ["/tmp", "/var/tmp"].iter().any(|hidden| path.starts_with(hidden))
-                };
-                for (key, paths) in [("BindReadOnlyPaths", &job.reads), ("BindPaths", &job.writes)]
-                {
-                    for path in paths.iter().filter(is_hidden) {
-                        let bound = unit_word(&format!("-{}", path.to_string_lossy()));
-                        lines.push(format!("{key}={bound}"));
-                    }
-                }
-                lines.push("ExecStart=".to_owned());
-                lines.push(format!("ExecStart={}", command(job)));
-                let folder = format!("{name}@{unit}.service.d/schedule.conf");
-                add(folder, lines.join("\n") + "\n");
-                let mut lines = vec!["[Timer]".to_owned(), "OnCalendar=".to_owned()];
-                lines.extend(time(job, &calendar).into_iter().filter_map(|(_, line)| line));
-                add(format!("{name}@{unit}.timer.d/schedule.conf"), lines.join("\n") + "\n");
-            }
-        }
-        Ok(files)
+        let files = units::files(job)?.into_iter();
+        let placed = files.map(|(name, text)| UnitFile {
+            path: self.folder.join(name),
+            text: format!("{MARK}\n{text}"),
+        });
+        Ok(placed.collect())
     }
 
-    /// Checks the calendar with systemd's own eyes, where it is there to be asked.
-    ///
-    /// # Errors
-    /// Exit code 2 where it makes no sense.
+    /// Checks the calendar expression by systemd itself, if it can be asked. Exit code 2 if it is wrong.
     pub fn check(job: &Job) -> Result<(), Failure> {
         let Some(calendar) = job.when.calendar() else { return Ok(()) };
-        let Ok(said) = Tool(&["systemd-analyze", "calendar", "--"]).run(&[&calendar], None) else {
-            return Ok(());
-        };
-        if said.ok {
-            return Ok(());
+        match Tool(&["systemd-analyze", "calendar", "--"]).run(&[&calendar], b"") {
+            Ok(output) if !output.success => {
+                let why = output.stderr;
+                let message = format!("{calendar:?} is not a systemd calendar expression: {why}");
+                Err(Failure::usage(message)
+                    .hint("for example --on-calendar hourly or --on-calendar '*:0/15'"))
+            }
+            _ => Ok(()),
         }
-        let message = format!("{calendar:?} is not a systemd calendar expression: {}", said.err);
-        Err(Failure::usage(message)
-            .hint("for example --on-calendar hourly or --on-calendar '*:0/15'"))
     }
 
-    pub(super) fn timer(&self, name: &str, user: Option<&str>) -> String {
+    fn timer(&self, name: &str, user: Option<&str>) -> String {
         match (self.method, user) {
             (Method::SystemdSystem, Some(user)) => format!("{name}@{}.timer", escaped(user)),
             _ => format!("{name}.timer"),
         }
     }
 
-    /// Writes the files and starts the timer.
-    ///
-    /// # Errors
-    /// Where that cannot be done; files that were not there before are gone again then.
+    /// Writes the files and starts the timer. After a failure, the files are as they were before.
     pub fn install(&self, job: &Job) -> Result<Vec<Step>, Failure> {
         let files = self.files(job)?;
-        for file in &files {
-            refuse_foreign(&file.path)?;
-        }
-        let user = job.user.as_ref().map(|user| user.name.as_str());
-        let was_there = self
+        let files = files.iter().map(|file| Replacement::of(file, is_ours));
+        let files = files.collect::<Result<Vec<_>, _>>()?;
+        let (name, user) = (job.name(), job.user.as_ref().map(|user| user.name.as_str()));
+        let is_update = self
             .installed(false)
             .iter()
-            .any(|one| one.name == job.name() && one.user.as_deref() == user);
-        let before: Vec<Option<Vec<u8>>> = files.iter().map(|file| bytes_of(&file.path)).collect();
-        let mut steps = Vec::new();
-        let written = files.iter().zip(&before).try_for_each(|(file, before)| {
-            let shown = file.path.display().to_string();
-            let is_same = before.as_deref() == Some(file.text.as_bytes());
-            steps.push(match before {
-                Some(_) if is_same => Step::Unchanged(shown),
-                Some(_) => Step::Replaced(shown),
-                None => Step::Added(shown),
-            });
-            if is_same { Ok(()) } else { put(file) }
-        });
-        let timer = self.timer(&job.name(), user);
-        let started = written.and_then(|()| {
-            self.systemctl().must(&["daemon-reload"])?;
-            // Started anew, so that a new time counts from now on.
-            self.systemctl().must(&["enable", &timer])?;
-            self.check_it_is_read(&timer)?;
-            let is_new = steps.iter().any(|step| !matches!(step, Step::Unchanged(_)));
-            self.systemctl().must(&[if is_new { "restart" } else { "start" }, &timer])
-        });
-        if let Err(failure) = started {
-            if !was_there {
-                let _ = self.systemctl().run(&["disable", "--now", &timer], None);
+            .any(|timer| timer.name == name && timer.user.as_deref() == user);
+
+        let timer = self.timer(&name, user);
+        let written = files.iter().map(Replacement::write).collect::<Result<Vec<Step>, _>>();
+        let started = written.and_then(|steps| self.start(&timer, &steps).map(|()| steps));
+
+        let mut steps = match started {
+            Ok(steps) => steps,
+            Err(failure) => {
+                self.restore(&files, &timer, is_update);
+                return Err(failure.hint(RESTORED_HINT));
             }
-            for (file, before) in files.iter().zip(&before) {
-                let _ = match before {
-                    Some(before) => publish(&file.path, before, MODE),
-                    None => remove(&file.path),
-                };
-            }
-            let _ = self.systemctl().run(&["daemon-reload"], None);
-            if was_there {
-                let _ = self.systemctl().run(&["start", &timer], None);
-            }
-            return Err(failure.hint("correct this and install again; the files were restored"));
-        }
+        };
         steps.push(Step::Did(format!("enabled and started {timer}")));
         Ok(steps)
     }
 
-    /// That systemd reads that timer from our folder, and not one of its name from another: a variable
-    /// in this shell need not be one of the systemd that runs.
-    fn check_it_is_read(&self, timer: &str) -> Result<(), Failure> {
-        let asked = ["show", "--property=FragmentPath", "--value", timer];
-        let told = self.systemctl().must(&asked).unwrap_or_default();
-        let read = Path::new(told.trim());
-        let is_ours = read.parent().is_none_or(|folder| {
+    /// Enables and starts the timer whose files were written in these steps.
+    fn start(&self, timer: &str, steps: &[Step]) -> Result<(), Failure> {
+        self.systemctl().must(&["daemon-reload"])?;
+        self.systemctl().must(&["enable", timer])?;
+        self.check_folder(timer)?;
+
+        // Only a restart makes a new time count from now on.
+        let is_new = steps.iter().any(|step| !matches!(step, Step::Unchanged(_)));
+        self.systemctl().must(&[if is_new { "restart" } else { "start" }, timer])?;
+        Ok(())
+    }
+
+    fn restore(&self, files: &[Replacement<'_>], timer: &str, is_update: bool) {
+        let systemctl = self.systemctl();
+        if !is_update {
+            let _ = systemctl.run(&["disable", "--now", timer], b"");
+        }
+
+        files.iter().for_each(Replacement::restore);
+        let _ = systemctl.run(&["daemon-reload"], b"");
+        if is_update {
+            let _ = systemctl.run(&["start", timer], b"");
+        }
+    }
+
+    /// Checks that systemd reads the timer from our folder, and not one of its name from another: the
+    /// systemd that runs need not have the variables of this shell.
+    fn check_folder(&self, timer: &str) -> Result<(), Failure> {
+        let show = ["show", "--property=FragmentPath", "--value", timer];
+        let shown = self.systemctl().must(&show).unwrap_or_default();
+        let path = Path::new(shown.trim());
+
+        let is_ours = path.parent().is_none_or(|folder| {
             folder == self.folder || folder.canonicalize().ok() == self.folder.canonicalize().ok()
         });
-        if !read.is_absolute() || is_ours {
+        if !path.is_absolute() || is_ours {
             return Ok(());
         }
-        let message = format!("systemd reads {} instead of {}", told.trim(), self.folder.display());
+        let message =
+            format!("systemd reads {} instead of {}", path.display(), self.folder.display());
         Err(Failure::new(message).hint("set XDG_CONFIG_HOME as systemd has it, or unset it"))
     }
 
-    /// What is installed here; asked of systemd itself where `asks`.
+    /// The timers that are installed here. With `asks`, systemd is asked for their state.
     pub fn installed(&self, asks: bool) -> Vec<Installed> {
-        let mut found = Vec::new();
-        let names = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        for entry in names {
-            let Ok(file) = entry.file_name().into_string() else { continue };
-            let (stem, conf) = match self.method {
-                Method::SystemdUser => (file.strip_suffix(".timer"), entry.path()),
-                _ => (file.strip_suffix(".timer.d"), entry.path().join("schedule.conf")),
-            };
-            let Some(stem) = stem else { continue };
-            let text = text_of(&conf).unwrap_or_default();
-            if !text.starts_with(MARK_START) {
-                continue;
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let mut found: Vec<Installed> =
+            entries.filter_map(|entry| self.installed_by(&entry)).collect();
+        if asks {
+            for timer in &mut found {
+                self.add_state(timer);
             }
-            let (name, user) = match stem.split_once('@') {
-                Some((name, user)) => (name.to_owned(), Some(unescaped(user))),
-                None => (stem.to_owned(), None),
-            };
-            let mut one = Installed {
-                method: self.method,
-                name,
-                user,
-                what: conf.display().to_string(),
-                active: false,
-                next: None,
-                last: None,
-            };
-            if asks {
-                self.ask(&mut one);
-            }
-            found.push(one);
         }
+
         found.sort_by(|a, b| (&a.name, &a.user).cmp(&(&b.name, &b.user)));
         found
     }
-}
 
-fn refuse_foreign(path: &Path) -> Result<(), Failure> {
-    let is_ours = |text: Vec<u8>| text.starts_with(MARK_START.as_bytes());
-    // Neither is a link that leads nowhere, nor what is no file.
-    if path.symlink_metadata().is_err() || bytes_of(path).is_some_and(is_ours) {
-        return Ok(());
+    /// The timer that this entry of the folder installs, if it is one of ours.
+    fn installed_by(&self, entry: &fs::DirEntry) -> Option<Installed> {
+        let file = entry.file_name().into_string().ok()?;
+        let (stem, path) = match self.method {
+            Method::SystemdUser => (file.strip_suffix(".timer")?, entry.path()),
+            _ => (file.strip_suffix(".timer.d")?, entry.path().join("schedule.conf")),
+        };
+        if !text_of(&path)?.starts_with(MARK_START) {
+            return None;
+        }
+
+        let (name, user) = match stem.split_once('@') {
+            Some((name, user)) => (name, Some(unescaped(user))),
+            None => (stem, None),
+        };
+        Some(Installed {
+            method: self.method,
+            name: name.to_owned(),
+            user,
+            what: path.display().to_string(),
+            active: false,
+            next: None,
+            last: None,
+        })
     }
-    let message = format!("{} was not installed by session-warden schedule", path.display());
-    Err(Failure::new(message).hint("move it away first; nothing was changed"))
 }
 
-fn put(file: &UnitFile) -> Result<(), Failure> {
-    let folder = file.path.parent().unwrap_or(Path::new("/"));
-    let written =
-        create_folders(folder).and_then(|()| publish(&file.path, file.text.as_bytes(), MODE));
-    written.map_err(|error| {
-        Failure::new(format!("cannot write {}: {}", file.path.display(), describe(&error)))
-            .hint("check the permissions of its folder")
-    })
+fn is_ours(text: &[u8]) -> bool {
+    text.starts_with(MARK_START.as_bytes())
 }
 
-/// What the service of that job is called, for hints.
+/// The name of the job's service, for hints.
 pub fn service(job: &Job) -> String {
     let name = job.name();
     match &job.user {

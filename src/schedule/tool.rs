@@ -1,11 +1,11 @@
 //! The system's own commands: systemctl, loginctl, crontab, launchctl.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::process::{self, Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
@@ -13,147 +13,115 @@ use crate::model::{Failure, describe};
 
 /// A command and its first arguments.
 #[derive(Debug, Clone, Copy)]
-pub struct Tool<'t>(pub &'t [&'t str]);
+pub(super) struct Tool<'t>(pub(super) &'t [&'t str]);
 
-/// How long a command is waited for that is only asked something.
-const TO_ANSWER: Duration = Duration::from_secs(5);
+/// How long to wait for the answer to a question.
+const LONGEST: Duration = Duration::from_secs(5);
 
-/// What a command has said.
+/// The output of a command that has ended.
 #[derive(Debug)]
-pub struct Said {
-    /// Whether it ended well.
-    pub ok: bool,
-    /// Its standard output.
-    pub out: Vec<u8>,
-    /// Its standard error, in one line.
-    pub err: String,
+pub(super) struct Output {
+    pub(super) success: bool,
+    pub(super) stdout: Vec<u8>,
+    /// In one line.
+    pub(super) stderr: String,
 }
 
-impl Said {
-    fn new(status: ExitStatus, out: Vec<u8>, err: &[u8]) -> Self {
-        let err = String::from_utf8_lossy(err);
-        let err = err.split_whitespace().collect::<Vec<_>>().join(" ");
-        Self { ok: status.success(), out, err }
+impl From<process::Output> for Output {
+    fn from(output: process::Output) -> Self {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let stderr = stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        Self { success: output.status.success(), stdout: output.stdout, stderr }
     }
 }
 
 impl Tool<'_> {
-    /// Runs it to its end, with nothing or `input` as standard input.
-    ///
-    /// # Errors
-    /// Where it cannot be run; that it fails is no error.
-    pub fn run(&self, more: &[&str], input: Option<&[u8]>) -> Result<Said, Failure> {
-        let failed = |error: &std::io::Error| self.failed(&describe(error));
-        let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
-        let mut child = self.command(more)?.stdin(stdin).spawn().map_err(|error| failed(&error))?;
-        if let (Some(input), Some(mut to)) = (input, child.stdin.take()) {
-            // One that has ended before it read all says why itself.
-            let _ = to.write_all(input);
+    /// Runs it to its end, with `input` on standard input. Its failure is not an error.
+    pub(super) fn run(&self, arguments: &[&str], input: &[u8]) -> Result<Output, Failure> {
+        let mut command = self.command(arguments);
+        let mut child =
+            command.stdin(Stdio::piped()).spawn().map_err(|error| self.not_run(&error))?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A command that ends before it has read all of it reports why itself.
+            let _ = stdin.write_all(input);
         }
-        let output = child.wait_with_output().map_err(|error| failed(&error))?;
-        Ok(Said::new(output.status, output.stdout, &output.stderr))
+        let output = child.wait_with_output().map_err(|error| self.not_run(&error))?;
+        Ok(output.into())
     }
 
-    /// The command, with nothing to read, whose words are taken in.
-    fn command(&self, more: &[&str]) -> Result<Command, Failure> {
-        let (name, first) = self.0.split_first().ok_or_else(|| self.failed("it has no name"))?;
-        let mut command = Command::new(name);
-        command.args(first).args(more).env("LC_ALL", "C");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Ok(command)
-    }
+    /// Asks it something. If it does not answer in time, it is killed with all that it started. Its failure
+    /// is not an error.
+    pub(super) fn ask(&self, arguments: &[&str]) -> Result<Output, Failure> {
+        let mut command = self.command(arguments);
+        let child = command.process_group(0).spawn().map_err(|error| self.not_run(&error))?;
+        let group = Pid::from_child(&child);
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || sender.send(child.wait_with_output()));
 
-    fn failed(&self, why: &str) -> Failure {
-        let name = self.0.first().unwrap_or(&"");
-        Failure::new(format!("cannot run {name}: {why}"))
-            .hint(format!("check that {name} is installed and works, or use another --method"))
-    }
-
-    /// Runs it as a question: one that does not answer in time is ended, with all that it started.
-    ///
-    /// # Errors
-    /// Where it cannot be run, or does not answer; that it fails is no error.
-    pub fn ask(&self, more: &[&str]) -> Result<Said, Failure> {
-        let spawned = self.command(more)?.process_group(0).spawn();
-        let mut child = spawned.map_err(|error| self.failed(&describe(&error)))?;
-        let (out, err) = (collect(child.stdout.take()), collect(child.stderr.take()));
-        let until = Instant::now() + TO_ANSWER;
-        let left = || until.saturating_duration_since(Instant::now());
-        let said = (out.recv_timeout(left()).ok()).zip(err.recv_timeout(left()).ok());
-        // What has closed both may still run.
-        let Some(((out, err), status)) = said.zip(wait(&mut child, until)) else {
-            let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
-            let _ = child.wait();
-            return Err(self.failed("it does not answer"));
+        let Ok(output) = receiver.recv_timeout(LONGEST) else {
+            let _ = kill_process_group(group, Signal::KILL);
+            return Err(self.failure("it does not answer"));
         };
-        Ok(Said::new(status, out, &err))
+        Ok(output.map_err(|error| self.not_run(&error))?.into())
     }
 
-    /// Runs it, and fails where it does.
-    ///
-    /// # Errors
-    /// Where it cannot be run, or fails; with what it said.
-    pub fn must(&self, more: &[&str]) -> Result<String, Failure> {
-        let said = self.run(more, None)?;
-        if !said.ok {
-            let line: Vec<&str> = self.0.iter().chain(more).copied().collect();
-            return Err(Failure::new(format!("{} failed: {}", line.join(" "), said.err))
+    /// Runs it, and returns its output. Its failure is an error.
+    pub(super) fn must(&self, arguments: &[&str]) -> Result<String, Failure> {
+        let output = self.run(arguments, b"")?;
+        if !output.success {
+            let line: Vec<&str> = self.0.iter().chain(arguments).copied().collect();
+            return Err(Failure::new(format!("{} failed: {}", line.join(" "), output.stderr))
                 .hint("run it by hand to see what is wrong, or use another --method"));
         }
-        Ok(String::from_utf8_lossy(&said.out).trim_end().to_owned())
+        Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
     }
 
-    /// Whether there is such a command.
-    pub fn exists(&self) -> bool {
-        let Some(name) = self.0.first() else { return false };
-        let tried = Command::new(name)
-            .arg("--version")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        // Whatever it makes of that option.
-        tried.is_ok()
+    /// Returns true if there is such a command, however it likes that option.
+    pub(super) fn exists(&self) -> bool {
+        self.ask(&["--version"]).is_ok()
     }
-}
 
-/// All that comes out of there, once it has ended.
-fn collect(from: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
-    let (send, receive) = mpsc::channel();
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = from.map(|mut from| from.read_to_end(&mut bytes));
-        send.send(bytes)
-    });
-    receive
-}
+    fn name(&self) -> &str {
+        self.0.first().unwrap_or(&"")
+    }
 
-/// How it ended, if it does in time.
-fn wait(child: &mut Child, until: Instant) -> Option<ExitStatus> {
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Some(status),
-            Ok(None) if Instant::now() < until => thread::sleep(Duration::from_millis(2)),
-            _ => return None,
-        }
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.name());
+        command.args(self.0.iter().skip(1)).args(arguments).env("LC_ALL", "C");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn not_run(&self, error: &std::io::Error) -> Failure {
+        self.failure(&describe(error))
+    }
+
+    fn failure(&self, why: &str) -> Failure {
+        let name = self.name();
+        Failure::new(format!("cannot run {name}: {why}"))
+            .hint(format!("check that {name} is installed and works, or use another --method"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Instant;
 
     #[test]
     fn a_question_is_answered_or_ended() {
         let shell = Tool(&["sh", "-c"]);
-        let said = shell.ask(&["echo yes; echo ' no ' >&2; exit 3"]).unwrap();
-        assert_eq!((said.ok, &said.out[..], said.err.as_str()), (false, &b"yes\n"[..], "no"));
+        let output = shell.ask(&["echo yes; echo ' no ' >&2; exit 3"]).unwrap();
+        assert_eq!(
+            (output.success, &output.stdout[..], output.stderr.as_str()),
+            (false, &b"yes\n"[..], "no")
+        );
         let start = Instant::now();
         for hangs in ["sleep 60 & sleep 60", "exec >&- 2>&-; sleep 60"] {
             let failure = shell.ask(&[hangs]).unwrap_err();
             assert_eq!(failure.message, "cannot run sh: it does not answer");
         }
-        assert!(start.elapsed() < 4 * TO_ANSWER);
+        assert!(start.elapsed() < 4 * LONGEST);
         assert!(Tool(&["no-such-command"]).ask(&[]).unwrap_err().message.contains("no such file"));
     }
 }

@@ -1,13 +1,13 @@
-//! When a clean runs: every so often, or as a systemd calendar says.
+//! When a timer runs: every so often, or by a calendar expression of systemd.
 
 use std::fmt;
+use std::time::Duration;
 
-/// When.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum When {
     /// Every so many seconds.
     Every(u64),
-    /// By a calendar expression of systemd's.
+    /// By a calendar expression of systemd.
     Calendar(String),
 }
 
@@ -16,25 +16,24 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 const WEEK: u64 = 7 * DAY;
 
-/// The minute of the hour in which cron runs what it runs hourly or less often: at the full hour, much
-/// else does.
+/// The minute of the hour in which cron runs hourly and rarer jobs. At the full hour, much else runs.
 const MINUTE_OF_CRON: u64 = 5;
 
 impl When {
-    /// Every so often, from a duration with units. The error says what is wrong, for the middle of a
-    /// sentence.
+    /// Parses a duration with units. The error is for the middle of a sentence.
     pub fn every(text: &str) -> Result<Self, String> {
         let duration = humantime::parse_duration(text.trim()).map_err(|error| {
             let why = error.to_string().replace(['\n', '\r'], " ");
             format!("not a duration ({why})")
         })?;
+
         if duration.subsec_nanos() != 0 || duration.as_secs() == 0 || duration.as_secs() > WEEK {
             return Err("not whole seconds between 1 second and 1 week".to_owned());
         }
         Ok(Self::Every(duration.as_secs()))
     }
 
-    /// The systemd calendar expression; nothing where no calendar can say it.
+    /// The calendar expression of systemd; nothing if there is none for it.
     pub fn calendar(&self) -> Option<String> {
         let seconds = match self {
             Self::Calendar(expression) => return Some(expression.clone()),
@@ -53,7 +52,7 @@ impl When {
         })
     }
 
-    /// The five fields of a crontab; nothing where they cannot say it.
+    /// The five fields of a crontab; nothing if there are none for it.
     pub fn cron(&self) -> Option<String> {
         let Self::Every(seconds) = self else { return None };
         let minute = MINUTE_OF_CRON;
@@ -69,31 +68,28 @@ impl When {
         })
     }
 
-    /// How often that calendar expression or those fields of a crontab run something, in seconds, where
-    /// it is one that was made here.
+    /// The seconds of which `text` is the calendar expression, or the fields of a crontab.
     pub fn seconds_of(text: &str) -> Option<u64> {
-        let is_it =
-            |when: &Self| [when.calendar(), when.cron()].iter().flatten().any(|t| t == text);
-        let below_a_minute = 1..MINUTE;
         let minutes = (1..60).map(|minutes| minutes * MINUTE);
         let hours = (1..24).map(|hours| hours * HOUR);
-        let mut all = below_a_minute.chain(minutes).chain(hours).chain([DAY, WEEK]);
-        all.find(|seconds| is_it(&Self::Every(*seconds)))
+        let mut all = (1..MINUTE).chain(minutes).chain(hours).chain([DAY, WEEK]);
+        all.find(|seconds| {
+            let when = Self::Every(*seconds);
+            [when.calendar(), when.cron()].iter().flatten().any(|known| known == text)
+        })
     }
 
-    /// The longest random delay that leaves some distance between two runs, in seconds; none for a
-    /// calendar, whose writer means what it says.
+    /// The random delay in seconds: as long as leaves some distance between two runs. Frequent runs, and those
+    /// of a calendar expression, are in time.
     pub fn delay(&self) -> u64 {
         match self {
-            // What is to run often is to run in time.
-            Self::Every(seconds) if *seconds <= 10 * MINUTE => 0,
-            Self::Every(seconds) => (10 * MINUTE).min(seconds / 6),
-            Self::Calendar(_) => 0,
+            Self::Every(seconds) if *seconds > 10 * MINUTE => (10 * MINUTE).min(seconds / 6),
+            _ => 0,
         }
     }
 }
 
-/// What divides an hour or a day evenly.
+/// A part that divides an hour or a day evenly.
 enum Parts {
     Minutes(u64),
     Hours(u64),
@@ -112,8 +108,7 @@ impl fmt::Display for When {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Every(seconds) => {
-                let every = std::time::Duration::from_secs(*seconds);
-                write!(f, "every {}", humantime::format_duration(every))
+                write!(f, "every {}", humantime::format_duration(Duration::from_secs(*seconds)))
             }
             Self::Calendar(expression) => write!(f, "at {expression}"),
         }

@@ -4,8 +4,7 @@
 use std::path::Path;
 
 use super::{Patient, environment, runs};
-use crate::commands::schedule::status::all_installed;
-use crate::commands::schedule::systemd_of_user;
+use crate::commands::schedule::{all_installed, systemd_of_user};
 use crate::model::Failure;
 use crate::process;
 use crate::report::Check;
@@ -64,7 +63,7 @@ fn all(patient: &Patient<'_>, lines: &Lines) -> Vec<Timer> {
         }
     };
     // keep-alive cleans nothing.
-    let is_clean = |one: &Installed| !one.is_keep() && is_theirs(one);
+    let is_clean = |one: &Installed| !one.is_keepalive() && is_theirs(one);
     let ours = all_installed(&patient.config.environment, true).into_iter().filter(is_clean);
     ours.map(timer(true)).chain(lines.by_hand().into_iter().map(timer(false))).collect()
 }
@@ -139,7 +138,7 @@ fn inactive(patient: &Patient<'_>, timer: &Timer, what: &str) -> Check {
         }
         Method::Launchd => None,
     };
-    if let Some(Err(failure)) = systemd.map(|systemd| systemd.answers()) {
+    if let Some(Err(failure)) = systemd.map(|systemd| systemd.check_running()) {
         return Check::warning("schedule", format!("{what}: {}", failure.message))
             .hint("where systemd does not run, session-warden schedule install --method cron");
     }

@@ -3,14 +3,16 @@
 mod page;
 
 use clap::{Args, Command};
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use crate::config::absolute;
 use crate::model::escape::escape;
 use crate::model::{Exit, Failure, describe};
+use crate::os::folder::Folder;
+use crate::os::temporary::TemporaryFile;
 
 pub(crate) const HELP: &str = "\
 Examples:
@@ -88,9 +90,9 @@ fn write_all(root: Command, folder: &Path, out: &mut dyn Write) -> anyhow::Resul
     let pages = page::all(&root);
     make(folder)?;
     for command in &pages {
-        let path = folder.join(page::file_name(command));
-        write(&path, folder, &page::roff(command, &root))
-            .map_err(|error| failed("write the man page", &path, &error))?;
+        let name = page::file_name(command);
+        write(folder, &name, &page::roff(command, &root))
+            .map_err(|error| failed("write the man page", &folder.join(&name), &error))?;
     }
     let (count, shown) = (pages.len(), folder.display().to_string());
     match writeln!(out, "Wrote {count} man pages to {}", escape(&shown)) {
@@ -113,15 +115,12 @@ fn make(folder: &Path) -> anyhow::Result<()> {
 }
 
 /// Replaces the page whole or not at all, so that no reader and no full disk meets half of one.
-fn write(path: &Path, folder: &Path, page: &str) -> io::Result<()> {
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".session-warden-")
-        // As any new file; the user's mask takes off what it takes off.
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)?;
-    temporary.write_all(page.as_bytes())?;
-    temporary.persist(path)?;
-    Ok(())
+fn write(folder: &Path, name: &str, page: &str) -> io::Result<()> {
+    let folder = Folder::open(folder)?;
+    // As any new file; the umask takes off what it takes off.
+    let mut new = TemporaryFile::create(folder.as_fd(), name.as_ref(), 0o666)?;
+    new.file.write_all(page.as_bytes())?;
+    new.rename_to(name.as_ref())
 }
 
 fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {

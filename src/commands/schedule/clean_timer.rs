@@ -1,87 +1,31 @@
-//! What a timer is to run: the clean that was asked for, with what this run sees now.
+//! The job of a timer that cleans: the clean that was asked for, in the environment of this run.
 
-use anyhow::Context;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use crate::commands::schedule::{Wish, usage};
-use crate::config::{Bridge, CONFIG, Environment, Home, PROFILE, Settings, absolute, state_dir_in};
-use crate::model::{Advice, Failure};
+use super::context::{RunContext, own_program};
+use super::request::InstallRequest;
+use crate::config::{Bridge, CONFIG, Home, Layer};
+use crate::model::Failure;
 use crate::process;
 use crate::provider::PROVIDERS;
-use crate::schedule::{Account, Job, KEEP_NAME, Method, When, Work, name};
+use crate::schedule::{Account, Job, Method, When, Work};
 
-/// How often a clean runs unless it is told otherwise, in seconds.
+/// How often a clean runs by default, in seconds.
 const HOUR: u64 = 3600;
 
-/// The user that a job of the system runs as.
-fn account(name: Option<&str>, sudo: Option<String>) -> anyhow::Result<Account> {
-    let Some(name) = name.map(str::to_owned).or(sudo) else {
-        return Err(usage("systemd-system needs a user to run as")
-            .hint("name the owner of the sessions with --user NAME")
-            .into());
-    };
-    let found = process::user_called(&name)
-        .map_err(|why| Failure::new(why).hint("name another user with --user NAME"))?;
-    let (name, id, home) = found.ok_or_else(|| {
-        usage(format!("there is no user {name}")).hint("name another user with --user NAME")
-    })?;
-    if !home.is_absolute() {
-        return Err(Failure::new(format!("user {name} has no home folder"))
-            .hint("name another user with --user NAME")
-            .into());
-    }
-    Ok(Account { name, id, home })
-}
-
-/// As whom it runs, where that is another user; the environment that it then sees; and the configuration,
-/// which is wrong now rather than in the night.
-pub(super) fn seen(
-    wish: &Wish,
-    method: Method,
-    environment: &Environment,
-    sudo: Option<String>,
-) -> Result<(Option<Account>, Environment, Settings), Failure> {
-    let user = match method {
-        Method::SystemdSystem => Some(account(wish.user.as_deref(), sudo)?),
-        _ => None,
-    };
-    let sees =
-        user.as_ref().map_or_else(|| environment.clone(), |user| environment.of_home(&user.home));
-    let settings = Settings::read(wish.config.as_deref(), sees.clone(), false)?;
-    Ok((user, sees, settings))
-}
-
 /// Makes the job, and checks that it makes sense.
-///
-/// # Errors
-/// Exit code 2 where it does not.
-pub(super) fn job(
-    wish: &Wish,
+pub(super) fn clean_timer(
+    request: &InstallRequest,
     method: Method,
-    environment: &Environment,
-    sudo: Option<String>,
+    context: RunContext,
 ) -> anyhow::Result<Job> {
-    check_name(wish.profile.as_deref())?;
-    let (user, sees, settings) = seen(wish, method, environment, sudo)?;
-    let profiles: Vec<Option<&str>> = if wish.all_profiles {
-        if matches!(wish.flags.bridge, Some(Bridge::Named(_))) {
-            return Err(usage("--all-profiles and --bridge URL cannot be used together")
-                .hint("set bridge in each [[profile]] of the configuration")
-                .into());
-        }
-        if settings.file.profiles.is_empty() {
-            return Err(usage("the configuration has no profile")
-                .hint("a profile begins with [[profile]] and name = \"dev\"")
-                .into());
-        }
-        settings.file.profiles.iter().map(|(name, _)| Some(name.as_str())).collect()
-    } else {
-        vec![wish.profile.as_deref()]
-    };
     let (mut writes, mut states, mut reads) = (Vec::new(), Vec::new(), Vec::new());
-    for profile in profiles {
-        let (clean, _) = settings.resolve(&wish.flags, profile)?;
+    let (run, flags) = (&request.args.run, request.args.run.layer());
+    for profile in profiles(request, &flags, &context)? {
+        let (clean, _) = context.settings.resolve(&flags, profile)?;
         writes.extend(clean.map.parent().map(Path::to_owned));
         // A map that is a link is replaced where it leads to.
         let real = clean.map.canonicalize().ok();
@@ -89,104 +33,90 @@ pub(super) fn job(
         if let Home::Given(home) | Home::Usual(home) = &clean.home {
             reads.push(home.clone());
         }
-        let state = match (&clean.state_dir, &user) {
-            (None, Some(user)) => state_dir_in(&user.home),
-            _ => clean.state_dir()?,
-        };
+
+        let state = context.state_dir(&clean)?;
         writes.push(state.clone());
         states.push(state);
         let others = [&clean.metrics, &clean.log].into_iter().flatten();
         writes.extend(others.filter_map(|file| file.parent()).map(Path::to_owned));
     }
+
     writes.sort();
     writes.dedup();
-    reads.extend(wish.config.clone().or_else(|| sees.get(CONFIG).map(PathBuf::from)));
+    let config = run.config.config.clone();
+    reads.extend(config.or_else(|| context.environment.get(CONFIG).map(PathBuf::from)));
+
     let binary = own_program()?;
+    let variables = context.variables()?;
+    let of_clis = variables.iter().filter(|(name, _)| is_of_cli(name));
+    reads.extend(of_clis.map(|(_, value)| PathBuf::from(value)));
+    reads.push(binary.clone());
+
     let mut arguments = vec!["clean".to_owned()];
-    // cron mails whatever is printed.
-    if method == Method::Cron && !wish.says_how_much {
+    // cron mails all output.
+    if method == Method::Cron && !run.quiet && !run.verbose {
         arguments.push("-q".to_owned());
     }
-    arguments.extend(wish.arguments.iter().cloned());
-    let variables = variables(&sees)?;
-    let is_of_cli = |name: &str| PROVIDERS.iter().any(|p| p.variable.is_some_and(|v| v.0 == name));
-    let roots = variables.iter().filter(|(name, _)| is_of_cli(name));
-    reads.extend(roots.map(|(_, value)| PathBuf::from(value)));
-    reads.push(binary.clone());
+    arguments.extend(request.arguments.iter().cloned());
+
     Ok(Job {
-        work: Work::Clean { profile: wish.profile.clone() },
+        work: Work::Clean { profile: request.profile.clone() },
         binary,
         arguments,
         variables,
-        when: wish.when.clone().unwrap_or(When::Every(HOUR)),
-        user,
+        when: request.args.when().unwrap_or(When::Every(HOUR)),
+        user: context.user,
         reads,
         states,
         writes,
     })
 }
 
-/// Where this program lies.
-pub(super) fn own_program() -> anyhow::Result<PathBuf> {
-    let binary = std::env::current_exe()
-        .context("cannot determine the path of this program")
-        .hint("run it by its full path")?;
-    if binary.to_str().is_none() {
-        return Err(usage(format!("the path of this program, {}, is not UTF-8", binary.display()))
-            .hint("move the program to another folder")
-            .into());
+/// The profiles that the timer cleans; `None` is the configuration without a profile.
+fn profiles<'a>(
+    request: &'a InstallRequest,
+    flags: &Layer,
+    context: &'a RunContext,
+) -> Result<Vec<Option<&'a str>>, Failure> {
+    if !request.args.run.all_profiles {
+        return Ok(vec![request.profile.as_deref()]);
     }
-    Ok(binary)
-}
-
-/// The variables that a timer is to see, paths from the root.
-pub(super) fn variables(sees: &Environment) -> anyhow::Result<Vec<(String, String)>> {
-    // XDG: a relative path there is ignored, and must not become one that counts.
-    let counts = |(name, value): &(&str, OsString)| {
-        !name.starts_with("XDG_") || Path::new(value).is_absolute()
-    };
-    let variables = sees.settings().into_iter().filter(counts).map(|(name, value)| {
-        let is_path = !matches!(name, "NO_COLOR" | "CLAUDE_BRIDGE_PORT" | PROFILE);
-        let value = if is_path { absolute(value.as_ref())?.into_os_string() } else { value };
-        let value = value.into_string();
-        let value = value.map_err(|_| {
-            usage(format!("${name} is not UTF-8")).hint("change its value, or unset it")
-        })?;
-        Ok((name.to_owned(), value))
-    });
-    variables.collect()
-}
-
-/// That no timer of that profile would have the name of another one.
-///
-/// # Errors
-/// Exit code 2 where it would.
-pub(super) fn check_name(profile: Option<&str>) -> anyhow::Result<()> {
-    if name(profile) != KEEP_NAME {
-        return Ok(());
+    if matches!(flags.bridge, Some(Bridge::Named(_))) {
+        return Err(Failure::usage("--all-profiles and --bridge URL cannot be used together")
+            .hint("set bridge in each [[profile]] of the configuration"));
     }
-    Err(usage(format!("{KEEP_NAME} is the name of the keep-alive timer"))
-        .hint("give the profile another name")
-        .into())
+
+    let profiles = &context.settings.file.profiles;
+    if profiles.is_empty() {
+        return Err(Failure::usage("the configuration has no profile")
+            .hint("a profile begins with [[profile]] and name = \"dev\""));
+    }
+    Ok(profiles.iter().map(|(name, _)| Some(name.as_str())).collect())
 }
 
-/// Sees to it that the user whom the system is to run it as can: they must be able to run the program,
-/// and the state folder must be there before the unit may write to it. They make it themselves, since
-/// their home is no place for root to follow links in.
+/// Returns true if that variable names the folder of a CLI.
+fn is_of_cli(name: &str) -> bool {
+    PROVIDERS.iter().any(|provider| provider.variable.is_some_and(|(own, _)| own == name))
+}
+
+/// Checks that the user of a system timer can run the program, and creates the state folders, which must
+/// exist before the unit may write to them. Both is done as that user: root must not follow links in their home.
 pub(super) fn prepare(job: &Job) -> anyhow::Result<()> {
     let Some(user) = &job.user else { return Ok(()) };
-    let binary = job.binary.display();
-    if !done_as(user, "test", &["-x".as_ref(), job.binary.as_os_str()]) {
-        return Err(Failure::new(format!("user {} may not run {binary}", user.name))
+    if !succeeds_as(user, "test", &["-x".as_ref(), job.binary.as_os_str()]) {
+        let message = format!("user {} may not run {}", user.name, job.binary.display());
+        return Err(Failure::new(message)
             .hint("install the program in /usr/local/bin; no timer was installed")
             .into());
     }
+
     for folder in &job.states {
-        let shown = folder.display();
-        let words = ["-p", "-m", "0700", "--"].map(OsStr::new);
-        let is_there = done_as(user, "test", &["-w".as_ref(), folder.as_os_str()]);
-        if !is_there && !done_as(user, "mkdir", &[&words[..], &[folder.as_os_str()]].concat()) {
-            return Err(Failure::new(format!("cannot create {shown} as user {}", user.name))
+        let [p, m, mode, end] = ["-p", "-m", "0700", "--"].map(OsStr::new);
+        let path = folder.as_os_str();
+        let is_writable = succeeds_as(user, "test", &["-w".as_ref(), path]);
+        if !is_writable && !succeeds_as(user, "mkdir", &[p, m, mode, end, path]) {
+            let message = format!("cannot create {} as user {}", folder.display(), user.name);
+            return Err(Failure::new(message)
                 .hint("create it and give it to that user; no timer was installed")
                 .into());
         }
@@ -194,15 +124,13 @@ pub(super) fn prepare(job: &Job) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether that command ends well as that user.
-fn done_as(user: &Account, command: &str, words: &[&OsStr]) -> bool {
-    use std::os::unix::process::CommandExt;
-    let ended = std::process::Command::new(command)
-        .args(words)
+fn succeeds_as(user: &Account, command: &str, arguments: &[&OsStr]) -> bool {
+    let status = Command::new(command)
+        .args(arguments)
         .uid(user.id)
         .gid(process::group_of(user.id).unwrap_or(user.id))
         .current_dir("/")
-        .stderr(std::process::Stdio::null())
+        .stderr(Stdio::null())
         .status();
-    ended.is_ok_and(|status| status.success())
+    status.is_ok_and(|status| status.success())
 }

@@ -1,48 +1,70 @@
-//! `schedule status`: what is installed, when it runs next, and how it ran last.
+//! `schedule status`: the installed timers, their next run and their last run.
 
+use clap::Args;
 use serde::Serialize;
 use std::io::{self, Write};
-use std::path::Path;
 
-use crate::commands::schedule::{home, said, systemd_of_user};
-use crate::config::Environment;
+use super::methods::all_installed;
+use super::output::finish;
+use crate::commands::options::{ConfigArgs, FormatArgs, StateArgs, own_variables};
+use crate::config::{Environment, Format, Layer, Settings};
 use crate::journal::{Journal, RunKind, RunRecord};
 use crate::model::escape::escape;
 use crate::model::plain_json::write_plain;
 use crate::model::{Exit, Timestamp};
 use crate::report::age;
-use crate::schedule::systemd::Systemd;
-use crate::schedule::{Installed, cron, launchd, parse_installed};
+use crate::schedule::{Installed, parse_installed};
 
-/// Whatever is installed, by any method.
-pub fn all_installed(environment: &Environment, asks: bool) -> Vec<Installed> {
-    let mut all = systemd_of_user(environment).map(|user| user.installed(asks)).unwrap_or_default();
-    all.extend(Systemd::of_system().installed(asks));
-    all.extend(cron::installed_here());
-    all.extend(home(environment).map(|home| launchd::installed(&home)).unwrap_or_default());
-    all
+pub(super) const STATUS_HELP: &str = concat!(
+    "\
+Examples:
+  session-warden schedule status
+  session-warden schedule status --json
+
+Exit codes:
+  0  done, whether or not a timer is installed
+  1  failed: past runs cannot be read
+  2  wrong usage or configuration
+
+Environment:
+",
+    own_variables!()
+);
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    format: FormatArgs,
+
+    #[command(flatten)]
+    config: ConfigArgs,
+
+    #[command(flatten)]
+    state: StateArgs,
 }
 
-/// Shows what is installed, and how it ran last.
-///
-/// # Errors
-/// Where the journal cannot be read, or nothing can be written.
-pub fn status(
-    environment: &Environment,
-    state: &Path,
-    now: Timestamp,
-    is_json: bool,
-    out: &mut dyn Write,
-) -> anyhow::Result<Exit> {
-    let installed = all_installed(environment, true);
-    let runs = Journal::at(state).runs()?;
-    let last = runs.iter().rfind(|ran| ran.command != RunKind::Undo);
-    let written = if is_json {
-        write_json(&installed, last, out)
-    } else {
-        write_text(&installed, last, now, out)
-    };
-    said(Ok(written.and_then(|()| out.flush())))
+impl StatusArgs {
+    pub(super) fn run(
+        &self,
+        environment: &Environment,
+        now: Timestamp,
+        out: &mut dyn Write,
+    ) -> anyhow::Result<Exit> {
+        let mut flags = Layer::default();
+        self.state.say(&mut flags);
+        let settings = Settings::read(self.config.config.as_deref(), environment.clone(), false)?;
+        let state = settings.resolve(&flags, None)?.0.state_dir()?;
+
+        let installed = all_installed(environment, true);
+        let runs = Journal::at(&state).runs()?;
+        let last = runs.iter().rfind(|run| run.command != RunKind::Undo);
+        let written = if self.format.format() == Some(Format::Json) {
+            write_json(&installed, last, out)
+        } else {
+            write_text(&installed, last, now, out)
+        };
+        finish(written, out)
+    }
 }
 
 fn write_text(
@@ -54,19 +76,21 @@ fn write_text(
     if installed.is_empty() {
         writeln!(out, "No timer is installed. Install one with session-warden schedule install.")?;
     }
-    for one in installed {
-        let state = if one.active { "active" } else { "not active" };
-        let user = one.user.as_ref().map(|user| format!(" as {user}")).unwrap_or_default();
-        writeln!(out, "{}: {}{}, {state}", one.method.name(), escape(&one.name), escape(&user))?;
-        writeln!(out, "  {}", escape(&one.what))?;
-        writeln!(out, "  next run  {}", escape(one.next.as_deref().unwrap_or("unknown")))?;
-        if let Some(last) = &one.last {
+    for timer in installed {
+        let state = if timer.active { "active" } else { "not active" };
+        let user = timer.user.as_ref().map(|user| format!(" as {user}")).unwrap_or_default();
+        let (name, user) = (escape(&timer.name), escape(&user));
+        writeln!(out, "{}: {name}{user}, {state}", timer.method.name())?;
+        writeln!(out, "  {}", escape(&timer.what))?;
+        writeln!(out, "  next run  {}", escape(timer.next.as_deref().unwrap_or("unknown")))?;
+        if let Some(last) = &timer.last {
             writeln!(out, "  last run  {}", escape(last))?;
         }
-        if let Some(ran) = last_of(one) {
-            writeln!(out, "  result    {}", in_words(&ran, now))?;
+        if let Some(run) = last_run(timer) {
+            writeln!(out, "  result    {}", in_words(&run, now))?;
         }
     }
+
     let Some(last) = last else { return writeln!(out, "You have no runs yet.") };
     writeln!(out, "Your last run: {}", in_words(last, now))?;
     match &last.warning {
@@ -76,31 +100,30 @@ fn write_text(
 }
 
 /// How a run ended.
-fn in_words(ran: &RunRecord, now: Timestamp) -> String {
-    let count = |name: &str| ran.summary.get(name).map_or("-".to_owned(), ToString::to_string);
-    let ago =
-        Timestamp::parse(&ran.started).map_or("-".to_owned(), |then| age(then.seconds_until(now)));
+fn in_words(run: &RunRecord, now: Timestamp) -> String {
+    let count = |name: &str| run.summary.get(name).map_or("-".to_owned(), ToString::to_string);
+    let started = Timestamp::parse(&run.started);
+    let ago = started.map_or("-".to_owned(), |started| age(started.seconds_until(now)));
     format!(
         "{}, {ago} ago, exit {}: {} checked, {} removed",
-        escape(&ran.run),
-        ran.exit,
+        escape(&run.run),
+        run.exit,
         count("checked"),
         count("removed"),
     )
 }
 
-/// The last run of what that starts, by the state folder and the profile that it hands on.
-fn last_of(one: &Installed) -> Option<RunRecord> {
-    // keepalive status tells of its own.
-    let handed = parse_installed(one).filter(|_| !one.is_keep())?;
-    let profile = handed.option("--profile");
-    let is_of = |ran: &RunRecord| {
-        ran.command != RunKind::Undo && (handed.has("--all-profiles") || ran.profile() == profile)
-    };
-    Journal::at(&handed.state_dir()?).runs().ok()?.into_iter().rfind(is_of)
+/// The last run of a timer, by the state folder and the profile in its command.
+fn last_run(timer: &Installed) -> Option<RunRecord> {
+    // Those of keep-alive are shown by keepalive status.
+    let command = parse_installed(timer).filter(|_| !timer.is_keepalive())?;
+    let profile = command.option("--profile");
+    Journal::at(&command.state_dir()?).runs().ok()?.into_iter().rfind(|run| {
+        run.command != RunKind::Undo && (command.has("--all-profiles") || run.profile() == profile)
+    })
 }
 
-/// A run as JSON has it.
+/// A run in JSON.
 #[derive(Serialize)]
 struct LastRun {
     run: String,
@@ -112,10 +135,26 @@ struct LastRun {
 }
 
 impl From<RunRecord> for LastRun {
-    fn from(ran: RunRecord) -> Self {
-        let RunRecord { run, started, ended, exit, summary, warning, .. } = ran;
+    fn from(record: RunRecord) -> Self {
+        let RunRecord { run, started, ended, exit, summary, warning, .. } = record;
         Self { run, started, ended, exit, summary, warning }
     }
+}
+
+/// A timer in JSON.
+#[derive(Serialize)]
+struct Timer<'a> {
+    #[serde(flatten)]
+    installed: &'a Installed,
+    last_run: Option<LastRun>,
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    schema: u32,
+    version: &'static str,
+    installed: Vec<Timer<'a>>,
+    last_run: Option<LastRun>,
 }
 
 fn write_json(
@@ -123,42 +162,14 @@ fn write_json(
     last: Option<&RunRecord>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct One<'a> {
-        method: &'static str,
-        name: &'a str,
-        user: Option<&'a str>,
-        what: &'a str,
-        active: bool,
-        next: Option<&'a str>,
-        last: Option<&'a str>,
-        last_run: Option<LastRun>,
-    }
-    #[derive(Serialize)]
-    struct All<'a> {
-        schema: u32,
-        version: &'static str,
-        installed: Vec<One<'a>>,
-        last_run: Option<LastRun>,
-    }
-    let installed = installed
+    let timers = installed
         .iter()
-        .map(|one| One {
-            method: one.method.name(),
-            name: &one.name,
-            user: one.user.as_deref(),
-            what: &one.what,
-            active: one.active,
-            next: one.next.as_deref(),
-            last: one.last.as_deref(),
-            last_run: last_of(one).map(LastRun::from),
-        })
-        .collect();
-    let all = All {
+        .map(|timer| Timer { installed: timer, last_run: last_run(timer).map(LastRun::from) });
+    let status = Status {
         schema: 1,
         version: env!("CARGO_PKG_VERSION"),
-        installed,
+        installed: timers.collect(),
         last_run: last.cloned().map(LastRun::from),
     };
-    write_plain(&all, out)
+    write_plain(&status, out)
 }

@@ -7,7 +7,6 @@ mod log;
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::status::rows;
@@ -21,9 +20,6 @@ pub use log::Log;
 /// The shortest and the longest time between two passes.
 const SHORTEST: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(60);
-
-/// How often the service checks for a signal.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// Where it listens.
 #[derive(Debug, Clone)]
@@ -76,10 +72,7 @@ pub fn serve(
             let message = "the state folder was removed or replaced while serving";
             return Err(Failure::new(message).hint("start keepalive serve again"));
         }
-        let start = Instant::now();
-        while start.elapsed() < interval && !keeper.interrupt.asked() {
-            thread::sleep(LOOK);
-        }
+        keeper.interrupt.sleep(interval);
     }
     Ok(Exit::Done)
 }

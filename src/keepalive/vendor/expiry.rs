@@ -10,19 +10,14 @@ use super::credentials::{self, Login};
 use crate::keepalive::job::Cli;
 use crate::model::{Timestamp, describe};
 use crate::os::folder::Folder;
+use crate::os::retry::{Patience, until_whole};
 
 /// The most that is read of a credential file.
 const MOST: u64 = 1 << 20;
 
-/// How long to wait, in turn, before a half-written file is read again: about two seconds in all.
-const WAITS: [Duration; 6] = [
-    Duration::from_millis(20),
-    Duration::from_millis(60),
-    Duration::from_millis(150),
-    Duration::from_millis(350),
-    Duration::from_millis(600),
-    Duration::from_millis(800),
-];
+/// How long a half-written file is read again.
+const PATIENCE: Patience =
+    Patience { limit: Duration::from_secs(2), longest_wait: Duration::from_millis(800) };
 
 /// When a login expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,30 +76,24 @@ fn read(cli: Cli, base: &Path) -> Result<Login, String> {
     let path = path.canonicalize().unwrap_or(path);
     let (base, file) =
         (path.parent().unwrap_or(base), path.file_name().unwrap_or(OsStr::new(name)));
-    for wait in WAITS.map(Some).into_iter().chain([None]) {
+    let read = until_whole(PATIENCE, None, || {
         let text = match Folder::open(base).and_then(|base| base.read_start(file, MOST + 1)) {
             Ok(text) if text.len() as u64 > MOST => {
-                return Err(format!("{name} is larger than 1 MiB, so it is not a login"));
+                return Ok(Err(format!("{name} is larger than 1 MiB, so it is not a login")));
             }
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(format!("there is no {name}"));
+                return Ok(Err(format!("there is no {name}")));
             }
-            Err(error) => return Err(format!("cannot read {name}: {}", describe(&error))),
+            Err(error) => return Ok(Err(format!("cannot read {name}: {}", describe(&error)))),
         };
         match credentials::parse(cli, &text) {
-            Ok(login) => return login.ok_or_else(|| format!("{name} has no login")),
-            Err(error) if error.is_data() => {
-                return Err(format!("{name} has an unknown format"));
-            }
-            Err(_) => {
-                if let Some(wait) = wait {
-                    std::thread::sleep(wait);
-                }
-            }
+            Ok(login) => Ok(login.ok_or_else(|| format!("{name} has no login"))),
+            Err(error) if error.is_data() => Ok(Err(format!("{name} has an unknown format"))),
+            Err(error) => Err(error),
         }
-    }
-    Err(format!("{name} is incomplete or damaged"))
+    });
+    read.unwrap_or_else(|_| Err(format!("{name} is incomplete or damaged")))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use crate::map::map_file::{LARGEST, MapPlace};
 use crate::model::{Warning, WarningCode, describe};
 use crate::os::folder::{Folder, Kind};
+use crate::os::temporary;
 
 /// What a file beside the map is called before the process and the number.
 #[derive(Debug, Clone, Copy)]
@@ -127,7 +128,9 @@ impl MapPlace {
     }
 
     fn remove_stale(&self, name: &OsStr) -> Option<Warning> {
-        self.remove_temporary(name).err().map(|error| self.not_removed(name, &error))
+        temporary::remove(self.folder.as_fd(), name)
+            .err()
+            .map(|error| self.not_removed(name, &error))
     }
 
     fn not_removed(&self, name: &OsStr, error: &io::Error) -> Warning {

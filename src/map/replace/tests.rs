@@ -21,7 +21,7 @@ struct Folder {
 
 /// As a run does right before it compares what came out; a kill then leaves everything so.
 fn change_places(prepared: &mut Prepared<'_>) {
-    prepared.name = prepared.rename_aside(prints()).unwrap();
+    prepared.temporary.name = prepared.rename_aside(prints()).unwrap();
     prepared.rename(RenameFlags::EXCHANGE).unwrap();
 }
 
@@ -31,7 +31,7 @@ fn prints() -> Prints {
 
 /// What a kill does instead of a drop.
 fn kill(mut prepared: Prepared<'_>) {
-    prepared.is_gone = true;
+    prepared.temporary.is_kept = true;
 }
 
 impl Folder {

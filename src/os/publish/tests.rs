@@ -1,6 +1,7 @@
 //! Publishing over whatever may lie there already.
 
 use super::*;
+use rustix::fs::{FileType, Mode};
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, SystemTime};
@@ -92,9 +93,9 @@ fn what_is_no_file_is_refused_and_stays() {
 #[test]
 fn a_temporary_file_is_hidden_and_goes_when_it_is_not_published_x7() {
     let folder = tempdir().unwrap();
-    let open = OwnedFd::from(File::open(folder.path()).unwrap());
-    let (temporary, _file) = Temporary::create(&open, OsStr::new("warden.prom")).unwrap();
-    let (second, _file) = Temporary::create(&open, OsStr::new("warden.prom")).unwrap();
+    let open = Folder::open(folder.path()).unwrap();
+    let create = || TemporaryFile::create(open.as_fd(), OsStr::new("warden.prom"), 0o600).unwrap();
+    let (temporary, second) = (create(), create());
     let there = names(&folder);
     assert_eq!(there.len(), 2);
     for name in there {

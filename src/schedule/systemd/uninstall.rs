@@ -1,97 +1,101 @@
 //! Stopping timers of systemd, and removing their units.
 
-use super::{MARK_START, Systemd};
-use crate::model::{Failure, describe};
-use crate::os::create::remove;
+use super::{Systemd, is_ours};
+use crate::model::Failure;
+use crate::os::create;
 use crate::schedule::quote::escaped;
-use crate::schedule::{Installed, Said, Step, text_of};
+use crate::schedule::timer::{Installed, Step};
+use crate::schedule::unit_file::{remove, text_of};
 
 impl Systemd {
-    /// Stops and removes what was installed under that name, or everything; for that user, or all. A dry run
+    /// Stops and removes the timers of that name, or all of them; for that user, or all users. A dry run
     /// changes nothing, and returns the steps that it leaves out.
-    ///
-    /// # Errors
-    /// Where something cannot be removed.
     pub fn uninstall(
         &self,
-        only: Option<&str>,
+        name: Option<&str>,
         user: Option<&str>,
         is_dry: bool,
     ) -> Result<Vec<Step>, Failure> {
+        let (asked, kept): (Vec<_>, Vec<_>) =
+            self.installed(false).into_iter().partition(|timer| {
+                name.is_none_or(|name| name == timer.name)
+                    && user.is_none_or(|user| timer.user.as_deref() == Some(user))
+            });
+
         let mut steps = Vec::new();
-        let is_asked = |one: &Installed| {
-            only.is_none_or(|only| only == one.name)
-                && user.is_none_or(|user| one.user.as_deref() == Some(user))
-        };
-        let (asked, kept): (Vec<Installed>, Vec<Installed>) =
-            self.installed(false).into_iter().partition(is_asked);
-        for (place, one) in asked.iter().enumerate() {
-            let timer = self.timer(&one.name, one.user.as_deref());
+        for (index, timer) in asked.iter().enumerate() {
+            let unit = self.timer(&timer.name, timer.user.as_deref());
             if is_dry {
-                steps.push(Step::Would(format!("stop and disable {timer}")));
+                steps.push(Step::Would(format!("stop and disable {unit}")));
             } else {
-                steps.push(self.stop(&timer));
+                steps.push(self.stop(&unit));
             }
 
-            let unit = one.user.as_deref().map(escaped);
-            let mut files = Vec::new();
-            if let Some(unit) = &unit {
-                for kind in ["service", "timer"] {
-                    files.push(format!("{}@{unit}.{kind}.d/schedule.conf", one.name));
-                }
-            }
-
-            // The units themselves go with the last user who has them.
-            let mut others = kept.iter().chain(asked.iter().skip(place + 1));
-            if !others.any(|other| other.name == one.name && other.user != one.user) {
-                let at = if unit.is_some() { "@" } else { "" };
-                files.push(format!("{}{at}.timer", one.name));
-                files.push(format!("{}{at}.service", one.name));
-                files.push(format!("{}-failed@.service", one.name));
-            }
-            for file in files {
-                steps.extend(self.take_away(&file, is_dry)?);
+            let mut others = kept.iter().chain(asked.iter().skip(index + 1));
+            let is_last = !others.any(|other| other.name == timer.name && other.user != timer.user);
+            for file in files_of(timer, is_last) {
+                steps.extend(self.remove(&file, is_dry)?);
             }
         }
+
         if !steps.is_empty() && !is_dry {
-            let _ = self.systemctl().run(&["daemon-reload"], None);
-            let _ = self.systemctl().run(&["reset-failed", "session-warden*"], None);
+            let _ = self.systemctl().run(&["daemon-reload"], b"");
+            let _ = self.systemctl().run(&["reset-failed", "session-warden*"], b"");
         }
         Ok(steps)
     }
 
     /// Stops and disables a timer, and stops its service.
     fn stop(&self, timer: &str) -> Step {
-        let stopped = self.systemctl().run(&["disable", "--now", timer], None);
-        let _ = self.systemctl().run(&["stop", &timer.replace(".timer", ".service")], None);
+        let stopped = self.systemctl().run(&["disable", "--now", timer], b"");
+        let _ = self.systemctl().run(&["stop", &timer.replace(".timer", ".service")], b"");
 
-        // The link that enabled it, where systemd did not remove that.
+        // The link that enables it, if systemd did not remove that.
         let wants = self.folder.join("timers.target.wants").join(timer);
         if wants.is_symlink() {
-            let _ = remove(&wants);
+            let _ = create::remove(&wants);
         }
-        match stopped {
-            Ok(said) if said.ok => Step::Did(format!("stopped and disabled {timer}")),
-            Ok(Said { err: why, .. }) | Err(Failure { message: why, .. }) => Step::Trouble(
-                format!("{timer} could not be stopped and may run until systemd restarts: {why}"),
-            ),
-        }
+
+        let why = match stopped {
+            Ok(output) if output.success => {
+                return Step::Did(format!("stopped and disabled {timer}"));
+            }
+            Ok(output) => output.stderr,
+            Err(failure) => failure.message,
+        };
+        Step::Problem(format!(
+            "{timer} could not be stopped and may run until systemd restarts: {why}"
+        ))
     }
 
     /// Removes a file of ours; nothing if there is none.
-    fn take_away(&self, file: &str, is_dry: bool) -> Result<Option<Step>, Failure> {
+    fn remove(&self, file: &str, is_dry: bool) -> Result<Option<Step>, Failure> {
         let path = self.folder.join(file);
-        let text = text_of(&path).unwrap_or_default();
-        if !text.starts_with(MARK_START) {
+        if !text_of(&path).is_some_and(|text| is_ours(text.as_bytes())) {
             return Ok(None);
         }
         if is_dry {
-            return Ok(Some(Step::Would(format!("remove {}", path.display()))));
+            return Ok(Some(Step::Removed(path.display().to_string()).planned()));
         }
-        remove(&path).map_err(|error| {
-            Failure::new(format!("cannot remove {}: {}", path.display(), describe(&error)))
-                .hint("check the permissions of its folder")
-        })?;
-        Ok(Some(Step::Removed(path.display().to_string())))
+        remove(&path).map(Some)
     }
+}
+
+/// The files of a timer. Templates are removed with the last user who has them.
+fn files_of(timer: &Installed, is_last: bool) -> Vec<String> {
+    let name = &timer.name;
+    let mut files = Vec::new();
+    let mut at = "";
+    if let Some(user) = timer.user.as_deref().map(escaped) {
+        at = "@";
+        files.push(format!("{name}@{user}.service.d/schedule.conf"));
+        files.push(format!("{name}@{user}.timer.d/schedule.conf"));
+    }
+
+    if is_last {
+        files.push(format!("{name}{at}.timer"));
+        files.push(format!("{name}{at}.service"));
+        files.push(format!("{name}-failed@.service"));
+    }
+    files
 }

@@ -1,0 +1,29 @@
+//! The output of the commands: the steps of an installation or removal, and the exit code.
+
+use std::io::{self, Write};
+
+use crate::model::escape::escape;
+use crate::model::{Exit, Failure, describe};
+use crate::schedule::Step;
+
+pub(super) fn show(steps: &[Step], out: &mut dyn Write) -> io::Result<()> {
+    for step in steps {
+        let (label, text) = step.label();
+        writeln!(out, "{label:<9}  {}", escape(text))?;
+    }
+    Ok(())
+}
+
+/// The exit code after that output: 3 if it could not be written, unless its reader is gone.
+pub(super) fn finish(written: io::Result<()>, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    match written.and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let message = format!("cannot write the output: {}", describe(&error));
+            Err(Failure::new(message)
+                .with(Exit::Partly)
+                .hint("session-warden schedule status shows timers")
+                .into())
+        }
+        _ => Ok(Exit::Done),
+    }
+}
