@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 
-use crate::map::map_file::MapPlace;
+use super::map_file::MapPlace;
 use crate::model::{Exit, Failure, describe};
 
 /// The lock on a map, held until it is dropped.

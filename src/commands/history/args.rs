@@ -56,9 +56,6 @@ fn limit(text: &str) -> Result<usize, String> {
 
 impl HistoryArgs {
     /// Prints the runs, or the one that is named.
-    ///
-    /// # Errors
-    /// If there is no such run, or the journal cannot be read.
     pub(crate) fn run(&self, settings: &Settings, now: Timestamp) -> anyhow::Result<Exit> {
         let (clean, _) = settings.resolve(&self.layer(), None)?;
         let journal = Journal::at(&clean.state_dir()?);
@@ -81,6 +78,7 @@ impl HistoryArgs {
                 Format::Json => write_history_json(&runs, limit, &mut out),
             }
         };
+
         ui::written(written.and_then(|()| out.flush()), "the history")?;
         let damage = journal.damage();
         ui::warnings(&damage, "");
@@ -95,7 +93,6 @@ impl HistoryArgs {
         layer
     }
 
-    /// Returns the `--color` that was typed.
     pub(crate) fn color(&self) -> Option<Color> {
         self.color.choice()
     }
