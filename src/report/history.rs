@@ -134,6 +134,9 @@ const SHORTEST_RUN: usize = 16;
 /// The fewest columns in which a path is still worth showing beside the counts.
 const NARROWEST_MAP: usize = 20;
 
+/// The title of the last column.
+const PLACE: &str = "MAP OR PROFILE";
+
 /// Writes a line for each of the first `limit` runs, in the order they have.
 pub fn write_history(
     all: &[PastRun],
@@ -146,19 +149,21 @@ pub fn write_history(
         return writeln!(to, "No run yet.");
     }
     let width = screen.width.unwrap_or(usize::MAX);
-    let mut table = table(runs, screen, usize::MAX, Some(usize::MAX));
+    let mut table = table(runs, screen, usize::MAX, PLACE, place);
     let mut is_below = false;
     if table.width() > width {
         // A prefix that only one run has is enough to name it.
         let prefix = distinct_prefix(all);
-        table = self::table(runs, screen, prefix, None);
+        table = self::table(runs, screen, prefix, "", |_| String::new());
         if table.width() > width {
             table = table.tight();
         }
         let rest = width.saturating_sub(table.width());
         is_below = rest < NARROWEST_MAP;
         if !is_below {
-            table = self::table(runs, screen, prefix, Some(rest));
+            table = self::table(runs, screen, prefix, PLACE, |run| {
+                shortened_at_start(&place(run), rest)
+            });
         }
     }
 
@@ -174,13 +179,13 @@ pub fn write_history(
     })
 }
 
-/// Returns the table of runs, with that many characters of their ids. The last column, of maps and
-/// profiles, is at most `place_width` wide, or is left out.
+/// Returns the table of runs, with that many characters of their ids, and `last` in the last column.
 fn table(
     runs: &[PastRun],
     screen: Screen,
     id_length: usize,
-    place_width: Option<usize>,
+    last_title: &'static str,
+    last: impl Fn(&PastRun) -> String,
 ) -> Table<8> {
     let mut table = Table::new([
         "RUN",
@@ -190,7 +195,7 @@ fn table(
         "RELEASED>",
         "RESTORED>",
         "EXIT>",
-        if place_width.is_some() { "MAP OR PROFILE" } else { "" },
+        last_title,
     ]);
     for run in runs {
         table.push([
@@ -201,7 +206,7 @@ fn table(
             count(run.released),
             count(run.restored),
             count(run.exit.map(u64::from)),
-            place_width.map_or_else(String::new, |width| shortened_at_start(&place(run), width)),
+            last(run),
         ]);
     }
     table

@@ -68,24 +68,27 @@ fn with_forgotten(journal: &Journal) -> anyhow::Result<Vec<PastRun>> {
 }
 
 fn ended(record: RunRecord) -> PastRun {
-    let count = |name| record.summary.get(name).and_then(serde_json::Value::as_u64);
     // A run that failed has no counts.
-    let default = if record.summary.is_empty() { None } else { Some(0) };
+    let zero = if record.summary.is_empty() { None } else { Some(0) };
     PastRun {
         command: record.command,
         profile: record.profile().map(str::to_owned),
         started: Timestamp::parse(&record.started),
         ended: Timestamp::parse(&record.ended),
         exit: Some(record.exit),
-        checked: count("checked"),
-        removed: count("removed").or(default),
-        released: count("released").or(default),
-        restored: count("restored").or(default),
+        checked: count(&record, "checked"),
+        removed: count(&record, "removed").or(zero),
+        released: count(&record, "released").or(zero),
+        restored: count(&record, "restored").or(zero),
         map: record.map.map(|map| map.as_path().to_owned()),
         undoes: record.undoes,
         warning: record.warning,
         run: record.run,
     }
+}
+
+fn count(record: &RunRecord, name: &str) -> Option<u64> {
+    record.summary.get(name)?.as_u64()
 }
 
 /// Returns a run that is not known to have ended.
