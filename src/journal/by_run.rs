@@ -1,4 +1,4 @@
-//! What each run removed, and what of it was restored since.
+//! The removals of each run, and whether they were restored since.
 
 use std::collections::{HashMap, HashSet};
 
@@ -29,8 +29,8 @@ impl RunRemoval {
 }
 
 impl Journal {
-    /// Returns what each run removed, the oldest run first. Left out is what a run did not remove after
-    /// all.
+    /// Returns the removals of each run, the oldest run first, without those that a run recorded and did
+    /// not make after all.
     pub fn removals_by_run(&self) -> Result<Vec<RunRemovals>, Failure> {
         let mut restored: HashMap<MappingKey, Restored> = HashMap::new();
         let mut skipped: HashSet<MappingKey> = HashSet::new();
@@ -39,6 +39,7 @@ impl Journal {
                 skipped.insert(record.key());
                 continue;
             }
+
             let known = restored.entry(record.key()).or_insert(Restored::No);
             *known = record.restored().max(*known);
         }
@@ -52,6 +53,7 @@ impl Journal {
             if !skipped.insert(key) {
                 continue;
             }
+
             let position = *positions.entry(record.run.to_string()).or_insert_with(|| {
                 let time = Timestamp::parse(&record.time);
                 runs.push(RunRemovals { run: record.run.to_string(), time, removals: Vec::new() });

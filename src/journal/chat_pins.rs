@@ -74,13 +74,13 @@ impl PinStore {
         Self { path: state.join(PINS) }
     }
 
-    /// Returns every pin, sorted; none if the file does not exist. After an error, it is not known what
-    /// must be kept.
+    /// Returns every pin, sorted; none if the file does not exist. After an error, any chat may be pinned.
     pub fn read(&self) -> Result<Vec<ChatPin>, Failure> {
         let bytes = match self.bytes() {
             Err(error) if never_was(&error, self.path.parent()) => return Ok(Vec::new()),
             bytes => bytes.map_err(|error| self.failed("read", &describe(&error)))?,
         };
+
         // serde takes an array for the fields in their order.
         if bytes.trim_ascii_start().first() == Some(&b'[') {
             return Err(self.broken("found an array, expected an object at line 1"));
@@ -91,6 +91,7 @@ impl PinStore {
             let why = format!("it has the form {} of another version", content.schema);
             return Err(self.broken(&why));
         }
+
         let mut pins = content.pins;
         pins.sort();
         Ok(pins)
@@ -105,7 +106,7 @@ impl PinStore {
         let write = || {
             create_private_folders(self.path.parent().unwrap_or(Path::new("/")))?;
             update(&self.path, 0o600, |_| {
-                // Read again, under the lock and strictly: what is not understood must not be lost.
+                // Read again, under the lock and strictly: no pin that is not understood may be lost.
                 let changed = self.read().and_then(|before| {
                     let mut pins = before.clone();
                     Ok((change(&mut pins)?, pins != before, pins))
@@ -146,6 +147,7 @@ impl PinStore {
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
+
         let mut bytes = Vec::new();
         file.take(LARGEST + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > LARGEST {
@@ -185,7 +187,7 @@ impl PinnedChats {
         self.0.contains(&of_any) || self.0.contains(&(Some(mapping.model.to_owned()), chat))
     }
 
-    /// Keeps what would be removed and is pinned.
+    /// Keeps mappings that would be removed and are pinned.
     pub fn apply(&self, map: &SessionMap, plan: &mut Plan) {
         if self.0.is_empty() {
             return;

@@ -45,7 +45,7 @@ impl Journal {
         [store::LOCK, REMOVALS, RESTORED, RUNS, PINS].map(|name| self.folder.join(name))
     }
 
-    /// Records, durably, what is about to be removed. After an error, nothing may be removed.
+    /// Records, durably, that these mappings are about to be removed. After an error, none may be.
     pub fn record_removals<'a>(
         &self,
         records: impl Iterator<Item = RemovalRecord<'a>>,
@@ -53,7 +53,7 @@ impl Journal {
         store::append(&self.folder, REMOVALS, records)
     }
 
-    /// Records, durably, what is about to be restored, was restored, or was not removed after all.
+    /// Records, durably, that mappings are about to be restored, were, or were not removed after all.
     pub fn record_restored(
         &self,
         records: impl Iterator<Item = RestoreRecord>,
@@ -80,7 +80,7 @@ impl Journal {
         store::read(&self.folder, REMOVALS)
     }
 
-    /// Returns what was restored or not removed after all, oldest first.
+    /// Returns every record of [`Self::record_restored`], oldest first.
     pub fn restored(&self) -> Result<Vec<RestoreRecord>, Failure> {
         let mut all = store::read(&self.folder, RESTORED_BEFORE)?;
         all.extend(store::read(&self.folder, RESTORED)?);

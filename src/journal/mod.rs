@@ -1,5 +1,5 @@
-//! What runs remember, in the state folder: what was removed, what was restored, the past runs, the
-//! maps that were found, and the pinned chats. All is written before the map changes (W10).
+//! The records of runs in the state folder: removed and restored mappings, the runs themselves, the maps
+//! that were found, and the pinned chats. Removals are recorded before the map changes (W10).
 
 mod by_run;
 mod chat_pins;

@@ -1,5 +1,5 @@
-//! What an undo has restored recently, and a clean therefore keeps: otherwise the next timer would undo
-//! the undo.
+//! Mappings that an undo has restored recently, and a clean therefore keeps: otherwise the next timer
+//! would undo the undo.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -13,8 +13,8 @@ use crate::model::{Failure, KeepReason, Plan, SessionMap, Timestamp, Verdict};
 pub struct RecentlyRestored(HashSet<(String, String, String)>);
 
 impl RecentlyRestored {
-    /// Adds what was restored into the map at `map` by that journal, at the `cutoff` of its model or
-    /// later. After an error, it is not known what must be kept.
+    /// Adds the mappings that were restored into the map at `map` by that journal, at the `cutoff` of
+    /// their model or later. After an error, any mapping may have been.
     pub fn read(
         &mut self,
         journal: &Journal,
@@ -31,7 +31,7 @@ impl RecentlyRestored {
         Ok(())
     }
 
-    /// Keeps what would be removed and was restored recently.
+    /// Keeps mappings that would be removed and were restored recently.
     pub fn apply(&self, map: &SessionMap, plan: &mut Plan) {
         if self.0.is_empty() {
             return;

@@ -1,4 +1,4 @@
-//! The records of what was removed and what was restored: one line each.
+//! The records of removed and of restored mappings: one line each.
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

@@ -28,7 +28,7 @@ pub enum RunKind {
 }
 
 impl RunKind {
-    /// Returns the command of a run that removes: of what was named, or of what is idle.
+    /// Returns the command of a run that removes named mappings, or idle ones.
     pub fn of(is_by_hand: bool) -> Self {
         if is_by_hand { Self::Remove } else { Self::Clean }
     }

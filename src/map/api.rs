@@ -72,7 +72,7 @@ impl Address {
 pub enum Trouble {
     /// No server listens there.
     Refused,
-    /// A complete answer came, but not that of a bridge that does what it was asked for.
+    /// A complete answer came, but not that of a bridge that complies.
     NotThat(String),
     /// No complete answer came: a timeout, a cut, or garbage.
     Broken(String),
@@ -87,7 +87,7 @@ impl std::fmt::Display for Trouble {
     }
 }
 
-/// What a deletion found.
+/// The result of a deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deleted {
     /// The mapping is gone now.
@@ -150,6 +150,7 @@ impl Api {
         if answer.status != 200 {
             return Err(answer.not_that());
         }
+
         let map = SessionMap::parse_within("sessions", &answer.body);
         let why = match map {
             // A bridge sends its map by model, whatever form its file has.
@@ -166,6 +167,7 @@ impl Api {
         let call = self.agent.delete(format!("{}/sessions/{chat}?model={model}", self.address.0));
         let call = call.config().timeout_global(Some(within.min(TO_ANSWER)));
         let answer = receive(call.build().call(), SHORT)?;
+
         let about: About<'_> = answer.json().unwrap_or_default();
         match (answer.status, about.status.as_deref(), about.detail.as_deref()) {
             (200, Some("deleted"), _) => Ok(Deleted::Gone),
@@ -193,6 +195,7 @@ fn receive(
 ) -> Result<Answer, Trouble> {
     let mut answer = answer.map_err(trouble)?;
     let status = answer.status().as_u16();
+
     let mut reader = answer.body_mut().with_config().limit(LARGEST).reader();
     let mut body = Vec::new();
     // An answer longer than any of a bridge is not a bridge's; but only its end shows that it is

@@ -93,6 +93,7 @@ impl Change<'_> {
                 return Ok(Changed::Gone);
             }
         }
+
         let path = self.place.path().display();
         let message = format!("session map {path} changed under each of {ATTEMPTS} attempts");
         Err(Failure::new(message).hint("it is as its writer left it; the next run tries again"))
@@ -111,6 +112,7 @@ impl Change<'_> {
                 (None, Some(late)) => self.place.prepare(current, late.bytes())?,
                 (None, None) => return Ok(Attempt::Nothing),
             };
+
             self.edit.record(map)?;
             let Some(prepared) = prepared.ready(current)? else { return Ok(Attempt::Changed) };
             if let Some(ended) = self.commit(current, prepared)? {
@@ -142,13 +144,15 @@ impl Change<'_> {
         Ok(Some(Attempt::TooSlow))
     }
 
-    /// Merges what another process writes to the file `first`, which it had open when that was replaced,
-    /// until no more comes.
+    /// Merges the writes of another process to the file `first`, which it had open when that was
+    /// replaced, until no more come.
     fn merge(&mut self, first: &Snapshot, warnings: &mut Vec<Warning>) -> Result<(), Failure> {
         let Some(mut late) = self.place.late_write(first, &self.interrupt)? else { return Ok(()) };
+
         let mut ours = self.edit.edit(&first.map);
         for _ in 0..MERGES {
             let Some(current) = self.place.read(&self.interrupt)? else { return Ok(()) };
+
             // A map that was written after the replacement is newer than the late write.
             let is_ours = ours.as_deref() == Some(current.map.bytes());
             match self.attempt(&current, is_ours.then_some(&late))? {

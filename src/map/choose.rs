@@ -61,6 +61,7 @@ pub fn open(
     interrupt.progress().begin(Phase::Bridge, 0);
     let map = api.hello().and_then(|()| api.sessions(TO_ANSWER));
     let map = map.map_err(|trouble| silent(address, &trouble))?;
+
     let mut file = None;
     if is_explicit {
         let opened = FileMap::open(path, access, interrupt.clone())?;
@@ -91,6 +92,7 @@ fn file_or_bridge(
     if let Some(map) = map_of_file(&api, &file)? {
         return Ok(Box::new(RunningBridge::new(api, map, Some(file), true, interrupt.clone())));
     }
+
     let why = format!("the bridge at {url} holds another map");
     let message = format!("{why}; the file was edited, which its own bridge may undo");
     let warning = Warning::new(WarningCode::OtherBridge, message);
@@ -136,6 +138,7 @@ fn map_of_file(api: &Api, file: &FileMap) -> Result<Option<SessionMap>, Failure>
             std::thread::sleep(BETWEEN_READINGS);
             newer = file.read_again()?;
         }
+
         let held = api.sessions(TO_ANSWER).map_err(|trouble| silent(api.address(), &trouble))?;
         if newer.as_ref().or(file.map()).is_some_and(|ours| agree(ours, &held)) {
             return Ok(Some(held));
@@ -144,6 +147,7 @@ fn map_of_file(api: &Api, file: &FileMap) -> Result<Option<SessionMap>, Failure>
             break;
         }
     }
+
     if owner == Whose::Ours {
         let url = api.address().as_str();
         let message = format!("the bridge at {url} uses this map, but has another one in memory");

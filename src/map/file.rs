@@ -10,7 +10,7 @@ use super::store::{MapStore, Removal, RemovalGuard, Source, too_slow};
 use crate::model::{Exit, Failure, Mapping, SessionMap, Warning, WarningCode};
 use crate::os::interrupt::Interrupt;
 
-/// What a run may do to the file.
+/// The access that a run has to the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Read it; leave no trace.
@@ -200,7 +200,7 @@ impl Edit for Cut<'_> {
 }
 
 impl Cut<'_> {
-    /// Finds what is to be removed in `map`, which may be newer than the one that was judged.
+    /// Finds the mappings to remove in `map`, which may be newer than the one that was judged.
     fn find(&self, map: &SessionMap) -> Found {
         let going = self.going.clone();
         if std::ptr::eq(map, self.judged) {

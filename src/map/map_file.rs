@@ -45,7 +45,7 @@ pub struct Snapshot {
     pub owner: u32,
 }
 
-/// What is at the map's path.
+/// The map's path, looked up.
 #[derive(Debug)]
 pub enum Located {
     /// A map, or at least something of that name.
@@ -145,8 +145,8 @@ impl MapPlace {
             && is_content(&file, snapshot.map.bytes())?)
     }
 
-    /// Returns what a writer has put into the snapshot's file since it was read, if anything. The write
-    /// may still be in progress, so the file is read again for up to 2 s.
+    /// Returns the map in the snapshot's file if it was written to since it was read. The write may still
+    /// be in progress, so the file is read again for up to 2 s.
     pub fn late_write(
         &self,
         snapshot: &Snapshot,

@@ -9,7 +9,7 @@ use crate::journal::{Layout, RemovalRecord};
 use crate::model::session_map::Addition;
 use crate::model::{ChatId, Failure, Form, Mapping, SessionId, SessionMap, Warning};
 
-/// What became of a mapping that was to be restored, or would become of it.
+/// The outcome of an undo for one mapping, or in a dry run the expected one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RestoreOutcome {
     Restored,
@@ -23,7 +23,7 @@ pub enum RestoreOutcome {
 
 impl FileMap {
     /// Restores these mappings, and calls `record` with their outcomes right before the map changes.
-    /// Returns an outcome for each, and what went wrong after the change.
+    /// Returns an outcome for each, and the problems after the change.
     pub fn restore(
         &self,
         entries: &[RemovalRecord<'_>],
@@ -44,7 +44,7 @@ pub fn no_map() -> Failure {
         .hint("start the bridge once, so that it writes one, and stop it again")
 }
 
-/// Returns what would become of each of these mappings in that map.
+/// Returns the outcome for each of these mappings if it were restored in that map.
 pub fn outcomes(map: &SessionMap, entries: &[RemovalRecord<'_>]) -> Vec<RestoreOutcome> {
     let form = form(map, entries);
     let mappings: HashSet<Mapping<'_>> = map.mappings().collect();
@@ -86,6 +86,7 @@ impl Edit for Insert<'_> {
     fn edit(&mut self, map: &SessionMap) -> Option<Vec<u8>> {
         self.outcomes = outcomes(map, self.entries);
         let restored = self.entries.iter().zip(&self.outcomes);
+
         let additions: Vec<Addition<'_>> = restored
             .filter(|(_, outcome)| **outcome == RestoreOutcome::Restored)
             .map(|(entry, _)| Addition {

@@ -106,6 +106,7 @@ impl RunningBridge {
                 return;
             }
         };
+
         let mappings: HashSet<Mapping<'_>> = now.mappings().collect();
         let (back, removed): (Vec<u32>, _) =
             removal.removed.iter().partition(|position| self.is_among(&mappings, **position));
@@ -176,6 +177,7 @@ impl MapStore for RunningBridge {
         if let Some(file) = &self.file {
             file.check_lock()?;
         }
+
         // A mapping that the file has comes first: it shows whether the file follows.
         let (in_file, others) = self.split_by_file(going);
         let order = [in_file, others].concat();
@@ -234,6 +236,7 @@ impl<'a> Session<'a> {
             return Err(StopReason::Signal);
         }
         self.check_deadline()?;
+
         if !bridge.holds(mapping, self.time_left())? {
             self.removal.changed.push(position);
             return Ok(());
@@ -269,6 +272,7 @@ impl<'a> Session<'a> {
                 return self.delete(position, mapping);
             }
         }
+
         self.was_too_slow = true;
         self.removal.failed.push(position);
         Ok(())

@@ -1,5 +1,5 @@
-//! What a clean needs of a map, wherever that is: it is read, and mappings are removed from it under
-//! the eyes of a guard. How that is done is up to the map's file or its bridge.
+//! A map as a clean uses it, in its file or in a bridge: it is read, and mappings are removed from it
+//! under a guard. How that is done is up to the file or the bridge.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ pub struct Source {
     pub why: String,
 }
 
-/// What a store did, by positions in the map that was read.
+/// The result of a removal, by positions in the map that was read.
 #[derive(Debug, Default)]
 pub struct Removal {
     pub removed: Vec<u32>,
@@ -38,7 +38,7 @@ pub struct Removal {
     pub warnings: Vec<Warning>,
 }
 
-/// What the last look has left of the mappings that are to be removed.
+/// The result of the last look at the mappings that are to be removed.
 #[derive(Debug)]
 pub struct Rechecked {
     /// The mappings that are still to be removed, in order.
@@ -86,7 +86,7 @@ pub trait MapStore {
         Default::default()
     }
 
-    /// Returns what went wrong while reading.
+    /// Returns the problems while reading.
     fn warnings(&self) -> Vec<Warning>;
 
     /// Removes the mappings at these positions, each only if it still has the session that was read,

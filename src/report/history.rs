@@ -148,6 +148,7 @@ pub fn write_history(
     if runs.is_empty() {
         return writeln!(to, "No run yet.");
     }
+
     let width = screen.width.unwrap_or(usize::MAX);
     let mut table = table(runs, screen, usize::MAX, PLACE, place);
     let mut is_below = false;
@@ -158,6 +159,7 @@ pub fn write_history(
         if table.width() > width {
             table = table.tight();
         }
+
         let rest = width.saturating_sub(table.width());
         is_below = rest < NARROWEST_MAP;
         if !is_below {
@@ -236,7 +238,7 @@ fn distinct_prefix(runs: &[PastRun]) -> usize {
     longest.max().unwrap_or_default().max(SHORTEST_RUN)
 }
 
-/// Returns what the counts of a run do not show.
+/// Returns a line about a run that its counts do not show.
 fn remark(run: &PastRun) -> Option<String> {
     if run.ended.is_none() && run.exit.is_none() {
         let hint = match run.command {
@@ -291,9 +293,11 @@ pub fn write_past_run(
         let resume = one.resume.as_deref().map_or_else(unknown, escape);
         wide.push([name, reason, restored, escape(&one.session), resume]);
     }
+
     if wide.width() <= screen.width.unwrap_or(usize::MAX) {
         return wide.write(screen.look, to, &|_, _| Ok(()));
     }
+
     // The session is in the command, which has a line of its own so that it is never cut.
     narrow.write(screen.look, to, &|number, to| {
         let Some(one) = mappings.get(number) else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! What an undo restored: a table for people, or JSON.
+//! The mappings that an undo restored: a table for people, or JSON.
 
 use serde::Serialize;
 use std::io::{self, Write};
@@ -13,7 +13,7 @@ use crate::model::escape::escape;
 use crate::model::plain_json::write_plain;
 use crate::model::{Timestamp, Warning};
 
-/// What an undo did, or in a dry run would do.
+/// The result of an undo, or in a dry run the expected one.
 #[derive(Debug)]
 pub struct Undo {
     /// The id of this run; a dry run has none.
@@ -25,7 +25,7 @@ pub struct Undo {
     pub map: Option<PathBuf>,
     /// The state folder.
     pub state: PathBuf,
-    /// What the run removed, and what became of it.
+    /// The mappings that the run removed, with their outcomes.
     pub rows: Vec<(RemovalRecord<'static>, RestoreOutcome)>,
     pub warnings: Vec<Warning>,
 }
@@ -52,7 +52,7 @@ impl Undo {
     }
 }
 
-/// Writes what was restored, for people.
+/// Writes the outcomes as a table, for people.
 pub fn write_undo(undo: &Undo, look: Look, to: &mut dyn Write) -> io::Result<()> {
     if undo.dry_run {
         writeln!(to, "Dry run: nothing will be changed.")?;
@@ -63,6 +63,7 @@ pub fn write_undo(undo: &Undo, look: Look, to: &mut dyn Write) -> io::Result<()>
     };
     let map = undo.map.as_ref().map(|map| escape(&map.to_string_lossy())).unwrap_or_default();
     writeln!(to, "Run {}, map {map}\n", escape(run))?;
+
     let mut table = Table::new(["MAPPING", "SESSION", "RESULT"]);
     for (record, outcome) in &undo.rows {
         let (_, result) = undo.action(*outcome);
@@ -95,6 +96,7 @@ pub fn write_undo_json(undo: &Undo, to: &mut dyn Write) -> io::Result<()> {
         action: undo.action(*outcome).0,
         resume: resume(&record.model, &record.session),
     });
+
     let all = All {
         schema: 1,
         version: env!("CARGO_PKG_VERSION"),

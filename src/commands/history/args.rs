@@ -61,6 +61,7 @@ impl HistoryArgs {
         let journal = Journal::at(&clean.state_dir()?);
         let look = ui::look(clean.color, false, false);
         let screen = Screen { look, width: ui::columns() };
+
         let mut out = BufWriter::new(io::stdout().lock());
         let written = if let Some(typed) = &self.run {
             let found = history::one(&journal, typed);
@@ -80,6 +81,7 @@ impl HistoryArgs {
         };
 
         ui::written(written.and_then(|()| out.flush()), "the history")?;
+
         let damage = journal.damage();
         ui::warnings(&damage, "");
         Ok(if damage.is_empty() { Exit::Done } else { Exit::Partly })

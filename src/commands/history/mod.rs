@@ -48,11 +48,13 @@ pub fn one(journal: &Journal, typed: &str) -> anyhow::Result<(PastRun, Vec<PastM
 fn with_forgotten(journal: &Journal) -> anyhow::Result<Vec<PastRun>> {
     let mut runs: Vec<PastRun> = journal.runs()?.into_iter().map(ended).collect();
     let mut known: HashSet<String> = runs.iter().map(|run| run.run.clone()).collect();
+
     for removal in journal.removals()? {
         if known.insert(removal.run.to_string()) {
             runs.push(unended(&removal.run, &removal.time, removal.map.as_ref()));
         }
     }
+
     for restore in journal.restored()? {
         let Some(undo) = &restore.undo else { continue };
         if known.insert(undo.clone()) {

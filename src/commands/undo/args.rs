@@ -81,7 +81,7 @@ pub(crate) struct UndoArgs {
 }
 
 impl UndoArgs {
-    /// Restores what a run removed. After an error, the map is unchanged.
+    /// Restores the mappings that a run removed. After an error, the map is unchanged.
     pub(crate) fn run(
         &self,
         settings: &Settings,
@@ -91,6 +91,7 @@ impl UndoArgs {
         let profile = settings.profile(self.profile.profile.as_deref());
         let flags = self.layer();
         let (clean, _) = settings.resolve(&flags, profile)?;
+
         // The map that is named, or the profile's; otherwise it is where the run found it.
         let named = Layer { place: self.map.place(), ..flags.clone() };
         let map = if named.place.is_some() || profile.is_some() {
@@ -119,6 +120,7 @@ impl UndoArgs {
         drop(shown);
         // A damaged line may be why a run is unknown.
         let chosen = chosen.inspect_err(|_| ui::warnings(&request.journal.damage(), ""))?;
+
         let (exit, warnings) = if let Some(target) = chosen {
             self.confirm_older(&target, interrupt)?;
             let mut out = progress::show(interrupt, false).before(io::stdout().lock());
@@ -158,6 +160,7 @@ impl UndoArgs {
         if *is_named {
             return Ok(());
         }
+
         let of_chat = if self.chat.is_some() { " of that chat" } else { "" };
         let message = format!(
             "run {newer} is newer and has nothing{of_chat} left to restore; an older run must be named"

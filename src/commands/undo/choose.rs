@@ -23,6 +23,7 @@ impl Request<'_> {
     fn named_run(&self, runs: &[RunRemovals], typed: &str) -> anyhow::Result<Target> {
         let named = run_named(runs.iter().map(|run| run.run.as_str()), typed)?;
         let Some(position) = named else { return Err(self.removed_nothing(typed)?.into()) };
+
         let run = &runs[position];
         let entries = entries(run, |removal| self.asks_for(&removal.record));
         if entries.is_empty() {
@@ -41,6 +42,7 @@ impl Request<'_> {
                 "session-warden history lists the runs; a unique prefix of an id is enough",
             ));
         };
+
         let run = &runs[position];
         let id = &run.run;
         Ok(if run.command == RunKind::Undo {
@@ -74,6 +76,7 @@ impl Request<'_> {
                 continue;
             }
             let target = self.target(runs, position, entries, false)?;
+
             let map = match maps.entry(target.map.clone()) {
                 hash_map::Entry::Occupied(known) => known.into_mut(),
                 hash_map::Entry::Vacant(new) => {

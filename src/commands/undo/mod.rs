@@ -1,4 +1,4 @@
-//! `undo`: restores what a run removed, without touching newer mappings. It is a run of its own.
+//! `undo`: restores the mappings that a run removed, and leaves newer ones alone. It is a run of its own.
 
 pub mod args;
 mod choose;

@@ -1,4 +1,4 @@
-//! An undo that was asked for: what to restore, where, and how that is shown.
+//! An undo that was asked for: which mappings to restore, where, and how that is shown.
 
 use std::path::PathBuf;
 

@@ -19,7 +19,7 @@ use crate::report::{Undo, write_undo, write_undo_json};
 const STOP_IT: &str = "stop it, run undo, start it again; if it has another map, use --bridge off";
 
 impl Request<'_> {
-    /// Restores mappings, prints which, and records the run. Returns what went wrong after the map was
+    /// Restores mappings, prints which, and records the run. Returns the problems after the map was
     /// changed; after an error, it is unchanged.
     pub(super) fn run(
         &self,
@@ -36,6 +36,7 @@ impl Request<'_> {
             undoes: Some(target.run.clone()),
             ..RunRecord::default()
         };
+
         let result = self.restore(target, &id).and_then(|undo| {
             record.summary.insert("restored".to_owned(), undo.restored().into());
             self.write(&undo, out)?;
@@ -52,13 +53,14 @@ impl Request<'_> {
             Ok((_, warnings)) => warnings.first().map(|warning| warning.message.clone()),
             Err(failure) => Some(failure.message.clone()),
         };
+
         let recorded = self.journal.record_run(&record);
         let (exit, mut warnings) = result?;
         warnings.extend(recorded.err().map(not_recorded));
         Ok((exit, warnings))
     }
 
-    /// Prints that no run has left anything to restore. Returns what may have hidden such a run.
+    /// Prints that no run has left anything to restore. Returns the damage that may have hidden one.
     pub(super) fn nothing(&self, out: &mut dyn Write) -> Result<(Exit, Vec<Warning>), Failure> {
         let undo = Undo {
             undo: None,
@@ -96,15 +98,16 @@ impl Request<'_> {
         }
     }
 
-    /// Restores what can be restored, or in a dry run finds out what that is.
+    /// Restores the mappings that can be restored, or in a dry run only finds them.
     fn restore(&self, target: Target, id: &str) -> Result<Undo, Failure> {
         let Target { run, entries, map: path, .. } = target;
         let access = if self.dry_run { Access::Read } else { Access::Change };
         let map = FileMap::open(path.clone(), access, self.interrupt.clone())?;
         let Some(mappings) = map.map() else { return Err(no_map()) };
+
         self.interrupt.progress().begin(Phase::Bridge, 0);
         let bridge_warning = match self.check_bridges(&map, &entries) {
-            // A dry run shows what would be restored, and warns that it would be refused now.
+            // A dry run shows the mappings all the same, and warns that it would be refused now.
             Err(failure) if self.dry_run => {
                 let hint = failure.hint.unwrap_or_default();
                 let message = format!("it would be refused now: {}; {hint}", failure.message);
@@ -119,6 +122,7 @@ impl Request<'_> {
         } else {
             self.restore_in(&map, &entries, id)?
         };
+
         if outcomes.contains(&RestoreOutcome::Restored) {
             let owner = map.owner().filter(|owner| process::user() == 0 && *owner != 0);
             if let Some(owner) = owner.filter(|_| !self.dry_run) {
@@ -131,6 +135,7 @@ impl Request<'_> {
         }
         warnings.extend(map.warnings());
         warnings.extend(self.journal.damage());
+
         Ok(Undo {
             undo: (!self.dry_run).then(|| id.to_owned()),
             started: self.now,
@@ -178,6 +183,7 @@ impl Request<'_> {
                 return Err(Failure::new(message).hint(STOP_IT));
             }
         }
+
         match process {
             Some(process) => {
                 let message = format!("{process}, which cannot add mappings");
@@ -196,26 +202,35 @@ impl Request<'_> {
         entries: &[RemovalRecord<'_>],
         id: &str,
     ) -> Result<(Vec<RestoreOutcome>, Vec<Warning>), Failure> {
-        let record = |outcomes: &[RestoreOutcome], done| {
-            let restored = entries.iter().zip(outcomes);
-            let restored = restored.filter(|(_, outcome)| **outcome == RestoreOutcome::Restored);
-            self.journal.record_restored(restored.map(|(entry, _)| RestoreRecord {
-                time: self.now.rfc3339().unwrap_or_default(),
-                run: entry.run.to_string(),
-                undo: Some(id.to_owned()),
-                map: map.real_path().map(Into::into),
-                model: entry.model.to_string(),
-                chat: entry.chat.to_string(),
-                session: entry.session.to_string(),
-                done,
-                void: false,
-            }))
-        };
-        let (outcomes, mut warnings) =
-            map.restore(entries, &mut |outcomes| record(outcomes, false))?;
-        warnings.extend(record(&outcomes, true).err().map(not_recorded));
+        let records = entries.iter().map(|entry| RestoreRecord {
+            time: self.now.rfc3339().unwrap_or_default(),
+            run: entry.run.to_string(),
+            undo: Some(id.to_owned()),
+            map: map.real_path().map(Into::into),
+            model: entry.model.to_string(),
+            chat: entry.chat.to_string(),
+            session: entry.session.to_string(),
+            done: false,
+            void: false,
+        });
+        let (outcomes, mut warnings) = map.restore(entries, &mut |outcomes| {
+            self.journal.record_restored(restored(records.clone(), outcomes))
+        })?;
+
+        let done =
+            restored(records, &outcomes).map(|record| RestoreRecord { done: true, ..record });
+        warnings.extend(self.journal.record_restored(done).err().map(not_recorded));
         Ok((outcomes, warnings))
     }
+}
+
+/// Returns the records of the mappings whose outcome it is to be restored.
+fn restored(
+    records: impl Iterator<Item = RestoreRecord>,
+    outcomes: &[RestoreOutcome],
+) -> impl Iterator<Item = RestoreRecord> {
+    let records = records.zip(outcomes);
+    records.filter(|(_, outcome)| **outcome == RestoreOutcome::Restored).map(|(record, _)| record)
 }
 
 fn not_recorded(failure: Failure) -> Warning {

@@ -16,7 +16,7 @@ use crate::map::map_file::{LARGEST, MapPlace};
 use crate::model::{Warning, WarningCode, describe};
 use crate::os::folder::{Folder, Kind};
 
-/// What a file beside the map is there for. Its name has the process and a number as well.
+/// The purpose of a file beside the map. Its name has the process and a number as well.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Stage {
     /// Being written.
@@ -43,6 +43,7 @@ impl Prints {
         let (count, suffix) = std::str::from_utf8(rest).ok()?.split_once('.')?;
         let (process, number) = count.split_once('-')?;
         let (old, new) = suffix.split_once('-')?;
+
         let prints = Self { old: Fingerprint::parse(old)?, new: Fingerprint::parse(new)? };
         let is_ours = is_number(process) && is_number(number) && prints.suffix() == suffix;
         is_ours.then_some(prints)
