@@ -62,7 +62,15 @@ impl Request<'_> {
 
     /// Prints that no run has left anything to restore. Returns the damage that may have hidden one.
     pub(super) fn nothing(&self, out: &mut dyn Write) -> Result<(Exit, Vec<Warning>), Failure> {
-        let undo = Undo {
+        let undo = self.empty();
+        self.write(&undo, out)?;
+        let exit = if undo.warnings.is_empty() { Exit::Done } else { Exit::Partly };
+        Ok((exit, undo.warnings))
+    }
+
+    /// Returns the report of an undo that restores nothing.
+    fn empty(&self) -> Undo {
+        Undo {
             undo: None,
             started: self.now,
             dry_run: self.dry_run,
@@ -71,10 +79,7 @@ impl Request<'_> {
             state: self.journal.folder().to_owned(),
             rows: Vec::new(),
             warnings: self.journal.damage(),
-        };
-        self.write(&undo, out)?;
-        let exit = if undo.warnings.is_empty() { Exit::Done } else { Exit::Partly };
-        Ok((exit, undo.warnings))
+        }
     }
 
     fn write(&self, undo: &Undo, out: &mut dyn Write) -> Result<(), Failure> {
@@ -134,18 +139,15 @@ impl Request<'_> {
             warnings.extend(bridge_warning);
         }
         warnings.extend(map.warnings());
-        warnings.extend(self.journal.damage());
 
-        Ok(Undo {
-            undo: (!self.dry_run).then(|| id.to_owned()),
-            started: self.now,
-            dry_run: self.dry_run,
-            run: Some(run),
-            map: Some(path),
-            state: self.journal.folder().to_owned(),
-            rows: entries.into_iter().zip(outcomes).collect(),
-            warnings,
-        })
+        let mut undo = self.empty();
+        undo.undo = (!self.dry_run).then(|| id.to_owned());
+        undo.run = Some(run);
+        undo.map = Some(path);
+        undo.rows = entries.into_iter().zip(outcomes).collect();
+        warnings.append(&mut undo.warnings);
+        undo.warnings = warnings;
+        Ok(undo)
     }
 
     /// Checks that no bridge runs, since no call of one adds a mapping, and it would write its own map
