@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use crate::config::{self, Clean};
-use crate::journal::{Journal, PinStore, PinnedChats, Pins};
+use crate::journal::{Journal, PinStore, PinnedChats, RecentlyRestored};
 use crate::map::MapStore;
 use crate::model::{
     Failure, KeepReason, Patterns, Plan, Policies, SessionMap, Verdict, Warning, WarningCode,
@@ -73,11 +73,11 @@ pub(super) fn keep_restored(
         let provider = PROVIDERS.iter().position(|provider| provider.model == model);
         policies.of(provider.unwrap_or(usize::MAX)).cutoff
     };
-    let mut pins = Pins::default();
+    let mut restored = RecentlyRestored::default();
     for state in states(config, store) {
-        pins.read(&Journal::at(&state), path.as_deref(), cutoff)?;
+        restored.read(&Journal::at(&state), path.as_deref(), cutoff)?;
     }
-    pins.apply(map, plan);
+    restored.apply(map, plan);
     Ok(())
 }
 

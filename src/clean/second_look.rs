@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::held::held;
 use crate::config::Clean;
-use crate::journal::{Journal, PutBack, Removed};
+use crate::journal::{Journal, RemovalRecord, RestoreRecord};
 use crate::map::map_file::stopped;
 use crate::map::{MANY, Rechecked, Removal, RemovalGuard};
 use crate::model::plan::Observations;
@@ -123,7 +123,7 @@ impl SecondLook<'_> {
     pub(super) fn void(&mut self, removal: &Removal) {
         let void = |place: u32| {
             let mapping = self.observer.map.get(place)?;
-            Some(PutBack {
+            Some(RestoreRecord {
                 time: self.observer.now.rfc3339().unwrap_or_default(),
                 run: self.run.to_owned(),
                 undo: None,
@@ -140,7 +140,7 @@ impl SecondLook<'_> {
         let kept = recorded
             .map(|(place, _)| place)
             .filter(|place| !removed.contains(place) && removal.unanswered != Some(*place));
-        if let Err(failure) = self.journal.put_back(kept.filter_map(void)) {
+        if let Err(failure) = self.journal.record_restored(kept.filter_map(void)) {
             self.warnings.push(Warning::new(WarningCode::NotWrittenDown, failure.message));
         }
     }
@@ -251,7 +251,7 @@ impl RemovalGuard for SecondLook<'_> {
             let decision = self.plan.decision(first)?;
             let activity = self.observations.activity(decision.subject);
             let last_used = activity.and_then(Activity::last_used).and_then(Timestamp::rfc3339);
-            Some(Removed {
+            Some(RemovalRecord {
                 run: self.run.into(),
                 time: time.as_str().into(),
                 map: map_path.map(Into::into),

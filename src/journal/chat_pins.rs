@@ -1,12 +1,10 @@
-//! The chats that `pin` keeps: one file in the state folder, replaced as a whole under the folder's
-//! lock. A pin is about a chat of a map, so it outlives a new session in its chat.
+//! The chats that `pin` keeps: one file in the state folder, replaced as a whole under a lock. A pin is
+//! about a chat of a map, so it outlives a new session in its chat.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
-use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -22,25 +20,24 @@ pub(super) const PINS: &str = "pins.json";
 /// The version of the file's form.
 const SCHEMA: u32 = 1;
 
-/// A larger file is not ours.
+/// A larger file is not one of ours.
 const LARGEST: u64 = 16 << 20;
 
 /// A chat that is never removed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChatPin {
-    /// The map's path, links resolved. One that is not UTF-8 is stored as its bytes.
-    #[serde(serialize_with = "write_path", deserialize_with = "read_path")]
+    /// The map's path, links resolved.
+    #[serde(with = "super::path")]
     pub map: PathBuf,
     /// The bridge's key for the CLI; `None` for any.
     pub model: Option<String>,
-    /// The chat.
     pub chat: String,
     /// When it was pinned, RFC 3339.
     pub since: String,
 }
 
-/// The file as a whole.
+/// The whole file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Content {
@@ -77,16 +74,14 @@ impl PinStore {
         Self { path: state.join(PINS) }
     }
 
-    /// Returns every pin, by map, model and chat. Without a file there is none.
-    ///
-    /// # Errors
-    /// If the file cannot be read: then it is not known what must be kept.
+    /// Returns every pin, sorted; none if the file does not exist. After an error, any chat may be pinned.
     pub fn read(&self) -> Result<Vec<ChatPin>, Failure> {
         let bytes = match self.bytes() {
             Err(error) if never_was(&error, self.path.parent()) => return Ok(Vec::new()),
             bytes => bytes.map_err(|error| self.failed("read", &describe(&error)))?,
         };
-        // A list would be taken for the fields in their order.
+
+        // serde takes an array for the fields in their order.
         if bytes.trim_ascii_start().first() == Some(&b'[') {
             return Err(self.broken("found an array, expected an object at line 1"));
         }
@@ -96,15 +91,13 @@ impl PinStore {
             let why = format!("it has the form {} of another version", content.schema);
             return Err(self.broken(&why));
         }
+
         let mut pins = content.pins;
         pins.sort();
         Ok(pins)
     }
 
-    /// Takes in what `change` makes of the pins. Without a change nothing is written.
-    ///
-    /// # Errors
-    /// Those of `change`, and if the file cannot be read or written; it is then as it was.
+    /// Changes the pins by `change`. After an error, or without a change, nothing is written.
     pub fn change<T>(
         &self,
         change: impl FnOnce(&mut Vec<ChatPin>) -> Result<T, Failure>,
@@ -113,7 +106,7 @@ impl PinStore {
         let write = || {
             create_private_folders(self.path.parent().unwrap_or(Path::new("/")))?;
             update(&self.path, 0o600, |_| {
-                // Read again, under the lock and strictly: what is not understood must not be lost.
+                // Read again, under the lock and strictly: no pin that is not understood may be lost.
                 let changed = self.read().and_then(|before| {
                     let mut pins = before.clone();
                     Ok((change(&mut pins)?, pins != before, pins))
@@ -154,6 +147,7 @@ impl PinStore {
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
+
         let mut bytes = Vec::new();
         file.take(LARGEST + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > LARGEST {
@@ -179,9 +173,6 @@ pub struct PinnedChats(HashSet<(Option<String>, String)>);
 
 impl PinnedChats {
     /// Adds the pins in that store of the map at `map`; all of them if its path is not known.
-    ///
-    /// # Errors
-    /// As [`PinStore::read`].
     pub fn read(&mut self, store: &PinStore, map: Option<&Path>) -> Result<(), Failure> {
         let pins = store.read()?.into_iter();
         let of_map = pins.filter(|pin| map.is_none_or(|map| map == pin.map));
@@ -196,7 +187,7 @@ impl PinnedChats {
         self.0.contains(&of_any) || self.0.contains(&(Some(mapping.model.to_owned()), chat))
     }
 
-    /// Keeps what is pinned of what would be removed.
+    /// Keeps mappings that would be removed and are pinned.
     pub fn apply(&self, map: &SessionMap, plan: &mut Plan) {
         if self.0.is_empty() {
             return;
@@ -209,30 +200,11 @@ impl PinnedChats {
     }
 }
 
-#[expect(clippy::ptr_arg, reason = "serde hands over a reference to the field as it is")]
-fn write_path<S: Serializer>(path: &PathBuf, to: S) -> Result<S::Ok, S::Error> {
-    match path.to_str() {
-        Some(text) => text.serialize(to),
-        None => path.as_os_str().as_bytes().serialize(to),
-    }
-}
-
-fn read_path<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Stored {
-        Text(String),
-        Bytes(Vec<u8>),
-    }
-    Ok(match Stored::deserialize(from)? {
-        Stored::Text(text) => text.into(),
-        Stored::Bytes(bytes) => OsString::from_vec(bytes).into(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
 
     #[test]
     fn any_path_is_read_back_as_it_was() {

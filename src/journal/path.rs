@@ -1,20 +1,28 @@
-//! A path in the journal: a string, or an array of its bytes if it is not UTF-8, so that the same
-//! path is read that was written.
+//! A path in the state folder's files: a string, or an array of its bytes if it is not UTF-8, so that
+//! the same path is read that was written.
 
-use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::ffi::OsString;
-use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// The path of a map, as the journal has it.
+/// The path of a map.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalPath<'a>(Cow<'a, Path>);
 
+/// Writes a path as a [`JournalPath`], for a field of another type.
+#[expect(clippy::ptr_arg, reason = "serde passes a reference to the field as it is")]
+pub(super) fn serialize<S: Serializer>(path: &PathBuf, to: S) -> Result<S::Ok, S::Error> {
+    JournalPath::from(path.as_path()).serialize(to)
+}
+
+/// Reads a path that [`serialize`] wrote.
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
+    Ok(JournalPath::deserialize(from)?.0.into_owned())
+}
+
 impl JournalPath<'_> {
-    /// Returns the path itself.
     pub fn as_path(&self) -> &Path {
         &self.0
     }
@@ -43,29 +51,17 @@ impl Serialize for JournalPath<'_> {
 
 impl<'de> Deserialize<'de> for JournalPath<'_> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(StringOrBytes)
-    }
-}
-
-struct StringOrBytes;
-
-impl<'de> Visitor<'de> for StringOrBytes {
-    type Value = JournalPath<'static>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a path as a string or as an array of bytes")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(PathBuf::from(text).into())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut bytes: A) -> Result<Self::Value, A::Error> {
-        let mut all = Vec::new();
-        while let Some(byte) = bytes.next_element()? {
-            all.push(byte);
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "invalid path, expected a string or an array of bytes")]
+        enum Stored {
+            Text(String),
+            Bytes(Vec<u8>),
         }
-        Ok(PathBuf::from(OsString::from_vec(all)).into())
+        let path: PathBuf = match Stored::deserialize(from)? {
+            Stored::Text(text) => text.into(),
+            Stored::Bytes(bytes) => OsString::from_vec(bytes).into(),
+        };
+        Ok(path.into())
     }
 }
 

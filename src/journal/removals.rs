@@ -1,9 +1,9 @@
-//! What was removed and what was restored: one line each.
+//! The records of removed and of restored mappings: one line each.
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-use super::JournalPath;
+use super::path::JournalPath;
 use crate::model::{Form, Timestamp};
 
 pub(super) const REMOVALS: &str = "removals.jsonl";
@@ -15,7 +15,7 @@ pub(super) const RESTORED_BEFORE: &str = "put-back.jsonl";
 const KEPT_SECONDS: u64 = 90 * 86_400;
 pub(super) const KEPT_ENTRIES: usize = 100_000;
 
-/// How the map was laid out.
+/// The form of a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layout {
@@ -23,13 +23,6 @@ pub enum Layout {
     Today,
     /// `{chat: session}`.
     Legacy,
-}
-
-impl PutBack {
-    /// When that was.
-    pub fn time(&self) -> Option<Timestamp> {
-        Timestamp::parse(&self.time)
-    }
 }
 
 impl From<Form> for Layout {
@@ -41,50 +34,58 @@ impl From<Form> for Layout {
     }
 }
 
-/// A mapping that was about to be removed, with all that is needed to restore it.
+/// A mapping that was removed by a run.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct MappingKey {
+    pub run: String,
+    pub model: String,
+    pub chat: String,
+}
+
+/// A mapping that was about to be removed, with all that is needed to restore it. Times are RFC 3339.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Removed<'a> {
-    /// The run's id.
+pub struct RemovalRecord<'a> {
     pub run: Cow<'a, str>,
-    /// When, RFC 3339.
     pub time: Cow<'a, str>,
-    /// The map's path, where one is known.
+    /// The map's path, if it is known.
     pub map: Option<JournalPath<'a>>,
-    /// The bridge's address, where one was asked.
+    /// The bridge's address, if one was asked.
     pub url: Option<Cow<'a, str>>,
-    /// The map's form.
     pub form: Layout,
-    /// The bridge's key for the CLI.
     pub model: Cow<'a, str>,
-    /// The chat.
     pub chat: Cow<'a, str>,
     /// The chat before it, if it was not the first.
     pub before: Option<Cow<'a, str>>,
-    /// The session.
     pub session: Cow<'a, str>,
-    /// When that was last used, RFC 3339.
+    /// When the session was last used.
     pub last_used: Option<Cow<'a, str>>,
     /// Why it was removed.
     pub reason: Cow<'a, str>,
 }
 
-/// A mapping that was restored.
+impl RemovalRecord<'_> {
+    pub fn key(&self) -> MappingKey {
+        MappingKey {
+            run: self.run.to_string(),
+            model: self.model.to_string(),
+            chat: self.chat.to_string(),
+        }
+    }
+}
+
+/// A mapping that was restored, or was not removed after all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PutBack {
-    /// When, RFC 3339.
+pub struct RestoreRecord {
+    /// RFC 3339.
     pub time: String,
     /// The run that had removed it.
     pub run: String,
     /// The undo that restored it, which is a run of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<String>,
-    /// The map's path.
     pub map: Option<JournalPath<'static>>,
-    /// The bridge's key for the CLI.
     pub model: String,
-    /// The chat.
     pub chat: String,
-    /// The session.
     pub session: String,
     /// True if it is in the map again; before, it is only about to be.
     pub done: bool,
@@ -92,6 +93,31 @@ pub struct PutBack {
     /// so there is nothing to restore.
     #[serde(default)]
     pub void: bool,
+}
+
+impl RestoreRecord {
+    pub fn key(&self) -> MappingKey {
+        let (run, model, chat) = (self.run.clone(), self.model.clone(), self.chat.clone());
+        MappingKey { run, model, chat }
+    }
+
+    pub fn time(&self) -> Option<Timestamp> {
+        Timestamp::parse(&self.time)
+    }
+
+    pub fn restored(&self) -> Restored {
+        if self.done { Restored::At(self.time()) } else { Restored::Unknown }
+    }
+}
+
+/// Whether an undo restored a mapping. A later variant outweighs an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Restored {
+    No,
+    /// An undo was about to, and did not record that it did.
+    Unknown,
+    /// An undo restored it, at that time.
+    At(Option<Timestamp>),
 }
 
 /// Returns true if an entry of that time is too old to be kept. One without a time is not.

@@ -1,9 +1,9 @@
-//! The past runs: one line for each that has ended, dry runs left out.
+//! The past runs: a record for each that has ended, except dry runs.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use super::JournalPath;
+use super::path::JournalPath;
 use crate::model::{Failure, Timestamp};
 
 pub(super) const RUNS: &str = "runs.jsonl";
@@ -28,12 +28,11 @@ pub enum RunKind {
 }
 
 impl RunKind {
-    /// Returns the command of a run that removes: of what was named, or of what is idle.
+    /// Returns the command of a run that removes named mappings, or idle ones.
     pub fn of(is_by_hand: bool) -> Self {
         if is_by_hand { Self::Remove } else { Self::Clean }
     }
 
-    /// Returns the command's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Clean => "clean",
@@ -47,18 +46,12 @@ impl RunKind {
 /// A run that has ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRecord {
-    /// Its id.
     pub run: String,
-    /// The command it was of.
     #[serde(default)]
     pub command: RunKind,
-    /// When it began, RFC 3339.
     pub started: String,
-    /// When it ended, RFC 3339.
     pub ended: String,
-    /// Its exit code.
     pub exit: u8,
-    /// The map's path, where one is known.
     #[serde(default)]
     pub map: Option<JournalPath<'static>>,
     /// The run that an undo restored from.
@@ -71,7 +64,6 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
-    /// Returns the profile it was of.
     pub fn profile(&self) -> Option<&str> {
         profile_of(&self.run)
     }
@@ -90,27 +82,28 @@ pub fn profile_of(run: &str) -> Option<&str> {
     run.splitn(4, '-').nth(3)
 }
 
-/// How many runs are named that begin alike.
+/// How many of the runs that begin alike are listed in the message.
 const CANDIDATES: usize = 5;
 
-/// Returns the one of these ids that is `typed`, or that alone begins with it; none if no one does.
-///
-/// # Errors
-/// If several begin with it.
+/// Returns the position of the first id that is `typed`, or of the only one that begins with it. Returns
+/// an error if several ids begin with it.
 pub fn run_named<'a>(
     ids: impl Iterator<Item = &'a str>,
     typed: &str,
-) -> Result<Option<&'a str>, Failure> {
-    let found: BTreeSet<&str> = ids.filter(|id| id.starts_with(typed)).collect();
+) -> Result<Option<usize>, Failure> {
+    let mut found: BTreeMap<&str, usize> = BTreeMap::new();
+    for (position, id) in ids.enumerate().filter(|(_, id)| id.starts_with(typed)) {
+        found.entry(id).or_insert(position);
+    }
     if let Some(exact) = found.get(typed) {
-        return Ok(Some(exact));
+        return Ok(Some(*exact));
     }
     if found.len() < 2 {
-        return Ok(found.first().copied());
+        return Ok(found.into_values().next());
     }
 
     // The newest are most likely meant.
-    let candidates: Vec<&str> = found.iter().rev().take(CANDIDATES).copied().collect();
+    let candidates: Vec<&str> = found.keys().rev().take(CANDIDATES).copied().collect();
     let more = match found.len() - candidates.len() {
         0 => String::new(),
         more => format!(" and {more} more"),
@@ -127,7 +120,9 @@ mod tests {
     #[test]
     fn a_run_is_named_by_its_id_or_by_a_prefix_of_its_own() {
         let ids = ["2026-1", "2026-10", "2026-2", "2025-1", "2026-2"];
-        let named = |typed| run_named(ids.into_iter(), typed);
+        let named = |typed| {
+            run_named(ids.into_iter(), typed).map(|position| position.map(|position| ids[position]))
+        };
         assert_eq!(named("2026-1"), Ok(Some("2026-1")), "an exact match wins");
         assert_eq!(named("2026-10"), Ok(Some("2026-10")));
         assert_eq!(named("2026-2"), Ok(Some("2026-2")), "each counts once");

@@ -21,7 +21,7 @@ use crate::os::folder::Folder;
 use crate::os::lock::Lock;
 use crate::os::{never_was, publish};
 
-/// What trimming goes by, of a line.
+/// The part of a line that trimming needs.
 #[derive(Deserialize)]
 struct Stamped<'a> {
     #[serde(borrow, alias = "started")]
@@ -96,7 +96,7 @@ fn write_lines<T: Serialize>(
     out.flush()
 }
 
-/// Every entry of the file called `name`, but for torn lines; none where there is no file.
+/// Returns every entry of the file called `name` except torn lines; none if it does not exist.
 pub(super) fn read<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Vec<T>, Failure> {
     match fs::read(folder.join(name)) {
         Ok(bytes) => Ok(entries(&bytes)),
@@ -105,7 +105,7 @@ pub(super) fn read<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Vec
     }
 }
 
-/// The newest entries of the file called `name`: those of its last part, for completion, which must not wait.
+/// Returns the entries in the last part of the file called `name`, for completion, which must not wait.
 pub(super) fn read_end<T: DeserializeOwned>(folder: &Path, name: &str) -> Option<Vec<T>> {
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let path = folder.join(name);
@@ -114,7 +114,8 @@ pub(super) fn read_end<T: DeserializeOwned>(folder: &Path, name: &str) -> Option
     if !about.is_file() {
         return None;
     }
-    // The first line of the part is torn, and passed over.
+
+    // The first line of the part is torn, and skipped.
     file.seek(SeekFrom::Start(about.len().saturating_sub(END))).ok()?;
     let mut bytes = Vec::new();
     file.take(END).read_to_end(&mut bytes).ok()?;
@@ -126,8 +127,7 @@ fn entries<T: DeserializeOwned>(bytes: &[u8]) -> Vec<T> {
     lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
 
-/// Renames a file to the name that it has today. Nothing is done if it does not exist, or there is one of
-/// today's name.
+/// Renames a file to its name of today, if it exists and no file has that name yet.
 #[expect(clippy::disallowed_methods, reason = "a file of the journal is renamed once")]
 pub(super) fn rename_once(folder: &Path, before: &str, today: &str) -> Result<(), Failure> {
     let (before, today) = (folder.join(before), folder.join(today));

@@ -1,4 +1,4 @@
-//! The bridge's HTTP API, as little of it as is needed, and trusting nothing that comes back (B1).
+//! The part of the bridge's HTTP API that is needed. Nothing that a server answers is trusted (B1).
 
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -15,10 +15,10 @@ pub(super) const TO_ANSWER: Duration = Duration::from_secs(5);
 /// A larger answer is refused, as a larger map file is.
 const LARGEST: u64 = 256 << 20;
 
-/// What is no map is short.
+/// An answer without a map is short.
 const SHORT: u64 = 64 << 10;
 
-/// What the bridge says of itself.
+/// The message of a bridge's front page.
 const MESSAGE: &str = "Claude CLI Bridge API";
 
 /// Where a bridge listens: `http://host:port`, without a slash at its end.
@@ -31,7 +31,7 @@ impl Address {
         Self(format!("http://127.0.0.1:{port}"))
     }
 
-    /// Parses `http://host[:port]`. The error says what is wrong, for the end of a sentence.
+    /// Parses `http://host[:port]`. The error is for the end of a sentence.
     pub fn parse(text: &str) -> Result<Self, String> {
         let base = text.strip_suffix('/').unwrap_or(text);
         let uri: ureq::http::Uri =
@@ -44,13 +44,12 @@ impl Address {
         Ok(Self(base.to_owned()))
     }
 
-    /// Whether it is an address of this machine alone (B6).
+    /// Returns true if it is an address of this machine alone (B6).
     pub fn is_loopback(&self) -> bool {
         !self.loopback().0.is_empty()
     }
 
-    /// The addresses of this machine alone that it means, none where it means another's, and the
-    /// port.
+    /// Returns the loopback addresses that it means, none if it means another machine, and the port.
     pub(super) fn loopback(&self) -> (Vec<IpAddr>, u16) {
         let uri: ureq::http::Uri = self.0.parse().unwrap_or_default();
         let host = uri.host().unwrap_or_default();
@@ -63,20 +62,19 @@ impl Address {
         (addresses, uri.port_u16().unwrap_or(80))
     }
 
-    /// The address as it is called.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Why a call did not get the answer of a bridge.
+/// Why a call did not get a bridge's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
-    /// Nobody listens there.
+    /// No server listens there.
     Refused,
-    /// Somebody answered wholly, and is no bridge, or says that something is wrong.
+    /// A complete answer came, but not that of a bridge that complies.
     NotThat(String),
-    /// No whole answer came: a timeout, a cut, or garbage.
+    /// No complete answer came: a timeout, a cut, or garbage.
     Broken(String),
 }
 
@@ -89,16 +87,16 @@ impl std::fmt::Display for Trouble {
     }
 }
 
-/// What a deletion found.
+/// The result of a deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deleted {
-    /// The mapping, which is gone now.
+    /// The mapping is gone now.
     Gone,
-    /// Nothing: it had gone already.
+    /// It was gone already.
     Already,
 }
 
-/// A bridge that can be called.
+/// A bridge to call.
 #[derive(Debug)]
 pub struct Api {
     agent: ureq::Agent,
@@ -106,17 +104,15 @@ pub struct Api {
 }
 
 impl Api {
-    /// The bridge there. Nothing is called yet.
     pub fn new(address: Address) -> Self {
         Self::over(address, Self::config().into())
     }
 
-    /// The same, called by an agent that has this configuration.
+    /// Returns the bridge at that address, called by an agent that has the configuration [`Api::config`].
     pub fn over(address: Address, agent: ureq::Agent) -> Self {
         Self { agent, address }
     }
 
-    /// How calls are made.
     pub fn config() -> ureq::config::Config {
         ureq::Agent::config_builder()
             .proxy(None)
@@ -130,15 +126,11 @@ impl Api {
             .build()
     }
 
-    /// Where it is.
     pub fn address(&self) -> &Address {
         &self.address
     }
 
-    /// Whether a bridge answers.
-    ///
-    /// # Errors
-    /// Where it does not, or what answers is no bridge.
+    /// Checks that a bridge answers.
     pub fn hello(&self) -> Result<(), Trouble> {
         let answer = receive(self.agent.get(format!("{}/", self.address.0)).call(), SHORT)?;
         let about: About<'_> =
@@ -149,10 +141,8 @@ impl Api {
         }
     }
 
-    /// The map that the bridge holds, told within that time, or that of any call if it is less.
-    ///
-    /// # Errors
-    /// Where no map was told.
+    /// Gets the map that the bridge holds. It must answer within that time, or that of any call if it is
+    /// less.
     pub fn sessions(&self, within: Duration) -> Result<SessionMap, Trouble> {
         let call = self.agent.get(format!("{}/sessions", self.address.0)).config();
         let call = call.timeout_global(Some(within.min(TO_ANSWER))).build();
@@ -160,26 +150,24 @@ impl Api {
         if answer.status != 200 {
             return Err(answer.not_that());
         }
-        let no_map =
-            |why: String| Trouble::NotThat(format!("its answer is not a session map: {why}"));
-        let map = SessionMap::parse_within("sessions", &answer.body)
-            .map_err(|error| no_map(error.to_string()))?;
-        // A bridge tells its map by model, whatever form its file has.
-        match map.form() {
-            Form::Today => Ok(map),
-            Form::Legacy => Err(no_map("found chats, expected models".to_owned())),
-        }
+
+        let map = SessionMap::parse_within("sessions", &answer.body);
+        let why = match map {
+            // A bridge sends its map by model, whatever form its file has.
+            Ok(map) if map.form() == Form::Today => return Ok(map),
+            Ok(_) => "found chats, expected models".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        Err(Trouble::NotThat(format!("its answer is not a session map: {why}")))
     }
 
-    /// Has the bridge let go of that chat's mapping under that model, within that time.
-    ///
-    /// # Errors
-    /// Where it is not told what became of it.
+    /// Has the bridge remove the mapping of that chat and model. After an error, it may be gone or not.
     pub fn delete(&self, model: &str, chat: &str, within: Duration) -> Result<Deleted, Trouble> {
         let (chat, model) = (encoded(chat), encoded(model));
         let call = self.agent.delete(format!("{}/sessions/{chat}?model={model}", self.address.0));
         let call = call.config().timeout_global(Some(within.min(TO_ANSWER)));
         let answer = receive(call.build().call(), SHORT)?;
+
         let about: About<'_> = answer.json().unwrap_or_default();
         match (answer.status, about.status.as_deref(), about.detail.as_deref()) {
             (200, Some("deleted"), _) => Ok(Deleted::Gone),
@@ -189,7 +177,7 @@ impl Api {
     }
 }
 
-/// What a bridge says beside its map; whatever else stands there is passed over.
+/// The fields of any answer but a map; others are ignored.
 #[derive(Default, Deserialize)]
 struct About<'a> {
     #[serde(borrow, default)]
@@ -200,17 +188,18 @@ struct About<'a> {
     detail: Option<Cow<'a, str>>,
 }
 
-/// Takes in a whole answer, of which the first `kept` bytes are kept.
+/// Receives a complete answer, and returns the first `kept` bytes of its body; none if it is longer.
 fn receive(
     answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
     kept: u64,
 ) -> Result<Answer, Trouble> {
     let mut answer = answer.map_err(trouble)?;
     let status = answer.status().as_u16();
+
     let mut reader = answer.body_mut().with_config().limit(LARGEST).reader();
     let mut body = Vec::new();
-    // What is longer than any answer of a bridge is no bridge's; but only its end shows that it is
-    // a whole one.
+    // An answer longer than any of a bridge is not a bridge's; but only its end shows that it is
+    // complete.
     let read = reader.by_ref().take(kept).read_to_end(&mut body);
     let rest = read.and_then(|_| io::copy(&mut reader, &mut io::sink()));
     let rest = rest.map_err(|error| trouble(error.into()))?;
@@ -227,8 +216,7 @@ struct Answer {
 
 impl Answer {
     fn json<'a, T: Deserialize<'a>>(&'a self) -> Option<T> {
-        // serde takes a list for a struct as well, by the order of fields, and any bytes where a text
-        // is passed over.
+        // serde takes an array for a struct as well, and any bytes for a string that it ignores.
         let text = str::from_utf8(&self.body).ok()?;
         text.trim_ascii_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()
     }
@@ -251,20 +239,20 @@ fn trouble(error: ureq::Error) -> Trouble {
     }
 }
 
-/// Whether a chat id can be one segment of a path (B2).
+/// Returns true if a chat id can be one segment of a path (B2).
 pub fn is_addressable(chat: &str) -> bool {
     !matches!(chat, "" | "." | "..") && !chat.contains('/')
 }
 
-/// Every byte but letters, digits, `-`, `.`, `_` and `~` as `%XX` (RFC 3986, unreserved).
+/// Writes every byte but letters, digits, `-`, `.`, `_` and `~` as `%XX` (RFC 3986, unreserved).
 fn encoded(text: &str) -> String {
-    let byte = |byte: u8| match byte {
+    let encoded = text.bytes().map(|byte| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
             char::from(byte).to_string()
         }
         _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(byte).collect()
+    });
+    encoded.collect()
 }
 
 #[cfg(test)]

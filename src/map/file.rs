@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::change::{Change, Changed, Edit, LastLook};
-use super::{MapStore, Removal, RemovalGuard, Source, too_slow};
-use crate::map::map_file::{Located, MapPlace, Snapshot};
+use super::map_file::{Located, MapPlace, Snapshot};
+use super::store::{MapStore, Removal, RemovalGuard, Source, too_slow};
 use crate::model::{Exit, Failure, Mapping, SessionMap, Warning, WarningCode};
 use crate::os::interrupt::Interrupt;
 use crate::os::lock::Lock;
 
-/// What a run may do to the file.
+/// The access that a run has to the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Read it; leave no trace.
@@ -22,13 +22,15 @@ pub enum Access {
 /// The map's file.
 #[derive(Debug)]
 pub struct FileMap {
-    named: PathBuf,
+    /// The path as it was named.
+    path: PathBuf,
     interrupt: Interrupt,
     held: Option<Held>,
     warnings: Vec<Warning>,
     why: String,
 }
 
+/// A file that exists and was read.
 #[derive(Debug)]
 struct Held {
     place: MapPlace,
@@ -39,19 +41,20 @@ struct Held {
 }
 
 impl FileMap {
-    /// Finds, locks and reads the map at `path`. Where there is none, that is no error.
+    /// Finds, locks and reads the map at `path`. A map that does not exist is no error.
     pub fn open(path: PathBuf, access: Access, interrupt: Interrupt) -> Result<Self, Failure> {
         let (warnings, why) = (Vec::new(), String::new());
-        let mut this = Self { named: path, interrupt, held: None, warnings, why };
-        let place = match MapPlace::locate(&this.named)? {
+        let mut this = Self { path, interrupt, held: None, warnings, why };
+        let place = match MapPlace::locate(&this.path)? {
             Located::Here(place) => place,
             Located::Nothing => return Ok(this),
             Located::Dangling => {
                 let message = "the map is a link that leads nowhere";
-                this.warnings.push(Warning::at(WarningCode::DanglingMap, &this.named, message));
+                this.warnings.push(Warning::at(WarningCode::DanglingMap, &this.path, message));
                 return Ok(this);
             }
         };
+
         let mut lock = Ok(None);
         if access == Access::Change {
             let Some(owner) = place.owner()? else { return Ok(this) };
@@ -63,16 +66,48 @@ impl FileMap {
                 this.warnings.extend(place.sweep());
             }
         }
+
         if let Some(snapshot) = place.read(&this.interrupt)? {
             this.held = Some(Held { place, snapshot, lock });
         }
         Ok(this)
     }
+
+    /// Returns the same map, with the reason why it is the file that is changed.
+    #[must_use]
+    pub(super) fn because(mut self, why: &str, warning: Option<Warning>) -> Self {
+        why.clone_into(&mut self.why);
+        self.warnings.extend(warning);
+        self
+    }
+
+    /// Reads the map as it is now. Returns nothing if it is gone.
+    pub(super) fn read_again(&self) -> Result<Option<SessionMap>, Failure> {
+        let Some(held) = &self.held else { return Ok(None) };
+        Ok(held.place.read(&self.interrupt)?.map(|snapshot| snapshot.map))
+    }
+
+    /// Returns an error unless this run has the lock on the map.
+    pub(super) fn check_lock(&self) -> Result<(), Failure> {
+        match self.held.as_ref().map(|held| &held.lock) {
+            None | Some(Ok(Some(_))) => Ok(()),
+            Some(Ok(None)) => Err(Failure::new("the map was opened for reading only")
+                .hint("this is a fault of session-warden; please report it")),
+            Some(Err(failure)) => Err(failure.clone()),
+        }
+    }
+
+    /// Changes the map by `edit`. After an error it is unchanged.
+    pub(super) fn change(&self, edit: &mut dyn Edit) -> Result<Changed, Failure> {
+        let Some(held) = &self.held else { return Ok(Changed::Gone) };
+        self.check_lock()?;
+        Change { place: &held.place, edit, interrupt: self.interrupt.clone() }.apply(&held.snapshot)
+    }
 }
 
 impl MapStore for FileMap {
     fn source(&self) -> Source {
-        Source { map: Some(self.named.clone()), url: None, why: self.why.clone() }
+        Source { map: Some(self.path.clone()), url: None, why: self.why.clone() }
     }
 
     fn map(&self) -> Option<&SessionMap> {
@@ -93,109 +128,70 @@ impl MapStore for FileMap {
 
     fn remove(&self, going: &[u32], guard: &mut dyn RemovalGuard) -> Result<Removal, Failure> {
         let Some(held) = &self.held else { return Ok(Removal::default()) };
-        let first = &held.snapshot.map;
+        let judged = &held.snapshot.map;
         let (found, confirmed) = Default::default();
-        let mut cut = Cut { first, going: going.to_vec(), found, confirmed, guard };
+        let mut cut = Cut { judged, going: going.to_vec(), found, confirmed, guard };
         let changed = self.change(&mut cut)?;
+
         let Cut { going, found, confirmed, .. } = cut;
         Ok(match changed {
             Changed::Gone => Removal { changed: going, ..Removal::default() },
             Changed::Nothing => Removal { changed: found.changed, ..Removal::default() },
             Changed::TooSlow => {
-                let warnings = vec![too_slow(Some(held.place.path().to_owned()))];
+                let warnings = vec![too_slow(self.real_path())];
                 Removal { failed: going, warnings, ..Removal::default() }
             }
             Changed::Replaced(warnings) => {
-                let went = |place: &u32| confirmed.binary_search(place).is_err();
-                let removed = going.into_iter().filter(went).collect();
+                let mut removed = going;
+                removed.retain(|position| confirmed.binary_search(position).is_err());
                 Removal { removed, changed: confirmed, warnings, ..Removal::default() }
             }
         })
     }
 }
 
-impl FileMap {
-    /// The same, and why it is the file that is changed.
-    #[must_use]
-    pub(super) fn because(mut self, why: &str, warning: Option<Warning>) -> Self {
-        why.clone_into(&mut self.why);
-        self.warnings.extend(warning);
-        self
-    }
-
-    /// The map as it is now; nothing where it has gone.
-    pub(super) fn read_anew(&self) -> Result<Option<SessionMap>, Failure> {
-        let Some(held) = &self.held else { return Ok(None) };
-        Ok(held.place.read(&self.interrupt)?.map(|snapshot| snapshot.map))
-    }
-
-    /// Whether the map may be changed.
-    ///
-    /// # Errors
-    /// Where the lock was not asked for, or could not be had.
-    pub(super) fn check_lock(&self) -> Result<(), Failure> {
-        match self.held.as_ref().map(|held| &held.lock) {
-            None | Some(Ok(Some(_))) => Ok(()),
-            Some(Ok(None)) => Err(Failure::new("the map was opened for reading only")
-                .hint("this is a fault of session-warden; please report it")),
-            Some(Err(failure)) => Err(failure.clone()),
-        }
-    }
-
-    /// Changes the map by `edit`, which the run must have opened it for.
-    ///
-    /// # Errors
-    /// Where it cannot be changed; it is then as it was.
-    pub(super) fn change(&self, edit: &mut dyn Edit) -> Result<Changed, Failure> {
-        let Some(held) = &self.held else { return Ok(Changed::Gone) };
-        self.check_lock()?;
-        Change { place: &held.place, first: &held.snapshot, interrupt: &self.interrupt }.apply(edit)
-    }
-}
-
-/// Lets mappings go.
+/// The edit that removes mappings.
 struct Cut<'a> {
-    /// The map that was judged.
-    first: &'a SessionMap,
-    /// Places in that, ascending.
+    judged: &'a SessionMap,
+    /// Positions in the map that was judged, ascending.
     going: Vec<u32>,
-    /// Where these were in the map that was edited last.
+    /// Where they were in the map that was edited last.
     found: Found,
-    /// Which were no longer as they were when the map was last about to be replaced.
+    /// Which of them had changed when the map was last about to be replaced.
     confirmed: Vec<u32>,
     guard: &'a mut dyn RemovalGuard,
 }
 
-/// Where the mappings that are to go are found.
+/// Where the mappings that are to be removed were found. All positions ascend.
 #[derive(Default)]
 struct Found {
-    /// Their places in the map that was searched, ascending.
-    places: Vec<u32>,
-    /// The same ones' places in the map that was judged, ascending.
-    held: Vec<u32>,
-    /// Places in the map that was judged of those that are no longer as they were.
+    /// Positions in the map that was searched.
+    here: Vec<u32>,
+    /// Positions of the same mappings in the map that was judged.
+    judged: Vec<u32>,
+    /// Positions, in the map that was judged, of mappings that are no longer the same.
     changed: Vec<u32>,
 }
 
 impl Edit for Cut<'_> {
     fn edit(&mut self, map: &SessionMap) -> Option<Vec<u8>> {
         self.found = self.find(map);
-        let places = &self.found.places;
-        let goes = |place: u32| places.binary_search(&place).is_ok();
-        (!places.is_empty()).then(|| map.without(goes))
+        let going = &self.found.here;
+        (!going.is_empty()).then(|| map.without(|position| going.binary_search(&position).is_ok()))
     }
 
     fn record(&mut self, map: &SessionMap) -> Result<(), Failure> {
-        self.guard.record(map, &self.found.places)
+        self.guard.record(map, &self.found.here)
     }
 
-    fn recheck(&mut self, _: &SessionMap) -> Result<LastLook, Failure> {
-        let held = &self.found.held;
-        let rechecked = self.guard.recheck(held)?;
-        if rechecked.still.len() < held.len() {
-            let among = |places: &[u32], place: &u32| places.binary_search(place).is_ok();
+    fn recheck(&mut self) -> Result<LastLook, Failure> {
+        let found = &self.found.judged;
+        let rechecked = self.guard.recheck(found)?;
+        if rechecked.still.len() < found.len() {
             let still = &rechecked.still;
-            self.going.retain(|place| !among(held, place) || among(still, place));
+            self.going.retain(|position| {
+                found.binary_search(position).is_err() || still.binary_search(position).is_ok()
+            });
             return Ok(LastLook::Edit);
         }
         self.confirmed.clone_from(&self.found.changed);
@@ -204,17 +200,20 @@ impl Edit for Cut<'_> {
 }
 
 impl Cut<'_> {
-    /// Finds what is to go in `map`, which may be newer than the one that was judged.
+    /// Finds the mappings to remove in `map`, which may be newer than the one that was judged.
     fn find(&self, map: &SessionMap) -> Found {
-        if std::ptr::eq(map, self.first) {
-            return Found { places: self.going.clone(), held: self.going.clone(), changed: vec![] };
+        let going = self.going.clone();
+        if std::ptr::eq(map, self.judged) {
+            return Found { here: going.clone(), judged: going, changed: Vec::new() };
         }
-        let mapping = |place: &u32| self.first.get(*place);
-        let mut left: HashSet<Mapping<'_>> = self.going.iter().filter_map(mapping).collect();
-        let found = (0..).zip(map.mappings()).filter(|(_, mapping)| left.remove(mapping));
-        let places = found.map(|(place, _)| place).collect();
-        let is_gone = |place: &u32| mapping(place).is_some_and(|mapping| left.contains(&mapping));
-        let (changed, held) = self.going.iter().copied().partition(is_gone);
-        Found { places, held, changed }
+
+        let mappings = going.iter().filter_map(|position| self.judged.get(*position));
+        let mut missing: HashSet<Mapping<'_>> = mappings.collect();
+        let found = (0..).zip(map.mappings()).filter(|(_, mapping)| missing.remove(mapping));
+        let here = found.map(|(position, _)| position).collect();
+        let (changed, judged) = going.into_iter().partition(|position| {
+            self.judged.get(*position).is_some_and(|mapping| missing.contains(&mapping))
+        });
+        Found { here, judged, changed }
     }
 }

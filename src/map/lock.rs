@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::map::map_file::MapPlace;
+use super::map_file::MapPlace;
 use crate::model::{Exit, Failure, describe};
 use crate::os::lock::Lock;
 

@@ -1,12 +1,12 @@
-//! The map as a file: where it really lies, and reading it whole beside a writer that truncates
-//! and rewrites it without a lock.
+//! The map as a file: found at its real path, and read whole beside a writer that truncates and rewrites
+//! it without a lock. It is locked and replaced elsewhere.
 
 use rustix::fs::{FileType, Mode, OFlags};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ use crate::model::session_map::ParseError;
 use crate::model::{Failure, SessionMap, describe};
 use crate::os::interrupt::Interrupt;
 use crate::os::retry::{Patience, until_whole};
+
+const ANOTHER: &str = "check the path and its permissions; --map or --session-dir names another";
 
 /// A larger map is refused before it is parsed (R3).
 pub(super) const LARGEST: u64 = 256 << 20;
@@ -23,7 +25,7 @@ pub(super) const LARGEST: u64 = 256 << 20;
 const PATIENCE: Patience =
     Patience { limit: Duration::from_secs(2), longest_wait: Duration::from_millis(8) };
 
-/// Where the map really lies, links resolved, with its folder open.
+/// The map's real path, links resolved, with its folder open.
 #[derive(Debug)]
 pub struct MapPlace {
     pub(super) folder: OwnedFd,
@@ -32,32 +34,30 @@ pub struct MapPlace {
     path: PathBuf,
 }
 
-/// The map as it was read, and the very file it was read from.
+/// The map as it was read, and the file that it was read from.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// What was in it.
     pub map: SessionMap,
     /// The file, still open: a writer that had it open too can write to it even after it was
     /// replaced.
     pub(super) file: File,
     identity: (u64, u64),
-    /// The user id of its owner.
+    /// The user id of the file's owner.
     pub owner: u32,
 }
 
-/// What is at the map's path.
+/// The map's path, looked up.
 #[derive(Debug)]
 pub enum Located {
     /// A map, or at least something of that name.
     Here(MapPlace),
-    /// Nothing.
     Nothing,
     /// A link that leads to nothing.
     Dangling,
 }
 
 impl MapPlace {
-    /// Finds where the map at `path` really lies.
+    /// Finds the map at `path`.
     pub fn locate(path: &Path) -> Result<Located, Failure> {
         let real = match path.canonicalize() {
             Ok(real) => real,
@@ -75,23 +75,10 @@ impl MapPlace {
                 unreadable(path, "it is a folder").hint("name the file, or use --session-dir")
             );
         };
-        let open = |flags: OFlags| {
-            let flags = flags | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            rustix::io::retry_on_intr(|| rustix::fs::open(folder_path, flags, Mode::empty()))
-        };
-        let folder = match open(OFlags::RDONLY) {
-            // A folder that may not be listed can still be passed through, to read the map.
-            #[cfg(target_os = "linux")]
-            Err(rustix::io::Errno::ACCESS) => open(OFlags::PATH),
-            opened => opened,
-        };
-        let folder = folder.map_err(|error| {
-            Failure::new(format!(
-                "cannot open folder {}: {}",
-                folder_path.display(),
-                describe(&error.into())
-            ))
-            .hint("check the path and its permissions; --map or --session-dir names another")
+        let folder = open_folder(folder_path).map_err(|error| {
+            let path = folder_path.display();
+            Failure::new(format!("cannot open folder {path}: {}", describe(&error.into())))
+                .hint(ANOTHER)
         })?;
         Ok(Located::Here(Self {
             folder,
@@ -101,17 +88,15 @@ impl MapPlace {
         }))
     }
 
-    /// The map's real path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The path of the map's folder.
     pub fn folder_path(&self) -> &Path {
         &self.folder_path
     }
 
-    /// The user id of the map's owner; nothing where it has gone. Anything but a regular file is
+    /// Returns the user id of the map's owner; none if the map is gone. Anything but a regular file is
     /// refused (W5).
     pub fn owner(&self) -> Result<Option<u32>, Failure> {
         let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
@@ -121,24 +106,24 @@ impl MapPlace {
             }
             Ok(about) => Ok(Some(about.st_uid)),
             Err(rustix::io::Errno::NOENT) => Ok(None),
-            Err(error) => Err(unreadable(&self.path, &describe(&error.into()))),
+            Err(error) => Err(self.failed(&error.into())),
         }
     }
 
-    /// Reads the map; nothing where it has gone. A map that cannot be parsed is read again for up
-    /// to 2 s, since a write in progress looks just so.
+    /// Reads the map; returns none if it is gone. A map that cannot be parsed is read again for up to
+    /// 2 s, since that is how a write in progress looks.
     pub fn read(&self, interrupt: &Interrupt) -> Result<Option<Snapshot>, Failure> {
         self.until_whole(interrupt, || {
             let file = match self.open(&self.name) {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                Err(error) => return Err(unreadable(&self.path, &describe(&error))),
+                Err(error) => return Err(self.failed(&error)),
             };
-            let about =
-                file.metadata().map_err(|error| unreadable(&self.path, &describe(&error)))?;
+            let about = file.metadata().map_err(|error| self.failed(&error))?;
             if !about.is_file() {
                 return Err(self.not_a_file());
             }
+
             let bytes = self.content(&file, about.len())?;
             Ok(Some(SessionMap::parse(bytes).map(|map| Snapshot {
                 map,
@@ -149,7 +134,7 @@ impl MapPlace {
         })
     }
 
-    /// Whether what is called `name` beside the map is, byte for byte, the file that `snapshot` was read from (W8).
+    /// Returns true if `name`, beside the map, is the file that `snapshot` was read from, unchanged (W8).
     pub(super) fn still_holds(&self, name: &OsStr, snapshot: &Snapshot) -> io::Result<bool> {
         let file = match self.open(name) {
             Ok(file) => file,
@@ -161,20 +146,21 @@ impl MapPlace {
             && is_content(&file, snapshot.map.bytes())?)
     }
 
-    /// What a writer has put into the snapshot's file since it was read, if anything; such a write
-    /// may still be going on, so it is read again for up to 2 s.
+    /// Returns the map in the snapshot's file if it was written to since it was read. The write may still
+    /// be in progress, so the file is read again for up to 2 s.
     pub fn late_write(
         &self,
         snapshot: &Snapshot,
         interrupt: &Interrupt,
     ) -> Result<Option<SessionMap>, Failure> {
-        let failed = |error| unreadable(&self.path, &describe(&error));
+        let file = &snapshot.file;
         self.until_whole(interrupt, || {
-            if is_content(&snapshot.file, snapshot.map.bytes()).map_err(failed)? {
+            let is_unchanged = is_content(file, snapshot.map.bytes());
+            if is_unchanged.map_err(|error| self.failed(&error))? {
                 return Ok(None);
             }
-            let size = snapshot.file.metadata().map_err(failed)?.len();
-            Ok(Some(SessionMap::parse(self.content(&snapshot.file, size)?)))
+            let size = file.metadata().map_err(|error| self.failed(&error))?.len();
+            Ok(Some(SessionMap::parse(self.content(file, size)?)))
         })
     }
 
@@ -198,6 +184,10 @@ impl MapPlace {
         })
     }
 
+    fn failed(&self, error: &io::Error) -> Failure {
+        unreadable(&self.path, &describe(error))
+    }
+
     fn not_a_file(&self) -> Failure {
         unreadable(&self.path, "not a regular file")
             .hint("name the file itself with --map, or its folder with --session-dir")
@@ -213,55 +203,52 @@ impl MapPlace {
         Ok(opened.into())
     }
 
-    fn content(&self, file: &File, size: u64) -> Result<Vec<u8>, Failure> {
-        let too_large = || {
-            unreadable(&self.path, "larger than 256 MiB")
-                .hint("no bridge writes such a map; is this the right file?")
-        };
-        if size > LARGEST {
-            return Err(too_large());
-        }
+    fn content(&self, mut file: &File, size: u64) -> Result<Vec<u8>, Failure> {
         let mut bytes = Vec::new();
-        let room = usize::try_from(size + 1).unwrap_or(usize::MAX);
-        bytes.try_reserve_exact(room).map_err(|_| unreadable(&self.path, "not enough memory"))?;
-        FromStart { file, at: 0 }
-            .take(LARGEST + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| unreadable(&self.path, &describe(&error)))?;
-        if bytes.len() as u64 > LARGEST { Err(too_large()) } else { Ok(bytes) }
+        if size <= LARGEST {
+            let room = usize::try_from(size + 1).unwrap_or(usize::MAX);
+            let reserved = bytes.try_reserve_exact(room);
+            reserved.map_err(|_| unreadable(&self.path, "not enough memory"))?;
+            file.rewind().map_err(|error| self.failed(&error))?;
+            let read = file.take(LARGEST + 1).read_to_end(&mut bytes);
+            read.map_err(|error| self.failed(&error))?;
+        }
+        if size.max(bytes.len() as u64) > LARGEST {
+            return Err(unreadable(&self.path, "larger than 256 MiB")
+                .hint("no bridge writes such a map; is this the right file?"));
+        }
+        Ok(bytes)
     }
 }
 
-/// The run was asked to stop before it had changed anything (X5).
+fn open_folder(path: &Path) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty())) {
+        // A folder that may not be listed can still be passed through, to read the map.
+        #[cfg(target_os = "linux")]
+        Err(rustix::io::Errno::ACCESS) => {
+            rustix::fs::open(path, flags | OFlags::PATH, Mode::empty())
+        }
+        opened => opened,
+    }
+}
+
+/// Returns the error of a run that a signal stopped before it changed anything (X5).
 pub fn stopped() -> Failure {
     Failure::new("stopped by a signal; the map is unchanged").hint("run the same command again")
 }
 
 fn unreadable(path: &Path, why: &str) -> Failure {
-    Failure::new(format!("cannot read session map {}: {why}", path.display()))
-        .hint("check the path and its permissions; --map or --session-dir names another")
+    Failure::new(format!("cannot read session map {}: {why}", path.display())).hint(ANOTHER)
 }
 
-/// Reads a file from its start, whatever its position, so that one descriptor serves many reads.
-struct FromStart<'a> {
-    file: &'a File,
-    at: u64,
-}
-
-impl Read for FromStart<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read_at(buffer, self.at)?;
-        self.at += count as u64;
-        Ok(count)
-    }
-}
-
-fn is_content(file: &File, expected: &[u8]) -> io::Result<bool> {
-    let mut from_start = FromStart { file, at: 0 };
+/// Returns true if that is all that the file contains.
+fn is_content(mut file: &File, expected: &[u8]) -> io::Result<bool> {
+    file.rewind()?;
     let mut rest = expected;
     let mut buffer = vec![0; 64 << 10];
     loop {
-        match from_start.read(&mut buffer) {
+        match file.read(&mut buffer) {
             Ok(0) => return Ok(rest.is_empty()),
             Ok(count) => match rest.strip_prefix(&buffer[..count]) {
                 Some(left) => rest = left,

@@ -36,7 +36,7 @@ pub struct Prepared<'a> {
 pub enum Committed<'a> {
     /// The new map is in place.
     Replaced,
-    /// The map is no longer what was read, and is as another process left it.
+    /// Another process changed the map after it was read, and it is as that process left it.
     Changed,
     /// It was too late; nothing was done.
     Late(Prepared<'a>),
@@ -85,8 +85,8 @@ impl<'a> Prepared<'a> {
     /// Gets everything ready, so that little is left to do after the last look. Returns nothing if the
     /// temporary file is gone.
     ///
-    /// The file's second name says what may be in it afterwards: a kill could leave another process's
-    /// map there, which no later run may sweep (W8).
+    /// The file's second name is for all that may be in it afterwards: a kill could leave another
+    /// process's map there, which no later run may sweep (W8).
     pub fn ready(mut self, there: &Snapshot) -> Result<Option<Self>, Failure> {
         let prints = Prints { old: Fingerprint::of(there.map.bytes()), new: self.fingerprint };
         match self.rename_aside(prints) {
@@ -100,8 +100,8 @@ impl<'a> Prepared<'a> {
 
     /// Puts the new map in the place of `there`, if that is not later than `until`.
     ///
-    /// The two files change places in one step, so that what comes out can be compared with what
-    /// was read: a map that another process wrote in between is restored, and no write is lost (W8).
+    /// The two files change places in one step, so that the replaced map can be compared with the one
+    /// that was read: if another process wrote in between, it is restored, and no write is lost (W8).
     pub fn commit(
         mut self,
         there: &Snapshot,
@@ -144,7 +144,7 @@ impl<'a> Prepared<'a> {
         for number in 0..MOST {
             let mut name = self.place.prefix(Stage::Changing);
             name.push(format!("{}-{number}.{}", std::process::id(), prints.suffix()));
-            // NOREPLACE: what another run has left under such a name stays.
+            // NOREPLACE: a file that another run has left under such a name is kept.
             let flags = RenameFlags::NOREPLACE;
             match rustix::fs::renameat_with(folder, &self.temporary.name, folder, &name, flags) {
                 Ok(()) => return Ok(name),
@@ -155,7 +155,7 @@ impl<'a> Prepared<'a> {
         Err(Errno::EXIST)
     }
 
-    /// Puts back what came out, or tells where it is.
+    /// Restores the map that was replaced, or returns an error that says where it is.
     fn put_back(&mut self) -> Result<(), Failure> {
         self.change_back().map_err(|error| {
             // The other's map must not go with this; better two files than a lost one.
@@ -167,8 +167,8 @@ impl<'a> Prepared<'a> {
         })
     }
 
-    /// Lets the two files change places again, unless somebody has already written to the new map
-    /// as well: that is newer still, and stays.
+    /// Exchanges the two files again, unless another process has already written to the new map as
+    /// well: then that is newer still, and is kept.
     fn change_back(&self) -> io::Result<()> {
         self.rename(RenameFlags::EXCHANGE)?;
         let flags = AtFlags::SYMLINK_NOFOLLOW;
@@ -208,7 +208,7 @@ fn cannot_exchange(error: Errno) -> bool {
     matches!(error, Errno::INVAL | Errno::NOSYS | Errno::NOTSUP | Errno::PERM)
 }
 
-/// What tells whether somebody has written to a file.
+/// Differs once another process has written to a file.
 #[derive(Debug, PartialEq, Eq)]
 struct Written(u64, i64, Timestamp);
 

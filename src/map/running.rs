@@ -1,12 +1,15 @@
-//! The map held by a running bridge: asked over HTTP to let go, one mapping at a time, and never
+//! The map held by a running bridge: asked over HTTP to remove one mapping at a time. Its file is never
 //! edited behind its back.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::api::{Api, Deleted, TO_ANSWER, Trouble, is_addressable};
-use super::{FileMap, LAST_LOOKS, MapStore, Removal, RemovalGuard, Source, too_slow};
+use super::file::FileMap;
+use super::map_file::stopped;
+use super::store::{LAST_LOOKS, MapStore, Removal, RemovalGuard, Source, too_slow};
 use crate::model::{Failure, Mapping, SessionMap, Warning, WarningCode};
 use crate::os::interrupt::Interrupt;
 use crate::os::progress::Phase;
@@ -18,43 +21,34 @@ const FOR_THE_LAST: Duration = TO_ANSWER;
 /// A call that has begun is given this long, even if that is more than is left.
 const SHORTEST: Duration = Duration::from_millis(100);
 
-/// What takes longer than this to record needs another look at the bridge's map.
+/// After a removal took longer than this to record, the bridge is asked for its map again.
 const LONG: Duration = Duration::from_millis(500);
 
-/// How long the file may take to lose the first mapping that the bridge lets go (B5).
+/// How long the file may take to lose the first mapping that the bridge removes (B5).
 const FOR_THE_FILE: Duration = Duration::from_secs(2);
 
-const UNSEEN: &str = "the map file has none of the mappings to remove, so it may be another bridge's; all are kept; use --bridge URL to ask this bridge anyway";
-
-/// A bridge that runs, and the map as it told it.
+/// A bridge that runs, and the map as it returned it.
 #[derive(Debug)]
 pub(super) struct RunningBridge {
     api: Api,
     map: SessionMap,
-    /// The file that this is believed to be the map of; its lock is held.
+    /// The file that the map is believed to be in; its lock is held.
     file: Option<FileMap>,
-    /// Whether the file must be seen to follow before more than one mapping goes (B5).
-    is_to_follow: bool,
+    /// True if the file must be seen to follow before more than one mapping is removed (B5).
+    must_follow: bool,
     interrupt: Interrupt,
     for_all: Duration,
 }
 
 impl RunningBridge {
-    /// The bridge behind `api`, which holds `map`; where its file is believed to be `file`, and
-    /// whether that is to be seen.
     pub(super) fn new(
         api: Api,
         map: SessionMap,
         file: Option<FileMap>,
-        is_to_follow: bool,
+        must_follow: bool,
         interrupt: Interrupt,
     ) -> Self {
-        Self { api, map, file, is_to_follow, interrupt, for_all: FOR_ALL }
-    }
-
-    fn trouble(&self, trouble: &Trouble) -> Failure {
-        let message = format!("the bridge at {} does not answer: {trouble}", self.url());
-        Failure::new(message).hint("nothing was changed; --bridge off edits the file instead")
+        Self { api, map, file, must_follow, interrupt, for_all: FOR_ALL }
     }
 
     fn url(&self) -> &str {
@@ -65,29 +59,23 @@ impl RunningBridge {
         Warning::new(code, format!("the bridge at {}: {message}", self.url()))
     }
 
-    /// Whether the file holds that mapping now, so that it can be seen to go from there.
+    /// Returns true if the bridge still has that mapping. It must answer within that time.
+    fn holds(&self, mapping: Mapping<'_>, within: Duration) -> Result<bool, Trouble> {
+        Ok(has(&self.api.sessions(within)?, mapping))
+    }
+
+    /// Returns true if the file has that mapping now, so that it can be seen to lose it.
     fn file_holds(&self, mapping: Mapping<'_>) -> bool {
-        let holds = |map: &SessionMap| map.mappings().any(|other| other == mapping);
-        let now = self.file.as_ref().and_then(|file| file.read_anew().ok());
-        now.flatten().as_ref().is_some_and(holds)
+        let now = self.file.as_ref().and_then(|file| file.read_again().ok());
+        now.flatten().is_some_and(|map| has(&map, mapping))
     }
 
-    /// Those of these places that the file holds as well, and the others. Where the file need not be
-    /// seen to follow, that makes no difference.
-    fn by_file(&self, going: &[u32]) -> (Vec<u32>, Vec<u32>) {
-        let file = self.file.as_ref().filter(|_| self.is_to_follow).and_then(FileMap::map);
-        let Some(file) = file else { return (going.to_vec(), Vec::new()) };
-        let held: HashSet<Mapping<'_>> = file.mappings().collect();
-        going.iter().partition(|place| self.map.get(**place).is_some_and(|m| held.contains(&m)))
-    }
-
-    /// Whether the file loses that mapping in time: only then is it this bridge's.
+    /// Returns true if the file loses that mapping in time: only then is it this bridge's.
     fn file_follows(&self, mapping: Mapping<'_>) -> bool {
         let Some(file) = &self.file else { return true };
         let start = Instant::now();
         while start.elapsed() < FOR_THE_FILE {
-            let has_lost = |map: &SessionMap| !map.mappings().any(|other| other == mapping);
-            if file.read_anew().is_ok_and(|now| now.as_ref().is_none_or(has_lost)) {
+            if file.read_again().is_ok_and(|now| now.is_none_or(|map| !has(&map, mapping))) {
                 return true;
             }
             std::thread::sleep(Duration::from_millis(20));
@@ -95,66 +83,21 @@ impl RunningBridge {
         false
     }
 
-    /// Removes one mapping, or says why not. `until` is when the last call must be answered.
-    fn remove_one(
-        &self,
-        place: u32,
-        mapping: Mapping<'_>,
-        is_first: bool,
-        until: Instant,
-        guard: &mut dyn RemovalGuard,
-    ) -> Result<One, Failure> {
-        let left = || until.saturating_duration_since(Instant::now());
-        if let Some(end) = self.end_of(mapping, left()) {
-            return Ok(end);
-        }
-        if is_first && self.is_to_follow && !self.file_holds(mapping) {
-            return Ok(One::Unseen);
-        }
-
-        let recording = Instant::now();
-        guard.record(&self.map, &[place])?;
-        // Another run may have kept the journal's lock meanwhile.
-        if recording.elapsed() > LONG
-            && let Some(end) = self.end_of(mapping, left())
-        {
-            return Ok(end);
-        }
-
-        for _ in 0..LAST_LOOKS {
-            let rechecked = guard.recheck(&[place])?;
-            if rechecked.still.is_empty() {
-                return Ok(One::Stays);
-            }
-            // Looking may have taken the time that was left; nothing has been asked for yet.
-            if left().is_zero() {
-                return Ok(One::Late);
-            }
-            if Instant::now() > rechecked.until() {
-                continue;
-            }
-            let deleted = self.api.delete(mapping.model, mapping.chat.0, left().max(SHORTEST));
-            return Ok(match deleted {
-                Ok(Deleted::Gone) => One::Gone,
-                Ok(Deleted::Already) => One::Changed,
-                Err(trouble) => One::Asked(trouble),
-            });
-        }
-        Ok(One::TooSlow)
+    /// Splits these mappings into those that the file has as well, and the others. If the file need not
+    /// be seen to follow, all are among the first.
+    fn split_by_file(&self, going: &[u32]) -> (Vec<u32>, Vec<u32>) {
+        let file = self.file.as_ref().filter(|_| self.must_follow).and_then(FileMap::map);
+        let Some(file) = file else { return (going.to_vec(), Vec::new()) };
+        let in_file: HashSet<Mapping<'_>> = file.mappings().collect();
+        going.iter().partition(|position| self.is_among(&in_file, **position))
     }
 
-    /// Asks whether the bridge still holds that mapping: nothing if it does, else how it ends.
-    fn end_of(&self, mapping: Mapping<'_>, left: Duration) -> Option<One> {
-        match self.api.sessions(left) {
-            Ok(now) if now.mappings().any(|other| other == mapping) => None,
-            Ok(_) => Some(One::Changed),
-            Err(trouble) => Some(One::End(trouble)),
-        }
+    fn is_among(&self, mappings: &HashSet<Mapping<'_>>, position: u32) -> bool {
+        self.map.get(position).is_some_and(|mapping| mappings.contains(&mapping))
     }
 
-    /// Takes what the bridge still holds, after all, out of what is believed to have gone.
-    /// `unanswered` is the place of the one that was asked for last, and got no answer.
-    fn verify(&self, removal: &mut Removal, unanswered: Option<u32>) {
+    /// Asks the bridge for its map a last time, and corrects the removal by it.
+    fn verify(&self, removal: &mut Removal) {
         let now = match self.api.sessions(FOR_THE_LAST) {
             Ok(now) => now,
             Err(trouble) => {
@@ -163,39 +106,27 @@ impl RunningBridge {
                 return;
             }
         };
-        let held: HashSet<Mapping<'_>> = now.mappings().collect();
-        let is_held = |place: &u32| self.map.get(*place).is_some_and(|m| held.contains(&m));
-        let (back, gone): (Vec<u32>, Vec<u32>) = removal.removed.iter().partition(|p| is_held(p));
-        removal.removed = gone;
+
+        let mappings: HashSet<Mapping<'_>> = now.mappings().collect();
+        let (back, removed): (Vec<u32>, _) =
+            removal.removed.iter().partition(|position| self.is_among(&mappings, **position));
+        removal.removed = removed;
         if !back.is_empty() {
             let message = format!("it reported {} as removed but still has them", back.len());
             removal.warnings.push(self.warning(WarningCode::BridgeTrouble, &message));
+            removal.failed.extend(back);
         }
-        // What was asked for, and got no answer, may have gone all the same.
-        let (went, failed): (Vec<u32>, Vec<u32>) =
-            removal.failed.iter().partition(|place| Some(**place) == unanswered && !is_held(place));
-        removal.removed.extend(went);
-        removal.failed = failed.into_iter().chain(back).collect();
-        removal.removed.sort_unstable();
-        removal.failed.sort_unstable();
+
+        // The mapping that the bridge was asked for without an answer may be gone all the same.
+        if let Some(gone) = removal.unanswered.filter(|it| !self.is_among(&mappings, *it)) {
+            removal.failed.retain(|failed| *failed != gone);
+            removal.removed.push(gone);
+        }
     }
 }
 
-/// How it went with one mapping.
-enum One {
-    Gone,
-    Changed,
-    Stays,
-    /// Nothing was asked, for want of time.
-    Late,
-    /// Nothing was asked: each last look was too long before the call.
-    TooSlow,
-    /// Nothing was asked: the file does not hold it, so nothing would show whose map it is.
-    Unseen,
-    /// Nothing was asked, and nothing more can be.
-    End(Trouble),
-    /// It was asked for, and no answer says that it went.
-    Asked(Trouble),
+fn has(map: &SessionMap, mapping: Mapping<'_>) -> bool {
+    map.mappings().any(|other| other == mapping)
 }
 
 impl MapStore for RunningBridge {
@@ -210,24 +141,29 @@ impl MapStore for RunningBridge {
     }
 
     fn owner(&self) -> Option<u32> {
-        self.file.as_ref().and_then(MapStore::owner)
+        self.file.as_ref()?.owner()
     }
 
     fn real_path(&self) -> Option<PathBuf> {
-        self.file.as_ref().and_then(MapStore::real_path)
+        self.file.as_ref()?.real_path()
     }
 
     fn out_of_reach(&self, going: &[u32]) -> (Vec<u32>, Vec<Warning>) {
-        let chat = |place: &u32| self.map.get(*place).map_or("", |mapping| mapping.chat.0);
-        let (reachable, mut kept): (Vec<u32>, Vec<u32>) =
-            going.iter().partition(|place| is_addressable(chat(place)));
-        let unnamed = |place: &u32| {
-            let message = format!("no call can name the chat {:?}; it is kept", chat(place));
-            self.warning(WarningCode::NotAddressable, &message)
-        };
-        let mut warnings: Vec<Warning> = kept.iter().map(unnamed).collect();
-        if !reachable.is_empty() && self.by_file(&reachable).0.is_empty() {
-            warnings.push(self.warning(WarningCode::BridgeTrouble, UNSEEN));
+        let (mut reachable, mut kept, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+        for position in going {
+            let chat = self.map.get(*position).map_or("", |mapping| mapping.chat.0);
+            if is_addressable(chat) {
+                reachable.push(*position);
+            } else {
+                kept.push(*position);
+                let message = format!("no call can name the chat {chat:?}; it is kept");
+                warnings.push(self.warning(WarningCode::NotAddressable, &message));
+            }
+        }
+
+        if !reachable.is_empty() && self.split_by_file(&reachable).0.is_empty() {
+            let message = StopReason::NotInFile.to_string();
+            warnings.push(self.warning(WarningCode::BridgeTrouble, &message));
             kept.extend(reachable);
         }
         (kept, warnings)
@@ -241,89 +177,204 @@ impl MapStore for RunningBridge {
         if let Some(file) = &self.file {
             file.check_lock()?;
         }
-        let until = Instant::now() + self.for_all.saturating_sub(FOR_THE_LAST);
-        let late = || format!("timed out after {} s; the rest is kept", self.for_all.as_secs());
-        let mut removal = Removal::default();
-        let mut asked = false;
-        let mut unanswered = None;
-        let (mut ends, mut is_stopped) = (None, false);
-        let mut too_slow_ones = 0;
-        // One that the file holds comes first: with that it is seen whether the file follows.
-        let (first, rest) = self.by_file(going);
-        let order = [first, rest].concat();
+
+        // A mapping that the file has comes first: it shows whether the file follows.
+        let (in_file, others) = self.split_by_file(going);
+        let order = [in_file, others].concat();
         let progress = self.interrupt.progress();
         progress.begin(Phase::Bridge, order.len());
-        for (done, place) in order.iter().enumerate() {
-            let Some(mapping) = self.map.get(*place) else { continue };
-            let end = if self.interrupt.asked() {
-                if !asked {
-                    return Err(crate::map::map_file::stopped());
-                }
-                is_stopped = true;
-                Some("stopped by a signal; the rest is kept".to_owned())
-            } else if Instant::now() >= until {
-                Some(late())
-            } else {
-                match self.remove_one(*place, mapping, !asked, until, guard) {
-                    Err(failure) if !asked => return Err(failure),
-                    Err(failure) => Some(format!("{failure}; the rest is kept")),
-                    Ok(One::End(trouble)) if !asked => return Err(self.trouble(&trouble)),
-                    Ok(One::End(trouble)) => Some(format!("{trouble}; the rest is kept")),
-                    Ok(One::Asked(trouble)) => {
-                        asked = true;
-                        unanswered = Some(*place);
-                        Some(format!("{trouble}; the rest is kept"))
-                    }
-                    Ok(One::Changed) => {
-                        removal.changed.push(*place);
-                        None
-                    }
-                    Ok(One::Stays) => None,
-                    Ok(One::TooSlow) => {
-                        too_slow_ones += 1;
-                        removal.failed.push(*place);
-                        None
-                    }
-                    Ok(One::Late) => Some(late()),
-                    Ok(One::Unseen) => Some(UNSEEN.to_owned()),
-                    Ok(One::Gone) => {
-                        removal.removed.push(*place);
-                        let is_first = !std::mem::replace(&mut asked, true);
-                        (is_first && self.is_to_follow && !self.file_follows(mapping)).then(|| {
-                            "the map file did not change, so this bridge has another map; the rest is kept. To restore what it removed, stop it and run session-warden undo RUN --map FILE with its own file"
-                                .to_owned()
-                        })
-                    }
-                }
-            };
+
+        let mut session = Session::new(self, guard);
+        for (done, position) in order.iter().enumerate() {
+            if let Err(reason) = session.step(*position) {
+                return session.stop(reason, &order[done..]);
+            }
             progress.add(Phase::Bridge, 1);
-            if let Some(why) = end {
-                let rest: Vec<u32> = order[done..]
-                    .iter()
-                    .copied()
-                    .filter(|place| !removal.removed.contains(place))
-                    .collect();
-                removal.failed.extend(rest);
-                ends = Some(why);
-                break;
+        }
+        Ok(session.finish())
+    }
+}
+
+/// One removal of mappings over a bridge.
+struct Session<'a> {
+    bridge: &'a RunningBridge,
+    guard: &'a mut dyn RemovalGuard,
+    removal: Removal,
+    /// True once the bridge was asked to remove a mapping: from then on, an error is a warning.
+    has_asked: bool,
+    /// True once each last look at a mapping was too long before the call.
+    was_too_slow: bool,
+    /// When the last call but one must be answered.
+    deadline: Instant,
+}
+
+/// Why the rest of the mappings is kept.
+enum StopReason {
+    Signal,
+    Deadline(Duration),
+    /// The guard does not allow the removal.
+    Guard(Failure),
+    /// The bridge did not answer, or not as a bridge does.
+    Bridge(Trouble),
+    /// The file does not have the first mapping, so it would not show whose map it is.
+    NotInFile,
+    FileDidNotFollow,
+}
+
+impl<'a> Session<'a> {
+    fn new(bridge: &'a RunningBridge, guard: &'a mut dyn RemovalGuard) -> Self {
+        let deadline = Instant::now() + bridge.for_all.saturating_sub(FOR_THE_LAST);
+        let removal = Removal::default();
+        Self { bridge, guard, removal, has_asked: false, was_too_slow: false, deadline }
+    }
+
+    /// Removes one mapping, or keeps it because it changed or the guard says so.
+    fn step(&mut self, position: u32) -> Result<(), StopReason> {
+        let bridge = self.bridge;
+        let Some(mapping) = bridge.map.get(position) else { return Ok(()) };
+        if bridge.interrupt.asked() {
+            return Err(StopReason::Signal);
+        }
+        self.check_deadline()?;
+
+        if !bridge.holds(mapping, self.time_left())? {
+            self.removal.changed.push(position);
+            return Ok(());
+        }
+        if !self.has_asked && bridge.must_follow && !bridge.file_holds(mapping) {
+            return Err(StopReason::NotInFile);
+        }
+
+        let recording = Instant::now();
+        self.guard.record(&bridge.map, &[position])?;
+        // Another run may have kept the journal's lock meanwhile.
+        if recording.elapsed() > LONG && !bridge.holds(mapping, self.time_left())? {
+            self.removal.changed.push(position);
+            return Ok(());
+        }
+        self.recheck_and_delete(position, mapping)
+    }
+
+    /// Has the bridge remove the mapping right after the last look at its session.
+    fn recheck_and_delete(
+        &mut self,
+        position: u32,
+        mapping: Mapping<'_>,
+    ) -> Result<(), StopReason> {
+        for _ in 0..LAST_LOOKS {
+            let rechecked = self.guard.recheck(&[position])?;
+            if rechecked.still.is_empty() {
+                return Ok(());
+            }
+            // The look may have taken the time that was left.
+            self.check_deadline()?;
+            if Instant::now() <= rechecked.until() {
+                return self.delete(position, mapping);
             }
         }
-        if too_slow_ones > 0 {
-            removal.warnings.push(too_slow(self.real_path()));
+
+        self.was_too_slow = true;
+        self.removal.failed.push(position);
+        Ok(())
+    }
+
+    fn delete(&mut self, position: u32, mapping: Mapping<'_>) -> Result<(), StopReason> {
+        let bridge = self.bridge;
+        let within = self.time_left().max(SHORTEST);
+        match bridge.api.delete(mapping.model, mapping.chat.0, within) {
+            Ok(Deleted::Gone) => {
+                self.removal.removed.push(position);
+                let is_first = !std::mem::replace(&mut self.has_asked, true);
+                if is_first && bridge.must_follow && !bridge.file_follows(mapping) {
+                    return Err(StopReason::FileDidNotFollow);
+                }
+            }
+            Ok(Deleted::Already) => self.removal.changed.push(position),
+            Err(trouble) => {
+                self.has_asked = true;
+                self.removal.unanswered = Some(position);
+                return Err(trouble.into());
+            }
         }
-        removal.unanswered = unanswered;
+        Ok(())
+    }
+
+    fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    fn check_deadline(&self) -> Result<(), StopReason> {
+        let is_late = self.time_left().is_zero();
+        if is_late { Err(StopReason::Deadline(self.bridge.for_all)) } else { Ok(()) }
+    }
+
+    /// Keeps the rest. Returns an error if the bridge was not asked for anything yet.
+    fn stop(mut self, reason: StopReason, rest: &[u32]) -> Result<Removal, Failure> {
+        let bridge = self.bridge;
+        let code = match &reason {
+            StopReason::Signal => WarningCode::Interrupted,
+            _ => WarningCode::BridgeTrouble,
+        };
+        let warning = bridge.warning(code, &reason.to_string());
+        match reason {
+            StopReason::Signal if !self.has_asked => return Err(stopped()),
+            StopReason::Guard(failure) if !self.has_asked => return Err(failure),
+            StopReason::Bridge(trouble) if !self.has_asked => {
+                let message = format!("the bridge at {} does not answer: {trouble}", bridge.url());
+                return Err(Failure::new(message)
+                    .hint("nothing was changed; --bridge off edits the file instead"));
+            }
+            _ => {}
+        }
+
+        let removed = &self.removal.removed;
+        self.removal.failed.extend(rest.iter().filter(|position| !removed.contains(position)));
+        let mut removal = self.finish();
+        removal.warnings.push(warning);
+        Ok(removal)
+    }
+
+    fn finish(self) -> Removal {
+        let mut removal = self.removal;
+        if self.was_too_slow {
+            removal.warnings.push(too_slow(self.bridge.real_path()));
+        }
+        if self.has_asked {
+            self.bridge.verify(&mut removal);
+        }
         removal.removed.sort_unstable();
         removal.changed.sort_unstable();
         removal.failed.sort_unstable();
-        if asked {
-            self.verify(&mut removal, unanswered);
+        removal
+    }
+}
+
+impl From<Failure> for StopReason {
+    fn from(failure: Failure) -> Self {
+        Self::Guard(failure)
+    }
+}
+
+impl From<Trouble> for StopReason {
+    fn from(trouble: Trouble) -> Self {
+        Self::Bridge(trouble)
+    }
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signal => f.write_str("stopped by a signal; the rest is kept"),
+            Self::Deadline(all) => write!(f, "timed out after {} s; the rest is kept", all.as_secs()),
+            Self::Guard(failure) => write!(f, "{failure}; the rest is kept"),
+            Self::Bridge(trouble) => write!(f, "{trouble}; the rest is kept"),
+            Self::NotInFile => f.write_str(
+                "the map file has none of the mappings to remove, so it may be another bridge's; all are kept; use --bridge URL to ask this bridge anyway",
+            ),
+            Self::FileDidNotFollow => f.write_str(
+                "the map file did not change, so this bridge has another map; the rest is kept. To restore what it removed, stop it and run session-warden undo RUN --map FILE with its own file",
+            ),
         }
-        if let Some(why) = ends {
-            let code =
-                if is_stopped { WarningCode::Interrupted } else { WarningCode::BridgeTrouble };
-            removal.warnings.push(self.warning(code, &why));
-        }
-        Ok(removal)
     }
 }
 

@@ -1,33 +1,31 @@
 //! The past runs, or one of them in detail: tables for people, or JSON.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::shorten::{padded, shortened_at_start};
 use super::table::Table;
 use super::text::Look;
-use crate::journal::{Restored, RunKind};
+use crate::journal::{MappingKey, RemovalRecord, Restored, RunKind};
 use crate::model::escape::escape;
+use crate::model::plain_json::write_plain;
 use crate::model::{Timestamp, Zone};
 use crate::provider::PROVIDERS;
 
-/// A past run. What is absent is not known.
-#[derive(Debug, Clone)]
+/// A past run. Absent values are not known. Its JSON is described in `docs/history.schema.json`.
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct PastRun {
-    /// Its id.
     pub run: String,
-    /// The command it was of.
     pub command: RunKind,
-    /// The profile it was of.
     pub profile: Option<String>,
-    /// The map's path.
+    #[serde(serialize_with = "lossy")]
     pub map: Option<PathBuf>,
-    /// When it started.
+    #[serde(rename = "started_at", serialize_with = "rfc3339")]
     pub started: Option<Timestamp>,
-    /// When it ended; absent if it was killed or still runs.
+    /// Absent if it was killed or still runs.
+    #[serde(rename = "ended_at", serialize_with = "rfc3339")]
     pub ended: Option<Timestamp>,
-    /// Its exit code.
     pub exit: Option<u8>,
     /// The mappings it judged.
     pub checked: Option<u64>,
@@ -44,26 +42,63 @@ pub struct PastRun {
 }
 
 /// A mapping that a run removed or restored.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct PastMapping {
-    /// The bridge's model key.
-    pub model: String,
-    /// The chat.
-    pub chat: String,
-    /// The session.
-    pub session: String,
-    /// Why it was removed, if that is still known.
-    pub reason: Option<String>,
-    /// When the session was last used before.
-    pub last_used: Option<Timestamp>,
-    /// Whether it was restored.
-    pub restored: Restored,
+    model: String,
+    #[serde(rename = "chat_id")]
+    chat: String,
+    #[serde(rename = "session_id")]
+    session: String,
+    /// Why it was removed.
+    reason: Option<String>,
+    #[serde(serialize_with = "rfc3339")]
+    last_used: Option<Timestamp>,
+    /// Whether it was restored, if that is known.
+    restored: Option<bool>,
+    #[serde(serialize_with = "rfc3339")]
+    restored_at: Option<Timestamp>,
+    /// The command that resumes the session by hand.
+    resume: Option<String>,
+}
+
+impl PastMapping {
+    /// `removal` is the record of its removal, if the journal still has it.
+    pub fn new(
+        key: MappingKey,
+        session: String,
+        removal: Option<&RemovalRecord<'_>>,
+        restored: Restored,
+    ) -> Self {
+        let (restored, restored_at) = match restored {
+            Restored::No => (Some(false), None),
+            Restored::Unknown => (None, None),
+            Restored::At(time) => (Some(true), time),
+        };
+        let last_used = removal.and_then(|removal| removal.last_used.as_deref());
+        Self {
+            reason: removal.map(|removal| removal.reason.to_string()),
+            last_used: last_used.and_then(Timestamp::parse),
+            restored,
+            restored_at,
+            resume: resume(&key.model, &session),
+            model: key.model,
+            chat: key.chat,
+            session,
+        }
+    }
+
+    fn restored_cell(&self) -> String {
+        match self.restored {
+            Some(true) => "yes".into(),
+            Some(false) => "no".into(),
+            None => "unknown".into(),
+        }
+    }
 }
 
 /// How the text is written.
 #[derive(Debug, Clone, Copy)]
 pub struct Screen {
-    /// Its colours.
     pub look: Look,
     /// The width of the terminal, if it is one.
     pub width: Option<usize>,
@@ -77,7 +112,7 @@ impl Screen {
     }
 }
 
-/// What is shown for what is not known.
+/// Returns the cell of an unknown value.
 fn unknown() -> String {
     "-".to_owned()
 }
@@ -113,29 +148,27 @@ pub fn write_history(
     if runs.is_empty() {
         return writeln!(to, "No run yet.");
     }
-    let place = |run: &PastRun| match (&run.profile, &run.map) {
-        (Some(profile), _) => escape(profile),
-        (None, Some(map)) => escape(&map.to_string_lossy()),
-        (None, None) => unknown(),
-    };
+
     let width = screen.width.unwrap_or(usize::MAX);
-    let mut table = table(runs, screen, PLACE, |run| escape(&run.run), place);
+    let mut table = table(runs, screen, usize::MAX, PLACE, place);
     let mut is_below = false;
     if table.width() > width {
-        // Any prefix that only one run has names it.
+        // A prefix that only one run has is enough to name it.
         let prefix = distinct_prefix(all);
-        let id = |run: &PastRun| escape(&run.run.chars().take(prefix).collect::<String>());
-        table = self::table(runs, screen, "", id, |_| String::new());
+        table = self::table(runs, screen, prefix, "", |_| String::new());
         if table.width() > width {
             table = table.tight();
         }
+
         let rest = width.saturating_sub(table.width());
         is_below = rest < NARROWEST_MAP;
         if !is_below {
-            let place = |run: &PastRun| shortened_at_start(&place(run), rest);
-            table = self::table(runs, screen, PLACE, id, place);
+            table = self::table(runs, screen, prefix, PLACE, |run| {
+                shortened_at_start(&place(run), rest)
+            });
         }
     }
+
     table.write(screen.look, to, &|number, to| {
         let Some(run) = runs.get(number) else { return Ok(()) };
         if is_below {
@@ -148,14 +181,14 @@ pub fn write_history(
     })
 }
 
+/// Returns the table of runs, with that many characters of their ids, and `last` in the last column.
 fn table(
     runs: &[PastRun],
     screen: Screen,
+    id_length: usize,
     last_title: &'static str,
-    id: impl Fn(&PastRun) -> String,
-    place: impl Fn(&PastRun) -> String,
+    last: impl Fn(&PastRun) -> String,
 ) -> Table<8> {
-    let count = |count: Option<u64>| count.map_or_else(unknown, |count| count.to_string());
     let mut table = Table::new([
         "RUN",
         "DATE",
@@ -168,32 +201,44 @@ fn table(
     ]);
     for run in runs {
         table.push([
-            id(run),
+            escape(&run.run.chars().take(id_length).collect::<String>()),
             screen.time(run.started),
             run.command.name().to_owned(),
             count(run.removed),
             count(run.released),
             count(run.restored),
             count(run.exit.map(u64::from)),
-            place(run),
+            last(run),
         ]);
     }
     table
 }
 
-/// Returns how many characters of an id tell each run from all others.
+fn count(count: Option<u64>) -> String {
+    count.map_or_else(unknown, |count| count.to_string())
+}
+
+/// Returns the run's profile, or otherwise its map.
+fn place(run: &PastRun) -> String {
+    match (&run.profile, &run.map) {
+        (Some(profile), _) => escape(profile),
+        (None, Some(map)) => escape(&map.to_string_lossy()),
+        (None, None) => unknown(),
+    }
+}
+
+/// Returns how many characters of an id distinguish each run from all others.
 fn distinct_prefix(runs: &[PastRun]) -> usize {
     let mut ids: Vec<&str> = runs.iter().map(|run| run.run.as_str()).collect();
     ids.sort_unstable();
-    let common = |a: &str, b: &str| a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
     let longest = ids.windows(2).map(|two| match two {
-        [a, b] => common(a, b) + 1,
+        [a, b] => a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count() + 1,
         _ => 0,
     });
     longest.max().unwrap_or_default().max(SHORTEST_RUN)
 }
 
-/// Returns what the counts of a run do not show.
+/// Returns a line about a run that its counts do not show.
 fn remark(run: &PastRun) -> Option<String> {
     if run.ended.is_none() && run.exit.is_none() {
         let hint = match run.command {
@@ -212,7 +257,7 @@ pub fn write_past_run(
     screen: Screen,
     to: &mut dyn Write,
 ) -> io::Result<()> {
-    let count = |count: Option<u64>| count.filter(|count| *count > 0).map(|n| n.to_string());
+    let is_undo = run.command == RunKind::Undo;
     let lines = [
         ("run", Some(run.run.clone())),
         ("command", Some(run.command.name().to_owned())),
@@ -220,10 +265,10 @@ pub fn write_past_run(
         ("profile", run.profile.clone()),
         ("map", run.map.as_ref().map(|map| map.to_string_lossy().into_owned())),
         ("undid run", run.undoes.clone()),
-        ("checked", count(run.checked)),
-        ("removed", run.removed.filter(|_| run.command != RunKind::Undo).map(|n| n.to_string())),
-        ("released", count(run.released)),
-        ("restored", run.restored.filter(|_| run.command == RunKind::Undo).map(|n| n.to_string())),
+        ("checked", run.checked.filter(|count| *count > 0).map(|count| count.to_string())),
+        ("removed", run.removed.filter(|_| !is_undo).map(|count| count.to_string())),
+        ("released", run.released.filter(|count| *count > 0).map(|count| count.to_string())),
+        ("restored", run.restored.filter(|_| is_undo).map(|count| count.to_string())),
         ("exit", run.exit.map(|exit| exit.to_string())),
         ("remark", remark(run)),
     ];
@@ -237,142 +282,66 @@ pub fn write_past_run(
     }
 
     writeln!(to)?;
-    let restored = |one: &PastMapping| match one.restored {
-        Restored::No => "no",
-        Restored::Unknown => "unknown",
-        Restored::At(_) => "yes",
-    };
-    let reason = |one: &PastMapping| one.reason.as_deref().map_or_else(unknown, escape);
-    let command = |one: &PastMapping| {
-        resume(&one.model, &one.session).map_or_else(unknown, |command| escape(&command))
-    };
-    let mut table = Table::new(["MAPPING", "REASON", "RESTORED", "SESSION", "RESUME WITH"]);
+    let mut narrow = Table::new(["MAPPING", "REASON", "RESTORED"]);
+    let mut wide = Table::new(["MAPPING", "REASON", "RESTORED", "SESSION", "RESUME WITH"]);
     for one in mappings {
         let name = mapping(&one.model, &one.chat);
-        let session = escape(&one.session);
-        table.push([name, reason(one), restored(one).into(), session, command(one)]);
+        let reason = one.reason.as_deref().map_or_else(unknown, escape);
+        let cells = [name, reason, one.restored_cell()];
+        narrow.push(cells.clone());
+        let [name, reason, restored] = cells;
+        let resume = one.resume.as_deref().map_or_else(unknown, escape);
+        wide.push([name, reason, restored, escape(&one.session), resume]);
     }
-    if table.width() <= screen.width.unwrap_or(usize::MAX) {
-        return table.write(screen.look, to, &|_, _| Ok(()));
+
+    if wide.width() <= screen.width.unwrap_or(usize::MAX) {
+        return wide.write(screen.look, to, &|_, _| Ok(()));
     }
+
     // The session is in the command, which has a line of its own so that it is never cut.
-    let mut table = Table::new(["MAPPING", "REASON", "RESTORED"]);
-    for one in mappings {
-        table.push([mapping(&one.model, &one.chat), reason(one), restored(one).into()]);
-    }
-    table.write(screen.look, to, &|number, to| {
+    narrow.write(screen.look, to, &|number, to| {
         let Some(one) = mappings.get(number) else { return Ok(()) };
-        match resume(&one.model, &one.session) {
-            Some(command) => writeln!(to, "  {}", escape(&command)),
+        match &one.resume {
+            Some(command) => writeln!(to, "  {}", escape(command)),
             None => writeln!(to, "  session {}", escape(&one.session)),
         }
     })
 }
 
-/// Writes the first `limit` runs as one line of JSON. Its form is in `docs/history.schema.json`.
+/// Writes the first `limit` runs as one line of JSON.
 pub fn write_history_json(all: &[PastRun], limit: usize, to: &mut dyn Write) -> io::Result<()> {
-    let runs = all.iter().take(limit).map(One::of).collect();
-    crate::model::plain_json::write_plain(
-        &All { schema: 1, version: env!("CARGO_PKG_VERSION"), runs },
-        to,
-    )
+    #[derive(Serialize)]
+    struct All<'h> {
+        schema: u32,
+        version: &'static str,
+        runs: &'h [PastRun],
+    }
+    let runs = all.get(..limit).unwrap_or(all);
+    write_plain(&All { schema: 1, version: env!("CARGO_PKG_VERSION"), runs }, to)
 }
 
-/// Writes one run as one line of JSON. Its form is in `docs/history.schema.json`.
+/// Writes one run as one line of JSON.
 pub fn write_past_run_json(
     run: &PastRun,
     mappings: &[PastMapping],
     to: &mut dyn Write,
 ) -> io::Result<()> {
-    let detail = Detail {
-        schema: 1,
-        version: env!("CARGO_PKG_VERSION"),
-        run: One::of(run),
-        mappings: mappings.iter().map(Mapping::of).collect(),
-    };
-    crate::model::plain_json::write_plain(&detail, to)
-}
-
-#[derive(Serialize)]
-struct All<'h> {
-    schema: u32,
-    version: &'static str,
-    runs: Vec<One<'h>>,
-}
-
-#[derive(Serialize)]
-struct Detail<'h> {
-    schema: u32,
-    version: &'static str,
-    run: One<'h>,
-    mappings: Vec<Mapping<'h>>,
-}
-
-#[derive(Serialize)]
-struct One<'h> {
-    run: &'h str,
-    command: RunKind,
-    profile: Option<&'h str>,
-    map: Option<String>,
-    started_at: Option<String>,
-    ended_at: Option<String>,
-    exit: Option<u8>,
-    checked: Option<u64>,
-    removed: Option<u64>,
-    released: Option<u64>,
-    restored: Option<u64>,
-    undoes: Option<&'h str>,
-    warning: Option<&'h str>,
-}
-
-impl<'h> One<'h> {
-    fn of(run: &'h PastRun) -> Self {
-        Self {
-            run: &run.run,
-            command: run.command,
-            profile: run.profile.as_deref(),
-            map: run.map.as_ref().map(|map| map.to_string_lossy().into_owned()),
-            started_at: run.started.and_then(Timestamp::rfc3339),
-            ended_at: run.ended.and_then(Timestamp::rfc3339),
-            exit: run.exit,
-            checked: run.checked,
-            removed: run.removed,
-            released: run.released,
-            restored: run.restored,
-            undoes: run.undoes.as_deref(),
-            warning: run.warning.as_deref(),
-        }
+    #[derive(Serialize)]
+    struct Detail<'h> {
+        schema: u32,
+        version: &'static str,
+        run: &'h PastRun,
+        mappings: &'h [PastMapping],
     }
+    write_plain(&Detail { schema: 1, version: env!("CARGO_PKG_VERSION"), run, mappings }, to)
 }
 
-#[derive(Serialize)]
-struct Mapping<'h> {
-    model: &'h str,
-    chat_id: &'h str,
-    session_id: &'h str,
-    reason: Option<&'h str>,
-    last_used: Option<String>,
-    restored: Option<bool>,
-    restored_at: Option<String>,
-    resume: Option<String>,
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field as it is")]
+fn rfc3339<S: Serializer>(time: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
+    time.and_then(Timestamp::rfc3339).serialize(to)
 }
 
-impl<'h> Mapping<'h> {
-    fn of(one: &'h PastMapping) -> Self {
-        let (restored, restored_at) = match one.restored {
-            Restored::No => (Some(false), None),
-            Restored::Unknown => (None, None),
-            Restored::At(time) => (Some(true), time.and_then(Timestamp::rfc3339)),
-        };
-        Self {
-            model: &one.model,
-            chat_id: &one.chat,
-            session_id: &one.session,
-            reason: one.reason.as_deref(),
-            last_used: one.last_used.and_then(Timestamp::rfc3339),
-            restored,
-            restored_at,
-            resume: resume(&one.model, &one.session),
-        }
-    }
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field as it is")]
+fn lossy<S: Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
+    path.as_ref().map(|path| path.to_string_lossy()).serialize(to)
 }

@@ -1,4 +1,4 @@
-//! What an undo restored: a table for people, or JSON.
+//! The mappings that an undo restored: a table for people, or JSON.
 
 use serde::Serialize;
 use std::io::{self, Write};
@@ -7,40 +7,52 @@ use std::path::PathBuf;
 use super::history::{mapping, resume};
 use super::table::Table;
 use super::text::Look;
-use crate::journal::Removed;
-use crate::map::Fate;
+use crate::journal::RemovalRecord;
+use crate::map::RestoreOutcome;
 use crate::model::escape::escape;
+use crate::model::plain_json::write_plain;
 use crate::model::{Timestamp, Warning};
 
-/// What an undo did, or in a dry run would do.
+/// The result of an undo, or in a dry run the expected one.
 #[derive(Debug)]
 pub struct Undo {
     /// The id of this run; a dry run has none.
     pub undo: Option<String>,
-    /// When it started.
     pub started: Timestamp,
-    /// True if nothing was changed.
     pub dry_run: bool,
     /// The run that removed the mappings; none if nothing is left to restore.
     pub run: Option<String>,
-    /// Where the map is.
     pub map: Option<PathBuf>,
     /// The state folder.
     pub state: PathBuf,
-    /// What the run removed, and what became of it.
-    pub rows: Vec<(Removed<'static>, Fate)>,
-    /// What went wrong.
+    /// The mappings that the run removed, with their outcomes.
+    pub rows: Vec<(RemovalRecord<'static>, RestoreOutcome)>,
     pub warnings: Vec<Warning>,
 }
 
 impl Undo {
-    /// Returns the number of mappings of which that became.
-    pub fn count(&self, fate: Fate) -> usize {
-        self.rows.iter().filter(|(_, its_fate)| *its_fate == fate).count()
+    /// Returns the number of mappings that were restored, or would be.
+    pub fn restored(&self) -> usize {
+        self.rows.iter().filter(|(_, outcome)| *outcome == RestoreOutcome::Restored).count()
+    }
+
+    /// Returns the outcome in JSON and in the table.
+    fn action(&self, outcome: RestoreOutcome) -> (&'static str, &'static str) {
+        match outcome {
+            RestoreOutcome::Restored if self.dry_run => ("would_restore", "would restore"),
+            RestoreOutcome::Restored => ("restored", "restored"),
+            RestoreOutcome::AlreadyMapped => ("already_mapped", "already in the map"),
+            RestoreOutcome::NewerMapping => {
+                ("newer_mapping", "unchanged: the chat has a newer mapping")
+            }
+            RestoreOutcome::NoPlace => {
+                ("no_place", "unchanged: the map has no place for this model")
+            }
+        }
     }
 }
 
-/// Writes what was restored, for people.
+/// Writes the outcomes as a table, for people.
 pub fn write_undo(undo: &Undo, look: Look, to: &mut dyn Write) -> io::Result<()> {
     if undo.dry_run {
         writeln!(to, "Dry run: nothing will be changed.")?;
@@ -51,20 +63,15 @@ pub fn write_undo(undo: &Undo, look: Look, to: &mut dyn Write) -> io::Result<()>
     };
     let map = undo.map.as_ref().map(|map| escape(&map.to_string_lossy())).unwrap_or_default();
     writeln!(to, "Run {}, map {map}\n", escape(run))?;
+
     let mut table = Table::new(["MAPPING", "SESSION", "RESULT"]);
-    for (entry, fate) in &undo.rows {
-        let result = match fate {
-            Fate::PutBack if undo.dry_run => "would restore",
-            Fate::PutBack => "restored",
-            Fate::Already => "already in the map",
-            Fate::Taken => "unchanged: the chat has a newer mapping",
-            Fate::NoPlace => "unchanged: the map has no place for this model",
-        };
-        table.push([mapping(&entry.model, &entry.chat), escape(&entry.session), result.into()]);
+    for (record, outcome) in &undo.rows {
+        let (_, result) = undo.action(*outcome);
+        table.push([mapping(&record.model, &record.chat), escape(&record.session), result.into()]);
     }
     table.write(look, to, &|_, _| Ok(()))?;
 
-    let count = undo.count(Fate::PutBack);
+    let count = undo.restored();
     let mappings = if count == 1 { "mapping" } else { "mappings" };
     let restored = if undo.dry_run { "Would restore" } else { "Restored" };
     writeln!(to, "\n{restored}: {count} {mappings}")?;
@@ -80,8 +87,16 @@ pub fn write_undo(undo: &Undo, look: Look, to: &mut dyn Write) -> io::Result<()>
 
 /// Writes the same as one line of JSON. Its form is in `docs/undo.schema.json`.
 pub fn write_undo_json(undo: &Undo, to: &mut dyn Write) -> io::Result<()> {
-    let restored = undo.count(Fate::PutBack);
-    let (done, would) = if undo.dry_run { (0, restored) } else { (restored, 0) };
+    let count = undo.restored();
+    let (restored, would_restore) = if undo.dry_run { (0, count) } else { (count, 0) };
+    let mappings = undo.rows.iter().map(|(record, outcome)| Mapping {
+        model: &record.model,
+        chat_id: &record.chat,
+        session_id: &record.session,
+        action: undo.action(*outcome).0,
+        resume: resume(&record.model, &record.session),
+    });
+
     let all = All {
         schema: 1,
         version: env!("CARGO_PKG_VERSION"),
@@ -90,15 +105,11 @@ pub fn write_undo_json(undo: &Undo, to: &mut dyn Write) -> io::Result<()> {
         dry_run: undo.dry_run,
         run: undo.run.as_deref(),
         map: undo.map.as_ref().map(|map| map.to_string_lossy().into_owned()),
-        summary: Summary {
-            restored: done,
-            would_restore: would,
-            unchanged: undo.rows.len() - restored,
-        },
-        mappings: undo.rows.iter().map(|(entry, fate)| One::of(entry, *fate, undo)).collect(),
+        summary: Summary { restored, would_restore, unchanged: undo.rows.len() - count },
+        mappings: mappings.collect(),
         warnings: &undo.warnings,
     };
-    crate::model::plain_json::write_plain(&all, to)
+    write_plain(&all, to)
 }
 
 #[derive(Serialize)]
@@ -111,7 +122,7 @@ struct All<'u> {
     run: Option<&'u str>,
     map: Option<String>,
     summary: Summary,
-    mappings: Vec<One<'u>>,
+    mappings: Vec<Mapping<'u>>,
     warnings: &'u [Warning],
 }
 
@@ -123,29 +134,10 @@ struct Summary {
 }
 
 #[derive(Serialize)]
-struct One<'u> {
+struct Mapping<'u> {
     model: &'u str,
     chat_id: &'u str,
     session_id: &'u str,
     action: &'static str,
     resume: Option<String>,
-}
-
-impl<'u> One<'u> {
-    fn of(entry: &'u Removed<'_>, fate: Fate, undo: &Undo) -> Self {
-        let action = match fate {
-            Fate::PutBack if undo.dry_run => "would_restore",
-            Fate::PutBack => "restored",
-            Fate::Already => "already_mapped",
-            Fate::Taken => "newer_mapping",
-            Fate::NoPlace => "no_place",
-        };
-        Self {
-            model: &entry.model,
-            chat_id: &entry.chat,
-            session_id: &entry.session,
-            action,
-            resume: resume(&entry.model, &entry.session),
-        }
-    }
 }

@@ -56,14 +56,12 @@ fn limit(text: &str) -> Result<usize, String> {
 
 impl HistoryArgs {
     /// Prints the runs, or the one that is named.
-    ///
-    /// # Errors
-    /// If there is no such run, or the journal cannot be read.
     pub(crate) fn run(&self, settings: &Settings, now: Timestamp) -> anyhow::Result<Exit> {
         let (clean, _) = settings.resolve(&self.layer(), None)?;
         let journal = Journal::at(&clean.state_dir()?);
         let look = ui::look(clean.color, false, false);
         let screen = Screen { look, width: ui::columns() };
+
         let mut out = BufWriter::new(io::stdout().lock());
         let written = if let Some(typed) = &self.run {
             let found = history::one(&journal, typed);
@@ -81,7 +79,9 @@ impl HistoryArgs {
                 Format::Json => write_history_json(&runs, limit, &mut out),
             }
         };
+
         ui::written(written.and_then(|()| out.flush()), "the history")?;
+
         let damage = journal.damage();
         ui::warnings(&damage, "");
         Ok(if damage.is_empty() { Exit::Done } else { Exit::Partly })
@@ -95,7 +95,6 @@ impl HistoryArgs {
         layer
     }
 
-    /// Returns the `--color` that was typed.
     pub(crate) fn color(&self) -> Option<Color> {
         self.color.choice()
     }

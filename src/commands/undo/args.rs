@@ -4,13 +4,13 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use std::io;
 
+use super::request::{Request, Target};
 use crate::commands::options::{
     BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, MapArgs, ProfileArgs, StateArgs,
 };
-use crate::commands::undo::{self, Options, Target};
 use crate::config::{Color, Layer, Settings};
 use crate::journal::Journal;
-use crate::model::{Exit, Failure, Timestamp};
+use crate::model::{Advice, Exit, Failure, Timestamp};
 use crate::os::interrupt::Interrupt;
 use crate::ui;
 use crate::ui::confirm::{can_ask, confirm};
@@ -81,10 +81,7 @@ pub(crate) struct UndoArgs {
 }
 
 impl UndoArgs {
-    /// Restores what a run removed.
-    ///
-    /// # Errors
-    /// If that cannot be done, or was not confirmed; the map is unchanged then.
+    /// Restores the mappings that a run removed. After an error, the map is unchanged.
     pub(crate) fn run(
         &self,
         settings: &Settings,
@@ -94,7 +91,7 @@ impl UndoArgs {
         let profile = settings.profile(self.profile.profile.as_deref());
         let flags = self.layer();
         let (clean, _) = settings.resolve(&flags, profile)?;
-        let journal = Journal::at(&clean.state_dir()?);
+
         // The map that is named, or the profile's; otherwise it is where the run found it.
         let named = Layer { place: self.map.place(), ..flags.clone() };
         let map = if named.place.is_some() || profile.is_some() {
@@ -103,51 +100,50 @@ impl UndoArgs {
             None
         };
         let (bridge, allow_remote_bridge) = settings.bridge_beside(&flags, profile)?;
-        let options = Options {
-            run: self.run.clone(),
-            chat: self.chat.clone(),
+        let request = Request {
+            run: self.run.as_deref(),
+            chat: self.chat.as_deref(),
             map,
-            profile: self.profile.profile.clone(),
+            profile: self.profile.profile.as_deref(),
             dry_run: self.dry_run,
             bridge,
             allow_remote_bridge,
             format: clean.format,
             look: ui::look(clean.color, false, false),
+            journal: Journal::at(&clean.state_dir()?),
+            now,
+            interrupt,
         };
 
         let shown = progress::show(interrupt, false);
-        let chosen = undo::choose(&options, &journal, interrupt);
+        let chosen = request.choose();
         drop(shown);
         // A damaged line may be why a run is unknown.
-        let chosen = chosen.inspect_err(|_| ui::warnings(&journal.damage(), ""))?;
-        let Some(target) = chosen else {
-            let mut out = io::stdout().lock();
-            let (exit, warnings) = undo::nothing(&options, &journal, now, &mut out)?;
-            ui::warnings(&warnings, "");
-            return Ok(exit);
+        let chosen = chosen.inspect_err(|_| ui::warnings(&request.journal.damage(), ""))?;
+
+        let (exit, warnings) = if let Some(target) = chosen {
+            self.confirm_older(&target, interrupt)?;
+            let mut out = progress::show(interrupt, false).before(io::stdout().lock());
+            request.run(target, &mut out)?
+        } else {
+            request.nothing(&mut io::stdout().lock())?
         };
-        self.check_older(&target, interrupt)?;
-        let mut out = progress::show(interrupt, false).before(io::stdout().lock());
-        let (exit, warnings) = undo::run(&options, target, &journal, now, interrupt, &mut out)?;
-        drop(out);
         ui::warnings(&warnings, "");
         Ok(exit)
     }
 
-    /// Makes sure that a run that is not the latest is meant.
-    ///
-    /// # Errors
-    /// If it is not, or that cannot be asked.
-    fn check_older(&self, target: &Target, interrupt: &Interrupt) -> anyhow::Result<()> {
+    /// Returns an error unless the run is the latest, or the user means an older one.
+    fn confirm_older(&self, target: &Target, interrupt: &Interrupt) -> anyhow::Result<()> {
         let Some(newer) = &target.newer else { return Ok(()) };
         let Target { run, entries, time, is_named, .. } = target;
-        let named = self.same_undo(run);
+        let command = self.same_undo(run);
         if self.dry_run && !is_named {
-            ui::hint(&format!("run {newer} is newer; to restore these: {named}"));
+            ui::hint(&format!("run {newer} is newer; to restore these: {command}"));
         }
         if self.dry_run || self.yes {
             return Ok(());
         }
+
         if can_ask() {
             let when = time.map(|time| format!(" ({})", time.local())).unwrap_or_default();
             let mappings = match entries.len() {
@@ -155,25 +151,22 @@ impl UndoArgs {
                 count => format!("the {count} mappings that it removed"),
             };
             let question = format!("Run {run}{when} is older than {newer}. Restore {mappings}?");
-            return if confirm(&question, interrupt)? {
-                Ok(())
-            } else {
-                Err(Failure::new("not confirmed: nothing was restored")
-                    .hint("answer y or yes to restore; --yes skips the question")
-                    .into())
-            };
+            if confirm(&question, interrupt)? {
+                return Ok(());
+            }
+            return Err(Failure::new("not confirmed: nothing was restored"))
+                .hint("answer y or yes to restore; --yes skips the question");
         }
         if *is_named {
             return Ok(());
         }
+
         let of_chat = if self.chat.is_some() { " of that chat" } else { "" };
         let message = format!(
             "run {newer} is newer and has nothing{of_chat} left to restore; an older run must be named"
         );
         let when = time.map(|time| format!(" at {}", time.for_people())).unwrap_or_default();
-        Err(Failure::new(message)
-            .hint(format!("{named} restores what that run removed{when}"))
-            .into())
+        Err(Failure::new(message)).hint(&format!("{command} restores what that run removed{when}"))
     }
 
     /// Returns the command that does the same for the run that it names.
@@ -182,8 +175,8 @@ impl UndoArgs {
         format!("session-warden undo {run}{chat}")
     }
 
-    /// Returns the settings that were typed, without the map: naming it must not turn off the search for its
-    /// bridge, since no edit is safe beside a bridge that runs.
+    /// Returns the settings that were typed, without the map: naming it must not turn off the search for
+    /// its bridge, since no edit is safe beside a bridge that runs.
     fn layer(&self) -> Layer {
         let mut layer = Layer { format: self.format.format(), ..Layer::default() };
         self.bridge.say(&mut layer);
@@ -192,7 +185,6 @@ impl UndoArgs {
         layer
     }
 
-    /// Returns the `--color` that was typed.
     pub(crate) fn color(&self) -> Option<Color> {
         self.color.choice()
     }

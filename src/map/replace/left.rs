@@ -1,8 +1,9 @@
-//! What killed runs left beside the map: our files are removed, another program's map is kept (W7, W8).
+//! The files that killed runs left beside the map: ours are removed, another program's map is kept (W7,
+//! W8).
 //!
-//! While a new map is written it has the first name, and nobody else's bytes are in it. Before it
-//! changes places with the map it gets a second name, which tells the fingerprints of both: from then
-//! on that may be the name of anything that came in between, and only those two may go.
+//! While a new map is written it has its first name, and only we write to it. Before it changes places
+//! with the map it gets a second name, which has the fingerprints of both: from then on, any map that
+//! was written meanwhile may have that name, and only those two may be removed.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -16,7 +17,7 @@ use crate::model::{Warning, WarningCode, describe};
 use crate::os::folder::{Folder, Kind};
 use crate::os::temporary;
 
-/// What a file beside the map is called before the process and the number.
+/// The purpose of a file beside the map. Its name has the process and a number as well.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Stage {
     /// Being written.
@@ -33,25 +34,28 @@ pub(super) struct Prints {
 }
 
 impl Prints {
-    /// How the second name ends.
+    /// Returns the end of the second name.
     pub(super) fn suffix(self) -> String {
         format!("{:016x}-{:016x}", self.old.0, self.new.0)
     }
 
-    /// Out of what follows the prefix of a second name: `PID-N.` and the suffix, written just so.
+    /// Parses the rest of a second name, behind its prefix: `PID-N.` and the suffix, exactly as written.
     fn of(rest: &[u8]) -> Option<Self> {
         let (count, suffix) = std::str::from_utf8(rest).ok()?.split_once('.')?;
-        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit());
         let (process, number) = count.split_once('-')?;
         let (old, new) = suffix.split_once('-')?;
-        let print = |digits| u64::from_str_radix(digits, 16).ok().map(Fingerprint);
-        let prints = Self { old: print(old)?, new: print(new)? };
+
+        let prints = Self { old: Fingerprint::parse(old)?, new: Fingerprint::parse(new)? };
         let is_ours = is_number(process) && is_number(number) && prints.suffix() == suffix;
         is_ours.then_some(prints)
     }
 }
 
-/// FNV-1a of 64 bits: the next run, which may be of another build, must come to the same.
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// FNV-1a of 64 bits: the next run, which may be of another build, must get the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fingerprint(u64);
 
@@ -62,9 +66,16 @@ impl Fingerprint {
         Self::NONE.and(bytes)
     }
 
+    fn parse(digits: &str) -> Option<Self> {
+        u64::from_str_radix(digits, 16).ok().map(Self)
+    }
+
     fn and(self, bytes: &[u8]) -> Self {
-        let add = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        Self(bytes.iter().fold(self.0, add))
+        Self(
+            bytes.iter().fold(self.0, |hash, byte| {
+                (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+            }),
+        )
     }
 
     fn of_file(mut file: &File) -> io::Result<Self> {
@@ -81,7 +92,7 @@ impl Fingerprint {
 }
 
 impl MapPlace {
-    /// How the names of files begin that are beside the map at that stage.
+    /// Returns how the names of files begin that are beside the map at that stage.
     pub(super) fn prefix(&self, stage: Stage) -> OsString {
         let stage: &[u8] = match stage {
             Stage::Writing => b".session-warden.tmp.",
@@ -90,38 +101,38 @@ impl MapPlace {
         OsString::from_vec([b".", self.name.as_bytes(), stage].concat())
     }
 
-    /// Removes the files that killed runs have left (W7), and warns of what may be somebody else's
-    /// map that such a run had in its hands (W8). Only under the lock.
+    /// Removes the files that killed runs have left (W7), and warns of those that may be another
+    /// process's map (W8). Only under the lock.
     pub fn sweep(&self) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        if let Err(error) = self.sweep_into(&mut warnings) {
+            warnings.push(self.not_removed(OsStr::new(""), &error));
+        }
+        warnings
+    }
+
+    fn sweep_into(&self, warnings: &mut Vec<Warning>) -> io::Result<()> {
         let writing = self.prefix(Stage::Writing);
         let changing = self.prefix(Stage::Changing);
-        let mut warnings = Vec::new();
-        let sweep = |folder: Folder| {
-            folder.list(|entry| {
-                let name = entry.name();
-                let begins = |prefix: &OsStr| name.as_bytes().strip_prefix(prefix.as_bytes());
-                let warning = if begins(&writing).is_some() {
-                    let is_file = folder.status(name).is_ok_and(|found| found.kind == Kind::File);
-                    is_file.then(|| self.remove_stale(name)).flatten()
-                } else if let Some(rest) = begins(&changing) {
-                    self.sweep_changing(&folder, name, rest)
-                } else {
-                    None
-                };
-                warnings.extend(warning);
-                Ok(ControlFlow::Continue(()))
-            })
-        };
-        let swept = Folder::reopen(self.folder.as_fd(), self.folder_path()).and_then(sweep);
-        warnings.extend(swept.err().map(|error| self.not_removed(OsStr::new(""), &error)));
-        warnings
+        let folder = Folder::reopen(self.folder.as_fd(), self.folder_path())?;
+        folder.list(|entry| {
+            let name = entry.name();
+            if name.as_bytes().starts_with(writing.as_bytes()) {
+                if folder.status(name).is_ok_and(|found| found.kind == Kind::File) {
+                    warnings.extend(self.remove_stale(name));
+                }
+            } else if let Some(rest) = name.as_bytes().strip_prefix(changing.as_bytes()) {
+                warnings.extend(self.sweep_changing(&folder, name, rest));
+            }
+            Ok(ControlFlow::Continue(()))
+        })
     }
 
     fn sweep_changing(&self, folder: &Folder, name: &OsStr, rest: &[u8]) -> Option<Warning> {
         match is_of_the_run(folder, name, rest) {
             Ok(true) => self.remove_stale(name),
             Ok(false) => Some(self.stays(name, "this is")),
-            // It went since it was listed.
+            // It was removed since it was listed.
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => Some(self.stays(name, &format!("{}; this may be", describe(&error)))),
         }
@@ -147,7 +158,7 @@ impl MapPlace {
     }
 }
 
-/// Whether what has that second name is the map that its run had read, or the one it had written.
+/// Returns true if the file is the map that its run had read, or the one that it had written.
 fn is_of_the_run(folder: &Folder, name: &OsStr, rest: &[u8]) -> io::Result<bool> {
     let prints = Prints::of(rest).ok_or_else(|| io::Error::other("its name is none of ours"))?;
     let (file, status) = folder.open_with_status(name)?;

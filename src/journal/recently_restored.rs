@@ -1,39 +1,37 @@
-//! What an undo has restored recently, and a clean therefore keeps: otherwise the next timer would
-//! undo the undo.
+//! Mappings that an undo has restored recently, and a clean therefore keeps: otherwise the next timer
+//! would undo the undo.
 
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::{Journal, JournalPath};
+use super::files::Journal;
+use super::path::JournalPath;
 use crate::model::{Failure, KeepReason, Plan, SessionMap, Timestamp, Verdict};
 
 /// Mappings that are kept because they were restored: model, chat and session.
 #[derive(Debug, Default)]
-pub struct Pins(HashSet<(String, String, String)>);
+pub struct RecentlyRestored(HashSet<(String, String, String)>);
 
-impl Pins {
-    /// Adds what was restored into the map at `map` by that journal, at the `cutoff` of its model
-    /// or later.
-    ///
-    /// # Errors
-    /// If it cannot be read: then it is not known what must be kept.
+impl RecentlyRestored {
+    /// Adds the mappings that were restored into the map at `map` by that journal, at the `cutoff` of
+    /// their model or later. After an error, any mapping may have been.
     pub fn read(
         &mut self,
         journal: &Journal,
         map: Option<&Path>,
         cutoff: impl Fn(&str) -> Timestamp,
     ) -> Result<(), Failure> {
-        for put_back in journal.undone()? {
-            let its_map = put_back.map.as_ref().map(JournalPath::as_path);
+        for record in journal.restored()? {
+            let its_map = record.map.as_ref().map(JournalPath::as_path);
             let is_here = its_map.is_none() || map.is_none() || its_map == map;
-            if is_here && !put_back.void && put_back.time() >= Some(cutoff(&put_back.model)) {
-                self.0.insert((put_back.model, put_back.chat, put_back.session));
+            if is_here && !record.void && record.time() >= Some(cutoff(&record.model)) {
+                self.0.insert((record.model, record.chat, record.session));
             }
         }
         Ok(())
     }
 
-    /// Keeps what would be removed and is pinned.
+    /// Keeps mappings that would be removed and were restored recently.
     pub fn apply(&self, map: &SessionMap, plan: &mut Plan) {
         if self.0.is_empty() {
             return;
