@@ -483,6 +483,28 @@ fn nested_and_parallel_holds_hold_until_the_last_ends() {
     check(&env, "idle", "idle");
 }
 
+/// Then one process has two holds.
+#[test]
+fn a_hold_whose_command_is_a_hold_goes_on() {
+    let (env, id) = home();
+    let binary = env.command([] as [&str; 0]).get_program().to_str().unwrap().to_owned();
+    let inner = [&*binary, "hold", "--session", "other", "--", "sh", "-c", "echo begun; read x"];
+    let mut child = start(&mut under_hold(&env, &["--session", &id], &inner));
+    let mut said = [0; 6];
+    child.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
+    let both = held(&env);
+    let mut sessions: Vec<&str> =
+        both.iter().map(|hold| hold["session_id"].as_str().unwrap()).collect();
+    sessions.sort_unstable();
+    let mut expected = [&*id, "other"];
+    expected.sort_unstable();
+    assert_eq!(sessions, expected);
+    assert!(both.iter().all(|hold| hold["pids"] == json!([child.id()])), "{both:?}");
+    check(&env, "in_use", "held for tool_exec");
+    child.wait_with_output().unwrap();
+    wait_until(|| files_of_holds(&env) == 0);
+}
+
 #[test]
 fn a_hold_that_cannot_be_written_does_not_keep_the_command_from_running() {
     let (env, id) = home();

@@ -11,7 +11,6 @@ use crate::commands::hold::watcher::BeatOptions;
 use crate::holds::{Hold, Holds, Subject, TTL};
 use crate::model::{Exit, Failure, Timestamp, describe};
 use crate::os::create;
-use crate::process;
 use crate::ui;
 
 /// The exit codes of shells for a command that does not exist, and for one that cannot be run.
@@ -66,7 +65,8 @@ pub(super) fn run(
 /// Returns the hold of this process.
 fn hold(subject: Subject, reason: String, options: &BeatOptions, now: Timestamp) -> Hold {
     let us = std::process::id();
-    let key = format!("run-{us}-{}", process::started(us).unwrap_or_default());
+    // The same process may hold several sessions: `hold … -- session-warden hold … -- COMMAND`.
+    let key = format!("run-{us}-{}", now.since_1970().as_micros());
     let mut hold = Hold::new(key, subject, reason, now);
     // In another container, where its process cannot be seen, it may miss three beats.
     hold.live_for(TTL.max(3 * options.every()));
