@@ -47,6 +47,7 @@ impl Subject {
         if (1..=ID_LENGTH).contains(&length) {
             return Ok(());
         }
+
         let message = format!("an id must have 1 to {ID_LENGTH} bytes; this one has {length}");
         Err(Failure::usage(message).hint("session-warden list shows chats and sessions"))
     }
@@ -57,6 +58,7 @@ pub fn check_key(key: &str) -> Result<(), Failure> {
     if (1..=KEY_LENGTH).contains(&key.len()) {
         return Ok(());
     }
+
     let message = format!("a key must have 1 to {KEY_LENGTH} bytes; this one has {}", key.len());
     Err(Failure::usage(message).hint("for example --key build-7"))
 }
@@ -190,6 +192,7 @@ impl Hold {
     pub fn is_alive(&self, now: Timestamp) -> bool {
         let ours = process::namespace();
         let may_be_ours = ours.is_none() || self.namespace.as_deref() == ours;
+
         // A beat in the future counts: the clock may have been set back.
         may_be_ours
             && self.processes.iter().any(|work| process::is_alive_since(work.pid, work.started))

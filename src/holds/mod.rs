@@ -81,6 +81,7 @@ impl Holds {
         if !path.try_exists().map_err(|error| failed("read", &path, &error))? {
             return Ok(false);
         }
+
         let changed = publish::update(&path, 0o600, |text| {
             // A hold that ended meanwhile does not come back.
             if text.is_empty() {
@@ -109,6 +110,7 @@ impl Holds {
             Err(error) if never_was(&error, self.folder.parent()) => return Ok(found),
             opened => opened.map_err(|error| failed("read", &self.folder, &error))?,
         };
+
         let listed = folder.list(|entry| {
             if entry.name().as_encoded_bytes().ends_with(END.as_bytes()) {
                 found.add(&folder, entry.name(), now);
@@ -148,6 +150,7 @@ impl Found {
                 return;
             }
         };
+
         match Hold::parse(&bytes) {
             Ok(hold) => self.all.push((name.to_owned(), hold)),
             // Nobody has written to this torn file for as long as a hold lives without a beat.
@@ -161,6 +164,7 @@ impl Found {
 
 fn read_file(folder: &Folder, name: &OsStr) -> io::Result<(Status, Vec<u8>)> {
     let (file, status) = folder.open_with_status(name)?;
+
     let size = usize::try_from(status.size.min(LARGEST)).unwrap_or(0);
     let mut bytes = Vec::with_capacity(size + 1);
     file.take(LARGEST).read_to_end(&mut bytes)?;

@@ -1,13 +1,12 @@
 //! A process that goes on by itself, and the end of a process that is no child of this one.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, setsid};
+use rustix::process::setsid;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
@@ -24,16 +23,11 @@ const LAST_STANDARD_STREAM: i32 = 2;
 /// How many files a process may usually have open, for a system that does not list them.
 const USUAL_LIMIT: i32 = 1024;
 
-/// The path of the program that this process runs, to start it again.
-fn own_program() -> PathBuf {
-    let found = std::env::current_exe().ok().filter(|path| path.exists());
-    // A program that was replaced meanwhile is still found by this link.
-    found.unwrap_or_else(|| PathBuf::from("/proc/self/exe"))
-}
-
 /// Returns a command that runs this program again.
 pub fn own_command() -> Command {
-    let mut command = Command::new(own_program());
+    let found = std::env::current_exe().ok().filter(|path| path.exists());
+    // A program that was replaced meanwhile is still found by this link.
+    let mut command = Command::new(found.unwrap_or_else(|| "/proc/self/exe".into()));
     command.arg0("session-warden");
     command
 }
@@ -54,6 +48,7 @@ pub fn start_detached(command: &mut Command, input: &[u8]) -> io::Result<()> {
     let answered = between.stdout.take().map(|mut stdout| stdout.read_exact(&mut mark));
     // It is not known how it ended if this process was started to ignore the ends of children.
     let _ = between.wait();
+
     sent.into_iter().chain(answered).collect::<io::Result<()>>().map_err(|error| {
         match error.kind() {
             io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => {
@@ -71,8 +66,7 @@ pub fn start_detached(command: &mut Command, input: &[u8]) -> io::Result<()> {
 /// Returns false in the process that has only started the one to go on.
 pub fn detach() -> io::Result<bool> {
     close_inherited();
-    let us = nix::unistd::Pid::this();
-    if nix::unistd::getpgrp() == us {
+    if nix::unistd::getpgrp() == nix::unistd::Pid::this() {
         // The leader of a process group cannot begin a session.
         own_command().args(std::env::args_os().skip(1)).spawn()?;
         return Ok(false);
@@ -155,8 +149,8 @@ impl Watched {
 
 #[cfg(target_os = "linux")]
 fn descriptor_of(id: u32) -> Option<OwnedFd> {
-    let id = Pid::from_raw(i32::try_from(id).ok()?)?;
-    rustix::process::pidfd_open(id, rustix::process::PidfdFlags::empty()).ok()
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+    pidfd_open(Pid::from_raw(i32::try_from(id).ok()?)?, PidfdFlags::empty()).ok()
 }
 
 #[cfg(not(target_os = "linux"))]

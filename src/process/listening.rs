@@ -30,6 +30,7 @@ pub enum Whose {
 /// ours is in `folder`.
 pub fn whose_listener(addresses: &[IpAddr], port: u16, folder: &Path) -> Whose {
     let mut found = holders(addresses, port).map(|id| whose(id, folder));
+
     // Workers share a socket. If they differ, nothing is known.
     let first = found.next().unwrap_or(Whose::Untold);
     if found.all(|other| other == first) { first } else { Whose::Untold }
@@ -100,6 +101,7 @@ fn address(hex: &str) -> Option<IpAddr> {
     if hex.len() == 8 {
         return Some(Ipv4Addr::from(word(hex, 0)?).into());
     }
+
     let mut bytes = [0; 16];
     for (part, at) in bytes.chunks_exact_mut(4).zip([0, 8, 16, 24]) {
         part.copy_from_slice(&word(hex, at)?);
@@ -175,6 +177,7 @@ pub fn may_have_folder(id: u32, variable: Option<(&str, &str)>, folder: &str, ba
     let Some(environ) = Environ::of(id).filter(|environ| !environ.variables.is_empty()) else {
         return true;
     };
+
     let moved = variable.and_then(|(name, suffix)| Some(environ.folder(name)?.join(suffix)));
     let theirs = moved.or_else(|| Some(environ.folder("HOME")?.join(folder)));
     theirs.is_none_or(|theirs| environ.compare(&theirs, base) != Whose::Others)

@@ -1,5 +1,5 @@
 //! Processes and users: the processes that run and their programs, processes that this one starts or
-//! watches, homes by the password file, and a steady clock. What a session is, is for others.
+//! watches, homes by the password file, and a steady clock. They know nothing of sessions.
 
 mod bounded;
 mod detached;
@@ -41,7 +41,7 @@ pub fn user() -> u32 {
     Uid::effective().as_raw()
 }
 
-/// Returns the home of that user, by the password file or what stands in for it (X2).
+/// Returns the home of that user, by the password file or another database of users (X2).
 ///
 /// # Errors
 /// One line that says why there is none.

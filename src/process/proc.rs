@@ -1,4 +1,4 @@
-//! Reads the files of `/proc`, each as a whole, and finds fields in them. What a field means is for others.
+//! Reads the files of `/proc`, each as a whole, and finds fields in them. Their meaning is for others.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -18,7 +18,7 @@ const FIRST_READ: usize = 4 << 10;
 /// Reads a file that does not show its size, as the kernel's own do not.
 ///
 /// # Errors
-/// `FileTooLarge` instead of a part of the file: what is missing could matter.
+/// `FileTooLarge` instead of a part of the file: the rest could matter.
 pub(super) fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(FIRST_READ);
     let length = File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;

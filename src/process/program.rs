@@ -102,6 +102,7 @@ fn is_called(path: &[u8], names: &[&str]) -> bool {
     let name = file_name(path);
     // As packagers start it: `node …/bundle/gemini.js`.
     let name = name.strip_suffix(b".js").unwrap_or(name);
+
     let plain = without_additions(name);
     names.iter().any(|known| name == known.as_bytes() || plain == known.as_bytes())
 }

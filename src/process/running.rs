@@ -106,6 +106,7 @@ impl Process {
     /// Returns true if the process or its program has that name.
     pub fn is_called(&self, name: &[u8]) -> bool {
         let first = self.arguments.split(|byte| *byte == 0).next().unwrap_or_default();
+
         self.name == name.get(..KEPT_OF_NAME).unwrap_or(name)
             || file_name(first) == name
             || self
@@ -286,6 +287,7 @@ fn lock(line: &str) -> Option<(u64, u32)> {
     if line.contains("->") {
         return None;
     }
+
     let mut fields = line.split_whitespace();
     // The id of a process in another container is 0, but it holds the lock all the same.
     let process = fields.nth(4)?.parse().unwrap_or(0);
@@ -306,6 +308,7 @@ fn of_the_kernel(proc: &Path) -> Vec<u32> {
     if flags & IS_OF_KERNEL == 0 {
         return Vec::new();
     }
+
     let children = read(proc.join("2/task/2/children")).unwrap_or_default();
     String::from_utf8_lossy(&children).split_whitespace().flat_map(str::parse).collect()
 }

@@ -130,10 +130,6 @@ fn letter(process: Pid) -> Option<char> {
     stat.rsplit(") ").next()?.chars().next()
 }
 
-fn is_over(process: Pid) -> bool {
-    letter(process).is_none_or(|letter| letter == 'Z')
-}
-
 /// What a clean makes of the one mapping.
 #[track_caller]
 fn check(env: &TestEnv, expected: &str, reason: &str) {
@@ -435,7 +431,7 @@ fn a_watcher_keeps_no_file_of_the_caller_open() {
         .iter()
         .filter(|file| its.contains(file) && file.to_str() != Some("/dev/null"))
         .collect();
-    assert_eq!(shared, [&PathBuf::new(); 0]);
+    assert!(shared.is_empty(), "{shared:?}");
     drop(child.stdin.take());
     child.wait().unwrap();
 

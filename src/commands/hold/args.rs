@@ -204,6 +204,7 @@ impl HoldArgs {
             }
             holds => Some(holds?),
         };
+
         let subject = subject(self.session, self.chat)?;
         self.place.warn_unmapped(&subject, environment);
         run::run(holds.as_ref(), subject, self.reason.reason, &self.beats, &self.work, now)
@@ -239,6 +240,7 @@ impl StopArgs {
         if !self.from_hook {
             return hold::stop(&holds, &self.key.unwrap_or_default());
         }
+
         match hook::read()? {
             Hooked { key: Some(key), .. } => hold::stop(&holds, &key),
             Hooked { session, is_over: true, .. } => hold::stop_session(&holds, &session, now),

@@ -16,7 +16,7 @@ use crate::model::{Advice, Failure};
 /// The most that is read, in bytes: the answer of a tool is part of it.
 const LARGEST: u64 = 256 << 20;
 
-/// What a hook is about.
+/// The content of a hook's JSON.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Hooked {
     pub(super) session: String,
@@ -27,7 +27,7 @@ pub(super) struct Hooked {
 }
 
 #[derive(Deserialize)]
-struct Input<'a> {
+struct Fields<'a> {
     session_id: String,
     hook_event_name: Option<String>,
     tool_use_id: Option<String>,
@@ -48,7 +48,7 @@ pub(super) fn read() -> anyhow::Result<Hooked> {
 
 /// Parses the JSON of a hook.
 fn hooked(input: &[u8]) -> Result<Hooked, Failure> {
-    let input: Input<'_> = serde_json::from_slice(input).map_err(|error| {
+    let input: Fields<'_> = serde_json::from_slice(input).map_err(|error| {
         let message = "standard input is not the JSON that a CLI sends to its hooks";
         Failure::usage(format!("{message}: {error}"))
             .hint("--from-hook is for the hooks of Claude Code, Codex and Gemini CLI")

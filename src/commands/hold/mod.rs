@@ -1,5 +1,5 @@
 //! `hold`: marks sessions as at work, around a command or by the hooks of a CLI that run before and
-//! after its tools. What a hold is and how long it lives is in [`crate::holds`].
+//! after its tools. Their files and their lives are in [`crate::holds`].
 
 pub mod args;
 pub(crate) mod help;

@@ -31,6 +31,7 @@ pub(super) fn run(
         let failure = Failure::usage("there is no command to run");
         return Err(failure.hint("put it after --, as in -- make test").into());
     };
+
     if let Some(Err(error)) = options.log.as_ref().map(|log| create::append(log, b"")) {
         let message = format!("cannot write diagnostics: {}", describe(&error));
         ui::warning(&message, "choose another file with --log FILE");
@@ -55,6 +56,7 @@ pub(super) fn run(
     let error = Command::new(name).args(arguments).exec();
     // It is dead when this process ends, but need not wait for the watcher to be removed.
     let _ = holds.map(|holds| holds.release(&hold.key));
+
     let is_missing = error.kind() == ErrorKind::NotFound;
     let name = if name.is_empty() { "\"\"".into() } else { name.to_string_lossy() };
     let failure = Failure::new(format!("cannot run {name}: {}", describe(&error)))

@@ -68,6 +68,7 @@ impl BeatOptions {
         command.args(self.log.iter().map(|log| option("--log=", log.into())));
         let state = holds.and_then(|holds| holds.folder().parent());
         command.args(state.map(|state| option("--state-dir=", state.into())));
+
         if self.verbose {
             command.arg("--verbose");
         } else {
@@ -93,6 +94,7 @@ pub(super) fn run(
     if !process::detach().context("cannot detach the watcher")? {
         return Ok(Exit::Done);
     }
+
     let mut hold = Vec::new();
     io::stdin().lock().read_to_end(&mut hold).context("cannot read standard input")?;
     let hold = Hold::parse(&hold).map_err(NoHold::why).map_err(Failure::usage)?;
@@ -177,6 +179,7 @@ impl<'a> Watcher<'a> {
         if holds.release(&self.hold.key).is_err() {
             self.report("hold_not_removed", &json!({}));
         }
+
         let now = (self.clock)();
         if let Ok(found) = holds.read(now) {
             holds.sweep(&found, now);
@@ -287,6 +290,7 @@ impl<'a> Watcher<'a> {
     fn end_beat_command(&mut self) {
         let Some(child) = &mut self.beating else { return };
         let group = Pid::from_child(child);
+
         match child.try_wait() {
             Ok(None) => _ = kill_process_group(group, Signal::TERM),
             Ok(Some(status)) => self.report_failure(status),
