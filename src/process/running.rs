@@ -221,23 +221,19 @@ fn why_unread(path: &str, error: &io::Error) -> Option<String> {
 
 /// Returns true if a process of that id is alive; a zombie is not. When in doubt, it is.
 pub fn is_alive(id: u32) -> bool {
-    match read_of(id, "status") {
-        Ok(status) => word(&status, b"State:").is_none_or(|state| state != "Z"),
-        // Without /proc, or if that hides the processes of others, the system still knows.
-        Err(_) => i32::try_from(id).ok().and_then(Pid::from_raw).is_some_and(|id| {
-            !matches!(rustix::process::test_kill_process(id), Err(rustix::io::Errno::SRCH))
-        }),
-    }
+    is_alive_since(id, None)
 }
 
-/// Returns true if a process of that id is alive and, as far as the system shows it, is the one that
-/// has started then (see [`started`]). A zombie is not alive.
+/// The same for the process that has started then (see [`started`]), as far as the system shows that.
 pub fn is_alive_since(id: u32, started: Option<u64>) -> bool {
     let life = Stat::of(id).and_then(|stat| Some((stat.is_dead()?, stat.field::<u64>(22)?)));
-    match life {
-        Some((is_dead, since)) => !is_dead && started.is_none_or(|started| started == since),
-        None => is_alive(id),
+    if let Some((is_dead, since)) = life {
+        return !is_dead && started.is_none_or(|started| started == since);
     }
+    // Without /proc, or if that hides the processes of others, the system still knows.
+    i32::try_from(id).ok().and_then(Pid::from_raw).is_some_and(|id| {
+        !matches!(rustix::process::test_kill_process(id), Err(rustix::io::Errno::SRCH))
+    })
 }
 
 /// Returns when the process has started, in clock ticks since the machine did.
