@@ -1,30 +1,38 @@
-//! One hold: what it holds, why, and how long it lives.
+//! One hold: its subject and reason, and until when it is alive.
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-use crate::model::{Timestamp, json_error};
+use crate::model::{Failure, Timestamp, json_error};
 use crate::process;
 
-/// How long a hold lives after its last beat where no process tells whether it is alive.
+/// How long a hold lives after its last beat if no process shows whether it is alive.
 pub const TTL: Duration = Duration::from_secs(15 * 60);
 
 /// The longest key, in bytes: each may take three in the name of a file, which has 255, and a
 /// temporary file beside it has a longer name.
 pub const KEY_LENGTH: usize = 64;
 
-/// What is held.
+/// The longest id, in bytes. The CLIs' own have at most 255.
+const ID_LENGTH: usize = 1024;
+
+/// The session that a hold protects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
-    /// The session of that id, whoever maps it.
+    /// The session of that id, whichever chat maps it.
     Session(String),
-    /// Whatever session that chat is mapped to.
+    /// The session that this chat is mapped to at any time.
     Chat(String),
 }
 
 impl Subject {
-    /// Whether that is the same. UUIDs may be written either way.
+    pub fn id(&self) -> &str {
+        let (Self::Session(id) | Self::Chat(id)) = self;
+        id
+    }
+
+    /// Returns true for the same session or chat. UUIDs may be written either way.
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Session(one), Self::Session(other)) => one.eq_ignore_ascii_case(other),
@@ -32,14 +40,34 @@ impl Subject {
             _ => false,
         }
     }
+
+    /// Refuses an id that is empty or too long.
+    pub fn check(&self) -> Result<(), Failure> {
+        let length = self.id().len();
+        if (1..=ID_LENGTH).contains(&length) {
+            return Ok(());
+        }
+
+        let message = format!("an id must have 1 to {ID_LENGTH} bytes; this one has {length}");
+        Err(Failure::usage(message).hint("session-warden list shows chats and sessions"))
+    }
 }
 
-/// A process that a hold stands for.
+/// Refuses a key that is empty or too long.
+pub fn check_key(key: &str) -> Result<(), Failure> {
+    if (1..=KEY_LENGTH).contains(&key.len()) {
+        return Ok(());
+    }
+
+    let message = format!("a key must have 1 to {KEY_LENGTH} bytes; this one has {}", key.len());
+    Err(Failure::usage(message).hint("for example --key build-7"))
+}
+
+/// A process that a hold depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
-    /// Its id.
     pub pid: u32,
-    /// When it started, in clock ticks since the machine did; absent where no system tells.
+    /// When it started, in clock ticks since the machine did, if the system shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<u64>,
 }
@@ -49,32 +77,31 @@ pub struct Work {
 pub struct Hold {
     /// The layout of this file.
     schema: u32,
-    /// What tells it from other holds.
+    /// The name of this hold among the others.
     pub key: String,
-    /// What is held.
     #[serde(flatten)]
     pub subject: Subject,
-    /// Why, as in `tool_exec`.
+    /// Why the session is held, for example `tool_exec`.
     pub reason: String,
     /// When it began, in RFC 3339.
     since: String,
-    /// When somebody last said that it goes on, in RFC 3339.
+    /// When it was last renewed, in RFC 3339.
     last_beat: String,
-    /// How long it lives after that where no process tells, in seconds.
+    /// How long it lives after that if no process shows whether it is alive, in seconds.
     ttl: u64,
-    /// Whether a CLI's hook has begun it.
+    /// True if a CLI's hook has begun it.
     #[serde(default)]
     pub by_hook: bool,
-    /// The processes it stands for: it lives as long as any of them does. With none, a beat counts.
+    /// It lives as long as any of these processes. Without one, its last beat counts.
     #[serde(default)]
     pub processes: Vec<Work>,
-    /// The name space that their ids are of: in another container they mean nothing.
+    /// The PID namespace of their ids: in another container they mean nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
 }
 
 impl Hold {
-    /// A hold from now on, on behalf of no process.
+    /// Returns a hold from now on that depends on no process.
     pub fn new(key: String, subject: Subject, reason: String, now: Timestamp) -> Self {
         let now = now.rfc3339().unwrap_or_default();
         Self {
@@ -91,70 +118,68 @@ impl Hold {
         }
     }
 
-    /// What a file holds.
-    ///
-    /// # Errors
-    /// Why it is no hold.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, NoHold> {
+    /// Parses the content of a hold's file.
+    pub fn parse(bytes: &[u8]) -> Result<Self, NoHold> {
         #[derive(Deserialize)]
         struct Layout {
             schema: u32,
         }
-        let torn = |error: serde_json::Error| NoHold::Torn(json_error(&error));
+
         let hold = serde_json::from_slice::<Self>(bytes);
-        // The layout alone is asked for only where this is none: there may be hundreds.
+        // The layout alone is parsed only if this is no hold: there may be hundreds.
         let schema = match &hold {
             Ok(hold) => hold.schema,
-            Err(_) => serde_json::from_slice::<Layout>(bytes).map_err(torn)?.schema,
+            Err(_) => serde_json::from_slice::<Layout>(bytes)?.schema,
         };
         if schema != 1 {
             return Err(NoHold::Newer(format!(
                 "it was written by another version (schema {schema})"
             )));
         }
-        let hold = hold.map_err(torn)?;
-        // One that never ended would hold for ever.
+
+        let hold = hold?;
+        // A hold without an end would hold for ever.
         if hold.last_beat().is_none() {
             return Err(NoHold::Torn(format!("its last_beat is not a time: {:?}", hold.last_beat)));
         }
         Ok(hold)
     }
 
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    /// Returns the content of its file.
+    pub fn bytes(&self) -> Vec<u8> {
         // Nothing in it can fail to be JSON.
         let mut bytes = serde_json::to_vec(self).unwrap_or_default();
         bytes.push(b'\n');
         bytes
     }
 
-    /// Lives as long as these processes, of our own name space, do.
+    /// Makes it depend on these processes of our own namespace.
     pub fn stand_for(&mut self, processes: impl IntoIterator<Item = u32>) {
-        let work = |pid| Work { pid, started: process::started(pid) };
-        self.processes = processes.into_iter().map(work).collect();
+        let processes = processes.into_iter();
+        self.processes =
+            processes.map(|pid| Work { pid, started: process::started(pid) }).collect();
         self.namespace = process::namespace().map(str::to_owned);
     }
 
-    /// Lives that long after its last beat, where no process tells.
+    /// Sets how long it lives after its last beat if no process shows whether it is alive.
     pub fn live_for(&mut self, ttl: Duration) {
         self.ttl = ttl.as_secs();
     }
 
-    /// Goes on now.
+    /// Renews it.
     pub fn beat(&mut self, now: Timestamp) {
         self.last_beat = now.rfc3339().unwrap_or_default();
     }
 
-    /// When it began.
     pub fn since(&self) -> Option<Timestamp> {
         Timestamp::parse(&self.since)
     }
 
-    /// When somebody last said that it goes on.
     pub fn last_beat(&self) -> Option<Timestamp> {
         Timestamp::parse(&self.last_beat)
     }
 
-    /// Until when it lives unless it beats, where no process of ours tells.
+    /// Returns until when it lives without a beat; nothing if a process of ours decides that.
     pub fn until(&self) -> Option<Timestamp> {
         if !self.processes.is_empty() && self.namespace.as_deref() == process::namespace() {
             return None;
@@ -162,45 +187,42 @@ impl Hold {
         self.last_beat().map(|beat| beat.after(Duration::from_secs(self.ttl)))
     }
 
-    /// Whether it holds anything now. A process is the one that is meant if it started when that did; a
-    /// zombie is dead. Where it is not known which name space this is, either is enough.
+    /// Returns true if it protects its session now. If it is not known which namespace this is, either
+    /// a process or a beat is enough.
     pub fn is_alive(&self, now: Timestamp) -> bool {
         let ours = process::namespace();
         let may_be_ours = ours.is_none() || self.namespace.as_deref() == ours;
-        // A time that lies ahead is no reason to let go.
-        may_be_ours && self.processes.iter().any(Work::is_alive)
+
+        // A beat in the future counts: the clock may have been set back.
+        may_be_ours
+            && self.processes.iter().any(|work| process::is_alive_since(work.pid, work.started))
             || self.until().is_some_and(|end| end >= now)
     }
 
-    /// Whether it holds nothing any more, and no beat changes that.
+    /// Returns true if it protects nothing any more, and no beat changes that.
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.until().is_none() && !self.is_alive(now)
     }
 }
 
-impl Work {
-    fn is_alive(&self) -> bool {
-        match process::life(self.pid) {
-            Some((is_dead, started)) => {
-                !is_dead && self.started.is_none_or(|expected| expected == started)
-            }
-            None => process::is_alive(self.pid),
-        }
-    }
-}
-
 /// Why a file is no hold.
 #[derive(Debug)]
-pub(super) enum NoHold {
-    /// It is torn, or was never one.
+pub enum NoHold {
+    /// It is torn, or was never a hold.
     Torn(String),
     /// Another version has written it.
     Newer(String),
 }
 
+impl From<serde_json::Error> for NoHold {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Torn(json_error(&error))
+    }
+}
+
 impl NoHold {
-    /// In one line.
-    pub(super) fn why(self) -> String {
+    /// Returns the reason in one line.
+    pub fn why(self) -> String {
         let (Self::Torn(why) | Self::Newer(why)) = self;
         why
     }

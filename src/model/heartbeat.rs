@@ -1,11 +1,10 @@
-//! The heartbeat of work in flight: what is to be done when work begins and ends and time goes by.
-//! Pure: it is told what happens and when, and answers with what to do.
+//! The heartbeat of work in flight: a state machine that gets each event with its time, and returns the
+//! effects. It reads no clock and does nothing itself.
 //!
-//! The rules are those of a CLI's own counter of session activity, numbered in the tests. Three
-//! things it had wrong are mended here. Counts are counts of live work, each known by a key, so an
-//! end that comes twice, or for something else, cannot make them wrong. Work beats whether or not
-//! anybody has registered a call, so it can be seen. And the oldest is the oldest work that is still
-//! alive, not the start of the busy period.
+//! The rules are those of a CLI's own counter of session activity, numbered in the tests, with three
+//! faults fixed. Counts are counts of live work, each known by a key, so an end that comes twice, or of
+//! other work, cannot make them wrong. Work beats with and without a registered call, so it can be seen.
+//! And the oldest is the oldest work that is alive, not the start of the busy period.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -14,71 +13,59 @@ use std::time::Duration;
 /// How long after the last work it is idle (rule 5).
 pub const IDLE_AFTER: Duration = Duration::from_secs(30);
 
-/// The time between beats unless something else is said (rule 1).
+/// The usual time between beats (rule 1).
 pub const BEAT_EVERY: Duration = Duration::from_secs(30);
 
-/// What happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// Work begins. Work of a key that is live already takes its place.
-    Begin {
-        /// What tells this work from other work.
-        key: String,
-        /// Why, as in `api_call` and `tool_exec`.
-        reason: String,
-    },
-    /// The work of that key ends; where there is none, nothing does.
-    End {
-        /// What tells this work from other work.
-        key: String,
-    },
-    /// Time has come to what [`Heartbeat::due`] said, or not.
+    /// Work begins, in place of live work with the same key. A reason is for example `api_call`.
+    Begin { key: String, reason: String },
+    /// The work of that key ends, if there is any.
+    End { key: String },
+    /// The time of [`Heartbeat::due`] has come, or not.
     Tick,
-    /// From now on there is something to call at each beat.
+    /// From now on there is a call to make at each beat.
     Register,
-    /// From now on there is not.
+    /// From now on there is none.
     Unregister,
-    /// Somebody asks for a call at once.
+    /// A call is asked for at once.
     Signal,
-    /// It is over. Work may still begin and end, and is counted, but nothing is told or called any more.
+    /// It is over. Work may still begin and end, and is counted, but there are no more effects.
     Shutdown,
 }
 
-/// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Tell that work is in flight.
+    /// Report that work is in flight.
     Beat(Load),
-    /// Make the call that was registered, if the gate is open at this moment.
+    /// Make the registered call, if it is allowed at this moment.
     Call,
-    /// Tell that there has been no work for [`IDLE_AFTER`].
+    /// Report that there has been no work for [`IDLE_AFTER`].
     Idle,
-    /// Tell what was in flight at the end.
+    /// Report the work in flight at the end.
     Last(Load),
 }
 
 /// The work in flight.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Load {
-    /// How much of it there is.
     pub count: usize,
-    /// How much for each reason; none is 0.
+    /// The count for each reason.
     pub reasons: BTreeMap<String, usize>,
-    /// For how long the oldest that is alive has been going on.
+    /// How long the oldest live work has been going on.
     pub oldest: Option<Duration>,
     /// For how long there has been any work without a pause.
     pub busy: Option<Duration>,
 }
 
-/// One piece of work.
 #[derive(Debug, Clone)]
 struct Work {
     reason: String,
     since: Duration,
 }
 
-/// The state. Times are those since any fixed moment, and never go back.
-#[derive(Debug, Clone)]
+/// Times are those since any fixed moment, and never go back.
+#[derive(Debug, Clone, Default)]
 pub struct Heartbeat {
     every: Duration,
     live: BTreeMap<String, Work>,
@@ -90,20 +77,12 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// Nothing in flight and nothing to call; a beat comes `every` so often.
+    /// Returns a heartbeat without any work, with that time between beats.
     pub fn new(every: Duration) -> Self {
-        Self {
-            every,
-            live: BTreeMap::new(),
-            busy_since: None,
-            has_call: false,
-            is_over: false,
-            beat_at: None,
-            idle_at: None,
-        }
+        Self { every, ..Self::default() }
     }
 
-    /// What to do now that this has happened.
+    /// Takes in an event, and returns its effects.
     pub fn on(&mut self, event: Event, now: Duration) -> Vec<Effect> {
         match event {
             Event::Begin { key, reason } => {
@@ -127,16 +106,10 @@ impl Heartbeat {
                     self.start(now);
                 }
             }
-            Event::Unregister => {
-                self.has_call = false;
-                self.beat_at = None;
-                self.idle_at = None;
-            }
+            Event::Unregister => self.stop(),
             Event::Signal => return self.call().into_iter().collect(),
             Event::Shutdown => {
-                self.beat_at = None;
-                self.idle_at = None;
-                self.has_call = false;
+                self.stop();
                 if !mem::replace(&mut self.is_over, true) {
                     return vec![Effect::Last(self.load(now))];
                 }
@@ -145,24 +118,27 @@ impl Heartbeat {
         Vec::new()
     }
 
-    /// When the next [`Event::Tick`] has something to do.
+    /// Returns the time of the next [`Event::Tick`] that has an effect.
     pub fn due(&self) -> Option<Duration> {
         self.beat_at.into_iter().chain(self.idle_at).min()
     }
 
-    /// The work in flight.
     pub fn load(&self, now: Duration) -> Load {
         let mut reasons = BTreeMap::new();
         for work in self.live.values() {
             *reasons.entry(work.reason.clone()).or_default() += 1;
         }
+
         let oldest = self.live.values().map(|work| work.since).min();
-        let ago = |since| now.saturating_sub(since);
-        let (oldest, busy) = (oldest.map(ago), self.busy_since.map(ago));
-        Load { count: self.live.len(), reasons, oldest, busy }
+        Load {
+            count: self.live.len(),
+            reasons,
+            oldest: oldest.map(|since| now.saturating_sub(since)),
+            busy: self.busy_since.map(|since| now.saturating_sub(since)),
+        }
     }
 
-    /// The keys of the work in flight.
+    /// Returns the keys of the work in flight.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.live.keys().map(String::as_str)
     }
@@ -172,17 +148,23 @@ impl Heartbeat {
         self.beat_at = (!self.is_over).then_some(now + self.every);
     }
 
+    fn stop(&mut self) {
+        self.has_call = false;
+        self.beat_at = None;
+        self.idle_at = None;
+    }
+
     fn tick(&mut self, now: Duration) -> Vec<Effect> {
-        let is_due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
-        if is_due(self.beat_at) {
-            // What was slept through is not made up for.
+        if self.beat_at.is_some_and(|at| at <= now) {
+            // Beats that were slept through are not made up for.
             self.beat_at = Some(now + self.every);
             return [Effect::Beat(self.load(now))].into_iter().chain(self.call()).collect();
         }
-        if is_due(self.idle_at) && mem::take(&mut self.idle_at).is_some() {
-            return vec![Effect::Idle];
+
+        match self.idle_at.take_if(|at| *at <= now) {
+            Some(_) => vec![Effect::Idle],
+            None => Vec::new(),
         }
-        Vec::new()
     }
 
     fn call(&self) -> Option<Effect> {

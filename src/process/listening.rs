@@ -1,4 +1,4 @@
-//! Bridges as `/proc` shows them: who listens at a port, and who has which session folder.
+//! Bridges as `/proc` shows them: which process listens at a port, and which session folder a process has.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -9,34 +9,38 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::running::{Process, Processes, numbers, open_files};
-use crate::os::folder::Folder;
+use super::proc::{ids, read_of, read_text};
+use super::running::{Process, Processes, open_files};
 
-/// Whose map a listener keeps, as far as `/proc` shows the folder of it.
+/// How the programs are called that run Python, or a server that is written in it.
+const PYTHONS: [&str; 6] = ["python", "pypy", "uvicorn", "gunicorn", "hypercorn", "fastapi"];
+
+/// The map that a listener keeps, as far as `/proc` shows its folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
-    /// The one in that folder.
+    /// The map in that folder.
     Ours,
-    /// One in another folder.
+    /// A map in another folder.
     Others,
-    /// That cannot be told.
+    /// It is not known.
     Untold,
 }
 
-/// Whether whoever listens at that port of one of these addresses of this machine keeps its map in
-/// `folder`.
+/// Returns whose map the listener at that port of one of these addresses of this machine keeps, if
+/// ours is in `folder`.
 pub fn whose_listener(addresses: &[IpAddr], port: u16, folder: &Path) -> Whose {
-    let mut told = holders(addresses, port).map(|id| whose(id, folder));
-    // Workers share a socket; should what holds it differ, nothing is told.
-    let first = told.next().unwrap_or(Whose::Untold);
-    if told.all(|other| other == first) { first } else { Whose::Untold }
+    let mut found = holders(addresses, port).map(|id| whose(id, folder));
+
+    // Workers share a socket. If they differ, nothing is known.
+    let first = found.next().unwrap_or(Whose::Untold);
+    if found.all(|other| other == first) { first } else { Whose::Untold }
 }
 
 fn whose(id: u32, folder: &Path) -> Whose {
     let Some(environ) = Environ::of(id) else { return Whose::Untold };
     match environ.session_dir() {
         Some(named) => environ.compare(&named, folder),
-        // A bridge may have been told in a way that the environment does not show.
+        // A bridge may have got its folder in a way that the environment does not show.
         None if environ.compare(&environ.default_session_dir(), folder) == Whose::Ours => {
             Whose::Ours
         }
@@ -44,63 +48,72 @@ fn whose(id: u32, folder: &Path) -> Whose {
     }
 }
 
-/// The folder in which whoever listens at that port keeps its map, as far as its environment tells.
+/// Returns the folder in which the listener at that port keeps its map, if its environment has it.
 pub fn folder_of_listener(addresses: &[IpAddr], port: u16) -> Option<PathBuf> {
     holders(addresses, port).find_map(Environ::of)?.session_dir()
 }
 
-/// The processes that listen at that port of one of these addresses of this machine.
+/// Returns the processes that listen at that port of one of these addresses of this machine.
 fn holders(addresses: &[IpAddr], port: u16) -> impl Iterator<Item = u32> {
     let sockets: HashSet<PathBuf> =
         addresses.iter().flat_map(|address| listeners(*address, port)).collect();
-    let listed = || numbers(&Folder::open(Path::new("/proc")).ok()?).ok();
-    let ids = if sockets.is_empty() { None } else { listed() };
-    ids.into_iter().flatten().filter(move |id| {
+    let ids = if sockets.is_empty() { Vec::new() } else { ids().unwrap_or_default() };
+    ids.into_iter().filter(move |id| {
         open_files(*id).is_ok_and(|files| files.iter().any(|file| sockets.contains(file)))
     })
 }
 
-/// The sockets that listen there, as `/proc/<pid>/fd` names them: those at that very address, else
-/// those at all addresses of its kind, else of the other kind, which may take both.
+/// Returns the sockets that listen there, as `/proc/<pid>/fd` names them: those at that very address,
+/// else those at all addresses of its kind, else of the other kind, which may take both.
 fn listeners(address: IpAddr, port: u16) -> Vec<PathBuf> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).ok());
-    let lines = tables.iter().flatten().flat_map(|table| table.lines());
-    let all: Vec<(IpAddr, PathBuf)> = lines.filter_map(|line| listener(line, port)).collect();
-    let kinds: [&dyn Fn(IpAddr) -> bool; 3] = [
-        &|local| local == address,
-        &|local| local.is_unspecified() && local.is_ipv4() == address.is_ipv4(),
-        &|local| local.is_unspecified(),
-    ];
-    let of_kind = |kind: &&dyn Fn(IpAddr) -> bool| -> Vec<PathBuf> {
-        all.iter().filter(|(local, _)| kind(*local)).map(|(_, socket)| socket.clone()).collect()
-    };
-    kinds.iter().map(of_kind).find(|found| !found.is_empty()).unwrap_or_default()
+    let mut found: [Vec<PathBuf>; 3] = Default::default();
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        let table = read_text(table).unwrap_or_default();
+        for (local, socket) in table.lines().filter_map(|line| listener(line, port)) {
+            let rank = match local.is_unspecified() {
+                _ if local == address => 0,
+                true if local.is_ipv4() == address.is_ipv4() => 1,
+                true => 2,
+                false => continue,
+            };
+            found[rank].push(socket);
+        }
+    }
+    found.into_iter().find(|sockets| !sockets.is_empty()).unwrap_or_default()
 }
 
-/// The address and the socket in a line of `/proc/net/tcp` or `tcp6`, where that is one that listens
-/// at that port.
+/// Returns the address and the socket in a line of `/proc/net/tcp` or `tcp6`, if that socket listens at
+/// that port.
 fn listener(line: &str, port: u16) -> Option<(IpAddr, PathBuf)> {
+    /// The state of a socket that listens.
+    const LISTEN: &str = "0A";
+
     let fields: Vec<&str> = line.split_whitespace().collect();
     let (local, local_port) = fields.get(1)?.split_once(':')?;
-    // State 0A is LISTEN.
-    let is_it = u16::from_str_radix(local_port, 16) == Ok(port) && *fields.get(3)? == "0A";
-    is_it.then(|| Some((address(local)?, format!("socket:[{}]", fields.get(9)?).into())))?
+    if u16::from_str_radix(local_port, 16) != Ok(port) || *fields.get(3)? != LISTEN {
+        return None;
+    }
+    Some((address(local)?, format!("socket:[{}]", fields.get(9)?).into()))
 }
 
-/// An address as those tables write it: words of 32 bits in hex, each in the machine's byte order.
+/// Parses an address as those tables have it: words of 32 bits in hex, each in the machine's byte order.
 fn address(hex: &str) -> Option<IpAddr> {
-    let word = |at: usize| Some(u32::from_str_radix(hex.get(at..at + 8)?, 16).ok()?.to_ne_bytes());
     if hex.len() == 8 {
-        return Some(Ipv4Addr::from(word(0)?).into());
+        return Some(Ipv4Addr::from(word(hex, 0)?).into());
     }
+
     let mut bytes = [0; 16];
     for (part, at) in bytes.chunks_exact_mut(4).zip([0, 8, 16, 24]) {
-        part.copy_from_slice(&word(at)?);
+        part.copy_from_slice(&word(hex, at)?);
     }
     Some(Ipv6Addr::from(bytes).to_canonical())
 }
 
-/// The environment that a process was started with, and where it works and sees folders.
+fn word(hex: &str, at: usize) -> Option<[u8; 4]> {
+    Some(u32::from_str_radix(hex.get(at..at + 8)?, 16).ok()?.to_ne_bytes())
+}
+
+/// The environment that a process was started with, and the folder that it works in.
 struct Environ {
     id: u32,
     variables: Vec<u8>,
@@ -109,7 +122,7 @@ struct Environ {
 
 impl Environ {
     fn of(id: u32) -> Option<Self> {
-        let variables = fs::read(format!("/proc/{id}/environ")).ok()?;
+        let variables = read_of(id, "environ").ok()?;
         let works_in = fs::read_link(format!("/proc/{id}/cwd")).unwrap_or_default();
         Some(Self { id, variables, works_in })
     }
@@ -121,24 +134,24 @@ impl Environ {
         })
     }
 
-    /// A folder in a variable; a relative one is meant from where the process works.
+    /// Returns the folder in a variable; a relative one is meant from where the process works.
     fn folder(&self, name: &str) -> Option<PathBuf> {
         Some(self.works_in.join(OsStr::from_bytes(self.get(name)?)))
     }
 
-    /// The session folder, where the environment names one.
+    /// Returns the session folder, if the environment names one.
     fn session_dir(&self) -> Option<PathBuf> {
         self.folder("CLAUDE_SESSION_DIR")
     }
 
-    /// The session folder of a bridge that was told none: one in Python's temporary folder.
+    /// Returns the session folder of a bridge that has no other: one in Python's temporary folder.
     fn default_session_dir(&self) -> PathBuf {
         let named = ["TMPDIR", "TEMP", "TMP"].iter().find_map(|name| self.folder(name));
         named.unwrap_or_else(|| "/tmp".into()).join("claude_sessions")
     }
 
-    /// Whether what the process knows as `theirs` is our `folder`. It may see folders under other
-    /// names than we do, as in a container, so they are compared by what they are.
+    /// Compares the folder that the process knows as `theirs` with our `folder`. It may see folders by
+    /// other names than we do, as in a container, so their inodes are compared.
     fn compare(&self, theirs: &Path, folder: &Path) -> Whose {
         let seen = Path::new("/proc").join(self.id.to_string()).join("root");
         let theirs = seen.join(theirs.strip_prefix("/").unwrap_or(theirs));
@@ -147,10 +160,14 @@ impl Environ {
                 Whose::Ours
             }
             (Ok(_), Ok(_)) => Whose::Others,
-            // Ours is there, theirs is not: it is another one.
+            // Ours exists and theirs does not, so it is another folder.
             (Err(error), Ok(_)) if error.kind() == ErrorKind::NotFound => Whose::Others,
             _ => Whose::Untold,
         }
+    }
+
+    fn is_in(&self, theirs: &Path, folder: &Path) -> bool {
+        self.compare(theirs, folder) == Whose::Ours
     }
 }
 
@@ -160,18 +177,18 @@ pub fn may_have_folder(id: u32, variable: Option<(&str, &str)>, folder: &str, ba
     let Some(environ) = Environ::of(id).filter(|environ| !environ.variables.is_empty()) else {
         return true;
     };
+
     let moved = variable.and_then(|(name, suffix)| Some(environ.folder(name)?.join(suffix)));
     let theirs = moved.or_else(|| Some(environ.folder("HOME")?.join(folder)));
     theirs.is_none_or(|theirs| environ.compare(&theirs, base) != Whose::Others)
 }
 
-/// One of those processes that looks like a bridge on the map in `folder`: a Python program whose
-/// environment names that folder, or that works in it or has a file in it open. One that was told
-/// no folder has the default one, if it also calls itself a bridge.
+/// Returns one of those processes that looks like a bridge on the map in `folder`: a Python program
+/// whose environment names that folder, or that works in it or has a file in it open. A program without
+/// a folder in its environment has the default one, if it also calls itself a bridge.
 pub fn bridge_on(folder: &Path, processes: &Processes) -> Option<u32> {
-    let bridge =
-        processes.all().iter().find(|process| is_python(process) && is_on(process, folder));
-    bridge.map(|process| process.id)
+    let mut all = processes.all().iter();
+    Some(all.find(|process| is_python(process) && is_on(process, folder))?.id)
 }
 
 /// Returns the folders of maps that the environments of those processes name: of bridges that run.
@@ -180,40 +197,40 @@ pub fn bridge_folders(processes: &Processes) -> Vec<PathBuf> {
     bridges.filter_map(|process| Environ::of(process.id)?.session_dir()).collect()
 }
 
-/// Whether a Python runs it, which a script's own name may hide.
+/// Returns true if a Python runs it, which a script's own name may hide.
 fn is_python(process: &Process) -> bool {
-    let is_one = |name: &[u8]| {
-        let programs = ["python", "pypy", "uvicorn", "gunicorn", "hypercorn", "fastapi"];
-        programs.iter().any(|program| name.starts_with(program.as_bytes()))
-    };
-    let runs = fs::read_link(format!("/proc/{}/exe", process.id)).unwrap_or_default();
-    is_one(&process.name) || runs.file_name().is_some_and(|name| is_one(name.as_bytes()))
+    let program = fs::read_link(format!("/proc/{}/exe", process.id)).unwrap_or_default();
+    let program = program.file_name().unwrap_or_default();
+    PYTHONS.iter().any(|python| {
+        process.name.starts_with(python.as_bytes())
+            || program.as_bytes().starts_with(python.as_bytes())
+    })
 }
 
 fn is_on(process: &Process, folder: &Path) -> bool {
     let Some(environ) = Environ::of(process.id) else { return false };
-    let is_folder = |path: &Path| environ.compare(path, folder) == Whose::Ours;
     if let Some(named) = environ.session_dir() {
-        return is_folder(&named);
+        return environ.is_in(&named, folder);
     }
-    let has_open = || {
-        let files = open_files(process.id).unwrap_or_default();
-        let folders: HashSet<&Path> = files
-            .iter()
-            .filter(|file| file.is_absolute())
-            .filter_map(|file| file.parent())
-            .collect();
-        folders.into_iter().any(is_folder)
-    };
-    let is_called_so = |text: &[u8]| text.to_ascii_lowercase().windows(6).any(|w| w == b"bridge");
-    let is_bridge = || {
-        environ.get("CLAUDE_BRIDGE_PORT").is_some()
-            || is_called_so(&process.arguments)
-            || is_called_so(environ.works_in.as_os_str().as_bytes())
-    };
-    is_folder(&environ.works_in)
-        || has_open()
-        || (is_bridge() && is_folder(&environ.default_session_dir()))
+    if environ.is_in(&environ.works_in, folder) {
+        return true;
+    }
+
+    let files = open_files(process.id).unwrap_or_default();
+    let files = files.iter().filter(|file| file.is_absolute());
+    let folders: HashSet<&Path> = files.filter_map(|file| file.parent()).collect();
+    if folders.into_iter().any(|open| environ.is_in(open, folder)) {
+        return true;
+    }
+
+    let calls_itself_a_bridge = environ.get("CLAUDE_BRIDGE_PORT").is_some()
+        || has_bridge(&process.arguments)
+        || has_bridge(environ.works_in.as_os_str().as_bytes());
+    calls_itself_a_bridge && environ.is_in(&environ.default_session_dir(), folder)
+}
+
+fn has_bridge(text: &[u8]) -> bool {
+    text.to_ascii_lowercase().windows(6).any(|letters| letters == b"bridge")
 }
 
 #[cfg(test)]

@@ -1,20 +1,27 @@
-//! Which program a process is: one that runs as itself, or a script that an interpreter runs.
+//! The program of a process: one that runs as itself, or a script that an interpreter runs.
 //!
 //! Packagers rename a CLI's program: `codex-raw`, `.codex-wrapped`, `codex-unwrapped`,
 //! `codex-x86_64-unknown-linux-musl`. So a program is known by its executable, and by what is left of
 //! its name without such additions.
 
 use memchr::memmem;
-use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
 use super::own::ancestors;
-use super::running::{Process, file_name, line};
+use super::proc::{line, read_of};
+use super::running::{Process, file_name};
 
 /// Claude Code's name, its package, and the folder of its versions.
 const CLAUDE: &str = "claude";
 const CLAUDE_PACKAGE: &str = "/@anthropic-ai/claude-code";
 const CLAUDE_VERSIONS: &[u8] = b"/claude/versions/";
+
+/// Interpreters that take options before a script.
+const WITH_OPTIONS: [&str; 4] = ["node", "nodejs", "bun", "deno"];
+
+/// The other interpreters.
+const INTERPRETERS: [&str; 9] =
+    ["sh", "bash", "dash", "zsh", "ksh", "busybox", "python", "perl", "ruby"];
 
 /// Returns one of `all` that is a program of one of these names, run as itself or by an interpreter,
 /// or whose program is below a folder named like `package`, such as `/@openai/codex/`.
@@ -23,10 +30,9 @@ pub fn running(all: &[Process], names: &[&str], package: &str) -> Option<u32> {
 }
 
 fn is_running(process: &Process, names: &[&str], package: &str) -> bool {
-    let is_it = |program: &[u8]| {
+    has_program(process, |program| {
         is_called(program, names) || memmem::find(program, package.as_bytes()).is_some()
-    };
-    is_program(&process.name, &process.arguments, is_it) || is_run_as(process, names)
+    }) || is_run_as(process, names)
 }
 
 /// Returns true for a Claude Code.
@@ -38,9 +44,9 @@ pub fn is_claude(process: &Process) -> bool {
 }
 
 impl Process {
-    /// Returns true if it may be a program of that name, for all that anybody may read of it.
+    /// Returns true if it may be a program of that name, by what every user may read of it.
     pub fn may_be_cli(&self, name: &str) -> bool {
-        is_program(&self.name, &self.arguments, |program| is_called(program, &[name]))
+        has_program(self, |program| is_called(program, &[name]))
     }
 }
 
@@ -49,35 +55,34 @@ fn is_run_as(process: &Process, names: &[&str]) -> bool {
     process.program().is_some_and(|program| is_called(program.as_os_str().as_bytes(), names))
 }
 
-/// The nearest process that this one descends from and that is a program of one of these names, run as
-/// itself or by an interpreter.
+/// Returns the nearest process that this one descends from and that is a program of one of these
+/// names, run as itself or by an interpreter.
 pub fn named_ancestor(names: &[&str]) -> Option<u32> {
     ancestors().into_iter().skip(1).find(|id| {
-        let status = fs::read(format!("/proc/{id}/status")).unwrap_or_default();
-        let arguments = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-        let name = line(&status, b"Name:\t").unwrap_or_default();
-        let process = Process { id: *id, name: name.to_vec(), arguments };
-        is_program(name, &process.arguments, |program| is_called(program, names))
-            || is_run_as(&process, names)
+        let status = read_of(*id, "status").unwrap_or_default();
+        let name = line(&status, b"Name:\t").unwrap_or_default().to_vec();
+        let arguments = read_of(*id, "cmdline").unwrap_or_default();
+        let process = Process { id: *id, name, arguments };
+        has_program(&process, |program| is_called(program, names)) || is_run_as(&process, names)
     })
 }
 
-/// Returns true if a process of that name and with those arguments is a program that `is_it` knows by
-/// its path: as the name, as the first argument, or as the script that an interpreter runs.
-fn is_program(name: &[u8], arguments: &[u8], is_it: impl Fn(&[u8]) -> bool) -> bool {
-    let mut words = arguments.split(|byte| *byte == 0);
+/// Returns true if `is_it` knows the program of that process by a path: its name, its first argument,
+/// or the script that an interpreter runs.
+fn has_program(process: &Process, is_it: impl Fn(&[u8]) -> bool) -> bool {
+    let mut words = process.arguments.split(|byte| *byte == 0);
     let first = words.next().unwrap_or_default();
-    if is_it(name) || is_it(first) {
+    if is_it(&process.name) || is_it(first) {
         return true;
     }
+
     // `node /usr/bin/gemini …`, and `node --no-warnings=DEP0040 /usr/bin/gemini …`, as Gemini CLI
     // starts itself.
-    let is_option = |word: &&[u8]| word.starts_with(b"-");
-    let script = if is_called(first, &["node", "nodejs", "bun", "deno"]) {
-        words.find(|word| !is_option(word) && *word != b"run")
+    let script = if is_called(first, &WITH_OPTIONS) {
+        words.find(|word| !word.starts_with(b"-") && *word != b"run")
     } else if is_called(without_version(first), &INTERPRETERS) {
         // In `sh -c COMMAND` the command names the program as well, but it follows an option.
-        words.next().filter(|word| !is_option(word))
+        words.next().filter(|word| !word.starts_with(b"-"))
     } else {
         // `tail claude` is about a file.
         None
@@ -85,29 +90,25 @@ fn is_program(name: &[u8], arguments: &[u8], is_it: impl Fn(&[u8]) -> bool) -> b
     script.is_some_and(is_it)
 }
 
-/// What runs scripts, but for those that take options before them.
-const INTERPRETERS: [&str; 9] =
-    ["sh", "bash", "dash", "zsh", "ksh", "busybox", "python", "perl", "ruby"];
-
-/// `python3.11` without what tells one version from another.
+/// Returns `python` for `python3.11`.
 fn without_version(program: &[u8]) -> &[u8] {
-    let is_of_version = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
-    let length = program.iter().rposition(|byte| !is_of_version(byte)).map_or(0, |last| last + 1);
-    &program[..length]
+    let last = program.iter().rposition(|byte| !byte.is_ascii_digit() && *byte != b'.');
+    &program[..last.map_or(0, |last| last + 1)]
 }
 
-/// Returns true if the last component of that path is one of these names, whatever a packager has
-/// added to it.
+/// Returns true if the last component of that path is one of these names, with or without the
+/// additions of packagers.
 fn is_called(path: &[u8], names: &[&str]) -> bool {
     let name = file_name(path);
     // As packagers start it: `node …/bundle/gemini.js`.
     let name = name.strip_suffix(b".js").unwrap_or(name);
+
     let plain = without_additions(name);
-    names.iter().any(|wanted| name == wanted.as_bytes() || plain == wanted.as_bytes())
+    names.iter().any(|known| name == known.as_bytes() || plain == known.as_bytes())
 }
 
-/// A program's name without what packagers add to it. The kernel keeps 15 bytes of a process's name,
-/// so the end of a long one may be cut.
+/// Returns a program's name without the additions of packagers. The kernel keeps 15 bytes of a
+/// process's name, so the end of a long one may be cut.
 fn without_additions(name: &[u8]) -> &[u8] {
     const ENDS: [&[u8]; 6] = [b"-wrapped", b"-unwrapped", b"-raw", b"-bin", b"-real", b".exe"];
     const MACHINES: [&[u8]; 8] = [
@@ -120,6 +121,7 @@ fn without_additions(name: &[u8]) -> &[u8] {
         b"-darwin-",
         b"-musl-",
     ];
+
     let mut name = name;
     while let Some(rest) = name.strip_prefix(b".") {
         name = rest;
@@ -127,6 +129,7 @@ fn without_additions(name: &[u8]) -> &[u8] {
     while let Some(rest) = ENDS.iter().find_map(|end| name.strip_suffix(*end)) {
         name = rest;
     }
+
     let machine = MACHINES.iter().filter_map(|machine| memmem::find(name, machine)).min();
     name = machine.map_or(name, |at| &name[..at]);
 

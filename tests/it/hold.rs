@@ -1,14 +1,19 @@
-//! `hold -- COMMAND`: what it runs is as if it ran by itself, and its session stays meanwhile.
+//! `hold -- COMMAND`: the command runs as if by itself, its session stays meanwhile, and the watcher beside
+//! it leaves nothing behind.
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
+};
 use serde_json::{Value, json};
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
-use crate::child::{bounded, finish, pid, start, wait_until};
+use crate::child::{bounded, finish, pid, start, unprivileged, wait_until};
 use crate::env::{HOUR, Ran, TestEnv, row, state};
 use crate::in_use::fresh_id;
 
@@ -20,8 +25,8 @@ fn home() -> (TestEnv, String) {
     (env, id)
 }
 
-/// The holder of a command, in a process group of its own as a shell would start it.
-fn holder(env: &TestEnv, options: &[&str], work: &[&str]) -> Command {
+/// A command under `hold`, in a process group of its own as a shell would start it.
+fn under_hold(env: &TestEnv, options: &[&str], work: &[&str]) -> Command {
     let words = ["hold"].iter().chain(options).chain(&["--"]).chain(work);
     let mut command = env.command(words);
     command.stdin(Stdio::piped()).process_group(0);
@@ -50,37 +55,79 @@ fn a_list_as_json_has_nothing_raw_that_a_terminal_acts_on_x3() {
     assert_eq!((&hold["chat_id"], &hold["reason"]), (&Value::from(chat), &Value::from(reason)));
 }
 
-/// Starts a holder whose command says that it has begun, and waits until it has.
+/// Starts a command under `hold` that prints that it has begun, and waits until it has.
 fn begun(env: &TestEnv, options: &[&str], script: &str) -> Child {
     let script = format!("echo begun; {script}");
-    let mut child = start(&mut holder(env, options, &["sh", "-c", &script]));
+    let mut child = start(&mut under_hold(env, options, &["sh", "-c", &script]));
     let mut said = [0; 6];
     child.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
     assert_eq!(&said, b"begun\n");
     child
 }
 
-/// The process that a holder has started.
-fn work_of(env: &TestEnv, holder: &Child) -> Pid {
-    let mut found = None;
+/// The watchers of this test's commands.
+fn watchers(env: &TestEnv) -> Vec<i32> {
+    processes_of(env, |arguments| arguments.split(|byte| *byte == 0).any(|word| word == b"__watch"))
+}
+
+/// Waits until the only watcher of this test has all that it needs.
+fn watcher_of(env: &TestEnv) -> Pid {
+    let mut found = Vec::new();
     wait_until(|| {
-        let its = format!("run-{}-", holder.id());
-        let held = held(env);
-        let its = held.iter().find(|hold| hold["key"].as_str().unwrap().starts_with(&its));
-        found = its.map(|hold| serde_json::from_value::<[i32; 1]>(hold["pids"].clone()).unwrap());
-        found.is_some()
+        found = watchers(env);
+        found.len() == 1
     });
-    Pid::from_raw(found.unwrap()[0]).unwrap()
+    Pid::from_raw(found[0]).unwrap()
+}
+
+/// The processes of this test with such arguments.
+fn processes_of(env: &TestEnv, is_it: impl Fn(&[u8]) -> bool) -> Vec<i32> {
+    let home = format!("HOME={}", env.home("").to_str().unwrap().trim_end_matches('/'));
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let is_its = |pid: &i32| {
+        let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        is_it(&read("cmdline")) && String::from_utf8_lossy(&read("environ")).contains(&home)
+    };
+    pids.filter(is_its).collect()
+}
+
+/// The files of holds, but for what a write that was killed has left.
+fn files_of_holds(env: &TestEnv) -> usize {
+    let folder = env.home(".local/state/session-warden/holds");
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    files.filter(|file| !file.file_name().to_str().unwrap().starts_with('.')).count()
+}
+
+/// Runs the command to its end. How it ended, as its parent sees it, and what it printed on standard error.
+fn ended(command: &mut Command) -> (ExitStatus, String) {
+    let output = start(command).wait_with_output().unwrap();
+    (output.status, String::from_utf8(output.stderr).unwrap())
+}
+
+/// A field of the kernel's `stat` of a process, by its number.
+fn stat(process: Pid, number: usize) -> String {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero())).unwrap();
+    let fields = stat.rsplit(") ").next().unwrap();
+    fields.split_whitespace().nth(number - 3).unwrap().to_owned()
+}
+
+/// The program of a test that becomes `hold` after some lines of Python, which may use `os` and `signal`.
+fn from_python(env: &TestEnv, lines: &str, words: &[&str]) -> Command {
+    let theirs = env.command([] as [&str; 0]);
+    let mut command = Command::new("python3");
+    let script =
+        format!("import os,resource,signal,sys\n{lines}\nos.execv(sys.argv[1], sys.argv[1:])");
+    command.args(["-c", &script]).arg(theirs.get_program()).args(words).env_clear();
+    command.envs(theirs.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.current_dir(env.path("")).stdin(Stdio::null());
+    command
 }
 
 /// The state of a process by one letter: `T` is stopped, `Z` dead; nothing where there is none.
 fn letter(process: Pid) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero())).ok()?;
     stat.rsplit(") ").next()?.chars().next()
-}
-
-fn is_over(process: Pid) -> bool {
-    letter(process).is_none_or(|letter| letter == 'Z')
 }
 
 /// What a clean makes of the one mapping.
@@ -116,31 +163,38 @@ fn while_its_command_runs_a_session_stays_and_right_after_it_goes() {
 }
 
 #[test]
-fn a_killed_holder_holds_as_long_as_its_command_goes_on() {
+fn a_hold_whose_watcher_was_killed_ends_with_its_process() {
     let (env, id) = home();
     let child = begun(&env, &["--session", &id], "exec sleep 60");
-    let work = work_of(&env, &child);
-    kill_process(pid(&child), Signal::KILL).unwrap();
-    assert_eq!(child.wait_with_output_of_killed(), -1);
+    let work = pid(&child);
+    kill_process(watcher_of(&env), Signal::KILL).unwrap();
+    wait_until(|| watchers(&env).is_empty());
     check(&env, "in_use", "held for tool_exec");
     kill_process(work, Signal::KILL).unwrap();
-    wait_until(|| is_over(work));
-    let holds = env.home(".local/state/session-warden/holds");
+    assert_eq!(child.wait_with_output().unwrap().status.signal(), Some(9));
     check(&env, "idle", "idle");
-    assert_eq!(fs::read_dir(&holds).unwrap().count(), 1, "a dry run sweeps nothing");
+    assert_eq!(files_of_holds(&env), 1, "a dry run sweeps nothing");
     assert_eq!(env.json("clean")["summary"]["removed"], 1);
-    assert_eq!(fs::read_dir(&holds).unwrap().count(), 0, "a dead hold goes");
+    assert_eq!(files_of_holds(&env), 0, "a dead hold goes");
 }
 
-trait Killed {
-    fn wait_with_output_of_killed(self) -> i32;
-}
-
-impl Killed for Child {
-    /// The exit code; the command that still runs has the other ends of the pipes.
-    fn wait_with_output_of_killed(mut self) -> i32 {
-        self.wait().unwrap().code().unwrap_or(-1)
+/// As a service is stopped: all of its processes are.
+#[test]
+fn a_watcher_outlives_a_signal_to_all_and_ends_with_the_command() {
+    let (env, id) = home();
+    let log = env.path("log");
+    let options = ["--session", &id, "--log", log.to_str().unwrap()];
+    let child = begun(&env, &options, "trap '' TERM; read x; exit 3");
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+        kill_process(watcher_of(&env), signal).unwrap();
     }
+    kill_process(pid(&child), Signal::TERM).unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(watchers(&env).len(), 1);
+    finish(child).exits(3);
+    wait_until(|| watchers(&env).is_empty());
+    assert_eq!(files_of_holds(&env), 0);
+    assert!(fs::read_to_string(log).unwrap().contains("session_activity_at_shutdown"));
 }
 
 #[test]
@@ -160,16 +214,31 @@ fn the_exit_code_is_the_commands() {
         (&[file.to_str().unwrap()], 126),
     ];
     for (work, code) in rows {
-        let ran = bounded(&mut holder(&env, &["--session", &id], work));
-        ran.exits(code);
+        let (status, err) = ended(&mut under_hold(&env, &["--session", &id], work));
+        match code - 128 {
+            // A signal ends the very process that was started, and a shell makes a code of that.
+            signal @ 1.. if code < 255 => assert_eq!(status.signal(), Some(signal), "{work:?}"),
+            _ => assert_eq!(status.code(), Some(code), "{work:?}"),
+        }
         // The error and its hint.
         let expected = if code == 126 || code == 127 { 2 } else { 0 };
-        assert_eq!(ran.err.lines().count(), expected, "{ran:?}");
+        assert_eq!(err.lines().count(), expected, "{err}");
         assert_eq!(held(&env), [json!(null); 0], "{work:?}");
+        if expected > 0 {
+            assert_eq!(files_of_holds(&env), 0, "nothing ran, so nothing waits for the watcher");
+        }
+        wait_until(|| files_of_holds(&env) == 0 && watchers(&env).is_empty());
+
+        let theirs = under_hold(&env, &["--session", &id], work);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "\"$0\" \"$@\"; echo $?"]).arg(theirs.get_program());
+        shell.args(theirs.get_args()).env_clear().stdin(Stdio::null());
+        shell.envs(theirs.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        assert_eq!(bounded(&mut shell).out, format!("{code}\n"), "{work:?}");
     }
     // Usage is told before anything runs.
     for options in [&[][..], &["--session", ""], &["--session", "a", "--chat", "b"]] {
-        let ran = bounded(&mut holder(&env, options, &["touch", "ran"]));
+        let ran = bounded(&mut under_hold(&env, options, &["touch", "ran"]));
         ran.exits(2);
         assert!(!env.path("ran").exists());
     }
@@ -177,7 +246,7 @@ fn the_exit_code_is_the_commands() {
 }
 
 #[test]
-fn signals_are_handed_on_and_what_they_do_is_told() {
+fn signals_reach_the_command_and_end_it_as_if_it_ran_by_itself() {
     let (env, id) = home();
     // What this was started to ignore, as in the background of a script, its commands ignore as well.
     let status = fs::read_to_string("/proc/self/status").unwrap();
@@ -201,64 +270,114 @@ fn signals_are_handed_on_and_what_they_do_is_told() {
     .into_iter()
     .filter(|(signal, _)| is_heard(signal))
     {
-        // One that it handles, and one that ends it.
+        // One that it handles, and one that ends it. The whole group gets it, as from a terminal.
         let traps = format!("trap 'echo got {name}; exit 9' {name}; echo set; ");
-        for (script, expected) in [(&*traps, 9), ("echo set; ", 128 + signal.as_raw())] {
+        for (script, is_trapped) in [(&*traps, true), ("echo set; ", false)] {
             let script = format!("{script}while :; do sleep 0.02; done");
             let mut child = begun(&env, &["--session", &id], &script);
             let mut said = [0; 4];
             child.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
-            let work = work_of(&env, &child);
-            kill_process(pid(&child), signal).unwrap();
-            let ran = finish(child);
-            assert_eq!(ran.code, expected, "{name}: {ran:?}");
-            assert_eq!(ran.out.contains("got"), expected == 9, "{name}: {ran:?}");
-            assert!(is_over(work));
+            assert_eq!(held(&env)[0]["pids"], json!([child.id()]));
+            kill_process_group(pid(&child), signal).unwrap();
+            let output = child.wait_with_output().unwrap();
+            let out = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(out.matches("got").count(), usize::from(is_trapped), "{name}: {out}");
+            let expected = (!is_trapped).then_some(signal.as_raw());
+            assert_eq!(output.status.signal(), expected, "{name}");
+            assert_eq!(output.status.code(), is_trapped.then_some(9), "{name}");
             assert_eq!(held(&env), [json!(null); 0]);
         }
     }
 }
 
 #[test]
-fn a_stopped_command_stops_its_holder_and_both_go_on() {
+fn a_stopped_command_is_a_stopped_job_and_goes_on() {
     let (env, id) = home();
     let child = begun(&env, &["--session", &id], "read x; exit 5");
-    let (holder, work) = (pid(&child), work_of(&env, &child));
-    for _ in 0..2 {
-        kill_process(holder, Signal::TSTP).unwrap();
-        wait_until(|| letter(work) == Some('T') && letter(holder) == Some('T'));
+    let work = pid(&child);
+    let report = |options| waitid(WaitId::Pid(work), options).unwrap().unwrap();
+    for signal in [Signal::TSTP, Signal::STOP] {
+        kill_process_group(work, signal).unwrap();
+        // As a shell learns of it, which is told once each time.
+        let status = report(WaitIdOptions::STOPPED);
+        assert_eq!(status.stopping_signal(), Some(signal.as_raw()));
+        assert_eq!(letter(work), Some('T'));
         check(&env, "in_use", "held for tool_exec");
-        kill_process(holder, Signal::CONT).unwrap();
-        wait_until(|| letter(work) != Some('T') && letter(holder) != Some('T'));
-    }
-    // Whoever stops the command alone lets that go on alone: its holder goes on all the while.
-    let has_terminal = fs::File::open("/dev/tty").is_ok();
-    for signal in [Signal::STOP, Signal::TSTP].into_iter().take(2 - usize::from(has_terminal)) {
-        kill_process(work, signal).unwrap();
-        wait_until(|| letter(work) == Some('T'));
-        std::thread::sleep(std::time::Duration::from_millis(50));
-        assert_ne!(letter(holder), Some('T'), "{signal:?}");
-        kill_process(work, Signal::CONT).unwrap();
+        assert_ne!(letter(watcher_of(&env)), Some('T'));
+        kill_process_group(work, Signal::CONT).unwrap();
+        assert!(report(WaitIdOptions::CONTINUED).continued());
     }
     finish(child).exits(5);
 }
 
+/// By a shell that knows jobs.
 #[test]
-fn what_was_ignored_stays_ignored_as_under_nohup() {
+fn a_job_in_the_background_is_stopped_continued_and_killed() {
     let (env, id) = home();
-    let mut command = Command::new("sh");
-    let line =
-        "trap '' HUP; exec \"$0\" hold --session \"$1\" -- sh -c 'echo begun; read x; exit 4'";
-    let theirs = env.command([] as [&str; 0]);
-    command.args(["-c", line]).arg(theirs.get_program()).arg(&id).env_clear();
-    command.envs(theirs.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.stdin(Stdio::piped()).process_group(0);
-    let mut child = start(&mut command);
+    let theirs = under_hold(&env, &["--session", &id], &["sleep", "60"]);
+    let mut shell = Command::new("bash");
+    let line = "set -m; \"$0\" \"$@\" & \
+                until [ \"$(tr -d '\\0' </proc/$!/cmdline)\" = sleep60 ]; do sleep 0.02; done; \
+                kill -STOP %1; until [ -n \"$(jobs -s)\" ]; do sleep 0.02; done; jobs -s | grep -c Stopped; \
+                kill -CONT %1; until [ -n \"$(jobs -r)\" ]; do sleep 0.02; done; jobs -r | grep -c Running; \
+                kill %1; wait %1; echo $?";
+    shell.args(["-c", line]).arg(theirs.get_program());
+    shell.args(theirs.get_args()).env_clear().stdin(Stdio::null());
+    shell.envs(theirs.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ran = bounded(&mut shell);
+    assert_eq!(ran.exits(0).out, "1\n1\n143\n", "{ran:?}");
+    wait_until(|| files_of_holds(&env) == 0);
+}
+
+#[test]
+fn the_command_has_the_parent_and_the_group_of_its_caller_and_no_child() {
+    let (env, id) = home();
+    let child = begun(&env, &["--session", &id], "read x; exit 0");
+    let (work, us) = (pid(&child), rustix::process::getpid());
+    assert_eq!(stat(work, 4), us.as_raw_nonzero().to_string(), "its parent");
+    assert_eq!(stat(work, 5), work.as_raw_nonzero().to_string(), "its group, as it was started");
+    assert_eq!(stat(work, 6), stat(us, 6), "its session");
+    let id = work.as_raw_nonzero();
+    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+    assert_eq!(children, "");
+    let watcher = watcher_of(&env);
+    assert_eq!(stat(watcher, 6), watcher.as_raw_nonzero().to_string(), "a session of its own");
+    assert_ne!(stat(watcher, 4), us.as_raw_nonzero().to_string());
+    finish(child).exits(0);
+}
+
+/// The masks in lines of a process's status, without the signals that the C library keeps for itself.
+fn masks(status: &str) -> Vec<u64> {
+    const OF_LIBRARY: u64 = 0b11 << 31;
+    let masks = status.lines().map(|line| line.split_whitespace().nth(1).unwrap());
+    masks.map(|mask| u64::from_str_radix(mask, 16).unwrap() & !OF_LIBRARY).collect()
+}
+
+#[test]
+fn signals_that_were_ignored_or_blocked_stay_so_as_under_nohup() {
+    let (env, id) = home();
+    let lines = "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n\
+                 signal.signal(signal.SIGUSR2, signal.SIG_IGN)\n\
+                 signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n\
+                 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGTERM})\n\
+                 # Of SIGPIPE, a Rust program cannot know whether it was ignored.\n\
+                 signal.signal(signal.SIGPIPE, signal.SIG_DFL)";
+    let work = ["grep", "^Sig[BI]", "/proc/self/status"];
+    let words: Vec<&str> = ["hold", "--session", &id, "--"].into_iter().chain(work).collect();
+    let mut held = from_python(&env, lines, &words);
+    let mut plain = Command::new("python3");
+    let script = format!("import os,signal,sys\n{lines}\nos.execvp(sys.argv[1], sys.argv[1:])");
+    plain.args(["-c", &script]).args(work).stdin(Stdio::null());
+    let (expected, found) = (bounded(&mut plain), bounded(&mut held));
+    assert_eq!(masks(&expected.exits(0).out).len(), 2, "{expected:?}");
+    assert_eq!(masks(&found.exits(0).out), masks(&expected.out));
+
+    let words = ["hold", "--session", &id, "--", "sh", "-c", "echo begun; read x; exit 4"];
+    let mut command = from_python(&env, "signal.signal(signal.SIGHUP, signal.SIG_IGN)", &words);
+    let mut child = start(command.stdin(Stdio::piped()).process_group(0));
     let mut said = [0; 6];
     child.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
-    let work = work_of(&env, &child);
-    kill_process(pid(&child), Signal::HUP).unwrap();
-    kill_process(work, Signal::HUP).unwrap();
+    kill_process_group(pid(&child), Signal::HUP).unwrap();
     check(&env, "in_use", "held for tool_exec");
     finish(child).exits(4);
 }
@@ -266,7 +385,8 @@ fn what_was_ignored_stays_ignored_as_under_nohup() {
 #[test]
 fn standard_streams_are_the_commands_own() {
     let (env, id) = home();
-    let mut child = start(&mut holder(&env, &["--session", &id], &["sh", "-c", "cat; echo e >&2"]));
+    let mut child =
+        start(&mut under_hold(&env, &["--session", &id], &["sh", "-c", "cat; echo e >&2"]));
     let bytes: Vec<u8> = (0..200_000_u32).map(|byte| byte.to_le_bytes()[0]).collect();
     let mut stdin = child.stdin.take().unwrap();
     let sent = bytes.clone();
@@ -283,6 +403,52 @@ fn standard_streams_are_the_commands_own() {
     command.envs(theirs.get_envs().filter_map(|(name, value)| Some((name, value?))));
     Ran::of(&mut command).exits(0);
     assert_eq!(fs::read_to_string(env.path("three")).unwrap(), "here\n");
+}
+
+/// Whoever reads from the command, as `$(…)` does, reads to its end and no longer.
+#[test]
+fn a_watcher_keeps_no_file_of_the_caller_open() {
+    let (env, id) = home();
+    let words =
+        ["hold", "--session", &id, "--", "sh", "-c", "echo begun; exec >&- 2>&- 7>&-; read x"];
+    let mut command = from_python(&env, "os.dup2(1, 7)", &words);
+    let mut child = start(command.stdin(Stdio::piped()));
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let (mut first, mut rest) = (String::new(), String::new());
+    out.read_line(&mut first).unwrap();
+    out.read_to_string(&mut rest).unwrap();
+    let mut err = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    assert_eq!((&*first, &*rest, &*err), ("begun\n", "", ""));
+    // Both have ended, and the command still runs.
+    check(&env, "in_use", "held for tool_exec");
+    let files = |process: Pid| -> Vec<PathBuf> {
+        let listed = fs::read_dir(format!("/proc/{}/fd", process.as_raw_nonzero())).unwrap();
+        listed.flatten().filter_map(|file| fs::read_link(file.path()).ok()).collect()
+    };
+    let (its, watchers) = (files(pid(&child)), files(watcher_of(&env)));
+    let shared: Vec<&PathBuf> = watchers
+        .iter()
+        .filter(|file| its.contains(file) && file.to_str() != Some("/dev/null"))
+        .collect();
+    assert!(shared.is_empty(), "{shared:?}");
+    drop(child.stdin.take());
+    child.wait().unwrap();
+
+    let mut shell = Command::new("sh");
+    let theirs = env.command([] as [&str; 0]);
+    let line = "x=$(\"$0\" hold --session s --beat 1h -- sh -c 'echo one; echo two >&2' 2>&1 | cat); echo \"<$x>\"";
+    shell.args(["-c", line]).arg(theirs.get_program()).env_clear();
+    shell.envs(theirs.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    assert_eq!(bounded(&mut shell).out, "<one\ntwo>\n");
+}
+
+#[test]
+fn a_terminal_is_the_commands() {
+    let (env, id) = home();
+    let script = "test -t 0 && test -t 2 && read x && echo \"got $x\"";
+    let mut command = env.command(["hold", "--session", &id, "--", "sh", "-c", script]);
+    assert_eq!(crate::terminal::typed(&mut command, "words\n").exits(0).out, "got words\n");
 }
 
 #[test]
@@ -313,80 +479,112 @@ fn nested_and_parallel_holds_hold_until_the_last_ends() {
     check(&env, "idle", "idle");
 }
 
+/// Then one process has two holds.
+#[test]
+fn a_hold_whose_command_is_a_hold_goes_on() {
+    let (env, id) = home();
+    let binary = env.command([] as [&str; 0]).get_program().to_str().unwrap().to_owned();
+    let inner = [&*binary, "hold", "--session", "other", "--", "sh", "-c", "echo begun; read x"];
+    let mut child = start(&mut under_hold(&env, &["--session", &id], &inner));
+    let mut said = [0; 6];
+    child.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
+    let both = held(&env);
+    let mut sessions: Vec<&str> =
+        both.iter().map(|hold| hold["session_id"].as_str().unwrap()).collect();
+    sessions.sort_unstable();
+    let mut expected = [&*id, "other"];
+    expected.sort_unstable();
+    assert_eq!(sessions, expected);
+    assert!(both.iter().all(|hold| hold["pids"] == json!([child.id()])), "{both:?}");
+    check(&env, "in_use", "held for tool_exec");
+    child.wait_with_output().unwrap();
+    wait_until(|| files_of_holds(&env) == 0);
+}
+
 #[test]
 fn a_hold_that_cannot_be_written_does_not_keep_the_command_from_running() {
     let (env, id) = home();
     fs::create_dir_all(env.home(".local/state")).unwrap();
     fs::write(env.home(".local/state/session-warden"), "in the way").unwrap();
-    let ran = bounded(&mut holder(&env, &["--session", &id], &["sh", "-c", "echo ran; exit 3"]));
+    let ran =
+        bounded(&mut under_hold(&env, &["--session", &id], &["sh", "-c", "echo ran; exit 3"]));
     ran.exits(3).says(&["warning: the session is not held", "session-warden/holds"]);
     assert_eq!(ran.out, "ran\n");
 }
 
-/// Wherever the holder is killed, what it has started is held as long as it goes on.
+/// Whenever it is killed, no command runs without its hold, and no watcher is left.
 #[test]
-fn a_holder_that_is_killed_at_any_moment_leaves_no_work_unprotected() {
+fn a_kill_at_any_moment_leaves_no_work_unprotected() {
     let (env, id) = home();
-    for round in 0..40_u64 {
-        let child = start(&mut holder(&env, &["--session", &id], &["sleep", "60"]));
-        let mark = format!("run-{}-", child.id());
-        std::thread::sleep(std::time::Duration::from_micros(round * 400));
-        kill_process(pid(&child), Signal::KILL).unwrap();
-        assert_eq!(child.wait_with_output_of_killed(), -1);
-        // Long enough for what it has started to become the command.
-        std::thread::sleep(std::time::Duration::from_millis(30));
-        let its = sleeping(&env);
-        for work in &its {
-            let held = held(&env);
-            assert!(held.iter().any(|hold| hold["pids"] == json!([work])), "{mark}: {work}");
-            kill_process(Pid::from_raw(*work).unwrap(), Signal::KILL).unwrap();
+    let mut was_work = 0;
+    for round in 0..500_u64 {
+        if round >= 40 && was_work >= 3 {
+            break;
         }
-        for work in its {
-            wait_until(|| is_over(Pid::from_raw(work).unwrap()));
+        let child = start(&mut under_hold(&env, &["--session", &id], &["sleep", "60"]));
+        let process = pid(&child);
+        std::thread::sleep(Duration::from_micros(round * 1000));
+        // It stands still, so that both are looked at as they were at that moment.
+        kill_process(process, Signal::STOP).unwrap();
+        waitid(WaitId::Pid(process), WaitIdOptions::STOPPED).unwrap();
+        let command = fs::read(format!("/proc/{}/cmdline", child.id())).unwrap();
+        if command.starts_with(b"sleep\0") {
+            was_work += 1;
+            assert_eq!(held(&env)[0]["pids"], json!([child.id()]));
         }
+        kill_process(process, Signal::KILL).unwrap();
+        assert_eq!(child.wait_with_output().unwrap().status.signal(), Some(9));
+        assert_eq!(held(&env), [json!(null); 0]);
+        wait_until(|| watchers(&env).is_empty());
     }
-}
-
-/// The processes of this test that sleep.
-fn sleeping(env: &TestEnv) -> Vec<i32> {
-    let home = format!("HOME={}", env.home("").to_str().unwrap().trim_end_matches('/'));
-    let all = fs::read_dir("/proc").unwrap().flatten();
-    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let is_its = |pid: &i32| {
-        let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
-        read("cmdline").starts_with(b"sleep\0")
-            && String::from_utf8_lossy(&read("environ")).contains(&home)
-    };
-    pids.filter(is_its).collect()
+    // As soon as a watcher ran, the hold has gone; before, it is swept.
+    assert!(was_work > 0, "no round was late enough");
+    assert_eq!(env.json("clean")["summary"]["removed"], 1);
+    assert_eq!(files_of_holds(&env), 0);
 }
 
 /// Daemons often ignore it, and what they start does then.
 #[test]
-fn where_ends_of_children_are_ignored_the_command_ends_all_the_same() {
+fn where_ends_of_children_are_ignored_the_command_runs_all_the_same() {
     let (env, id) = home();
-    let theirs = env.command([] as [&str; 0]);
-    let mut command = Command::new("python3");
-    let line = "import os,signal,sys\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n\
-                os.execv(sys.argv[1], ['session-warden', 'hold', '--session', sys.argv[2], '--', \
-                'sh', '-c', 'exit 3'])";
-    command.args(["-c", line]).arg(theirs.get_program()).arg(&id).env_clear();
-    command.envs(theirs.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    bounded(&mut command).exits(3);
-    assert_eq!(held(&env), [json!(null); 0]);
+    let words = ["hold", "--session", &id, "--", "sh", "-c", "exit 3"];
+    let ran =
+        bounded(&mut from_python(&env, "signal.signal(signal.SIGCHLD, signal.SIG_IGN)", &words));
+    assert_eq!((ran.exits(3).err.as_str(), held(&env).len()), ("", 0));
 }
 
-/// What an alarm clock of the holder's own starts was meant for the command.
+/// An alarm clock goes with the process, whatever that becomes.
 #[test]
-fn a_signal_of_the_kernel_that_no_terminal_sends_is_handed_on() {
+fn a_signal_of_the_kernel_reaches_the_command() {
     let (env, id) = home();
-    let theirs = env.command([] as [&str; 0]);
+    let words = ["hold", "--session", &id, "--", "sleep", "60"];
+    let (status, _) = ended(&mut from_python(&env, "signal.alarm(1)", &words));
+    assert_eq!(status.signal(), Some(14));
+}
+
+#[test]
+fn without_a_watcher_the_command_runs_and_is_held() {
+    let (env, id) = home();
+    let line = format!("hold --session {id} -- sh -c read");
+    let theirs = unprivileged(&env, &line);
     let mut command = Command::new("python3");
-    let line = "import os,signal,sys\nsignal.alarm(1)\n\
-                os.execv(sys.argv[1], ['session-warden', 'hold', '--session', sys.argv[2], '--', \
-                'sleep', '60'])";
-    command.args(["-c", line]).arg(theirs.get_program()).arg(&id).env_clear();
-    command.envs(theirs.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    bounded(&mut command).exits(128 + 14);
+    let script = "import os,resource,sys\nresource.setrlimit(resource.RLIMIT_NPROC, (0, 0))\n\
+                  os.execv(sys.argv[1], sys.argv[1:])";
+    command.args(["-c", script]).arg(theirs.get_program());
+    command.args(["hold", "--session", &id, "--", "sh", "-c", "echo begun; read x; exit 3"]);
+    command.env_clear().envs(theirs.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    if rustix::process::geteuid().is_root() {
+        command.uid(crate::child::NOBODY).gid(crate::child::NOBODY);
+    }
+    let mut child = start(command.current_dir(env.path("")).stdin(Stdio::piped()));
+    let mut said = [0; 6];
+    child.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"begun\n");
+    let holds = env.home(".local/state/session-warden/holds");
+    let file = fs::read_dir(holds).unwrap().next().unwrap().unwrap();
+    let hold: Value = serde_json::from_slice(&fs::read(file.path()).unwrap()).unwrap();
+    assert_eq!(hold["processes"][0]["pid"], child.id());
+    finish(child).exits(3).says(&["warning: cannot start the watcher of the hold", "hint: "]);
 }
 
 #[test]
@@ -394,10 +592,10 @@ fn without_a_state_folder_the_command_runs_unheld() {
     let (env, id) = home();
     if !rustix::process::geteuid().is_root() {
         // Only root can become somebody whom no password file knows.
-        bounded(&mut holder(&env, &["--session", &id], &["true"])).exits(0);
+        bounded(&mut under_hold(&env, &["--session", &id], &["true"])).exits(0);
         return;
     }
-    let mut command = crate::child::unprivileged(&env, &format!("hold --session {id} -- echo ran"));
+    let mut command = unprivileged(&env, &format!("hold --session {id} -- echo ran"));
     command.env_remove("HOME").uid(3_999_999_999).gid(65534);
     let ran = bounded(&mut command);
     ran.exits(0).says(&["warning: the session is not held", "cannot determine the state folder"]);

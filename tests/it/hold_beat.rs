@@ -1,4 +1,5 @@
-//! The heartbeat of a holder: what it tells, and what it runs, while its command goes on.
+//! The heartbeat of a hold: the diagnostics of its watcher and the command of each beat, while the held
+//! command runs.
 
 use serde_json::Value;
 use std::fs;
@@ -8,7 +9,7 @@ use crate::child::{finish, start, wait_until};
 use crate::env::{Ran, TestEnv};
 use crate::in_use::fresh_id;
 
-/// A holder that beats each second, of a command that ends when its standard input does.
+/// A hold that beats each second, of a command that ends when its standard input does.
 fn beating(env: &TestEnv, session: &str, gate: Option<&str>, options: &[&str]) -> Child {
     let words = ["hold", "--session", session, "--beat", "1s", "--log", "log"].into_iter();
     let words = words.chain(options.iter().copied()).chain(["--", "cat"]);
@@ -82,7 +83,8 @@ fn a_key_that_is_begun_anew_counts_for_what_it_is_now() {
     env.run(&format!("hold start --session {id} --key k --ttl 1h --reason tool_exec")).exits(0);
     active(serde_json::json!({"tool_exec": 2}));
     finish(child).exits(0);
-    // Others that are still at work are told of at the end as well.
+    // Others that are still at work are told of at the end as well, by the watcher, which ends a little later.
+    wait_until(|| count(&env, "session_activity_at_shutdown") == 1);
     assert_eq!(told(&env).pop().unwrap()["refcount"], 2);
 }
 
@@ -129,7 +131,7 @@ fn a_beats_command_that_hangs_or_fails_is_told_and_does_not_pile_up() {
     finish(child).exits(0);
     let pids = fs::read_to_string(env.path("pids")).unwrap();
     let [pid] = pids.lines().collect::<Vec<_>>()[..] else { panic!("{pids}") };
-    // It ends with the holder.
+    // It ends with the command that is held.
     wait_until(|| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         stat.is_empty() || stat.contains(") Z ")
@@ -151,7 +153,7 @@ fn a_hold_that_was_removed_is_written_anew_at_the_next_beat() {
     }
     wait_until(|| files() == 1);
     finish(child).exits(0);
-    assert_eq!(files(), 0);
+    wait_until(|| files() == 0);
 }
 
 #[test]

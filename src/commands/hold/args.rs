@@ -1,23 +1,22 @@
 //! The arguments and help of `hold`.
 
-use anyhow::Context;
 use clap::{ArgGroup, Args, Subcommand};
 use std::ffi::OsString;
-use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::io::{self, Write};
 use std::time::Duration;
 
-use crate::commands::hold::{self, Around, Hooked, REASON, Start, help};
+use crate::commands::hold::hook::{self, Hooked};
+use crate::commands::hold::mapped::unmapped;
+use crate::commands::hold::watcher::{self, BeatOptions, duration};
+use crate::commands::hold::{self, Start, help, list, run};
 use crate::commands::options::{ConfigArgs, FormatArgs, StateArgs};
 use crate::config::{Environment, Format, Layer, Settings};
 use crate::holds::{Holds, Subject};
-use crate::model::heartbeat::BEAT_EVERY;
-use crate::model::{Advice, Exit, Failure, Timestamp};
-use crate::process;
+use crate::model::{Exit, Failure, Timestamp};
 use crate::ui;
 
-/// What to do about a session that is not held though its command runs.
-const NOT_HELD_HINT: &str = "the command runs without a hold";
+/// The reason of a hold unless another one is given.
+const REASON: &str = "tool_exec";
 
 #[derive(Debug, Args)]
 #[command(
@@ -40,38 +39,25 @@ pub(crate) struct HoldArgs {
     #[command(flatten)]
     reason: ReasonArgs,
 
-    /// How often to renew the hold while COMMAND runs [default: 30s]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    beat: Option<Duration>,
+    #[command(flatten)]
+    beats: BeatOptions,
 
-    #[arg(
-        long,
-        value_name = "LINE",
-        help = "Shell command to run at each renewal, if the environment allows it (see below)"
-    )]
-    beat_command: Option<String>,
+    #[command(flatten)]
+    place: PlaceArgs,
 
-    /// Append diagnostics to FILE as JSON lines
-    #[arg(long, value_name = "FILE")]
-    log: Option<PathBuf>,
+    /// The command to run
+    #[arg(last = true, required = true, value_name = "COMMAND", help_heading = "Arguments")]
+    work: Vec<OsString>,
+}
 
-    /// Print diagnostics on standard error
-    #[arg(short, long)]
-    verbose: bool,
-
+/// Where the holds are.
+#[derive(Debug, Args)]
+struct PlaceArgs {
     #[command(flatten)]
     config: ConfigArgs,
 
     #[command(flatten)]
     state: StateArgs,
-
-    /// Write the hold of this key down, and become the command: how the command is started.
-    #[arg(long = "become", value_name = "KEY", hide = true)]
-    becomes: Option<String>,
-
-    /// The command to run
-    #[arg(last = true, required = true, value_name = "COMMAND", help_heading = "Arguments")]
-    work: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]
@@ -103,6 +89,18 @@ enum HoldCommand {
     /// List active holds
     #[command(max_term_width = 100, after_help = help::LIST)]
     List(ListArgs),
+    /// The watcher of `hold -- COMMAND`, as it is started: its hold comes on standard input.
+    #[command(name = watcher::SUBCOMMAND, hide = true)]
+    Watch(WatchArgs),
+}
+
+#[derive(Debug, Args)]
+struct WatchArgs {
+    #[command(flatten)]
+    beats: BeatOptions,
+
+    #[command(flatten)]
+    state: StateArgs,
 }
 
 #[derive(Debug, Args)]
@@ -135,10 +133,7 @@ struct StartArgs {
     ttl: Option<Duration>,
 
     #[command(flatten)]
-    config: ConfigArgs,
-
-    #[command(flatten)]
-    state: StateArgs,
+    place: PlaceArgs,
 }
 
 #[derive(Debug, Args)]
@@ -153,10 +148,7 @@ struct StopArgs {
     from_hook: bool,
 
     #[command(flatten)]
-    config: ConfigArgs,
-
-    #[command(flatten)]
-    state: StateArgs,
+    place: PlaceArgs,
 }
 
 #[derive(Debug, Args)]
@@ -166,10 +158,7 @@ struct BeatArgs {
     key: String,
 
     #[command(flatten)]
-    config: ConfigArgs,
-
-    #[command(flatten)]
-    state: StateArgs,
+    place: PlaceArgs,
 }
 
 #[derive(Debug, Args)]
@@ -178,18 +167,12 @@ struct ListArgs {
     format: FormatArgs,
 
     #[command(flatten)]
-    config: ConfigArgs,
-
-    #[command(flatten)]
-    state: StateArgs,
+    place: PlaceArgs,
 }
 
 impl HoldArgs {
-    /// Runs what was typed.
-    ///
-    /// # Errors
-    /// Whatever keeps it from its work. A hook's failure never ends with 2: to the CLIs that means
-    /// that the tool must not run.
+    /// Runs `hold` or its subcommand. A hook's failure never ends with 2: to the CLIs that means that the
+    /// tool must not run.
     pub(crate) fn run(
         self,
         environment: &Environment,
@@ -197,71 +180,48 @@ impl HoldArgs {
     ) -> anyhow::Result<Exit> {
         let now = clock();
         match self.command {
-            None => self.around(environment, clock),
-            Some(HoldCommand::Start(args)) => {
-                let is_hook = args.from_hook;
-                args.run(environment, now).map_err(|error| softened(error, is_hook))
-            }
-            Some(HoldCommand::Stop(args)) => {
-                let is_hook = args.from_hook;
-                args.run(environment, now).map_err(|error| softened(error, is_hook))
-            }
+            None => self.become_command(environment, now),
+            Some(HoldCommand::Start(args)) => softened(args.from_hook, args.run(environment, now)),
+            Some(HoldCommand::Stop(args)) => softened(args.from_hook, args.run(environment, now)),
             Some(HoldCommand::Beat(args)) => {
-                hold::beat(&holds(&args.config, &args.state, environment)?, &args.key, now)
+                hold::beat(&args.place.holds(environment)?, &args.key, now)
             }
             Some(HoldCommand::List(args)) => args.run(environment, now),
+            Some(HoldCommand::Watch(args)) => {
+                let holds = args.state.named().map(Holds::at);
+                let gate = environment.get("SESSION_WARDEN_SEND_KEEPALIVES");
+                watcher::run(holds.as_ref(), &args.beats, gate, clock)
+            }
         }
     }
 
-    fn around(self, environment: &Environment, clock: fn() -> Timestamp) -> anyhow::Result<Exit> {
-        let warn = |message: &str, hint: &str| ui::warning(message, hint);
-        let holds = match self.becomes {
-            // Whoever has started us has read the configuration.
-            Some(_) => self.state.named().map(Holds::at),
-            None => match holds(&self.config, &self.state, environment) {
-                Err(failure) if failure.exit != Exit::Usage => {
-                    let hint = failure.hint.as_deref().unwrap_or(NOT_HELD_HINT);
-                    warn(&format!("the session is not held: {failure}"), hint);
-                    None
-                }
-                holds => Some(holds?),
-            },
+    fn become_command(self, environment: &Environment, now: Timestamp) -> anyhow::Result<Exit> {
+        let holds = match self.place.holds(environment) {
+            Err(failure) if failure.exit != Exit::Usage => {
+                let hint = failure.hint.as_deref().unwrap_or("the command runs without a hold");
+                ui::warning(&format!("the session is not held: {failure}"), hint);
+                None
+            }
+            holds => Some(holds?),
         };
-        let tell = |line: &str| ui::note(&format!("session-warden: {line}"));
+
         let subject = subject(self.session, self.chat)?;
-        if self.becomes.is_none() {
-            warn_unmapped(&subject, &self.config, environment);
-        }
-        let around = Around {
-            command: &self.work,
-            subject,
-            reason: self.reason.reason,
-            every: self.beat.unwrap_or(BEAT_EVERY),
-            beat_command: self.beat_command,
-            gate: &|| environment.get("SESSION_WARDEN_SEND_KEEPALIVES"),
-            tell: self.verbose.then_some(&tell),
-            log: self.log,
-            warn: &warn,
-            clock: &clock,
-            passed: &process::passed,
-        };
-        match self.becomes {
-            Some(key) => hold::become_work(holds.as_ref(), &around, key),
-            None => hold::run(holds.as_ref(), &around),
-        }
+        self.place.warn_unmapped(&subject, environment);
+        run::run(holds.as_ref(), subject, self.reason.reason, &self.beats, &self.work, now)
     }
 }
 
 impl StartArgs {
     fn run(self, environment: &Environment, now: Timestamp) -> anyhow::Result<Exit> {
-        let holds = holds(&self.config, &self.state, environment)?;
+        let holds = self.place.holds(environment)?;
         let (subject, key) = if self.from_hook {
-            let Hooked { session, key, .. } = told()?;
+            let Hooked { session, key, .. } = hook::read()?;
             (Subject::Session(session), key)
         } else {
             (subject(self.session, self.chat)?, self.key)
         };
-        warn_unmapped(&subject, &self.config, environment);
+
+        self.place.warn_unmapped(&subject, environment);
         let start = Start {
             key,
             subject,
@@ -276,23 +236,23 @@ impl StartArgs {
 
 impl StopArgs {
     fn run(self, environment: &Environment, now: Timestamp) -> anyhow::Result<Exit> {
-        let holds = holds(&self.config, &self.state, environment)?;
+        let holds = self.place.holds(environment)?;
         if !self.from_hook {
             return hold::stop(&holds, &self.key.unwrap_or_default());
         }
-        let Hooked { session, key, is_over } = told()?;
-        match key {
-            Some(key) => hold::stop(&holds, &key),
-            None if is_over => hold::stop_session(&holds, &session, now),
-            // Nothing that a hook of ours brackets.
-            None => Ok(Exit::Done),
+
+        match hook::read()? {
+            Hooked { key: Some(key), .. } => hold::stop(&holds, &key),
+            Hooked { session, is_over: true, .. } => hold::stop_session(&holds, &session, now),
+            // No hold began with this hook.
+            _ => Ok(Exit::Done),
         }
     }
 }
 
 impl ListArgs {
     fn run(self, environment: &Environment, now: Timestamp) -> anyhow::Result<Exit> {
-        let found = holds(&self.config, &self.state, environment)?.read(now)?;
+        let found = self.place.holds(environment)?.read(now)?;
         for (path, why) in &found.unread {
             ui::warning(
                 &format!("cannot read {}: {why}", path.display()),
@@ -300,68 +260,53 @@ impl ListArgs {
             );
         }
         let exit = if found.unread.is_empty() { Exit::Done } else { Exit::Partly };
+
         let live = found.live(now);
         let mut out = io::stdout().lock();
         let written = match self.format.format() {
-            Some(Format::Json) => hold::write_json(&live, &mut out),
-            _ => hold::write(&live, now, ui::zone(), &mut out),
+            Some(Format::Json) => list::write_json(&live, &mut out),
+            _ => list::write(&live, now, ui::zone(), &mut out),
         };
         ui::written(written.and_then(|()| out.flush()), "the holds")?;
         Ok(exit)
     }
 }
 
-/// What the hook of a CLI tells.
-fn told() -> anyhow::Result<Hooked> {
-    let mut input = Vec::new();
-    let read = io::stdin().lock().take(hold::LARGEST).read_to_end(&mut input);
-    read.context("cannot read standard input")
-        .hint("--from-hook needs the JSON that a CLI sends to its hooks")?;
-    hold::hooked(&input)
+impl PlaceArgs {
+    fn settings(&self, environment: &Environment) -> Result<Settings, Failure> {
+        Settings::read(self.config.config.as_deref(), environment.clone(), false)
+    }
+
+    fn holds(&self, environment: &Environment) -> Result<Holds, Failure> {
+        let mut flags = Layer::default();
+        self.state.say(&mut flags);
+        let (clean, _) = self.settings(environment)?.resolve(&flags, None)?;
+        Ok(Holds::at(&clean.state_dir()?))
+    }
+
+    /// Warns of a chat that nothing maps. It is held all the same.
+    fn warn_unmapped(&self, subject: &Subject, environment: &Environment) {
+        let Subject::Chat(chat) = subject else { return };
+        let settings = self.settings(environment).ok();
+        if let Some(warning) = settings.and_then(|settings| unmapped(&settings, chat)) {
+            ui::warning(&warning.message, warning.code.hint());
+        }
+    }
 }
 
-fn softened(error: anyhow::Error, is_hook: bool) -> anyhow::Error {
-    if is_hook { Failure::from(error).with(Exit::Failed).into() } else { error }
+/// Returns the end of a command that a hook may have run.
+fn softened(is_hook: bool, end: anyhow::Result<Exit>) -> anyhow::Result<Exit> {
+    end.map_err(
+        |error| if is_hook { Failure::from(error).with(Exit::Failed).into() } else { error },
+    )
 }
 
 fn subject(session: Option<String>, chat: Option<String>) -> Result<Subject, Failure> {
     let chat = chat.map(Subject::Chat);
-    session.map(Subject::Session).or(chat).ok_or_else(|| {
-        let failure = Failure::new("nothing to hold").hint("name it: --session ID or --chat ID");
-        failure.with(Exit::Usage)
-    })
-}
-
-/// Warns of a chat that nothing maps. It is held all the same.
-fn warn_unmapped(subject: &Subject, config: &ConfigArgs, environment: &Environment) {
-    let Subject::Chat(chat) = subject else { return };
-    let settings = Settings::read(config.config.as_deref(), environment.clone(), false).ok();
-    if let Some(warning) = settings.and_then(|settings| hold::unmapped(&settings, chat)) {
-        ui::warning(&warning.message, warning.code.hint());
-    }
-}
-
-fn holds(
-    config: &ConfigArgs,
-    state: &StateArgs,
-    environment: &Environment,
-) -> Result<Holds, Failure> {
-    let settings = Settings::read(config.config.as_deref(), environment.clone(), false)?;
-    let mut flags = Layer::default();
-    state.say(&mut flags);
-    let (clean, _) = settings.resolve(&flags, None)?;
-    Ok(Holds::at(&clean.state_dir()?))
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let example = "for example 30s, 15m or 1h";
-    let span = humantime::parse_duration(text)
-        .map_err(|error| format!("not a duration ({error}); {example}"))?;
-    let range = Duration::from_secs(1)..=Duration::from_secs(366 * 24 * 3600);
-    if range.contains(&span) {
-        return Ok(span);
-    }
-    Err(format!("not between 1 second and 1 year; {example}"))
+    session
+        .map(Subject::Session)
+        .or(chat)
+        .ok_or_else(|| Failure::usage("nothing to hold").hint("name it: --session ID or --chat ID"))
 }
 
 fn reason(text: &str) -> Result<String, String> {

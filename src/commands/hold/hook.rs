@@ -1,67 +1,76 @@
-//! What the hooks of the CLIs tell on standard input.
+//! The JSON that the hooks of the CLIs get on standard input.
 //!
 //! As documented for Claude Code (`PreToolUse`, `PostToolUse`, `PostToolUseFailure`, `SessionStart`,
 //! `SessionEnd`), Codex (the same but for the failure) and Gemini CLI (`BeforeTool`, `AfterTool`,
 //! `SessionStart`, `SessionEnd`): an object with `session_id` and `hook_event_name`; around a tool
 //! also `tool_name`, `tool_input` and, but for Gemini CLI, `tool_use_id`.
 
+use anyhow::Context;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Read};
 
-use super::usage;
+use crate::model::{Advice, Failure};
 
-/// More than this no hook tells, in bytes: what a tool has answered is part of it.
-pub const LARGEST: u64 = 256 << 20;
+/// The most that is read, in bytes: the answer of a tool is part of it.
+const LARGEST: u64 = 256 << 20;
 
-/// What a hook tells of a hold.
+/// The content of a hook's JSON.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Hooked {
-    /// The session.
-    pub session: String,
-    /// What tells the hold of a tool from others; nothing where it is about the session as a whole.
-    pub key: Option<String>,
-    /// Whether the session is over.
-    pub is_over: bool,
+pub(super) struct Hooked {
+    pub(super) session: String,
+    /// The key of the hold around a tool; nothing if the hook is about the session as a whole.
+    pub(super) key: Option<String>,
+    /// True if the session is over.
+    pub(super) is_over: bool,
 }
 
 #[derive(Deserialize)]
-struct Told<'a> {
+struct Fields<'a> {
     session_id: String,
     hook_event_name: Option<String>,
     tool_use_id: Option<String>,
     tool_name: Option<String>,
-    /// Only compared: whatever a tool is told must not keep it from being held.
+    /// Only compared: whatever is in it, the tool must be held.
     #[serde(borrow)]
     tool_input: Option<&'a RawValue>,
 }
 
-/// Reads what a hook has told.
-///
-/// # Errors
-/// Where that is nothing that a CLI tells.
-pub fn hooked(input: &[u8]) -> anyhow::Result<Hooked> {
-    let told: Told<'_> = serde_json::from_slice(input).map_err(|error| {
-        usage(&format!("standard input is not the JSON that a CLI sends to its hooks: {error}"))
+/// Reads the JSON of a hook from standard input.
+pub(super) fn read() -> anyhow::Result<Hooked> {
+    let mut input = Vec::new();
+    let read = io::stdin().lock().take(LARGEST).read_to_end(&mut input);
+    read.context("cannot read standard input")
+        .hint("--from-hook needs the JSON that a CLI sends to its hooks")?;
+    Ok(hooked(&input)?)
+}
+
+/// Parses the JSON of a hook.
+fn hooked(input: &[u8]) -> Result<Hooked, Failure> {
+    let input: Fields<'_> = serde_json::from_slice(input).map_err(|error| {
+        let message = "standard input is not the JSON that a CLI sends to its hooks";
+        Failure::usage(format!("{message}: {error}"))
             .hint("--from-hook is for the hooks of Claude Code, Codex and Gemini CLI")
     })?;
-    // Ids of tools are their model's, and may come again in another session.
+
+    // A model numbers its tools, and may use a number again in another session.
     let mut hash = DefaultHasher::new();
-    let key = match (told.tool_use_id, told.tool_name) {
+    let is_of_tool = match (input.tool_use_id, input.tool_name) {
         (Some(id), _) => {
-            (&told.session_id, id).hash(&mut hash);
-            Some(format!("tool-{:016x}", hash.finish()))
+            (&input.session_id, id).hash(&mut hash);
+            true
         }
         (None, Some(tool)) => {
             // The same before a tool and after it.
-            let input = told.tool_input.map(RawValue::get);
-            (&told.session_id, tool, input).hash(&mut hash);
-            Some(format!("tool-{:016x}", hash.finish()))
+            (&input.session_id, tool, input.tool_input.map(RawValue::get)).hash(&mut hash);
+            true
         }
-        (None, None) => None,
+        (None, None) => false,
     };
-    let is_over = told.hook_event_name.as_deref() == Some("SessionEnd");
-    Ok(Hooked { session: told.session_id, key, is_over })
+    let key = is_of_tool.then(|| format!("tool-{:016x}", hash.finish()));
+    let is_over = input.hook_event_name.as_deref() == Some("SessionEnd");
+    Ok(Hooked { session: input.session_id, key, is_over })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `hold list`: what is held now, the oldest first.
+//! `hold list`: the active holds, the oldest first, as text and as JSON.
 
 use serde_json::json;
 use std::io::{self, Write};
@@ -9,14 +9,17 @@ use crate::model::plain_json::write_plain;
 use crate::model::{Timestamp, Zone};
 use crate::report::{age, padded, shortened};
 
-/// Writes a line for each, with times in that zone.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write(holds: &[Hold], now: Timestamp, zone: Zone, out: &mut dyn Write) -> io::Result<()> {
+/// Writes two lines for each, with times in that zone.
+pub(super) fn write(
+    holds: &[Hold],
+    now: Timestamp,
+    zone: Zone,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     if holds.is_empty() {
         return writeln!(out, "No active holds.");
     }
+
     writeln!(out, "{:>7}  {:<12}  SESSION OR CHAT", "FOR", "REASON")?;
     for hold in holds {
         let span = hold.since().map_or_else(|| "-".to_owned(), |at| age(at.seconds_until(now)));
@@ -31,11 +34,7 @@ pub fn write(holds: &[Hold], now: Timestamp, zone: Zone, out: &mut dyn Write) ->
     Ok(())
 }
 
-/// Writes them as JSON.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_json(holds: &[Hold], out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_json(holds: &[Hold], out: &mut dyn Write) -> io::Result<()> {
     let holds: Vec<_> = holds.iter().map(row).collect();
     let report = json!({ "schema": 1, "version": env!("CARGO_PKG_VERSION"), "holds": holds });
     write_plain(&report, out)

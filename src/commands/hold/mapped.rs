@@ -1,4 +1,4 @@
-//! Whether a chat that is to be held is in a map: one that is not may be a typo.
+//! Finds out whether a chat that is to be held is in a map: one that is not may be a typo.
 
 use crate::config::{Layer, Settings};
 use crate::map::map_file::{Located, MapPlace};
@@ -6,7 +6,7 @@ use crate::model::{SessionMap, Warning, WarningCode};
 use crate::os::interrupt::Interrupt;
 
 /// Warns of a chat that no map of the configuration has. A map that cannot be read may have it.
-pub fn unmapped(settings: &Settings, chat: &str) -> Option<Warning> {
+pub(super) fn unmapped(settings: &Settings, chat: &str) -> Option<Warning> {
     let profiles = settings.file.profiles.iter().map(|(name, _)| Some(name.as_str()));
     let mut maps = Vec::new();
     for profile in [None].into_iter().chain(profiles) {
@@ -22,11 +22,14 @@ pub fn unmapped(settings: &Settings, chat: &str) -> Option<Warning> {
     for map in maps {
         let Located::Here(place) = MapPlace::locate(&map).ok()? else { continue };
         let read = place.read(&now).ok()?;
-        let has = |map: &SessionMap| map.mappings().any(|mapping| mapping.chat.0 == chat);
-        if read.is_some_and(|snapshot| has(&snapshot.map)) {
+        if read.is_some_and(|snapshot| has(&snapshot.map, chat)) {
             return None;
         }
     }
     let message = format!("chat {chat:?} has no mapping yet; it is held once it has one");
     Some(Warning::new(WarningCode::NotMapped, message))
+}
+
+fn has(map: &SessionMap, chat: &str) -> bool {
+    map.mappings().any(|mapping| mapping.chat.0 == chat)
 }
