@@ -7,7 +7,7 @@ use super::change::{Change, Changed, Edit, LastLook};
 use super::{MapStore, Removal, RemovalGuard, Source, too_slow};
 use crate::map::lock::Lock;
 use crate::map::map_file::{Located, MapPlace, Snapshot};
-use crate::model::{Exit, Failure, Mapping, SessionMap, Warning, WarningCode};
+use crate::model::{Exit, Failure, Mapping, MappingIdx, SessionMap, Warning, WarningCode};
 use crate::os::interrupt::Interrupt;
 
 /// What a run may do to the file.
@@ -91,7 +91,11 @@ impl MapStore for FileMap {
         self.warnings.clone()
     }
 
-    fn remove(&self, going: &[u32], guard: &mut dyn RemovalGuard) -> Result<Removal, Failure> {
+    fn remove(
+        &self,
+        going: &[MappingIdx],
+        guard: &mut dyn RemovalGuard,
+    ) -> Result<Removal, Failure> {
         let Some(held) = &self.held else { return Ok(Removal::default()) };
         let first = &held.snapshot.map;
         let (found, confirmed) = Default::default();
@@ -106,7 +110,7 @@ impl MapStore for FileMap {
                 Removal { failed: going, warnings, ..Removal::default() }
             }
             Changed::Replaced(warnings) => {
-                let went = |place: &u32| confirmed.binary_search(place).is_err();
+                let went = |place: &MappingIdx| confirmed.binary_search(place).is_err();
                 let removed = going.into_iter().filter(went).collect();
                 Removal { removed, changed: confirmed, warnings, ..Removal::default() }
             }
@@ -158,11 +162,11 @@ struct Cut<'a> {
     /// The map that was judged.
     first: &'a SessionMap,
     /// Places in that, ascending.
-    going: Vec<u32>,
+    going: Vec<MappingIdx>,
     /// Where these were in the map that was edited last.
     found: Found,
     /// Which were no longer as they were when the map was last about to be replaced.
-    confirmed: Vec<u32>,
+    confirmed: Vec<MappingIdx>,
     guard: &'a mut dyn RemovalGuard,
 }
 
@@ -170,18 +174,18 @@ struct Cut<'a> {
 #[derive(Default)]
 struct Found {
     /// Their places in the map that was searched, ascending.
-    places: Vec<u32>,
+    places: Vec<MappingIdx>,
     /// The same ones' places in the map that was judged, ascending.
-    held: Vec<u32>,
+    held: Vec<MappingIdx>,
     /// Places in the map that was judged of those that are no longer as they were.
-    changed: Vec<u32>,
+    changed: Vec<MappingIdx>,
 }
 
 impl Edit for Cut<'_> {
     fn edit(&mut self, map: &SessionMap) -> Option<Vec<u8>> {
         self.found = self.find(map);
         let places = &self.found.places;
-        let goes = |place: u32| places.binary_search(&place).is_ok();
+        let goes = |place: MappingIdx| places.binary_search(&place).is_ok();
         (!places.is_empty()).then(|| map.without(goes))
     }
 
@@ -193,7 +197,8 @@ impl Edit for Cut<'_> {
         let held = &self.found.held;
         let rechecked = self.guard.recheck(held)?;
         if rechecked.still.len() < held.len() {
-            let among = |places: &[u32], place: &u32| places.binary_search(place).is_ok();
+            let among =
+                |places: &[MappingIdx], place: &MappingIdx| places.binary_search(place).is_ok();
             let still = &rechecked.still;
             self.going.retain(|place| !among(held, place) || among(still, place));
             return Ok(LastLook::Edit);
@@ -209,11 +214,12 @@ impl Cut<'_> {
         if std::ptr::eq(map, self.first) {
             return Found { places: self.going.clone(), held: self.going.clone(), changed: vec![] };
         }
-        let mapping = |place: &u32| self.first.get(*place);
+        let mapping = |place: &MappingIdx| self.first.get(*place);
         let mut left: HashSet<Mapping<'_>> = self.going.iter().filter_map(mapping).collect();
-        let found = (0..).zip(map.mappings()).filter(|(_, mapping)| left.remove(mapping));
+        let found = map.indexed().filter(|(_, mapping)| left.remove(mapping));
         let places = found.map(|(place, _)| place).collect();
-        let is_gone = |place: &u32| mapping(place).is_some_and(|mapping| left.contains(&mapping));
+        let is_gone =
+            |place: &MappingIdx| mapping(place).is_some_and(|mapping| left.contains(&mapping));
         let (changed, held) = self.going.iter().copied().partition(is_gone);
         Found { places, held, changed }
     }

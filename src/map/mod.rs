@@ -14,7 +14,7 @@ mod running;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::model::{Failure, SessionMap, Warning, WarningCode};
+use crate::model::{Failure, MappingIdx, SessionMap, Warning, WarningCode};
 
 pub use api::Address;
 pub use choose::{Choice, bridge_process, folder_at, is_silence, may_be_held, open};
@@ -36,13 +36,13 @@ pub struct Source {
 #[derive(Debug, Default)]
 pub struct Removal {
     /// The places of the mappings that went.
-    pub removed: Vec<u32>,
+    pub removed: Vec<MappingIdx>,
     /// The places of those that no longer held what was judged, and stayed.
-    pub changed: Vec<u32>,
+    pub changed: Vec<MappingIdx>,
     /// The places of those that should have gone and could not be let go.
-    pub failed: Vec<u32>,
+    pub failed: Vec<MappingIdx>,
     /// The one of those that a bridge was asked to remove without an answer: it may be gone.
-    pub unanswered: Option<u32>,
+    pub unanswered: Option<MappingIdx>,
     /// What went wrong on the way.
     pub warnings: Vec<Warning>,
 }
@@ -59,7 +59,7 @@ pub const MANY: usize = 1_000;
 #[derive(Debug)]
 pub struct Rechecked {
     /// Those that are still to be removed, in order.
-    pub still: Vec<u32>,
+    pub still: Vec<MappingIdx>,
     /// When the look at the files ended; of more than [`MANY`] mappings, when they were judged.
     pub ended: Instant,
 }
@@ -81,14 +81,14 @@ pub trait RemovalGuard {
     ///
     /// # Errors
     /// If that cannot be done; nothing may be removed then.
-    fn record(&mut self, map: &SessionMap, places: &[u32]) -> Result<(), Failure>;
+    fn record(&mut self, map: &SessionMap, places: &[MappingIdx]) -> Result<(), Failure>;
 
     /// Looks once more at the mappings at these positions of the map that was read, the files last
     /// (D6, E5).
     ///
     /// # Errors
     /// If nothing may be removed.
-    fn recheck(&mut self, going: &[u32]) -> Result<Rechecked, Failure>;
+    fn recheck(&mut self, going: &[MappingIdx]) -> Result<Rechecked, Failure>;
 }
 
 /// The warning that every last look was too long before the change.
@@ -117,7 +117,7 @@ pub trait MapStore {
     fn real_path(&self) -> Option<PathBuf>;
 
     /// Which of these this store could not let go at all, and why.
-    fn out_of_reach(&self, going: &[u32]) -> (Vec<u32>, Vec<Warning>) {
+    fn out_of_reach(&self, going: &[MappingIdx]) -> (Vec<MappingIdx>, Vec<Warning>) {
         let _ = going;
         Default::default()
     }
@@ -127,5 +127,9 @@ pub trait MapStore {
 
     /// Removes the mappings at these positions, each only if it still holds the session that was
     /// read, and `guard`, asked right before, leaves it.
-    fn remove(&self, going: &[u32], guard: &mut dyn RemovalGuard) -> Result<Removal, Failure>;
+    fn remove(
+        &self,
+        going: &[MappingIdx],
+        guard: &mut dyn RemovalGuard,
+    ) -> Result<Removal, Failure>;
 }

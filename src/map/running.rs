@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::api::{Api, Deleted, TO_ANSWER, Trouble, is_addressable};
 use super::{FileMap, LAST_LOOKS, MapStore, Removal, RemovalGuard, Source, too_slow};
-use crate::model::{Failure, Mapping, SessionMap, Warning, WarningCode};
+use crate::model::{Failure, Mapping, MappingIdx, SessionMap, Warning, WarningCode};
 use crate::os::interrupt::Interrupt;
 use crate::os::progress::Phase;
 
@@ -74,7 +74,7 @@ impl RunningBridge {
 
     /// Those of these places that the file holds as well, and the others. Where the file need not be
     /// seen to follow, that makes no difference.
-    fn by_file(&self, going: &[u32]) -> (Vec<u32>, Vec<u32>) {
+    fn by_file(&self, going: &[MappingIdx]) -> (Vec<MappingIdx>, Vec<MappingIdx>) {
         let file = self.file.as_ref().filter(|_| self.is_to_follow).and_then(FileMap::map);
         let Some(file) = file else { return (going.to_vec(), Vec::new()) };
         let held: HashSet<Mapping<'_>> = file.mappings().collect();
@@ -98,7 +98,7 @@ impl RunningBridge {
     /// Removes one mapping, or says why not. `until` is when the last call must be answered.
     fn remove_one(
         &self,
-        place: u32,
+        place: MappingIdx,
         mapping: Mapping<'_>,
         is_first: bool,
         until: Instant,
@@ -154,7 +154,7 @@ impl RunningBridge {
 
     /// Takes what the bridge still holds, after all, out of what is believed to have gone.
     /// `unanswered` is the place of the one that was asked for last, and got no answer.
-    fn verify(&self, removal: &mut Removal, unanswered: Option<u32>) {
+    fn verify(&self, removal: &mut Removal, unanswered: Option<MappingIdx>) {
         let now = match self.api.sessions(FOR_THE_LAST) {
             Ok(now) => now,
             Err(trouble) => {
@@ -164,15 +164,16 @@ impl RunningBridge {
             }
         };
         let held: HashSet<Mapping<'_>> = now.mappings().collect();
-        let is_held = |place: &u32| self.map.get(*place).is_some_and(|m| held.contains(&m));
-        let (back, gone): (Vec<u32>, Vec<u32>) = removal.removed.iter().partition(|p| is_held(p));
+        let is_held = |place: &MappingIdx| self.map.get(*place).is_some_and(|m| held.contains(&m));
+        let (back, gone): (Vec<MappingIdx>, Vec<MappingIdx>) =
+            removal.removed.iter().partition(|p| is_held(p));
         removal.removed = gone;
         if !back.is_empty() {
             let message = format!("it reported {} as removed but still has them", back.len());
             removal.warnings.push(self.warning(WarningCode::BridgeTrouble, &message));
         }
         // What was asked for, and got no answer, may have gone all the same.
-        let (went, failed): (Vec<u32>, Vec<u32>) =
+        let (went, failed): (Vec<MappingIdx>, Vec<MappingIdx>) =
             removal.failed.iter().partition(|place| Some(**place) == unanswered && !is_held(place));
         removal.removed.extend(went);
         removal.failed = failed.into_iter().chain(back).collect();
@@ -217,11 +218,11 @@ impl MapStore for RunningBridge {
         self.file.as_ref().and_then(MapStore::real_path)
     }
 
-    fn out_of_reach(&self, going: &[u32]) -> (Vec<u32>, Vec<Warning>) {
-        let chat = |place: &u32| self.map.get(*place).map_or("", |mapping| mapping.chat.0);
-        let (reachable, mut kept): (Vec<u32>, Vec<u32>) =
+    fn out_of_reach(&self, going: &[MappingIdx]) -> (Vec<MappingIdx>, Vec<Warning>) {
+        let chat = |place: &MappingIdx| self.map.get(*place).map_or("", |mapping| mapping.chat.0);
+        let (reachable, mut kept): (Vec<MappingIdx>, Vec<MappingIdx>) =
             going.iter().partition(|place| is_addressable(chat(place)));
-        let unnamed = |place: &u32| {
+        let unnamed = |place: &MappingIdx| {
             let message = format!("no call can name the chat {:?}; it is kept", chat(place));
             self.warning(WarningCode::NotAddressable, &message)
         };
@@ -237,7 +238,11 @@ impl MapStore for RunningBridge {
         self.file.as_ref().map(MapStore::warnings).unwrap_or_default()
     }
 
-    fn remove(&self, going: &[u32], guard: &mut dyn RemovalGuard) -> Result<Removal, Failure> {
+    fn remove(
+        &self,
+        going: &[MappingIdx],
+        guard: &mut dyn RemovalGuard,
+    ) -> Result<Removal, Failure> {
         if let Some(file) = &self.file {
             file.check_lock()?;
         }
@@ -298,7 +303,7 @@ impl MapStore for RunningBridge {
             };
             progress.add(Phase::Bridge, 1);
             if let Some(why) = end {
-                let rest: Vec<u32> = order[done..]
+                let rest: Vec<MappingIdx> = order[done..]
                     .iter()
                     .copied()
                     .filter(|place| !removal.removed.contains(place))

@@ -9,6 +9,36 @@ pub struct ChatId<'a>(pub &'a str);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId<'a>(pub &'a str);
 
+/// The position of a mapping in its map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MappingIdx(pub u32);
+
+impl MappingIdx {
+    pub fn get(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The position of a session among those that a provider is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionIdx(pub u32);
+
+impl SessionIdx {
+    pub fn get(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The position of a provider in the table of providers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProviderIdx(pub u8);
+
+impl ProviderIdx {
+    pub fn get(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
 /// The ids that a CLI writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IdKind {

@@ -24,7 +24,7 @@ pub mod warning;
 pub use activity::{Activity, Reading, SessionFile};
 pub use clock::Clock;
 pub use failure::{Advice, Exit, Failure, describe};
-pub use ids::{ChatId, IdKind, SessionId};
+pub use ids::{ChatId, IdKind, MappingIdx, ProviderIdx, SessionId, SessionIdx};
 pub use json_error::json_error;
 pub use pattern::Patterns;
 pub use plan::{Action, Decision, HeldFor, Plan};

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::ids::is_uuid;
-use super::{Failure, Mapping};
+use super::{Failure, Mapping, MappingIdx};
 
 /// How many candidates a hint names.
 const CANDIDATES: usize = 5;
@@ -51,28 +51,28 @@ impl NotNamed {
 pub fn named<'a>(
     mappings: impl Iterator<Item = Mapping<'a>> + Clone,
     id: &str,
-) -> Result<Vec<u32>, NotNamed> {
+) -> Result<Vec<MappingIdx>, NotNamed> {
     let mut exact = Named::default();
     let mut prefix = Named::default();
-    for (place, mapping) in (0..).zip(mappings.clone()) {
+    for (index, mapping) in (0..).map(MappingIdx).zip(mappings.clone()) {
         let chat = mapping.chat.0;
         let of_model = id.strip_prefix(mapping.model).and_then(|rest| rest.strip_prefix('/'));
         let session = mapping.session.map(|session| session.0);
 
         if chat == id {
-            exact.add(Name::Chat(chat), place, mapping.model);
+            exact.add(Name::Chat(chat), index, mapping.model);
         } else if chat.starts_with(id) {
-            prefix.add(Name::Chat(chat), place, mapping.model);
+            prefix.add(Name::Chat(chat), index, mapping.model);
         }
         if of_model == Some(chat) {
-            exact.add(Name::Whole(mapping.model, chat), place, mapping.model);
+            exact.add(Name::Whole(mapping.model, chat), index, mapping.model);
         } else if of_model.is_some_and(|start| chat.starts_with(start)) {
-            prefix.add(Name::Whole(mapping.model, chat), place, mapping.model);
+            prefix.add(Name::Whole(mapping.model, chat), index, mapping.model);
         }
         match session.map(|session| (session, fit(session, id))) {
-            Some((session, Fit::Exact)) => exact.add(Name::session(session), place, mapping.model),
+            Some((session, Fit::Exact)) => exact.add(Name::session(session), index, mapping.model),
             Some((session, Fit::Prefix)) => {
-                prefix.add(Name::session(session), place, mapping.model);
+                prefix.add(Name::session(session), index, mapping.model);
             }
             _ => {}
         }
@@ -143,22 +143,22 @@ impl Name<'_> {
 
 /// The names that fit, and for each the mappings that it names, with their models.
 #[derive(Default)]
-struct Named<'a>(BTreeMap<Name<'a>, Vec<(u32, &'a str)>>);
+struct Named<'a>(BTreeMap<Name<'a>, Vec<(MappingIdx, &'a str)>>);
 
 impl<'a> Named<'a> {
-    fn add(&mut self, name: Name<'a>, place: u32, model: &'a str) {
-        self.0.entry(name).or_default().push((place, model));
+    fn add(&mut self, name: Name<'a>, mapping: MappingIdx, model: &'a str) {
+        self.0.entry(name).or_default().push((mapping, model));
     }
 
     /// Returns the mappings that all of these names name.
-    fn only(self) -> Result<Vec<u32>, NotNamed> {
+    fn only(self) -> Result<Vec<MappingIdx>, NotNamed> {
         let has_models =
             |(name, of): (&Name<'_>, &Vec<_>)| matches!(name, Name::Chat(_)) && of.len() > 1;
         let is_of_several = self.0.iter().any(has_models);
         let mut sets = self.0.values();
         let first = sets.next().cloned().unwrap_or_default();
         if !is_of_several && sets.all(|set| *set == first) {
-            return Ok(first.into_iter().map(|(place, _)| place).collect());
+            return Ok(first.into_iter().map(|(mapping, _)| mapping).collect());
         }
 
         let names = self.0.into_iter().flat_map(|(name, of)| match name {
@@ -202,8 +202,9 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(id: &str, places: &[u32]) {
-        assert_eq!(named(map().into_iter(), id).as_deref(), Ok(places), "{id}");
+    fn check(id: &str, expected: &[u32]) {
+        let found = named(map().into_iter(), id).map(|all| all.into_iter().map(|index| index.0));
+        assert_eq!(found.map(Iterator::collect), Ok(expected.to_vec()), "{id}");
     }
 
     #[track_caller]

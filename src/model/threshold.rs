@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::ProviderIdx;
+
 /// How long a session may be idle before its mapping is removed, in whole seconds, and how it was
 /// typed.
 #[derive(Clone)]
@@ -80,13 +82,13 @@ impl Default for IdleThreshold {
 pub struct Thresholds {
     /// What counts where nothing else is said.
     pub usual: IdleThreshold,
-    /// Others, each with the place of its provider in the table.
-    pub special: Vec<(usize, IdleThreshold)>,
+    /// Thresholds of single providers.
+    pub special: Vec<(ProviderIdx, IdleThreshold)>,
 }
 
 impl Thresholds {
-    /// The one of the provider in that place of the table.
-    pub fn of(&self, provider: usize) -> &IdleThreshold {
+    /// Returns the threshold of that provider.
+    pub fn of(&self, provider: ProviderIdx) -> &IdleThreshold {
         let mut special = self.special.iter();
         special.find(|(of, _)| *of == provider).map_or(&self.usual, |(_, threshold)| threshold)
     }

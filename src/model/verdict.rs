@@ -140,7 +140,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// Whether the mapping goes.
-    pub fn goes(self) -> bool {
+    pub fn removes(self) -> bool {
         matches!(self, Self::Remove(_))
     }
 

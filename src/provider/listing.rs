@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use super::evidence::EvidenceCollector;
 use super::memory::Entries;
-use super::session_index::SessionIdx;
+use crate::model::SessionIdx;
 use crate::model::{Timestamp, describe};
 use crate::os::folder::{Entry, Folder, Kind, Links, Stamp};
 

@@ -34,7 +34,7 @@ mod written_by_user;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::model::IdKind;
+use crate::model::{IdKind, ProviderIdx};
 
 use carrier::{Carrier, Root, Shows, Special};
 pub use conversation::About;
@@ -44,7 +44,7 @@ use memory::Memory;
 pub use observe::{LookOptions, Memories, Owners, observe, unmapped};
 use records::Records;
 pub use retention::{Kept, Retention};
-pub use session_index::{SessionIdx, SessionIndex};
+pub use session_index::SessionIndex;
 use work::Signs;
 pub use work::{Ignored, Work, work};
 
@@ -123,6 +123,11 @@ pub struct Base {
 }
 
 impl Provider {
+    /// Returns the provider whose sessions the bridge files under that model.
+    pub fn of_model(model: &str) -> Option<(ProviderIdx, &'static Self)> {
+        (0..).map(ProviderIdx).zip(&PROVIDERS).find(|(_, provider)| provider.model == model)
+    }
+
     /// Returns the shell command that resumes a session by hand.
     pub fn resume_command(&self, session: &str) -> String {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);

@@ -12,8 +12,8 @@ use super::walk::Search;
 use super::{Base, Memory, PROVIDERS, Place, Provider, SessionIndex};
 use crate::model::plan::{Observation, Observations, Subject};
 use crate::model::{
-    Activity, Clock, Failure, Reading, SessionId, SessionMap, Timestamp, Warning, WarningCode,
-    describe,
+    Activity, Clock, Failure, MappingIdx, ProviderIdx, Reading, SessionId, SessionMap, Timestamp,
+    Warning, WarningCode, describe,
 };
 use crate::os::folder::Folder;
 use crate::os::interrupt::Interrupt;
@@ -57,37 +57,37 @@ pub struct LookOptions {
 /// Only those of `base`; what goes wrong on disk is in the observations.
 pub fn observe(
     map: &SessionMap,
-    places: impl Fn(u32, &str) -> bool,
+    is_asked: impl Fn(MappingIdx, &str) -> bool,
     options: &LookOptions,
-    cutoff: impl Fn(usize) -> Timestamp,
+    cutoff: impl Fn(ProviderIdx) -> Timestamp,
     mut memories: Option<&mut Memories>,
     mut base: impl FnMut(&Provider) -> Result<Base, Failure>,
 ) -> Result<Observations, Failure> {
     let mut seen = Observations::default();
-    let mut indexes: Vec<SessionIndex<'_>> =
-        PROVIDERS.iter().enumerate().map(|(place, _)| SessionIndex::new(cutoff(place))).collect();
+    let mut indexes: Vec<SessionIndex<'_>> = (0..)
+        .zip(&PROVIDERS)
+        .map(|(index, _)| SessionIndex::new(cutoff(ProviderIdx(index))))
+        .collect();
     // A mapped session that is not looked at names nobody but itself.
     let mut others: Vec<SessionIndex<'_>> =
         PROVIDERS.iter().map(|_| SessionIndex::new(Timestamp::MAX)).collect();
-    for (place, mapping) in (0..).zip(map.mappings()) {
-        if !places(place, mapping.model) {
-            let provider = PROVIDERS.iter().position(|provider| provider.model == mapping.model);
-            if let Some((provider, id)) = provider.zip(mapping.session) {
-                others[provider].add(id);
+    for (index, mapping) in map.indexed() {
+        let provider = Provider::of_model(mapping.model);
+        if !is_asked(index, mapping.model) {
+            if let Some(((provider, _), id)) = provider.zip(mapping.session) {
+                others[provider.get()].add(id);
             }
             continue;
         }
-        let provider = PROVIDERS.iter().position(|provider| provider.model == mapping.model);
         let subject = match (provider, mapping.session) {
             (None, _) => Subject::UnknownModel,
             (_, None) => Subject::NotAString,
-            (Some(provider), Some(id)) if PROVIDERS[provider].ids.allows(id) => Subject::Session {
-                provider: u8::try_from(provider).unwrap_or(u8::MAX),
-                session: indexes[provider].add(id).0,
-            },
+            (Some((provider, of)), Some(id)) if of.ids.allows(id) => {
+                Subject::Session { provider, session: indexes[provider.get()].add(id) }
+            }
             _ => Subject::ImpossibleId,
         };
-        seen.subjects.push((place, subject));
+        seen.subjects.push((index, subject));
     }
     // A map can be large, and these lists have grown by doubling.
     seen.subjects.shrink_to_fit();

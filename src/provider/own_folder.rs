@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::carrier::{At, Carrier, Nothing, RootKind, Shows, Special};
 use super::evidence::{EvidenceCollector, Part};
-use super::session_index::SessionIdx;
 use super::walk::{DEEPEST, Search};
+use crate::model::SessionIdx;
 use crate::model::{Timestamp, describe};
 use crate::os::folder::{Entry, Folder, Kind, Links, Status};
 

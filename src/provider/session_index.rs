@@ -9,24 +9,13 @@ use std::hash::BuildHasher;
 
 use super::EvidenceCollector;
 use crate::model::ids::uuid;
-use crate::model::{Activity, SessionId, Timestamp};
+use crate::model::{Activity, SessionId, SessionIdx, Timestamp};
 
 /// The length of a UUID in its usual form.
 const UUID: usize = 36;
 
 /// An id shorter than this is carried only by a whole component of a path.
 const LONG: usize = 16;
-
-/// The position of a session among those that a provider is asked about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionIdx(pub u32);
-
-impl SessionIdx {
-    /// The position in a list.
-    pub fn get(self) -> usize {
-        self.0 as usize
-    }
-}
 
 /// The session ids that a provider is asked about, each once. UUIDs are compared ignoring case.
 #[derive(Debug)]

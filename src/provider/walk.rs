@@ -19,8 +19,9 @@ use super::evidence::EvidenceCollector;
 use super::listing::is_gone;
 use super::memory::Entries;
 use super::own_folder::Carried;
-use super::session_index::{SessionIdx, SessionIndex, names_any_id};
+use super::session_index::{SessionIndex, names_any_id};
 use super::{Place, Provider};
+use crate::model::SessionIdx;
 use crate::model::describe;
 use crate::os::folder::{Entry, Folder, Kind, Links};
 

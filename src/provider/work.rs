@@ -13,10 +13,13 @@ use std::path::{Path, PathBuf};
 use super::evidence::EvidenceCollector;
 use super::listing::is_gone;
 use super::process_records::{Record, Records, Stands};
-use super::session_index::{SessionIdx, SessionIndex, uuids_in};
+use super::session_index::{SessionIndex, uuids_in};
 use super::working_folder::{has_no_session, sessions_of_folder};
 use super::{Base, PROVIDERS, Provider};
-use crate::model::{Failure, KeepReason, SessionMap, Timestamp, Warning, WarningCode, describe};
+use crate::model::SessionIdx;
+use crate::model::{
+    Failure, KeepReason, MappingIdx, SessionMap, Timestamp, Warning, WarningCode, describe,
+};
 use crate::os::folder::Folder;
 use crate::process::{Process, Processes, is_claude, lockers, may_have_folder};
 
@@ -42,7 +45,7 @@ impl Ignored {
 #[derive(Debug, Default)]
 pub struct Work {
     /// Why the mapping at that position is kept.
-    pub kept: HashMap<u32, KeepReason>,
+    pub kept: HashMap<MappingIdx, KeepReason>,
     /// What those processes are called.
     pub names: HashMap<u32, String>,
     /// What could not be read.
@@ -105,19 +108,19 @@ impl Seen {
 /// Only those of `base`.
 pub fn work(
     map: &SessionMap,
-    places: impl Iterator<Item = u32> + Clone,
+    mappings: impl Iterator<Item = MappingIdx> + Clone,
     processes: &Processes,
     ignored: &Ignored,
     now: Timestamp,
     mut base: impl FnMut(&Provider) -> Result<Base, Failure>,
 ) -> Result<Work, Failure> {
     let mut indexes = PROVIDERS.each_ref().map(|_| SessionIndex::new(Timestamp::MAX));
-    let of = |place: u32| {
-        let mapping = map.get(place)?;
-        let provider = PROVIDERS.iter().position(|provider| provider.model == mapping.model);
-        Some((provider?, mapping.session?))
+    let of = |mapping: MappingIdx| {
+        let mapping = map.get(mapping)?;
+        let (provider, _) = Provider::of_model(mapping.model)?;
+        Some((provider.get(), mapping.session?))
     };
-    for (provider, session) in places.clone().filter_map(of) {
+    for (provider, session) in mappings.clone().filter_map(of) {
         indexes[provider].add(session);
     }
     let mut work = Work::default();
@@ -139,10 +142,10 @@ pub fn work(
     }
     add_files_and_arguments(processes, ignored, &indexes, &mut seen);
 
-    for place in
-        places.filter(|_| seen.iter().any(|seen| !seen.by.is_empty() || !seen.unread.is_empty()))
+    for mapping in
+        mappings.filter(|_| seen.iter().any(|seen| !seen.by.is_empty() || !seen.unread.is_empty()))
     {
-        let Some((provider, session)) = of(place) else { continue };
+        let Some((provider, session)) = of(mapping) else { continue };
         let Seen { by, unread, .. } = &seen[provider];
         let sign = indexes[provider].get(session.0.as_bytes()).and_then(|session| by.get(&session));
         let why = match sign {
@@ -151,7 +154,7 @@ pub fn work(
             Some(Sign::Resident(process)) => Some(KeepReason::Resident(*process)),
             None => None,
         };
-        work.kept.extend(why.map(|why| (place, why)));
+        work.kept.extend(why.map(|why| (mapping, why)));
     }
     let named: HashSet<u32> = work.kept.values().filter_map(|why| why.process()).collect();
     work.names = processes.names(&named);

@@ -5,8 +5,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::listing::is_gone;
-use super::session_index::{SessionIdx, SessionIndex};
+use super::session_index::SessionIndex;
 use super::work::Seen;
+use crate::model::SessionIdx;
 use crate::model::describe;
 use crate::os::folder::{Kind, Links};
 use crate::process::Process;

@@ -1,11 +1,11 @@
 //! Writes a map's bytes anew with mappings removed or restored. Kept mappings are copied byte for byte.
 
 use super::outline::{Member, Object, outline};
-use super::{Addition, Form, SessionMap};
+use super::{Addition, Form, MappingIdx, SessionMap};
 
 /// The map without the mappings for whose places `goes` says so.
-pub(super) fn without(map: &SessionMap, mut goes: impl FnMut(u32) -> bool) -> Vec<u8> {
-    let mut places = 0..;
+pub(super) fn without(map: &SessionMap, mut goes: impl FnMut(MappingIdx) -> bool) -> Vec<u8> {
+    let mut places = (0..).map(MappingIdx);
     rewrite(map, map.form(), |object| {
         let members = 0..object.members.len();
         let stays = |_: &usize| places.next().is_none_or(|place| !goes(place));
@@ -16,11 +16,11 @@ pub(super) fn without(map: &SessionMap, mut goes: impl FnMut(u32) -> bool) -> Ve
 /// The map, written in that form, with those mappings put in: each behind the chat that it stood
 /// behind, or else at its model's end. Every model named must be there as an object.
 pub(super) fn with(map: &SessionMap, form: Form, additions: &[Addition<'_>]) -> Vec<u8> {
-    let mut places = 0..;
+    let mut places = (0..).map(MappingIdx);
     let mut models = map.models.iter().filter(|model| model.is_object);
     rewrite(map, form, |object| {
         let model = models.next().map(|model| map.text(model.name));
-        let chat = |place: u32| map.get(place).map_or("", |mapping| mapping.chat.0);
+        let chat = |place: MappingIdx| map.get(place).map_or("", |mapping| mapping.chat.0);
         let chats: Vec<&str> = places.by_ref().take(object.members.len()).map(chat).collect();
         let mut pieces: Vec<Piece<'_>> = (0..chats.len()).map(Piece::Old).collect();
         for addition in additions {

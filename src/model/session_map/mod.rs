@@ -9,7 +9,7 @@ pub(crate) mod outline;
 mod parse;
 mod unique;
 
-use super::{ChatId, SessionId};
+use super::{ChatId, MappingIdx, SessionId};
 
 pub use parse::ParseError;
 
@@ -131,10 +131,14 @@ impl SessionMap {
         })
     }
 
-    /// The mapping at that place in the map's order.
-    pub fn get(&self, place: u32) -> Option<Mapping<'_>> {
-        let entry = self.entries.get(place as usize)?;
-        let model = self.models.partition_point(|model| model.end <= place);
+    /// The same, each with its position.
+    pub fn indexed(&self) -> impl Iterator<Item = (MappingIdx, Mapping<'_>)> + Clone {
+        (0..).map(MappingIdx).zip(self.mappings())
+    }
+
+    pub fn get(&self, mapping: MappingIdx) -> Option<Mapping<'_>> {
+        let entry = self.entries.get(mapping.get())?;
+        let model = self.models.partition_point(|model| model.end <= mapping.0);
         Some(self.mapping(self.models.get(model), *entry))
     }
 
@@ -147,7 +151,7 @@ impl SessionMap {
     /// The map's bytes without the mappings for whose places `goes` says so; it is asked once for
     /// each, in order. Everything else stays byte for byte, in its order and its form; an emptied
     /// model stays as `{}` (R5).
-    pub fn without(&self, goes: impl FnMut(u32) -> bool) -> Vec<u8> {
+    pub fn without(&self, goes: impl FnMut(MappingIdx) -> bool) -> Vec<u8> {
         edit::without(self, goes)
     }
 

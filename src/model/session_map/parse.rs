@@ -262,7 +262,7 @@ impl<'de> Visitor<'de> for Any<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ChatId, Mapping, SessionId};
+    use super::super::{ChatId, Mapping, MappingIdx, SessionId};
     use super::*;
 
     fn rows(json: &str) -> Vec<(String, String, Option<String>)> {
@@ -273,7 +273,8 @@ mod tests {
             (mapping.model.to_owned(), chat.to_owned(), session)
         };
         let all: Vec<_> = map.mappings().map(owned).collect();
-        let one_by_one: Vec<_> = (0..).map_while(|place| map.get(place)).map(owned).collect();
+        let one_by_one: Vec<_> =
+            (0..).map(MappingIdx).map_while(|index| map.get(index)).map(owned).collect();
         assert_eq!(all, one_by_one);
         assert_eq!((all.len(), all.is_empty()), (map.len(), map.is_empty()));
         all
