@@ -6,13 +6,13 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use super::carrier::{At, Carrier, Offered, RootKind, Shows, Special};
+use super::carrier::{At, Carrier, Offered, RootKind, Scope, Shows, Special};
+use super::descriptor::{Place, Provider, Signs, Temporary};
 use super::evidence::{EvidenceCollector, Part};
 use super::header_files::{HeaderFiles, every_id};
+use super::records::Records;
+use super::retention::{self, Retention};
 use super::session_index::names_any_id;
-use super::walk::Search;
-use super::work::Signs;
-use super::{Place, Provider, Records, Retention, Temporary, retention};
 use crate::model::IdKind;
 use crate::model::ids::is_uuid;
 use crate::os::folder::{Entry, Kind};
@@ -81,7 +81,7 @@ struct Sides(HeaderFiles);
 impl Special for Sides {
     fn offer(
         &mut self,
-        _: &Search<'_>,
+        _: &Scope<'_>,
         _: &mut EvidenceCollector,
         at: &At<'_>,
         entry: &Entry<'_>,
@@ -98,8 +98,8 @@ impl Special for Sides {
         Offered::Taken
     }
 
-    fn read_headers(&mut self, search: &Search<'_>, found: &mut EvidenceCollector) {
-        std::mem::take(&mut self.0).read(search, found, &[&["sessionId"]], every_id);
+    fn read_headers(&mut self, scope: &Scope<'_>, found: &mut EvidenceCollector) {
+        std::mem::take(&mut self.0).read(scope, found, &[&["sessionId"]], every_id);
     }
 }
 

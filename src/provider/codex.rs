@@ -7,13 +7,13 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use super::carrier::{At, Carrier, Offered, RootKind, Shows, Special};
+use super::carrier::{At, Carrier, Offered, RootKind, Scope, Shows, Special};
+use super::descriptor::{Place, Provider, Signs};
 use super::evidence::{EvidenceCollector, Part};
 use super::header_files::HeaderFiles;
+use super::records::Records;
+use super::search::DEEPEST;
 use super::session_index::{SessionIndex, uuids_in};
-use super::walk::Search;
-use super::work::Signs;
-use super::{Place, Provider, Records};
 use crate::model::IdKind;
 use crate::model::ids::{is_uuid, uuid7_milliseconds};
 use crate::os::folder::{Entry, Folder, Kind};
@@ -52,9 +52,6 @@ fn shows(path: &Carrier<'_>) -> Shows {
     }
 }
 
-/// How deep below the root threads are listed.
-const DEEPEST: usize = 16;
-
 /// Returns true for the name of a rollout file; compressed ones count as well.
 fn is_rollout(name: &[u8]) -> bool {
     stem(name).is_some()
@@ -88,7 +85,7 @@ struct Rollouts(HeaderFiles);
 impl Special for Rollouts {
     fn offer(
         &mut self,
-        _: &Search<'_>,
+        _: &Scope<'_>,
         found: &mut EvidenceCollector,
         at: &At<'_>,
         entry: &Entry<'_>,
@@ -102,8 +99,8 @@ impl Special for Rollouts {
         if self.0.push(at, entry.name(), made) { Offered::Taken } else { Offered::Passed }
     }
 
-    fn read_headers(&mut self, search: &Search<'_>, found: &mut EvidenceCollector) {
-        std::mem::take(&mut self.0).read(search, found, PATHS, named);
+    fn read_headers(&mut self, scope: &Scope<'_>, found: &mut EvidenceCollector) {
+        std::mem::take(&mut self.0).read(scope, found, PATHS, named);
     }
 }
 

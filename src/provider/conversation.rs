@@ -16,7 +16,7 @@ use super::compressed::Frames;
 use super::json_text::text;
 use super::lines;
 use super::records::Records;
-use super::written_by_user::{Origin, origin};
+use super::user_text::{Origin, origin};
 
 /// How much is read of a file of lines, of a compressed one's text, and of one JSON object.
 const OF_LINES: u64 = 1 << 20;

@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::listing::is_gone;
+use super::io_error::is_gone;
 use super::memory::Memory;
 use super::records::{self, Newest, Records};
 use super::session_index::SessionIndex;
-use crate::model::SessionIdx;
-use crate::model::{Activity, Reading, SessionFile, Timestamp, describe};
-use crate::model::{Warning, WarningCode};
+use crate::model::{
+    Activity, Reading, SessionFile, SessionIdx, Timestamp, Warning, WarningCode, describe,
+};
 use crate::os::folder::{Folder, Kind, Status};
 use crate::os::interrupt::Interrupt;
 use crate::os::progress::Phase;
@@ -199,6 +199,12 @@ impl EvidenceCollector {
         if let Some(activity) = self.activities.get_mut(session.get()) {
             activity.add_archived(SessionFile::by_mtime(path, written));
         }
+    }
+
+    /// Returns true if every session was seen to be active, so that nothing found elsewhere can change
+    /// its verdict.
+    pub(super) fn all_active(&self) -> bool {
+        self.activities.iter().all(|activity| activity.is_used_since(self.cutoff))
     }
 
     /// Returns true if nothing written at that time makes a session active.

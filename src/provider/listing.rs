@@ -6,6 +6,7 @@ use std::io;
 use std::ops::ControlFlow;
 
 use super::evidence::EvidenceCollector;
+use super::io_error::{is_gone, is_not_folder};
 use super::memory::Entries;
 use crate::model::SessionIdx;
 use crate::model::{Timestamp, describe};
@@ -134,17 +135,7 @@ impl EvidenceCollector {
     }
 }
 
-/// Returns true if the error says that there is nothing of that name, and nothing else.
-pub(super) fn is_gone(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(rustix::io::Errno::NOENT.raw_os_error())
-}
-
 /// Returns true if there is a plain file in the place of a folder: it hides nothing, as a link might.
 fn is_plain(folder: &Folder, name: &OsStr) -> bool {
     folder.status(name).is_ok_and(|status| matches!(status.kind, Kind::File | Kind::Other))
-}
-
-/// Returns true if the error says that there is something else than a folder.
-pub(super) fn is_not_folder(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(rustix::io::Errno::NOTDIR.raw_os_error())
 }

@@ -5,11 +5,10 @@ use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 
-use super::carrier::{At, Carrier, Nothing, RootKind, Shows, Special};
+use super::carrier::{At, Carrier, Nothing, Offered, RootKind, Shows, Special};
 use super::evidence::{EvidenceCollector, Part};
-use super::walk::{DEEPEST, Search};
-use crate::model::SessionIdx;
-use crate::model::{Timestamp, describe};
+use super::search::{DEEPEST, Search};
+use crate::model::{SessionIdx, Timestamp, describe};
 use crate::os::folder::{Entry, Folder, Kind, Links, Status};
 
 /// A session that a path carries.
@@ -104,7 +103,7 @@ impl Search<'_> {
             return marked;
         };
         for one in marked.iter_mut().filter(|one| one.by_name) {
-            let id = self.index.ids().get(one.session.get()).map_or("", |id| id.0);
+            let id = self.id(one.session);
             let is_named_alone = name.as_bytes().eq_ignore_ascii_case(id.as_bytes());
             if is_named_alone && self.holds_known_names(found, folder) {
                 one.shows_session = false;
@@ -155,7 +154,7 @@ impl Search<'_> {
             depth: at.depth + 1,
             name: name.as_bytes(),
             status,
-            id: self.index.ids().get(session.get()).map_or("", |id| id.0),
+            id: self.id(session),
             by_name: one.by_name,
         };
         let shows = match (self.provider.shows)(&carrier) {
@@ -206,7 +205,9 @@ impl Search<'_> {
                 }
             }
             // A file here may be another session's, which only its content shows.
-            special.offer(self, found, at, entry);
+            if let Offered::Folder(session) = special.offer(&self.scope, found, at, entry) {
+                self.take_folder(found, at, entry.name(), session);
+            }
             self.take(found, at, entry, &carried, special);
             Ok(ControlFlow::Continue(()))
         });

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use super::listing::is_gone;
+use super::io_error::is_gone;
 use crate::model::Timestamp;
 use crate::os::folder::Folder;
 use crate::process::{is_alive, pid_domain, started};

@@ -13,8 +13,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Provider;
-
 /// How a CLI says how long it keeps sessions.
 pub struct Retention {
     /// The CLI's name as its vendor writes it.
@@ -45,20 +43,16 @@ const SETTINGS: &str = "settings.json";
 /// No settings are larger.
 const LARGEST: u64 = 4 << 20;
 
-impl Provider {
+impl Retention {
     /// Returns how long the CLI keeps its sessions in that folder, such as `~/.claude`.
-    pub fn keeps(&self, folder: &Path) -> Kept {
-        let Some(retention) = &self.retention else { return Kept::Always };
-        let of_user = folder.join(SETTINGS);
-        let both = read(Path::new(retention.machine)).and_then(|machine| {
-            let user = read(&of_user)?;
-            Ok([(PathBuf::from(retention.machine), machine), (of_user.clone(), user)])
-        });
-        let layers = match both {
-            Ok(layers) => layers,
-            Err(why) => return Kept::Unknown(why),
-        };
-        (retention.read)(&Settings { layers: &layers }).unwrap_or_else(Kept::Unknown)
+    pub(super) fn of(&self, folder: &Path) -> Kept {
+        self.read_settings(folder).unwrap_or_else(Kept::Unknown)
+    }
+
+    fn read_settings(&self, folder: &Path) -> Result<Kept, String> {
+        let (machine, user) = (PathBuf::from(self.machine), folder.join(SETTINGS));
+        let layers = [(machine.clone(), read(&machine)?), (user.clone(), read(&user)?)];
+        (self.read)(&Settings { layers: &layers })
     }
 }
 

@@ -7,9 +7,8 @@ use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use std::hash::BuildHasher;
 
-use super::EvidenceCollector;
 use crate::model::ids::uuid;
-use crate::model::{Activity, SessionId, SessionIdx, Timestamp};
+use crate::model::{SessionId, SessionIdx, Timestamp};
 
 /// The length of a UUID in its usual form.
 const UUID: usize = 36;
@@ -163,12 +162,6 @@ impl<'a> SessionIndex<'a> {
     /// Returns the time from which on a use makes a session active.
     pub fn cutoff(&self) -> Timestamp {
         self.cutoff
-    }
-
-    /// Returns true if every session was seen to be active, so that nothing found elsewhere can
-    /// change its verdict.
-    pub fn all_active(&self, found: &EvidenceCollector) -> bool {
-        found.activities.iter().all(|activity: &Activity| activity.is_used_since(self.cutoff))
     }
 
     /// Every id, in the order of positions.

@@ -9,24 +9,20 @@
 //! be removed otherwise.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::by_two::by_two;
-use super::carrier::{At, Nothing, Offered, Root, RootKind, Special};
+use super::carrier::{At, Nothing, Offered, Root, RootKind, Special, open_below};
+use super::descriptor::Place;
 use super::evidence::EvidenceCollector;
-use super::listing::is_gone;
+use super::io_error::is_gone;
 use super::memory::Entries;
 use super::own_folder::Carried;
-use super::session_index::{SessionIndex, names_any_id};
-use super::{Place, Provider};
-use crate::model::SessionIdx;
+use super::parallel::in_two_threads;
+use super::search::{DEEPEST, Search};
+use super::session_index::names_any_id;
 use crate::model::describe;
-use crate::os::folder::{Entry, Folder, Kind, Links};
-
-/// How deep below a root entries count.
-pub(super) const DEEPEST: usize = 16;
+use crate::os::folder::{Entry, Folder, Kind};
 
 /// Folders in one folder that are named by the ids of other sessions.
 struct Deferred {
@@ -37,17 +33,6 @@ struct Deferred {
     names: Entries,
     /// True if they are named by mapped sessions that are not searched for.
     is_of_others: bool,
-}
-
-/// A search for the sessions of one provider.
-pub(super) struct Search<'s> {
-    pub(super) provider: &'s Provider,
-    pub(super) index: &'s SessionIndex<'s>,
-    /// The mapped sessions that are not searched for: their own files name nobody else.
-    pub(super) others: &'s SessionIndex<'s>,
-    pub(super) roots: &'s [Root],
-    /// True if two threads may share the work.
-    pub(super) may_share: bool,
 }
 
 /// Two threads share the listing from this many folders on.
@@ -70,9 +55,9 @@ struct Listing<'l> {
 impl Search<'_> {
     /// Searches the roots, and the files right in the provider's folder if those count.
     pub(super) fn run(&self, place: &Place, found: &mut EvidenceCollector) {
-        let mut special = (self.provider.special)(self.index, self.others);
+        let mut special = (self.provider.special)(self.scope.index, self.scope.others);
         let mut deferred = Vec::new();
-        for (number, root) in self.roots.iter().enumerate() {
+        for (number, root) in self.scope.roots.iter().enumerate() {
             let at = At { root, folder: &root.folder, depth: 0 };
             let deferred = Some(&mut deferred);
             let mut listing = Listing { special: &mut *special, root: number, deferred };
@@ -86,11 +71,11 @@ impl Search<'_> {
         }
 
         // What follows is needed only if a mapping would be removed.
-        if !self.index.all_active(found) {
+        if !found.all_active() {
             self.enter_deferred(&deferred, &mut *special, found);
         }
-        if !self.index.all_active(found) {
-            special.read_headers(self, found);
+        if !found.all_active() {
+            special.read_headers(&self.scope, found);
         }
     }
 
@@ -110,13 +95,17 @@ impl Search<'_> {
                 }
                 return true;
             }
-            match listing.special.offer(self, found, at, entry) {
+            match listing.special.offer(&self.scope, found, at, entry) {
                 Offered::Taken => return true,
+                Offered::Folder(session) => {
+                    self.take_folder(found, at, entry.name(), session);
+                    return true;
+                }
                 Offered::Passed => return false,
                 Offered::Declined => {}
             }
             // What is wrong with a mapped session keeps that one alone.
-            if self.is_others(entry.name()) {
+            if self.scope.is_others(entry.name()) {
                 if entry.kind() != Kind::File && listing.deferred.is_some() {
                     of_others.push(entry);
                 }
@@ -172,7 +161,7 @@ impl Search<'_> {
         }
         let (first, second) = items.split_at(items.len() / 2);
         let halves = vec![(found.sibling(), first), (found.sibling(), second)];
-        let done = by_two(halves, |(mut found, items)| {
+        let done = in_two_threads(halves, |(mut found, items)| {
             for item in items {
                 work(&mut found, item);
             }
@@ -213,7 +202,7 @@ impl Search<'_> {
         found: &mut EvidenceCollector,
     ) {
         for Deferred { root: number, parent, depth, names, is_of_others } in deferred {
-            let Some(root) = self.roots.get(*number) else { continue };
+            let Some(root) = self.scope.roots.get(*number) else { continue };
             let folder = match open_below(&root.folder, parent) {
                 Ok(folder) => folder,
                 Err(error) if is_gone(&error) => continue,
@@ -265,25 +254,6 @@ impl Search<'_> {
             true
         });
     }
-
-    /// Replaces `carried` by the sessions that a component carries.
-    pub(super) fn carried_by(&self, component: &[u8], carried: &mut Vec<SessionIdx>) {
-        carried.clear();
-        self.index.carried_by(component, carried);
-        // Only a short id can be missed by the rule for components.
-        if self.index.has_words()
-            && let Some(id) = (self.provider.own_id)(component)
-        {
-            self.index.carried_by(id, carried);
-        }
-    }
-
-    /// Returns true if `name` carries the id of a mapped session that is not searched for.
-    pub(super) fn is_others(&self, name: &OsStr) -> bool {
-        let mut carried = Vec::new();
-        self.others.carried_by(name.as_bytes(), &mut carried);
-        !carried.is_empty()
-    }
 }
 
 /// A link whose path carries no id hides nothing if it leads to a file.
@@ -292,14 +262,4 @@ fn check_link(found: &mut EvidenceCollector, folder: &Folder, name: &OsStr) {
         Ok(status) if status.kind != Kind::Folder => {}
         _ => found.not_whole(&folder.path().join(name), "a link here is not followed"),
     }
-}
-
-/// Opens the folder at that path below a root; a link is followed right in the root alone.
-pub(super) fn open_below(root: &Folder, below: &Path) -> io::Result<Folder> {
-    let mut folder = root.reopened()?;
-    for (depth, name) in below.iter().enumerate() {
-        let links = if depth == 0 { Links::Follow } else { Links::Refuse };
-        folder = folder.open_in(name, links)?;
-    }
-    Ok(folder)
 }

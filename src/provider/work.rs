@@ -10,26 +10,17 @@ use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::descriptor::{Base, Provider};
 use super::evidence::EvidenceCollector;
-use super::listing::is_gone;
+use super::io_error::is_gone;
 use super::process_records::{Record, Records, Stands};
+use super::seen::{Seen, Sign};
 use super::session_index::{SessionIndex, uuids_in};
+use super::table::PROVIDERS;
 use super::working_folder::{has_no_session, sessions_of_folder};
-use super::{Base, PROVIDERS, Provider};
-use crate::model::SessionIdx;
-use crate::model::{
-    Failure, KeepReason, MappingIdx, SessionMap, Timestamp, Warning, WarningCode, describe,
-};
+use crate::model::{Failure, KeepReason, MappingIdx, SessionMap, Timestamp, Warning, describe};
 use crate::os::folder::Folder;
 use crate::process::{Process, Processes, is_claude, lockers, may_have_folder};
-
-/// How a provider's processes show which session they use, besides their files and arguments.
-pub(super) struct Signs {
-    /// The folder of process records.
-    pub(super) records: Option<&'static str>,
-    /// The folder of lock files, each named by its session.
-    pub(super) locks: Option<&'static str>,
-}
 
 /// Programs whose open files and arguments never count, such as a log shipper.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,53 +41,6 @@ pub struct Work {
     pub names: HashMap<u32, String>,
     /// What could not be read.
     pub warnings: Vec<Warning>,
-}
-
-/// What shows that a session is not idle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sign {
-    /// That process works on it; 0 if only that there is one is known.
-    Work(u32),
-    /// That process has it open, and is idle by its own record.
-    Resident(u32),
-}
-
-/// What was seen of one provider.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    by: HashMap<SessionIdx, Sign>,
-    /// What could not be read: any session may be in use then.
-    unread: Vec<Warning>,
-    /// The sessions that a process has open by its own valid record: that one decides.
-    recorded: HashMap<u32, HashSet<SessionIdx>>,
-}
-
-impl Seen {
-    /// Notes that something could not be read which may show that a session is in use.
-    pub(super) fn add_unread(&mut self, path: &Path, why: &str) {
-        let message = format!("cannot tell which sessions are in use, so all are kept: {why}");
-        self.unread.push(Warning::at(WarningCode::UseUnread, path, message));
-    }
-
-    fn add(&mut self, session: SessionIdx, sign: Sign) {
-        let known = self.by.entry(session).or_insert(sign);
-        if matches!(known, Sign::Resident(_)) {
-            *known = sign;
-        }
-    }
-
-    /// Opens a folder in which a CLI notes what it uses. Returns nothing if there is none.
-    pub(super) fn open(&mut self, path: &Path) -> Option<Folder> {
-        match Folder::open(path) {
-            Ok(folder) => Some(folder),
-            // A link that leads nowhere may lead to a disk that is not mounted.
-            Err(error) if is_gone(&error) && !path.is_symlink() => None,
-            Err(error) => {
-                self.add_unread(path, &describe(&error));
-                None
-            }
-        }
-    }
 }
 
 /// Returns the mappings at `places` of `map` whose session a process uses, or may use for all that is
@@ -142,27 +86,17 @@ pub fn work(
     }
     add_files_and_arguments(processes, ignored, &indexes, &mut seen);
 
-    for mapping in
-        mappings.filter(|_| seen.iter().any(|seen| !seen.by.is_empty() || !seen.unread.is_empty()))
-    {
-        let Some((provider, session)) = of(mapping) else { continue };
-        let Seen { by, unread, .. } = &seen[provider];
-        let sign = indexes[provider].get(session.0.as_bytes()).and_then(|session| by.get(&session));
-        let why = match sign {
-            Some(Sign::Work(process)) => Some(KeepReason::InUse(*process)),
-            _ if !unread.is_empty() => Some(KeepReason::InUseUnknown),
-            Some(Sign::Resident(process)) => Some(KeepReason::Resident(*process)),
-            None => None,
-        };
-        work.kept.extend(why.map(|why| (mapping, why)));
+    if !seen.iter().all(Seen::is_empty) {
+        for mapping in mappings {
+            let Some((provider, id)) = of(mapping) else { continue };
+            let session = indexes[provider].get(id.0.as_bytes());
+            work.kept.extend(seen[provider].reason(session).map(|why| (mapping, why)));
+        }
     }
     let named: HashSet<u32> = work.kept.values().filter_map(|why| why.process()).collect();
     work.names = processes.names(&named);
     for (provider, seen) in PROVIDERS.iter().zip(seen) {
-        work.warnings.extend(seen.unread.into_iter().map(|warning| Warning {
-            message: format!("{}: {}", provider.name, warning.message),
-            ..warning
-        }));
+        work.warnings.extend(seen.unread.into_iter().map(|warning| provider.named(warning)));
     }
     Ok(work)
 }
@@ -342,21 +276,5 @@ pub(super) fn add_recorded_uses(
         if let Some((session, updated)) = session.zip(status_updated) {
             found.add_recent_use(session, updated);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn work_outweighs_a_resident_process_e4() {
-        let mut seen = Seen::default();
-        seen.add(SessionIdx(0), Sign::Resident(1));
-        assert_eq!(seen.by[&SessionIdx(0)], Sign::Resident(1));
-        seen.add(SessionIdx(0), Sign::Work(2));
-        seen.add(SessionIdx(0), Sign::Resident(3));
-        seen.add(SessionIdx(0), Sign::Work(4));
-        assert_eq!(seen.by[&SessionIdx(0)], Sign::Work(2));
     }
 }

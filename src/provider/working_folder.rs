@@ -4,11 +4,10 @@ use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::listing::is_gone;
+use super::io_error::is_gone;
+use super::seen::Seen;
 use super::session_index::SessionIndex;
-use super::work::Seen;
-use crate::model::SessionIdx;
-use crate::model::describe;
+use crate::model::{SessionIdx, describe};
 use crate::os::folder::{Kind, Links};
 use crate::process::Process;
 

@@ -16,7 +16,7 @@ use crate::model::{
 use crate::os::interrupt::Interrupt;
 use crate::os::progress::Phase;
 use crate::process;
-use crate::provider::{LookOptions, Looked, Owners, PROVIDERS, Provider, look_into, unmapped};
+use crate::provider::{Details, LookOptions, Owners, PROVIDERS, Provider, read_details, unmapped};
 use crate::report::{Holder, List, Listed, Row, Totals};
 
 /// What to list.
@@ -244,11 +244,11 @@ fn key(provider: &Provider, id: &str) -> String {
     }
 }
 
-fn look(provider: &Provider, file: &Path, warnings: &mut Vec<Warning>) -> Looked {
-    look_into(provider, file).unwrap_or_else(|error| {
+fn look(provider: &Provider, file: &Path, warnings: &mut Vec<Warning>) -> Details {
+    read_details(provider, file).unwrap_or_else(|error| {
         let message = format!("cannot look into a session: {}", describe(&error));
         warnings.push(Warning::at(WarningCode::NotLookedInto, file, message));
-        Looked::default()
+        Details::default()
     })
 }
 

@@ -8,9 +8,12 @@ use std::thread::{Builder, ScopedJoinHandle, scope};
 /// need little (JSON is read at most 128 levels deep).
 const STACK: usize = 512 << 10;
 
-/// What `work` makes of each of the items, in their order. Where there is more than one, and the
-/// system has another thread to give, two threads take them in turn.
-pub(super) fn by_two<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+/// Returns the results of `work` for each item, in their order. Two threads take the items in turn, if
+/// there is more than one and the system has another thread to give.
+pub(super) fn in_two_threads<T: Send, R: Send>(
+    items: Vec<T>,
+    work: impl Fn(T) -> R + Sync,
+) -> Vec<R> {
     let has_more = items.len() > 1;
     let queue = Mutex::new(items.into_iter().enumerate());
     let take_turns = || {
@@ -43,7 +46,7 @@ mod tests {
     #[test]
     fn results_are_in_the_order_of_the_items() {
         for count in 0..40 {
-            let doubled = by_two((0..count).collect(), |item: u32| 2 * item);
+            let doubled = in_two_threads((0..count).collect(), |item: u32| 2 * item);
             assert_eq!(doubled, (0..count).map(|item| 2 * item).collect::<Vec<_>>());
         }
     }
@@ -51,6 +54,6 @@ mod tests {
     #[test]
     fn a_panic_is_passed_on() {
         let work = |item: u32| assert_ne!(item, 7);
-        assert!(std::panic::catch_unwind(|| by_two((0..20).collect(), work)).is_err());
+        assert!(std::panic::catch_unwind(|| in_two_threads((0..20).collect(), work)).is_err());
     }
 }

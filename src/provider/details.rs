@@ -5,15 +5,15 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Provider;
 use super::conversation::about;
+use super::descriptor::Provider;
 use super::records::{Newest, Records, newest};
 use crate::model::Timestamp;
 use crate::os::folder::Folder;
 
 /// What a session's file holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Looked {
+pub struct Details {
     /// Its size in bytes.
     pub size: u64,
     /// Its mtime.
@@ -28,7 +28,7 @@ pub struct Looked {
     pub worked_in: Option<PathBuf>,
 }
 
-impl Looked {
+impl Details {
     /// Whether it was at work in that folder or below it. Where that is not told, it was not.
     pub fn was_below(&self, folder: &Path) -> bool {
         // A CLI asks the system where it is, which resolves links.
@@ -44,7 +44,7 @@ impl Looked {
 ///
 /// # Errors
 /// Where it cannot be opened; what cannot be understood is left out.
-pub fn look_into(provider: &Provider, path: &Path) -> io::Result<Looked> {
+pub fn read_details(provider: &Provider, path: &Path) -> io::Result<Details> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::other("not a path of a file"));
     };
@@ -69,7 +69,7 @@ pub fn look_into(provider: &Provider, path: &Path) -> io::Result<Looked> {
         }
     };
     let written = Some(status.written);
-    Ok(Looked { size: status.size, written, record, project, message: said.message, worked_in })
+    Ok(Details { size: status.size, written, record, project, message: said.message, worked_in })
 }
 
 /// The name of the project's folder, unless it is the hash of older versions.

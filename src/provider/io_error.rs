@@ -1,0 +1,13 @@
+//! What an error of the file system says about a name.
+
+use std::io;
+
+/// Returns true if nothing has that name.
+pub(super) fn is_gone(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::NOENT.raw_os_error())
+}
+
+/// Returns true if something other than a folder has that name.
+pub(super) fn is_not_folder(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::NOTDIR.raw_os_error())
+}
