@@ -1,8 +1,8 @@
-//! Errors of JSON in the words of JSON, not in those of Rust.
+//! Describes errors in JSON with JSON's own terms instead of Rust's.
 
 use serde_json::Error;
 
-/// Returns what is wrong and where: `found an array, expected an object at line 1 column 0`.
+/// Returns the error with its position: `found an array, expected an object at line 1 column 0`.
 pub fn json_error(error: &Error) -> String {
     if error.is_eof() {
         return format!("it ends early, at line {} column {}", error.line(), error.column());

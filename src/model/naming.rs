@@ -1,5 +1,5 @@
-//! Which mappings an ID on the command line names: those of a chat, of a session or of `model/chat`, or
-//! of a prefix that only one of these has.
+//! Resolves an ID on the command line: a chat, a session, `model/chat`, or a prefix that only one of them
+//! has.
 
 use std::collections::BTreeMap;
 
@@ -9,20 +9,19 @@ use super::{Failure, Mapping, MappingIdx};
 /// How many candidates a hint names.
 const CANDIDATES: usize = 5;
 
-/// How much alike two names must be for one to be meant by the other, from 0 to 1.
+/// How similar a name must be to be suggested, from 0 to 1.
 const ALIKE: f64 = 0.85;
 
-/// Why an ID names nothing that could be acted on.
+/// Why an ID does not resolve.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotNamed {
-    /// Nothing has that name; these look like it.
+    /// Nothing has that name; these are similar.
     Unknown(Vec<String>),
-    /// These have it, and as many more.
+    /// These have it, and that many more.
     Ambiguous(Vec<String>, usize),
 }
 
 impl NotNamed {
-    /// The failure of a command that was given `id`.
     pub fn failure(self, id: &str) -> Failure {
         match self {
             Self::Unknown(like) if like.is_empty() => {
@@ -104,7 +103,6 @@ fn alike<'a>(mappings: impl Iterator<Item = Mapping<'a>>, id: &str) -> Vec<Strin
     found.into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 
-/// How an ID fits a session's.
 #[derive(PartialEq, Eq)]
 enum Fit {
     Exact,
@@ -126,7 +124,6 @@ fn fit(session: &str, id: &str) -> Fit {
     }
 }
 
-/// What has a name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Name<'a> {
     Chat(&'a str),
@@ -141,7 +138,7 @@ impl Name<'_> {
     }
 }
 
-/// The names that fit, and for each the mappings that it names, with their models.
+/// The names that fit, each with its mappings and their models.
 #[derive(Default)]
 struct Named<'a>(BTreeMap<Name<'a>, Vec<(MappingIdx, &'a str)>>);
 
@@ -150,7 +147,7 @@ impl<'a> Named<'a> {
         self.0.entry(name).or_default().push((mapping, model));
     }
 
-    /// Returns the mappings that all of these names name.
+    /// Returns the mappings if all of these names have the same ones.
     fn only(self) -> Result<Vec<MappingIdx>, NotNamed> {
         let has_models =
             |(name, of): (&Name<'_>, &Vec<_>)| matches!(name, Name::Chat(_)) && of.len() > 1;

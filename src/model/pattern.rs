@@ -1,4 +1,4 @@
-//! The patterns of what is never removed: globs over chats and sessions.
+//! The patterns of pinned mappings: globs over chats and sessions.
 
 use regex_lite::{Regex, escape};
 use std::iter::Peekable;
@@ -14,13 +14,12 @@ pub struct Patterns(Vec<Pattern>);
 
 #[derive(Debug, Clone)]
 struct Pattern {
-    /// As it was written.
     text: String,
     glob: Regex,
 }
 
 impl Patterns {
-    /// Adds one. The error says what is wrong, for the middle of a sentence.
+    /// Adds one. The error is worded for the middle of a sentence.
     pub fn add(&mut self, pattern: &str) -> Result<(), String> {
         if pattern.is_empty() {
             return Err("empty".to_owned());
@@ -32,17 +31,15 @@ impl Patterns {
         Ok(())
     }
 
-    /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The patterns as they were written.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|pattern| pattern.text.as_str())
     }
 
-    /// The places, in the order of [`Self::texts`], of those that match this mapping.
+    /// Returns the positions, in the order of [`Self::texts`], of the patterns that match the mapping.
     pub fn matching(&self, mapping: Mapping<'_>) -> impl Iterator<Item = usize> {
         let whole = format!("{}/{}", mapping.model, mapping.chat.0);
         let places = self.0.iter().enumerate();
@@ -62,15 +59,12 @@ impl Patterns {
     }
 }
 
-/// Returns the expression that matches what the glob does: `*` any characters, `?` one, `**/` any folders or
-/// none, `[a-z]` one of these, `[!a-z]` one that is none of them, `{a,b}` one of these globs, and `\\` takes the next character as it is.
-///
-/// # Errors
-/// What is wrong with it, in a few words.
+/// Translates a glob: `*` matches any characters, `?` one, `**/` any folders or none, `[a-z]` one of these,
+/// `[!a-z]` any other, `{a,b}` one of these globs, and `\\` quotes the next character.
 fn compiled(pattern: &str) -> Result<Regex, String> {
     let mut expression = String::from("(?s)^(?:");
     let (mut letters, mut depth) = (pattern.chars().peekable(), 0_usize);
-    // True where a name begins: at the start and after a slash.
+    // True at the start of a name: at the beginning and after a slash.
     let mut begins = true;
     while let Some(letter) = letters.next() {
         let began = std::mem::replace(&mut begins, letter == '/');
@@ -115,7 +109,7 @@ fn is_any_folders(letters: &Peekable<Chars<'_>>) -> bool {
     next.next() == Some('*') && next.next() == Some('/')
 }
 
-/// Takes in the class whose bracket has just been read.
+/// Translates a class whose bracket has just been read.
 fn class(letters: &mut Peekable<Chars<'_>>, expression: &mut String) -> Result<(), String> {
     let quoted = |letter: char| match letter {
         '[' | ']' | '\\' | '^' | '-' | '&' | '~' => format!("\\{letter}"),

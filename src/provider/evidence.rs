@@ -1,5 +1,5 @@
-//! The evidence of use that a search collects, and the rule for every error on the way: only a
-//! file that is absent from a folder that was read completely counts as gone (D1).
+//! Collects the evidence of use of a search, with one rule for every error: only a file that is absent from
+//! a folder that was read completely counts as gone (D1).
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -19,32 +19,29 @@ use crate::os::progress::Phase;
 /// How many entries of folders are read for one provider. A larger tree is not read completely (D5).
 const MOST_ENTRIES: u64 = 20_000_000;
 
-/// After how many entries the progress moves on, and a signal is looked for.
+/// The number of entries after which the progress moves on and a signal is checked.
 const BATCH: u64 = 64;
 
-/// The evidence found so far.
 #[derive(Debug)]
 pub struct EvidenceCollector {
-    /// One for each session asked for, in the order of the index.
+    /// One for each session of the index, in its order.
     pub activities: Vec<Activity>,
-    /// How far the provider's roots were read.
     pub reading: Reading,
-    /// What went wrong.
     pub warnings: Vec<Warning>,
     entries_left: u64,
-    /// What an earlier search has listed, or this one leaves to a later one.
+    /// The listings of an earlier search, or of this one for a later search.
     pub(super) memory: Option<Memory>,
-    /// How records are read, if they count.
+    /// How to read records, if they count.
     records: Option<Records>,
-    /// The files whose records were read.
+    /// The files with a warning about their records.
     read: HashSet<PathBuf>,
-    /// True while folders are entered whose errors keep another session alone.
+    /// True in folders whose errors matter to other sessions only.
     passes_over: bool,
     cutoff: Timestamp,
     interrupt: Interrupt,
 }
 
-/// What a path that carries an id is to its session.
+/// The part of a session that a path is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     /// The session's own file, as its CLI names it today.
@@ -57,7 +54,6 @@ pub(super) enum Part {
     Unknown,
 }
 
-/// What a file shows of its last use.
 enum Clocked {
     Used(Timestamp),
     /// Its records were read, and none counts.
@@ -65,52 +61,49 @@ enum Clocked {
 }
 
 impl EvidenceCollector {
-    /// Nothing found yet, in roots that are read completely until something says otherwise.
-    /// `records` says how records are read, if they count.
+    /// A collector for the sessions of that index, in roots that are read completely until something is
+    /// added that says otherwise. Records count if it is known how to read them.
     pub(super) fn new(
         index: &SessionIndex<'_>,
         records: Option<Records>,
         memory: Option<Memory>,
     ) -> Self {
+        Self { records, memory, ..Self::empty(index.ids().len(), index.cutoff()) }
+    }
+
+    fn empty(sessions: usize, cutoff: Timestamp) -> Self {
         Self {
-            memory,
-            records,
-            read: HashSet::new(),
-            passes_over: false,
-            cutoff: index.cutoff(),
-            activities: vec![Activity::default(); index.ids().len()],
+            activities: vec![Activity::default(); sessions],
             reading: Reading::Whole,
             warnings: Vec::new(),
             entries_left: MOST_ENTRIES,
+            memory: None,
+            records: None,
+            read: HashSet::new(),
+            passes_over: false,
+            cutoff,
             interrupt: Interrupt::default(),
         }
     }
 
-    /// The same, ended by that signal.
+    /// Returns the collector, ended by that signal.
     pub(super) fn heeding(self, interrupt: Interrupt) -> Self {
         Self { interrupt, ..self }
     }
 
-    /// A collector for a part of the same search, that another thread may do.
+    /// A collector for a part of the same search, for another thread.
     pub(super) fn sibling(&self) -> Self {
         Self {
-            activities: vec![Activity::default(); self.activities.len()],
-            reading: Reading::Whole,
-            warnings: Vec::new(),
             entries_left: self.entries_left,
-            memory: None,
             records: self.records,
-            read: HashSet::new(),
             passes_over: self.passes_over,
-            cutoff: self.cutoff,
             interrupt: self.interrupt.clone(),
+            ..Self::empty(self.activities.len(), self.cutoff)
         }
     }
 
-    /// Adds all that a sibling has found.
     pub(super) fn merge(&mut self, sibling: Self) {
-        let spent = self.entries_left.min(sibling.entries_left);
-        self.entries_left = spent;
+        self.entries_left = self.entries_left.min(sibling.entries_left);
         if sibling.reading != Reading::Whole {
             self.reading = sibling.reading;
         }
@@ -120,8 +113,8 @@ impl EvidenceCollector {
         }
     }
 
-    /// Returns the status of `name`, whose path carries the ids of those sessions. Returns nothing
-    /// if it is gone, or must not be read: a link, a FIFO and the like may hide those sessions.
+    /// Returns the status of `name`, whose path carries the ids of those sessions; nothing if it is gone or
+    /// must not be read. A link, a FIFO and the like may hide those sessions.
     pub(super) fn status_of(
         &mut self,
         folder: &Folder,
@@ -138,7 +131,7 @@ impl EvidenceCollector {
         None
     }
 
-    /// Adds the file called `name`, which shows that the session exists, and when it was used.
+    /// Adds a file that shows that the session exists, and when it was used.
     pub(super) fn add_file(
         &mut self,
         session: SessionIdx,
@@ -167,7 +160,7 @@ impl EvidenceCollector {
         }
     }
 
-    /// Adds the path called `name`, which shows a use and not that the session exists.
+    /// Adds a path that shows a use, but not that the session exists.
     pub(super) fn add_use(
         &mut self,
         session: SessionIdx,
@@ -184,8 +177,7 @@ impl EvidenceCollector {
         }
     }
 
-    /// Adds a use at that time, if it is within the threshold: an older one beside the roots shows
-    /// nothing.
+    /// Adds a use if it is within the threshold: an older one beside the roots is no evidence.
     pub(super) fn add_recent_use(&mut self, session: SessionIdx, used: Timestamp) {
         if used >= self.cutoff
             && let Some(activity) = self.activities.get_mut(session.get())
@@ -194,7 +186,6 @@ impl EvidenceCollector {
         }
     }
 
-    /// Adds an archived copy.
     pub(super) fn add_archived(&mut self, session: SessionIdx, path: PathBuf, written: Timestamp) {
         if let Some(activity) = self.activities.get_mut(session.get()) {
             activity.add_archived(SessionFile::by_mtime(path, written));
@@ -212,8 +203,8 @@ impl EvidenceCollector {
         written < self.cutoff
     }
 
-    /// When the file called `name` was last used, by what counts. Its mtime is the bound: a file
-    /// written before the cutoff was used before it, and is not opened.
+    /// Returns when a file was last used, by the records if they count. A file written before the cutoff
+    /// was used before it, and is not opened.
     fn clocked(
         &mut self,
         folder: &Folder,
@@ -227,7 +218,7 @@ impl EvidenceCollector {
         match part {
             Part::Own | Part::Transcript => {}
             Part::Plain => return Clocked::NoRecord,
-            // Nobody knows what writes it: in doubt, it is a use.
+            // It is not known which program writes it. In doubt, it is a use.
             Part::Unknown => return Clocked::Used(written),
         }
 
@@ -255,8 +246,8 @@ impl EvidenceCollector {
         self.warnings.push(Warning::at(WarningCode::NoRecordTime, path, message));
     }
 
-    /// Ends the search: what has no record anywhere is judged by its mtime, and old files beside a
-    /// session that does not exist are forgotten.
+    /// Ends the search: a session without any record is judged by its mtime, and old files beside a session
+    /// that does not exist are forgotten.
     pub(super) fn finish(&mut self) {
         let mut unclear = Vec::new();
         for activity in &mut self.activities {
@@ -268,8 +259,8 @@ impl EvidenceCollector {
         }
     }
 
-    /// Notes that a path which may belong to any of those sessions could not be read, and was
-    /// written at `newest` at the latest.
+    /// Adds a path that could not be read, may belong to any of those sessions, and was written at `newest`
+    /// at the latest.
     pub(super) fn add_unread(
         &mut self,
         sessions: &[SessionIdx],
@@ -287,7 +278,7 @@ impl EvidenceCollector {
         self.warnings.push(Warning::at(WarningCode::FileUnread, path, message));
     }
 
-    /// Notes that a file which may name any session could not be read, and was written at `newest`.
+    /// Adds a file that could not be read, may name any session, and was written at `newest`.
     pub(super) fn add_unread_header(&mut self, path: &Path, newest: Timestamp, why: &str) {
         for activity in &mut self.activities {
             activity.add_unread(newest, false);
@@ -295,7 +286,7 @@ impl EvidenceCollector {
         self.add_unread(&[], path, newest, false, why);
     }
 
-    /// Counts entries that are not listed by [`Self::list`]. Returns false if there were too many.
+    /// Counts an entry that is not listed by [`Self::list`]. Returns false if there were too many.
     pub(super) fn spend(&mut self, folder: &Folder) -> bool {
         let enough = self.spend_one();
         if !enough {
@@ -314,14 +305,13 @@ impl EvidenceCollector {
         enough
     }
 
-    /// Notes that a file is opened. Returns false if a signal has come first.
+    /// Counts a file to be opened. Returns false if a signal has asked for the end.
     pub(super) fn may_open(&mut self) -> bool {
         self.interrupt.progress().add_opened();
         !self.is_stopped()
     }
 
-    /// Returns true if a signal has asked for the end of the run, which then uses nothing of what was
-    /// found.
+    /// Returns true if a signal has asked for the end of the run, which then uses nothing that was found.
     pub(super) fn is_stopped(&mut self) -> bool {
         let is_stopped = self.interrupt.asked();
         if is_stopped {
@@ -330,12 +320,11 @@ impl EvidenceCollector {
         is_stopped
     }
 
-    /// Sets whether folders are entered whose errors keep another session alone.
     pub(super) fn passes_over(&mut self, passes_over: bool) {
         self.passes_over = passes_over;
     }
 
-    /// Notes that a root could not be read completely.
+    /// Adds a folder or file that could not be read, so that not all sessions were seen.
     pub fn not_whole(&mut self, path: &Path, why: &str) {
         if self.passes_over {
             return;

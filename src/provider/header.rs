@@ -1,7 +1,8 @@
 //! The headers that a run may read: texts at the top of the first JSON object in a file, found
 //! without reading or keeping more of it than that.
 
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, Read};
@@ -162,33 +163,14 @@ impl<'de> Visitor<'de> for Scan<'_> {
         f.write_str("an object")
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(is_it) = map.next_key_seed(IsKey(self.key))? {
-            if is_it {
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            if key == self.key {
                 *self.found = Some(map.next_value()?);
                 return Err(A::Error::custom("found"));
             }
             map.next_value::<IgnoredAny>()?;
         }
         Ok(())
-    }
-}
-
-struct IsKey(&'static str);
-
-impl<'de> DeserializeSeed<'de> for IsKey {
-    type Value = bool;
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<bool, D::Error> {
-        from.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for IsKey {
-    type Value = bool;
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-    fn visit_str<E: Error>(self, key: &str) -> Result<bool, E> {
-        Ok(key == self.0)
     }
 }
 

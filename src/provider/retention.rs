@@ -1,9 +1,8 @@
-//! How long a CLI keeps a session after its last write. Claude Code and Gemini CLI delete older ones
-//! when they start, mapped or not, as their settings say. Those are only ever read.
+//! How long a CLI keeps a session after its last write. When they start, Claude Code and Gemini CLI delete
+//! older ones, mapped or not, by their settings.
 //!
-//! Seen in Claude Code 2.1.332 and Gemini CLI 0.61.0. A CLI whose settings cannot be understood deletes
-//! nothing, or something else than its default says, so no default is assumed then. Settings of one
-//! project, and Gemini CLI's limit on the number of sessions, are not looked at.
+//! Seen in Claude Code 2.1.332 and Gemini CLI 0.61.0. No default is assumed for settings that cannot be
+//! understood. Settings of one project, and Gemini CLI's limit on the number of sessions, are ignored.
 
 use crate::model::describe;
 use serde_json::Value;
@@ -13,17 +12,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How a CLI says how long it keeps sessions.
 pub struct Retention {
     /// The CLI's name as its vendor writes it.
     pub cli: &'static str,
     /// The machine's settings, which override the user's.
     pub(super) machine: &'static str,
-    /// Reads it from the machine's and the user's settings.
     pub(super) read: fn(&Settings<'_>) -> Result<Kept, String>,
 }
 
-/// How long sessions are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kept {
     /// Until that long after their last write.
@@ -56,13 +52,13 @@ impl Retention {
     }
 }
 
-/// The machine's settings and the user's.
+/// The machine's settings, then the user's, each with their file.
 pub(super) struct Settings<'s> {
     layers: &'s [(PathBuf, Value)],
 }
 
 impl Settings<'_> {
-    /// Returns the value at that JSON pointer that overrides the others, with its file.
+    /// Returns the first value at that JSON pointer, with its file.
     fn get(&self, pointer: &str) -> Option<(&Path, &Value)> {
         self.layers.iter().find_map(|(path, settings)| {
             let value = settings.pointer(pointer).filter(|value| !value.is_null())?;
@@ -130,7 +126,7 @@ fn wrong(path: &Path, key: &str, expected: &str) -> String {
     format!("{}: {key} is not {expected}", path.display())
 }
 
-/// Returns the settings in a file; an empty object if there is none.
+/// Reads a settings file; an absent or empty one is an empty object.
 fn read(path: &Path) -> Result<Value, String> {
     match open(path).and_then(|file| io::read_to_string(file.take(LARGEST))) {
         Ok(text) => parse(&text).map_err(|why| format!("{}: {why}", path.display())),
@@ -139,7 +135,6 @@ fn read(path: &Path) -> Result<Value, String> {
     }
 }
 
-/// Returns settings; an empty object for an empty text.
 fn parse(text: &str) -> Result<Value, String> {
     let text = without_comments(text);
     if text.trim().is_empty() {
@@ -154,7 +149,7 @@ fn parse(text: &str) -> Result<Value, String> {
 
 /// Opens a regular file. Links are followed: settings are often kept elsewhere.
 fn open(path: &Path) -> io::Result<File> {
-    // A FIFO would keep its reader waiting.
+    // A FIFO would block.
     let nonblock = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
     let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
@@ -168,7 +163,6 @@ fn without_comments(text: &str) -> String {
 
     while let Some(letter) = rest.chars().next() {
         let length = if in_string && letter == '\\' {
-            // The letter that is escaped ends nothing.
             1 + rest[1..].chars().next().map_or(0, char::len_utf8)
         } else if letter == '"' {
             in_string = !in_string;
