@@ -1,4 +1,4 @@
-//! What a run does if there is no map: nothing, unless a map was named that was never there.
+//! A run that finds no map does nothing, and fails only if a map was named that never existed.
 
 use std::path::PathBuf;
 

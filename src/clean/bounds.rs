@@ -1,4 +1,4 @@
-//! What limits a removal: mappings that the store cannot remove, a bridge that would undo the edit of its
+//! The limits of a removal: mappings that the store cannot remove, a bridge that would undo the edit of its
 //! file, and `--max-remove`.
 
 use crate::map::MapStore;

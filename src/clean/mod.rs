@@ -252,7 +252,7 @@ impl<'a> CleanRun<'a> {
         Ok((removal?, guard.findings))
     }
 
-    /// Changes the plan to what became of it.
+    /// Changes the plan to the outcome of the removal.
     fn settle(&mut self, removal: &Removal, findings: Findings) {
         self.plan.held.extend(findings.held);
         self.plan.processes.extend(findings.processes);

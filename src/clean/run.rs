@@ -12,7 +12,7 @@ pub(super) struct Outcome {
     pub(super) observations: Observations,
     pub(super) warnings: Vec<Warning>,
     pub(super) is_changed: bool,
-    /// What to do if there is no map.
+    /// The remedy if there is no map.
     pub(super) hint: Option<String>,
 }
 
@@ -53,7 +53,7 @@ impl Run {
         self.store.owner()
     }
 
-    /// What to do if there is no map.
+    /// The remedy if there is no map.
     pub fn hint(&self) -> Option<&str> {
         self.outcome.hint.as_deref()
     }

@@ -27,7 +27,7 @@ pub(super) struct SecondLook<'a> {
     pub(super) map_path: Option<PathBuf>,
     pub(super) url: Option<String>,
     pub(super) plan: &'a Plan,
-    /// What the first look has seen.
+    /// The observations of the first look.
     pub(super) observations: &'a Observations,
     pub(super) memories: &'a mut Memories,
     /// For each mapping of the judged map: true if it is in the journal already. A map may be large, and
@@ -40,13 +40,13 @@ pub(super) struct SecondLook<'a> {
     pub(super) findings: Findings,
 }
 
-/// What the second look has changed about the plan.
+/// The changes of the second look to the plan.
 #[derive(Default)]
 pub(super) struct Findings {
     pub(super) held: HashMap<MappingIdx, HeldFor>,
     /// The names of the processes that mappings are kept for.
     pub(super) processes: HashMap<u32, String>,
-    /// The mappings that are kept after all, each with what was seen of its session.
+    /// The mappings that are kept after all, each with the new evidence of its session.
     pub(super) kept: Vec<(MappingIdx, Verdict, Activity)>,
     pub(super) warnings: Vec<Warning>,
 }

@@ -73,8 +73,8 @@ pub(super) fn absent_map(path: &Path) -> Failure {
         .hint("--session-dir DIR names the map's folder, --map FILE the map itself")
 }
 
-/// Plans to remove everything that was observed. The states are only shown, so what could not be read
-/// does not matter.
+/// Plans to remove everything that was observed. The states are only shown, so unreadable evidence does not
+/// matter.
 pub(super) fn plan(observations: &mut Observations, policies: &Policies, map: &SessionMap) -> Plan {
     observations.warnings.clear();
     let decisions = observations.judged(policies).map(|decision| {

@@ -114,8 +114,8 @@ impl Activity {
     /// Adds a file without a record that shows that the session exists.
     pub fn add_recordless_file(&mut self, file: SessionFile) {
         let seen = self.recordless.get_or_insert_default();
-        let rank = |file: &SessionFile| (file.is_own, file.written);
-        if seen.own.as_ref().is_none_or(|before| rank(before) < rank(&file)) {
+        let before = seen.own.as_ref().map(|before| (before.is_own, before.written));
+        if before < Some((file.is_own, file.written)) {
             seen.own = Some(file);
         }
     }
@@ -195,8 +195,8 @@ impl Activity {
 
 /// Keeps the better file: the session's own before any other, then the one used last.
 fn keep_best(kept: &mut Option<Box<SessionFile>>, file: SessionFile) {
-    let rank = |file: &SessionFile| (file.is_own, file.used);
-    if kept.as_ref().is_none_or(|before| rank(before) < rank(&file)) {
+    let before = kept.as_ref().map(|before| (before.is_own, before.used));
+    if before < Some((file.is_own, file.used)) {
         *kept = Some(Box::new(file));
     }
 }

@@ -1,5 +1,4 @@
-//! Pure values and decisions: what a mapping is, what was observed of its session, and what
-//! follows from both.
+//! Pure values and decisions: mappings, the evidence of their sessions, and the verdicts.
 //!
 //! Nothing in here reads the clock, the environment or the disk; all three come in as parameters.
 

@@ -149,9 +149,8 @@ impl<'a> Named<'a> {
 
     /// Returns the mappings if all of these names have the same ones.
     fn only(self) -> Result<Vec<MappingIdx>, NotNamed> {
-        let has_models =
-            |(name, of): (&Name<'_>, &Vec<_>)| matches!(name, Name::Chat(_)) && of.len() > 1;
-        let is_of_several = self.0.iter().any(has_models);
+        let is_of_several =
+            self.0.iter().any(|(name, of)| matches!(name, Name::Chat(_)) && of.len() > 1);
         let mut sets = self.0.values();
         let first = sets.next().cloned().unwrap_or_default();
         if !is_of_several && sets.all(|set| *set == first) {

@@ -42,20 +42,23 @@ impl Patterns {
     /// Returns the positions, in the order of [`Self::texts`], of the patterns that match the mapping.
     pub fn matching(&self, mapping: Mapping<'_>) -> impl Iterator<Item = usize> {
         let whole = format!("{}/{}", mapping.model, mapping.chat.0);
-        let places = self.0.iter().enumerate();
-        places
-            .filter(move |(_, pattern)| {
-                // A name with brackets in it is kept by itself, though as a glob it means others.
-                let text = pattern.text.as_str();
-                let fits = |name: &str| text == name || pattern.glob.is_match(name);
-                let is_session = |id: &str| {
-                    fits(id) || (is_uuid(id.as_bytes()) && id.eq_ignore_ascii_case(text))
-                };
-                mapping.session.is_some_and(|session| is_session(session.0))
-                    || fits(mapping.chat.0)
-                    || fits(&whole)
-            })
-            .map(|(place, _)| place)
+        let matching = self.0.iter().enumerate().filter(move |(_, pattern)| {
+            mapping.session.is_some_and(|session| pattern.fits_session(session.0))
+                || pattern.fits(mapping.chat.0)
+                || pattern.fits(&whole)
+        });
+        matching.map(|(index, _)| index)
+    }
+}
+
+impl Pattern {
+    /// A name with brackets matches itself, although it is a glob for other names.
+    fn fits(&self, name: &str) -> bool {
+        self.text == name || self.glob.is_match(name)
+    }
+
+    fn fits_session(&self, id: &str) -> bool {
+        self.fits(id) || (is_uuid(id.as_bytes()) && id.eq_ignore_ascii_case(&self.text))
     }
 }
 
@@ -111,10 +114,6 @@ fn is_any_folders(letters: &Peekable<Chars<'_>>) -> bool {
 
 /// Translates a class whose bracket has just been read.
 fn class(letters: &mut Peekable<Chars<'_>>, expression: &mut String) -> Result<(), String> {
-    let quoted = |letter: char| match letter {
-        '[' | ']' | '\\' | '^' | '-' | '&' | '~' => format!("\\{letter}"),
-        other => other.to_string(),
-    };
     expression.push('[');
     if letters.next_if(|letter| matches!(letter, '!' | '^')).is_some() {
         expression.push('^');
@@ -146,6 +145,14 @@ fn class(letters: &mut Peekable<Chars<'_>>, expression: &mut String) -> Result<(
     }
     expression.push(']');
     Ok(())
+}
+
+/// Returns the character as a member of a class.
+fn quoted(letter: char) -> String {
+    match letter {
+        '[' | ']' | '\\' | '^' | '-' | '&' | '~' => format!("\\{letter}"),
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]

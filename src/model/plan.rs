@@ -10,7 +10,7 @@ use super::{
     Timestamp, Verdict, Warning, WarningCode,
 };
 
-/// What was observed of one provider's sessions.
+/// The evidence of one provider's sessions.
 #[derive(Debug, Clone)]
 pub struct Observation {
     /// The folder of sessions that was searched.
@@ -39,7 +39,7 @@ pub enum Subject {
     },
 }
 
-/// What was observed for a whole map.
+/// The evidence for a whole map.
 #[derive(Debug, Clone, Default)]
 pub struct Observations {
     /// Each judged mapping and its subject, in the map's order.
@@ -90,7 +90,7 @@ impl Observations {
     }
 }
 
-/// What a run does with a mapping, as reports show it.
+/// The action of a run on a mapping, for reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {

@@ -1,10 +1,10 @@
-//! The judge: decides from what was observed of a session whether its mapping is removed. A pure function.
+//! The judge: decides by the evidence of a session whether its mapping is removed. A pure function.
 
 use super::{
     Activity, KeepReason, ProviderIdx, Reading, RemoveReason, State, Thresholds, Timestamp, Verdict,
 };
 
-/// What to do with a mapping whose session has no file any more.
+/// The rule for a mapping whose session has no file any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
     /// Remove it, unless every mapping of its provider is missing (the wrong-home guard).

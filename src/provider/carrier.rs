@@ -1,5 +1,5 @@
 //! The terms of the search for evidence, which it shares with the providers: roots, paths that carry an
-//! id, what such a path shows, and files that name a session inside.
+//! id, the evidence of such a path, and files that name a session inside.
 
 use std::ffi::OsStr;
 use std::io;
@@ -127,7 +127,7 @@ impl Carrier<'_> {
     }
 }
 
-/// What a path that carries a session's id shows.
+/// The evidence of a path that carries a session's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shows {
     /// That the session exists, and when it was used.
@@ -141,7 +141,7 @@ pub(super) enum Shows {
     Nothing,
 }
 
-/// What a provider makes of an entry that carries no id.
+/// The answer of a provider to an entry that carries no id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Offered {
     /// It is none of the provider's special files: a folder is entered.
@@ -154,7 +154,7 @@ pub(super) enum Offered {
     Passed,
 }
 
-/// What is special about the files of one provider, during one search.
+/// The special files of one provider, during one search.
 pub(super) trait Special {
     /// Offers an entry, which may carry ids as well if a folder above it does.
     fn offer(

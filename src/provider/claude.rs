@@ -60,7 +60,7 @@ fn shows(path: &Carrier<'_>) -> Shows {
     Shows::Session(if path.by_name { Part::Unknown } else { part_within(path.name) })
 }
 
-/// What a file below a folder named by the session is to it.
+/// The part of a session that a file below its own folder is.
 fn part_within(name: &[u8]) -> Part {
     let has_records = name.ends_with(b".jsonl");
     let is_known = name.ends_with(b".meta.json")
@@ -89,9 +89,11 @@ impl Special for Sides {
         let name = entry.name().as_bytes();
         let is_side = name.starts_with(b"agent-")
             && (name.ends_with(b".jsonl") || name.ends_with(b".jsonl.zst"));
-        // Those below a folder that is named by their owner count by their path.
-        let is_below_owner = || names_any_id(at.below_root().as_os_str().as_bytes());
-        if !is_side || at.root.kind != RootKind::Sessions || is_below_owner() {
+        if !is_side || at.root.kind != RootKind::Sessions {
+            return Offered::Declined;
+        }
+        // Files below a folder that is named by their owner count by their path.
+        if names_any_id(at.below_root().as_os_str().as_bytes()) {
             return Offered::Declined;
         }
         self.0.push(at, entry.name(), i64::MAX);

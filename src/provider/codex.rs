@@ -91,8 +91,8 @@ impl Special for Rollouts {
         entry: &Entry<'_>,
     ) -> Offered {
         let name = entry.name().as_bytes();
-        let mut is_file = || found.kind(at.folder, entry) == Some(Kind::File);
-        if at.root.kind != RootKind::Sessions || !is_file() {
+        let is_session = at.root.kind == RootKind::Sessions;
+        if !is_session || found.kind(at.folder, entry) != Some(Kind::File) {
             return Offered::Declined;
         }
         let made = uuids_in(name).next().and_then(uuid7_milliseconds).unwrap_or(i64::MAX);
@@ -115,11 +115,12 @@ const PATHS: &[&[&str]] = &[
 
 /// The threads that a rollout counts for: its own and its parent, but not the one it was forked from.
 fn named(texts: &[(usize, String)]) -> Vec<String> {
-    let of = |path: usize| texts.iter().find(|(found, _)| *found == path).map(|(_, id)| id);
-    let (parent, origin) = (of(2).or(of(4)), of(3));
-    let is_origin = |id: &String| parent.is_none() && origin == Some(id);
-    let ids = [of(0), of(1), parent].into_iter().flatten();
-    ids.filter(|id| !is_origin(id)).cloned().collect()
+    let [own, top, parent, origin, spawning] = [0, 1, 2, 3, 4]
+        .map(|path| texts.iter().find(|(found, _)| *found == path).map(|(_, id)| id));
+    let parent = parent.or(spawning);
+    let ids = [own, top, parent].into_iter().flatten();
+    // A subagent that begins with its parent's history has an origin as well.
+    ids.filter(|id| parent.is_some() || origin != Some(*id)).cloned().collect()
 }
 
 fn all(place: &Place, found: &mut EvidenceCollector) -> Vec<String> {
@@ -165,8 +166,10 @@ fn list_threads(
 /// The thread whose own file has that name.
 fn own_thread(name: &OsStr) -> Option<String> {
     let name = name.as_bytes();
-    let seeds = || name.strip_suffix(b".jsonl").and_then(|id| std::str::from_utf8(id).ok());
-    let id = thread(name).or_else(seeds)?;
+    let id = match thread(name) {
+        Some(id) => id,
+        None => std::str::from_utf8(name.strip_suffix(b".jsonl")?).ok()?,
+    };
     is_uuid(id.as_bytes()).then(|| id.to_owned())
 }
 

@@ -1,4 +1,4 @@
-//! Finds in a session's file by what a user recognises the session: its working folder and its first
+//! Reads the details in a session's file by which its user recognises it: the working folder and the first
 //! message.
 //!
 //! Both are near the start of a file, and only a list shows them, so the rest of a large file is not
@@ -60,7 +60,7 @@ pub fn about(file: File, name: &OsStr, records: Records) -> io::Result<About> {
 fn one_object(file: File, found: &mut Found) -> io::Result<()> {
     let mut text = Vec::new();
     file.take(OF_OBJECT).read_to_end(&mut text)?;
-    // If the object ends early, what was found until then is used.
+    // If the object ends early, the messages until then are used.
     let _ = lines::messages(&text, |message| found.line(message.get().as_bytes(), Records::Gemini));
     Ok(())
 }
@@ -135,7 +135,7 @@ impl Found {
 
     fn gemini(&mut self, record: &Object<'_>) {
         if self.message.is_none() && record.is("type", "user") {
-            // The displayed text is closer to what was typed than the text for the model.
+            // The displayed text is closer to the typed one than the text for the model.
             let shown = self.written(record.get("displayContent"), None);
             self.message = shown.or_else(|| self.written(record.get("content"), None));
         }
@@ -218,10 +218,10 @@ impl<'l> Object<'l> {
 /// Returns the start of a text, with one space for any white space and control characters; nothing if it
 /// has nothing else.
 fn one_line(text: &str) -> Option<String> {
-    let is_blank = |letter: char| letter.is_whitespace() || letter.is_control();
+    let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
     let mut line = String::new();
     let mut length = 0;
-    for word in text.split(is_blank).filter(|word| !word.is_empty()) {
+    for word in words.filter(|word| !word.is_empty()) {
         let space = usize::from(length > 0);
         if length + space >= LONGEST {
             break;

@@ -1,4 +1,4 @@
-//! What is known of a CLI: where it keeps its sessions, how it names them, and what is special about it.
+//! Descriptors of the CLIs: where a CLI keeps its sessions, how it names them, and its special files.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ pub struct Provider {
     pub(super) records: Records,
     /// Returns the part of a session's own file name that may be its whole id.
     pub(super) own_id: fn(&[u8]) -> Option<&[u8]>,
-    /// Returns what a path below an evidence root shows of a session whose id it carries.
+    /// Returns the evidence of a path below an evidence root for a session whose id it carries.
     pub(super) shows: fn(&Carrier<'_>) -> Shows,
     /// Its files that name a session inside, for a search for the sessions of the first index. The
     /// second one has the other mapped sessions.
@@ -101,8 +101,9 @@ pub struct Base {
 impl Provider {
     /// Returns the shell command that resumes a session by hand.
     pub fn resume_command(&self, session: &str) -> String {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
-        if session.chars().all(is_plain) && !session.is_empty() {
+        let mut letters = session.chars();
+        let is_plain = letters.all(|c| c.is_ascii_alphanumeric() || "-_.:".contains(c));
+        if is_plain && !session.is_empty() {
             format!("{} {session}", self.resume)
         } else {
             format!("{} '{}'", self.resume, session.replace('\'', r"'\''"))

@@ -11,7 +11,7 @@ use super::search::DEEPEST;
 use super::session_index::SessionIndex;
 use crate::model::{Activity, Timestamp};
 
-/// What CLIs call their prompt history and their index of sessions.
+/// The names of prompt histories and session indexes.
 const HISTORIES: [&str; 2] = ["history.jsonl", "session_index.jsonl"];
 
 /// Returns the prompt history that puts the provider in doubt, if it is in doubt.

@@ -61,8 +61,8 @@ enum Clocked {
 }
 
 impl EvidenceCollector {
-    /// A collector for the sessions of that index, in roots that are read completely until something is
-    /// added that says otherwise. Records count if it is known how to read them.
+    /// Starts without evidence, in roots that are read completely until an error is added. Records count if
+    /// it is known how to read them.
     pub(super) fn new(
         index: &SessionIndex<'_>,
         records: Option<Records>,
@@ -143,7 +143,6 @@ impl EvidenceCollector {
         let is_own = part == Part::Own;
         let clocked = self.clocked(folder, name, written, part);
         let Some(activity) = self.activities.get_mut(session.get()) else { return };
-        let path = || folder.path().join(name);
         match clocked {
             // A folder may hold thousands of files, and one path is shown.
             Clocked::Used(used) if activity.has_better(is_own, used) => {
@@ -151,11 +150,13 @@ impl EvidenceCollector {
                 activity.add_use(used);
             }
             Clocked::Used(used) => {
-                activity.add_file(SessionFile { path: path(), written, used, is_own });
+                let path = folder.path().join(name);
+                activity.add_file(SessionFile { path, written, used, is_own });
             }
             Clocked::NoRecord => {
-                let file = SessionFile { path: path(), written, used: written, is_own };
-                activity.add_recordless_file(file);
+                let path = folder.path().join(name);
+                let used = written;
+                activity.add_recordless_file(SessionFile { path, written, used, is_own });
             }
         }
     }

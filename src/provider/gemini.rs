@@ -86,6 +86,12 @@ struct Candidate {
     fits: Vec<SessionIdx>,
 }
 
+impl Candidate {
+    fn read(&self, scope: &Scope<'_>) -> io::Result<Header> {
+        header::read(&scope.open(&self.folder)?, &self.name, KEY)
+    }
+}
+
 /// Files whose names end in the start of an id, and files that may name one inside.
 struct Chats {
     ids: ShortIds,
@@ -229,15 +235,18 @@ fn judge(
 
 /// The same for files whose header was torn: it is read again for a while.
 fn judge_torn(scope: &Scope<'_>, found: &mut EvidenceCollector, torn: Vec<Candidate>) {
-    let read = |file: &Candidate| header::read(&scope.open(&file.folder)?, &file.name, KEY);
-    header::read_all(torn, read, |file, header| match scope.open(&file.folder) {
-        Ok(chats) => take(scope, found, &file, &chats, header),
-        Err(error) if is_gone(&error) => {}
-        Err(error) => {
-            let path = file.folder.path().join(&file.name);
-            found.add_unread(&file.fits, &path, file.written, true, &describe(&error));
-        }
-    });
+    header::read_all(
+        torn,
+        |file| file.read(scope),
+        |file, header| match scope.open(&file.folder) {
+            Ok(chats) => take(scope, found, &file, &chats, header),
+            Err(error) if is_gone(&error) => {}
+            Err(error) => {
+                let path = file.folder.path().join(&file.name);
+                found.add_unread(&file.fits, &path, file.written, true, &describe(&error));
+            }
+        },
+    );
 }
 
 /// Adds a file to the session that its header names.

@@ -120,15 +120,18 @@ impl HeaderFiles {
             }
         }
 
-        let read_again = |file: &Torn| reader.named(&scope.open(&file.folder)?, &file.name);
-        header::read_all(torn, read_again, |file, ids| match scope.open(&file.folder) {
-            Ok(folder) => add(scope, found, &folder, (&file.name, file.written), ids),
-            Err(error) if is_gone(&error) => {}
-            Err(error) => {
-                let path = file.folder.path().join(&file.name);
-                found.add_unread_header(&path, file.written, &describe(&error));
-            }
-        });
+        header::read_all(
+            torn,
+            |file| reader.again(scope, file),
+            |file, ids| match scope.open(&file.folder) {
+                Ok(folder) => add(scope, found, &folder, (&file.name, file.written), ids),
+                Err(error) if is_gone(&error) => {}
+                Err(error) => {
+                    let path = file.folder.path().join(&file.name);
+                    found.add_unread_header(&path, file.written, &describe(&error));
+                }
+            },
+        );
     }
 }
 
@@ -168,6 +171,10 @@ impl Reader {
         None
     }
 
+    fn again(&self, scope: &Scope<'_>, file: &Torn) -> io::Result<Option<Vec<String>>> {
+        self.named(&scope.open(&file.folder)?, &file.name)
+    }
+
     /// Returns the ids that a file names; nothing if its header is torn.
     fn named(&self, folder: &Folder, name: &OsStr) -> io::Result<Option<Vec<String>>> {
         let file = reader(folder.open_file(name)?, name);
@@ -190,7 +197,7 @@ fn add(
     (name, written): (&OsStr, Timestamp),
     ids: io::Result<Option<Vec<String>>>,
 ) {
-    let path = || folder.path().join(name);
+    let path = folder.path().join(name);
     match ids {
         Ok(Some(ids)) => {
             for session in ids.iter().filter_map(|id| scope.index.get(id.as_bytes())) {
@@ -199,10 +206,10 @@ fn add(
         }
         Ok(None) => {
             let why = "its first line does not name a session";
-            found.add_unread_header(&path(), written, why);
+            found.add_unread_header(&path, written, why);
         }
         Err(error) if is_gone(&error) => {}
-        Err(error) => found.add_unread_header(&path(), written, &describe(&error)),
+        Err(error) => found.add_unread_header(&path, written, &describe(&error)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What an error of the file system says about a name.
+//! The errors of the file system that mean that a name does not exist, or is not a folder.
 
 use std::io;
 

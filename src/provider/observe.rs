@@ -42,12 +42,11 @@ pub fn observe(
     mut base: impl FnMut(&Provider) -> Result<Base, Failure>,
 ) -> Result<Observations, Failure> {
     let mut seen = Observations::default();
-    let all = || (0..).map(ProviderIdx).zip(&PROVIDERS);
-    let mut indexes: Vec<SessionIndex<'_>> =
-        all().map(|(provider, _)| SessionIndex::new(cutoff(provider))).collect();
+    let mut indexes: [SessionIndex<'_>; PROVIDERS.len()] = std::array::from_fn(|index| {
+        SessionIndex::new(cutoff(ProviderIdx(u8::try_from(index).unwrap_or(u8::MAX))))
+    });
     // A mapped session that is not looked at names nobody but itself.
-    let mut others: Vec<SessionIndex<'_>> =
-        all().map(|_| SessionIndex::new(Timestamp::MAX)).collect();
+    let mut others = PROVIDERS.each_ref().map(|_| SessionIndex::new(Timestamp::MAX));
     for (index, mapping) in map.indexed() {
         let provider = Provider::of_model(mapping.model);
         if !is_asked(index, mapping.model) {

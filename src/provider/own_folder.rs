@@ -1,5 +1,5 @@
-//! What is done with an entry whose path carries a session's id: it is asked for its status, and if it
-//! is a folder, so is all below it.
+//! Handles an entry whose path carries a session's id: its status is read and, if it is a folder, everything
+//! below it is handled as well.
 
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
@@ -112,8 +112,7 @@ impl Search<'_> {
         marked
     }
 
-    /// A link below a folder that carries an id: what it leads to is not opened, only asked when it
-    /// was written.
+    /// Adds a link below a folder that carries an id: its target is not opened, only its mtime is read.
     fn take_link(
         found: &mut EvidenceCollector,
         at: &At<'_>,
@@ -135,7 +134,7 @@ impl Search<'_> {
         found.add_unread(sessions, &path, Timestamp::MAX, true, &why);
     }
 
-    /// Adds what one entry shows of one session.
+    /// Adds the evidence of one entry for one session.
     fn show(
         &self,
         found: &mut EvidenceCollector,
@@ -160,7 +159,7 @@ impl Search<'_> {
         let shows = match (self.provider.shows)(&carrier) {
             Shows::ArchivedIfOld if found.is_old(status.written) => Shows::Archived,
             Shows::ArchivedIfOld => Shows::Session(Part::Unknown),
-            // A folder's mtime says when an entry came or went; it has no record.
+            // A folder has no record. Its mtime is the time when an entry came or went.
             Shows::Session(_) if status.kind == Kind::Folder => Shows::Session(Part::Plain),
             other => other,
         };

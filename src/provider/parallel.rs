@@ -1,4 +1,4 @@
-//! Work shared by two threads: what waits for the kernel waits half as long.
+//! Shares work between two threads, which halves the time spent waiting for the kernel.
 
 use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
@@ -16,18 +16,13 @@ pub(super) fn in_two_threads<T: Send, R: Send>(
 ) -> Vec<R> {
     let has_more = items.len() > 1;
     let queue = Mutex::new(items.into_iter().enumerate());
-    let take_turns = || {
-        let mut done = Vec::new();
-        loop {
-            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some((place, item)) = next else { return done };
-            done.push((place, work(item)));
-        }
-    };
     let mut done = scope(|scope| {
-        let spawn = || Builder::new().stack_size(STACK).spawn_scoped(scope, take_turns).ok();
-        let other = if has_more { spawn() } else { None };
-        let mut done = take_turns();
+        let thread = Builder::new().stack_size(STACK);
+        let other = match has_more {
+            true => thread.spawn_scoped(scope, || take_turns(&queue, &work)).ok(),
+            false => None,
+        };
+        let mut done = take_turns(&queue, &work);
         match other.map(ScopedJoinHandle::join) {
             Some(Ok(more)) => done.extend(more),
             Some(Err(panic)) => resume_unwind(panic),
@@ -35,8 +30,21 @@ pub(super) fn in_two_threads<T: Send, R: Send>(
         }
         done
     });
-    done.sort_unstable_by_key(|(place, _)| *place);
+    done.sort_unstable_by_key(|(index, _)| *index);
     done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Takes items from the queue until it is empty. Returns the results with the items' positions.
+fn take_turns<T, R>(
+    queue: &Mutex<impl Iterator<Item = (usize, T)>>,
+    work: &impl Fn(T) -> R,
+) -> Vec<(usize, R)> {
+    let mut done = Vec::new();
+    loop {
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let Some((index, item)) = next else { return done };
+        done.push((index, work(item)));
+    }
 }
 
 #[cfg(test)]

@@ -82,24 +82,27 @@ pub(super) fn of_claude(settings: &Settings<'_>) -> Result<Kept, String> {
 /// `general.sessionRetention`: on by default, for 30 days. With a `maxAge` below `minRetention`, nothing
 /// is deleted.
 pub(super) fn of_gemini(settings: &Settings<'_>) -> Result<Kept, String> {
-    let name = |key: &str| format!("general.sessionRetention.{key}");
-    let get = |key: &str| settings.get(&format!("/general/sessionRetention/{key}"));
-
-    match get("enabled") {
+    match settings.get("/general/sessionRetention/enabled") {
         Some((_, Value::Bool(false))) => return Ok(Kept::Always),
         None | Some((_, Value::Bool(true))) => {}
-        Some((path, _)) => return Err(wrong(path, &name("enabled"), "true or false")),
+        Some((path, _)) => {
+            return Err(wrong(path, "general.sessionRetention.enabled", "true or false"));
+        }
     }
 
-    let Some((path, age)) = get("maxAge") else { return Ok(Kept::For(DEFAULT)) };
+    let Some((path, age)) = settings.get("/general/sessionRetention/maxAge") else {
+        return Ok(Kept::For(DEFAULT));
+    };
     let age = match age.as_str() {
         // Only the number of sessions is limited then.
         Some("") => return Ok(Kept::Always),
         Some(age) => period(age),
         None => None,
     };
-    let age = age.ok_or_else(|| wrong(path, &name("maxAge"), "a period such as 30d"))?;
-    let least = get("minRetention").and_then(|(_, least)| period(least.as_str()?)).unwrap_or(DAY);
+    let age =
+        age.ok_or_else(|| wrong(path, "general.sessionRetention.maxAge", "a period such as 30d"))?;
+    let least = settings.get("/general/sessionRetention/minRetention");
+    let least = least.and_then(|(_, least)| period(least.as_str()?)).unwrap_or(DAY);
     Ok(if age < least { Kept::Always } else { seconds(age) })
 }
 

@@ -28,7 +28,7 @@ impl Roots {
         for path in sides.chain(base.temporary.clone()) {
             this.add(RootKind::Side, path, owners);
         }
-        // What is wrong with the folder of locks is reported when they are looked up.
+        // An error of the folder of locks is reported when they are looked up.
         if let Some(locks) = provider.signs.locks.map(|name| base.folder.join(name)) {
             this.failed.retain(|(_, path, _)| *path != locks);
         }

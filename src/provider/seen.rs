@@ -19,7 +19,7 @@ pub(super) enum Sign {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     by: HashMap<SessionIdx, Sign>,
-    /// What could not be read: any session may be in use then.
+    /// If there are any, each session may be in use.
     pub(super) unread: Vec<Warning>,
     /// The sessions that a process has open by its own valid record: the record alone decides.
     pub(super) recorded: HashMap<u32, HashSet<SessionIdx>>,
@@ -39,7 +39,7 @@ impl Seen {
         self.unread.push(Warning::at(WarningCode::UseUnread, path, message));
     }
 
-    /// Opens a folder in which a CLI notes what it uses, if there is one.
+    /// Opens a folder of process records, locks or sessions, if there is one.
     pub(super) fn open(&mut self, path: &Path) -> Option<Folder> {
         match Folder::open(path) {
             Ok(folder) => Some(folder),

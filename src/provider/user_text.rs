@@ -1,11 +1,10 @@
-//! What a user wrote, apart from what an IDE, a hook or the CLI itself put before it or in its place.
+//! Finds the user's own text in a message, to which an IDE, a hook or the CLI itself may have added some.
 //!
-//! Those mark what they add: by an element at the start of the text (`<system-reminder>…`), by a
-//! heading, or by a sentence that is always the same. Of elements, names of many CLIs and versions are
+//! Added text is marked: by an element at the start (`<system-reminder>…`), by a heading, or by a sentence
+//! that is always the same. Of elements, names of many CLIs and versions are
 //! known by how they are made up. Another element that looks like one that a program added may still be
 //! the user's own, so it is used where nothing better follows.
 
-/// What a text is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Origin<'t> {
     /// The user wrote this part of it.
@@ -29,7 +28,7 @@ const SENTENCES: [&str; 6] = [
 /// The heading of Codex's instructions, which an element follows.
 const INSTRUCTIONS: &str = "# AGENTS.md instructions";
 
-/// The heading after which an IDE puts what the user wrote.
+/// The heading before the user's text in a message of an IDE.
 const REQUEST: &str = "## My request for ";
 
 /// How the names of elements begin that programs add, with `-` for `_`.
@@ -73,11 +72,11 @@ const NAMES: [&str; 8] = [
     "turn-aborted",
 ];
 
-/// The names of elements that hold what the user wrote.
+/// The names of elements around the user's text.
 const OF_USER: [&str; 6] =
     ["channel", "user-input", "user-message", "user-prompt", "user-query", "user-request"];
 
-/// Returns what the user wrote of `text`, from its start.
+/// Returns the user's part of `text`.
 pub(super) fn origin(text: &str) -> Origin<'_> {
     let mut rest = text.trim();
     let mut doubtful = None;
@@ -129,7 +128,7 @@ pub(super) fn origin(text: &str) -> Origin<'_> {
     }
 }
 
-/// Returns what follows the heading of the user's request, in a text that begins with another heading.
+/// Returns the text after the heading of the user's request, if the text begins with another heading.
 fn request(text: &str) -> Option<&str> {
     let starts_with_heading = text.starts_with("# ");
     let mut lines = text.split_inclusive('\n');
@@ -141,7 +140,6 @@ fn request(text: &str) -> Option<&str> {
     heading.filter(|_| starts_with_heading).and_then(|_| text.get(length..))
 }
 
-/// What an element is for.
 enum Kind {
     Added,
     OfUser,
@@ -154,7 +152,7 @@ enum Kind {
 /// An element at the start of a text.
 struct Element<'t> {
     name: &'t str,
-    /// What follows its first tag.
+    /// The text after its first tag.
     inside: &'t str,
     /// True if there is nothing in it.
     is_empty: bool,
@@ -163,8 +161,7 @@ struct Element<'t> {
 impl<'t> Element<'t> {
     fn at_start(text: &'t str) -> Option<Self> {
         let tag = text.strip_prefix('<')?;
-        let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':' | '.');
-        let length = tag.find(|c| !is_of_name(c))?;
+        let length = tag.find(|c: char| !c.is_ascii_alphanumeric() && !"-_:.".contains(c))?;
         let (name, more) = tag.split_at(length);
         let (attributes, inside) = more.split_once('>')?;
         let is_tag = attributes.is_empty() || attributes.starts_with([' ', '\n', '\t', '/']);
@@ -192,7 +189,7 @@ impl<'t> Element<'t> {
         }
     }
 
-    /// Returns what is between its tags and what follows it.
+    /// Returns the text between its tags, and the text after it.
     fn parts(&self) -> Option<(&'t str, &'t str)> {
         if self.is_empty {
             return Some(("", self.inside));

@@ -1,8 +1,8 @@
 //! The search for evidence of use: one rule for all providers.
 //!
-//! Whatever lies below an evidence root and carries a session's id in its path belongs to that
-//! session, at any depth to 16, whether or not a CLI seen so far writes such a name. A provider adds
-//! only what is special: its roots, its own file's name, and files that name a session inside.
+//! Every path below an evidence root that carries a session's id belongs to that session, at any depth to 16,
+//! whether or not a known CLI writes such a name. A provider adds only its roots, the name of its own files,
+//! and files that name a session inside.
 //!
 //! Names are listed, and only entries that carry an id are asked for their status. A folder named by
 //! the id of a session that nobody asked for is entered in a second pass, and only if a mapping would
@@ -38,17 +38,16 @@ struct Deferred {
 /// Two threads share the listing from this many folders on.
 const WORTH_SHARING: usize = 64;
 
-/// A folder that carries ids, to be walked once the folder that it is in is listed.
+/// A folder that carries ids, to be walked after its parent is listed.
 struct OwnFolder {
     name: OsString,
     carried: Vec<Carried>,
 }
 
-/// What a listing needs besides the search.
 struct Listing<'l> {
     special: &'l mut dyn Special,
     root: usize,
-    /// Where folders named by other ids are noted; none in the pass that enters them.
+    /// Collects folders named by other ids; `None` in the pass that enters them.
     deferred: Option<&'l mut Vec<Deferred>>,
 }
 
@@ -61,7 +60,7 @@ impl Search<'_> {
             let at = At { root, folder: &root.folder, depth: 0 };
             let deferred = Some(&mut deferred);
             let mut listing = Listing { special: &mut *special, root: number, deferred };
-            // A side root shows uses. What cannot be read of it says nothing of any session.
+            // A side root shows uses only, so its errors do not matter.
             found.passes_over(root.kind == RootKind::Side);
             self.list(found, &at, &mut listing);
             found.passes_over(false);
@@ -70,7 +69,7 @@ impl Search<'_> {
             self.list_home(place, &mut *special, found);
         }
 
-        // What follows is needed only if a mapping would be removed.
+        // The rest is needed only if a mapping would be removed.
         if !found.all_active() {
             self.enter_deferred(&deferred, &mut *special, found);
         }
@@ -104,7 +103,7 @@ impl Search<'_> {
                 Offered::Passed => return false,
                 Offered::Declined => {}
             }
-            // What is wrong with a mapped session keeps that one alone.
+            // An error in another mapped session's folder matters to that session only.
             if self.scope.is_others(entry.name()) {
                 if entry.kind() != Kind::File && listing.deferred.is_some() {
                     of_others.push(entry);
@@ -237,7 +236,7 @@ impl Search<'_> {
             Err(error) if is_gone(&error) => return,
             Err(error) => return found.not_whole(&place.base, &describe(&error)),
         };
-        // What another user has put there is no evidence (D2).
+        // A folder of another user is no evidence (D2).
         if !folder.owner().is_ok_and(|owner| place.owners.include(owner)) {
             return;
         }

@@ -1,9 +1,9 @@
-//! Which sessions a live process works on, however old their files are: a session at work is not
-//! idle.
+//! Finds the sessions that a live process works on, for mappings that would be removed: such a session is not
+//! idle, however old its files are.
 //!
-//! Looked at only for mappings that would be removed. Work is shown by a process record that does not
-//! say `idle`, by a lock that is held, by an open file or an argument that carries the id, and by a
-//! Claude Code that has no record. A record that says `idle` shows a resident process.
+//! The signs of work are a process record with a status other than `idle`, a lock that is held, an open file
+//! or an argument that carries the id, and a Claude Code without a record. A record with the status `idle`
+//! is the sign of a resident process.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -35,11 +35,8 @@ impl Ignored {
 /// The mappings that are kept because of a process.
 #[derive(Debug, Default)]
 pub struct Work {
-    /// Why the mapping at that position is kept.
     pub kept: HashMap<MappingIdx, KeepReason>,
-    /// What those processes are called.
     pub names: HashMap<u32, String>,
-    /// What could not be read.
     pub warnings: Vec<Warning>,
 }
 
@@ -141,8 +138,7 @@ fn add_locks(provider: &Provider, base: &Base, index: &SessionIndex<'_>, seen: &
     }
 }
 
-/// Adds what the CLI's own process records say, and the sessions that a Claude Code without a record
-/// may use.
+/// Adds the sessions of the CLI's own process records, and those that a Claude Code without a record may use.
 fn add_records(
     provider: &Provider,
     base: &Base,
@@ -182,7 +178,7 @@ fn add_records(
     for process in processes.all() {
         let torn = records.torn.get(&process.id);
         let is_torn = torn.is_some();
-        // What a torn record names may be in use, wherever its process works.
+        // The sessions in a torn record may be in use, wherever its process works.
         for number in torn.into_iter().flat_map(|record| uuids_in(record)) {
             if let Some(session) = index.get_uuid(number) {
                 seen.add(session, Sign::Work(process.id));
@@ -269,7 +265,7 @@ pub(super) fn add_recorded_uses(
     found: &mut EvidenceCollector,
 ) {
     let Some(name) = provider.signs.records else { return };
-    // What cannot be read is reported when processes are looked at.
+    // An unreadable record is reported by the look at processes.
     let records = Folder::open(&base.folder.join(name)).and_then(|folder| Records::read(&folder));
     for Record { session_id, status_updated, .. } in records.into_iter().flat_map(|all| all.whole) {
         let session = index.get(session_id.as_bytes());

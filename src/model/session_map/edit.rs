@@ -1,7 +1,7 @@
 //! Writes a map's bytes anew with mappings removed or restored. Kept mappings are copied byte for byte.
 
 use super::document::{Addition, Form, SessionMap};
-use super::outline::{Member, Object, outline};
+use super::outline::{Object, outline};
 use crate::model::MappingIdx;
 
 impl SessionMap {
@@ -137,20 +137,23 @@ struct Style<'a> {
 
 impl<'a> Style<'a> {
     fn of(bytes: &'a [u8], object: &Object) -> Self {
-        let slice = |from: u32, to: u32| bytes.get(from as usize..to as usize).unwrap_or_default();
-        let before = |member: &Member| slice(member.start, member.key);
         let mut members = object.members.iter();
         let Some(first) = members.next() else {
             return Self { first: b"", rest: b" ", colon: b": " };
         };
-        let key_and_colon = slice(first.key, first.value);
+        let key_and_colon = slice(bytes, first.key, first.value);
         let colon = key_and_colon.iter().rposition(|byte| *byte == b':').unwrap_or(0);
         let colon = &key_and_colon[colon..];
-        let first = before(first);
+        let first = slice(bytes, first.start, first.key);
         let alone: &[u8] = if colon.ends_with(b" ") { b" " } else { b"" };
-        let rest = members.next().map_or(if first.is_empty() { alone } else { first }, before);
+        let rest = members.next().map(|second| slice(bytes, second.start, second.key));
+        let rest = rest.unwrap_or(if first.is_empty() { alone } else { first });
         Self { first, rest, colon }
     }
+}
+
+fn slice(bytes: &[u8], from: u32, to: u32) -> &[u8] {
+    bytes.get(from as usize..to as usize).unwrap_or_default()
 }
 
 struct Writer<'a> {

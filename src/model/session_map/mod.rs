@@ -1,5 +1,5 @@
-//! The bridge's map, kept as the very bytes that were read: parsed strictly, and cut without touching
-//! what is kept.
+//! The bridge's map, kept as the very bytes that were read: parsed strictly, and cut without touching the
+//! rest.
 
 mod document;
 mod edit;

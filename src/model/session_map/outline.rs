@@ -40,13 +40,9 @@ pub(crate) struct Outline {
 pub(crate) fn outline(bytes: &[u8], form: Form) -> Outline {
     let mut walk = Walk { bytes, at: 0 };
     let top = walk.object();
-    let inner = |member: &Member| {
-        let mut walk = Walk { bytes, at: member.value as usize };
-        (walk.peek() == Some(b'{')).then(|| walk.object())
-    };
     let models = match form {
         Form::Legacy => Vec::new(),
-        Form::Today => top.members.iter().map(inner).collect(),
+        Form::Today => top.members.iter().map(|member| Walk::inner(bytes, member)).collect(),
     };
     Outline { top, models }
 }
@@ -56,7 +52,13 @@ struct Walk<'a> {
     at: usize,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    /// Returns the object that is the value of that member, if it is one.
+    fn inner(bytes: &'a [u8], member: &Member) -> Option<Object> {
+        let mut walk = Walk { bytes, at: member.value as usize };
+        (walk.peek() == Some(b'{')).then(|| walk.object())
+    }
+
     fn object(&mut self) -> Object {
         self.skip_space();
         self.at += 1;
