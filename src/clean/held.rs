@@ -59,6 +59,7 @@ pub(super) fn held(
             }
         }
     }
+
     held
 }
 

@@ -86,6 +86,7 @@ pub fn run_on(
         let message = "stopped by a signal after the map was changed";
         outcome.warnings.push(Warning::new(WarningCode::Interrupted, message));
     }
+
     Ok(Run {
         id,
         profile: config.profile.clone(),
@@ -139,6 +140,7 @@ impl<'a> CleanRun<'a> {
             Some(selected) => selected.binary_search(&mapping).is_ok(),
             None => config.asks_for(model),
         };
+
         let has_second_look = !config.dry_run && selected.is_none();
         let memories = has_second_look.then_some(&mut self.memories);
 
@@ -175,10 +177,12 @@ impl<'a> CleanRun<'a> {
         } else {
             bounds::check_limit(config.max_remove, &self.plan)?;
         }
+
         self.warnings.extend(unreachable);
         if interrupt.asked() {
             return Err(stopped());
         }
+
         self.warnings.extend(bounds::bridge_beside(self.store, &self.plan, &processes));
         Ok(())
     }
@@ -196,6 +200,7 @@ impl<'a> CleanRun<'a> {
         if self.selection.is_some() {
             self.warnings.extend(selection::allow_resident(&mut work, map, &mut self.plan));
         }
+
         for (mapping, reason) in work.kept {
             self.plan.settle(mapping, Verdict::Keep(reason));
         }
@@ -210,6 +215,7 @@ impl<'a> CleanRun<'a> {
         if config.dry_run {
             return Ok(());
         }
+
         let journal = Journal::at(&config.state_dir()?);
         let removals: Vec<MappingIdx> = self.plan.removals().collect();
         if !removals.is_empty() {
@@ -222,6 +228,7 @@ impl<'a> CleanRun<'a> {
                 selection::settle_rest(&mut self.plan, map, &removal.removed, warnings)?;
             }
         }
+
         // Only a later run that finds no map asks for this.
         let _ = journal.record_map(&config.map);
         Ok(())
@@ -247,6 +254,7 @@ impl<'a> CleanRun<'a> {
             is_rechecked: false,
             findings: Findings::default(),
         };
+
         let removal = self.store.remove(removals, &mut guard);
         guard.void_kept(&removal);
         Ok((removal?, guard.findings))
@@ -265,6 +273,7 @@ impl<'a> CleanRun<'a> {
                 self.observations.see_again(decision.subject, activity);
             }
         }
+
         for mapping in &removal.changed {
             self.plan.keep(*mapping, KeepReason::ChangedMeanwhile);
         }
@@ -279,6 +288,7 @@ impl<'a> CleanRun<'a> {
         if self.selection.is_none() {
             self.warnings.extend(non_objects::warnings(map, config));
         }
+
         self.warnings.append(&mut self.observations.warnings);
         Outcome {
             plan: self.plan,

@@ -16,6 +16,7 @@ pub(super) fn warnings(map: &SessionMap, config: &Clean) -> Vec<Warning> {
     if more > 0 {
         messages.push(format!("{more} more values in the map are not objects; they are kept"));
     }
+
     let code = WarningCode::ModelNotObject;
     messages.into_iter().map(|message| Warning::new(code, message)).collect()
 }

@@ -63,6 +63,7 @@ impl Observer<'_> {
                 *kept = KeepReason::InUseUnknown;
             }
         }
+
         work.warnings.extend(held.warnings);
         Ok((work, held.by))
     }

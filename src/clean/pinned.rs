@@ -65,15 +65,18 @@ pub(super) fn keep_restored(
     if plan.removals().next().is_none() {
         return Ok(());
     }
+
     let policies = observer.policies;
     let cutoff = &|model: &str| {
         let provider = Provider::of_model(model);
         provider.map_or(policies.usual(), |(provider, _)| policies.of(provider).cutoff)
     };
+
     let mut pins = Pins::default();
     for state in observer.state_dirs() {
         pins.read(&Journal::at(&state), map_path, cutoff)?;
     }
+
     pins.apply(observer.map, plan);
     Ok(())
 }

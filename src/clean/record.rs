@@ -19,6 +19,7 @@ pub fn record_failure(
     if config.dry_run {
         return Ok(());
     }
+
     let journal = Journal::at(&config.state_dir()?);
     let run = run_id(started, config.profile.as_deref());
     if is_by_hand && !journal.removals()?.iter().any(|removed| removed.run == run) {
@@ -34,6 +35,7 @@ pub fn record_failure(
         warning: Some(failure.message.clone()),
         ..RunRecord::default()
     })?;
+
     journal.trim(started)
 }
 
@@ -43,6 +45,7 @@ impl Run {
         if self.is_dry {
             return Ok(());
         }
+
         let summary = serde_json::to_value(self.report().summary());
 
         let journal = Journal::at(&config.state_dir()?);

@@ -62,6 +62,7 @@ impl SecondLook<'_> {
             Err(failure) if failure.exit == Exit::Partly => return,
             Err(_) => &nothing,
         };
+
         let removed: HashSet<MappingIdx> = removal.removed.iter().copied().collect();
         let recorded = (0..).map(MappingIdx).zip(&self.recorded).filter(|(_, recorded)| **recorded);
         let kept = recorded
@@ -106,6 +107,7 @@ impl SecondLook<'_> {
         if is_refused {
             self.findings.warnings.extend(work.warnings);
         }
+
         let still = if is_refused { Vec::new() } else { removals.to_vec() };
         Ok(Rechecked { still, ended: Instant::now() })
     }
@@ -134,6 +136,7 @@ impl RemovalGuard for SecondLook<'_> {
         if progress.phase() != Phase::Bridge {
             progress.begin(Phase::Recheck, 0);
         }
+
         if self.is_by_hand {
             return self.recheck_selected(removals);
         }
@@ -162,6 +165,7 @@ impl RemovalGuard for SecondLook<'_> {
                 self.findings.kept.push((decision.mapping, verdict, activity));
             }
         }
+
         if removals.len() > MANY {
             ended = Instant::now();
         }
@@ -169,6 +173,7 @@ impl RemovalGuard for SecondLook<'_> {
             self.findings.warnings.extend(again.warnings);
             self.findings.warnings.extend(work.warnings);
         }
+
         Ok(Rechecked { still, ended })
     }
 
@@ -209,6 +214,7 @@ impl RemovalGuard for SecondLook<'_> {
                 reason: decision.verdict.to_string().into(),
             })
         });
+
         self.journal.record_removals(entries)
     }
 }

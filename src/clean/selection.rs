@@ -58,6 +58,7 @@ impl Selection {
                 .hint("run the same command again to see what it would remove now"));
             }
         }
+
         Ok(selected.into_iter().collect())
     }
 }
@@ -128,6 +129,7 @@ pub(super) fn refuse<'w>(
             names.push(format!("{}/{} ({reason})", mapping.model, mapping.chat.0));
         }
     }
+
     let Some(first) = first else { return Ok(()) };
 
     let more = names.len().saturating_sub(NAMED);
@@ -136,6 +138,7 @@ pub(super) fn refuse<'w>(
     if more > 0 {
         names = format!("{names} and {more} more");
     }
+
     let failure = Failure::new(format!("nothing was removed: cannot remove {names}"));
     Err(failure.hint(advice(first, warnings)))
 }
@@ -155,6 +158,7 @@ pub(super) fn settle_rest(
     if removed.is_empty() && !has_failed {
         refuse(plan, map, warnings.iter())?;
     }
+
     let left: Vec<MappingIdx> =
         plan.removals().filter(|mapping| removed.binary_search(mapping).is_err()).collect();
     for mapping in left {
@@ -204,5 +208,6 @@ fn advice<'w>(why: KeepReason, mut warnings: impl Iterator<Item = &'w Warning>) 
         },
         _ => "wait until its work has ended, or end the process",
     };
+
     text.to_owned()
 }

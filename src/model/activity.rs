@@ -132,6 +132,7 @@ impl Activity {
         if let Some(own) = own {
             self.add_file(*own);
         }
+
         if let Some(archived) = archived {
             self.add_archived(*archived);
         }
@@ -139,10 +140,12 @@ impl Activity {
         if let Some(unread) = unread {
             self.add_unread(unread.newest, unread.may_be_own);
         }
+
         let Some(recordless) = recordless else { return };
         if let Some(own) = recordless.own {
             self.add_recordless_file(own);
         }
+
         if let Some(other) = recordless.other {
             self.add_recordless_use(other);
         }

@@ -73,6 +73,7 @@ pub fn uuid(text: &[u8]) -> Option<u128> {
     if [text[8], text[13], text[18], text[23]] != *b"----" {
         return None;
     }
+
     let mut seen = 0;
     let mut digits = |of: &[u8]| {
         of.iter().fold(0_u64, |number, byte| {
@@ -81,6 +82,7 @@ pub fn uuid(text: &[u8]) -> Option<u128> {
             number << 4 | u64::from(digit)
         })
     };
+
     let high = digits(&text[..8]) << 32 | digits(&text[9..13]) << 16 | digits(&text[14..18]);
     let low = digits(&text[19..23]) << 48 | digits(&text[24..]);
     (seen <= 0xf).then_some(u128::from(high) << 64 | u128::from(low))

@@ -7,28 +7,33 @@ pub fn json_error(error: &Error) -> String {
     if error.is_eof() {
         return format!("it ends early, at line {} column {}", error.line(), error.column());
     }
+
     let text = error.to_string();
     let Some((found, expected)) =
         text.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "))
     else {
         return text;
     };
+
     let found = match found {
         "sequence" => "an array",
         "map" => "an object",
         "unit value" => "null",
         other => other,
     };
+
     let (kind, place) = match expected.find(" at line ") {
         Some(end) => expected.split_at(end),
         None => (expected, ""),
     };
+
     let kind = match kind {
         "a sequence" => "an array",
         "a map" => "an object",
         kind if kind.starts_with("struct ") => "an object",
         kind => kind,
     };
+
     format!("found {found}, expected {kind}{place}")
 }
 

@@ -83,6 +83,7 @@ pub fn named<'a>(
     if !prefix.0.is_empty() {
         return prefix.only();
     }
+
     Err(NotNamed::Unknown(alike(mappings, id)))
 }
 
@@ -117,6 +118,7 @@ fn fit(session: &str, id: &str) -> Fit {
         start == id.as_bytes()
             || (is_uuid(session.as_bytes()) && start.eq_ignore_ascii_case(id.as_bytes()))
     });
+
     match is_start {
         true if session.len() == id.len() => Fit::Exact,
         true => Fit::Prefix,
@@ -165,6 +167,7 @@ impl<'a> Named<'a> {
             Name::Whole(model, chat) => vec![format!("{model}/{chat}")],
             Name::Session(id) => vec![id],
         });
+
         let mut names: Vec<String> = names.collect();
         let more = names.len().saturating_sub(CANDIDATES);
         names.truncate(CANDIDATES);

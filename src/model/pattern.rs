@@ -99,6 +99,7 @@ fn compiled(pattern: &str) -> Result<Regex, String> {
             other => expression.push_str(&escape(other.encode_utf8(&mut [0; 4]))),
         }
     }
+
     if depth > 0 {
         return Err("unclosed alternate group; missing '}'".to_owned());
     }
@@ -143,6 +144,7 @@ fn class(letters: &mut Peekable<Chars<'_>>, expression: &mut String) -> Result<(
         expression.extend([quoted(first), "-".to_owned(), quoted(last)]);
         members = ahead;
     }
+
     expression.push(']');
     Ok(())
 }

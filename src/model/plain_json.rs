@@ -31,6 +31,7 @@ impl Formatter for Plain {
         if text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~')) {
             return to.write_all(text.as_bytes());
         }
+
         let mut rest = text;
         while let Some((place, letter)) = rest.char_indices().find(|(_, c)| is_unsafe(*c)) {
             to.write_all(&rest.as_bytes()[..place])?;

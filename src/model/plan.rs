@@ -83,6 +83,7 @@ impl Observations {
             Subject::ImpossibleId => return Verdict::Keep(KeepReason::ImpossibleId),
             Subject::Session { provider, session } => (provider, session),
         };
+
         let seen = self.provider(provider);
         let seen = seen.and_then(|seen| Some((seen.reading, seen.activities.get(session.get())?)));
         let (reading, activity) = seen.unwrap_or((Reading::Partly, &UNSEEN));

@@ -71,6 +71,7 @@ pub fn judge(reading: Reading, activity: &Activity, policy: Policy) -> Verdict {
         Reading::Foreign => return Verdict::Keep(K::RootForeign),
         Reading::Whole | Reading::Partly | Reading::Unreadable | Reading::Doubtful => {}
     }
+
     if activity.is_used_since(policy.cutoff) {
         return Verdict::Keep(K::Active);
     }
@@ -87,6 +88,7 @@ pub fn judge(reading: Reading, activity: &Activity, policy: Policy) -> Verdict {
     {
         return Verdict::Keep(K::FileUnread);
     }
+
     if reading == Reading::Doubtful && (exists || activity.archived.is_none()) {
         return Verdict::Keep(K::ProviderInDoubt);
     }
@@ -95,6 +97,7 @@ pub fn judge(reading: Reading, activity: &Activity, policy: Policy) -> Verdict {
         let is_written = activity.last_written() >= Some(policy.cutoff);
         return Verdict::Remove(if is_written { R::IdleByRecord } else { R::Idle });
     }
+
     match (&activity.archived, policy.missing) {
         (Some(_), Missing::Keep) => Verdict::Keep(K::ArchivedKept),
         (Some(_), _) => Verdict::Remove(R::Archived),

@@ -55,6 +55,7 @@ impl IdleThreshold {
         if !(SHORTEST..=LONGEST).contains(&seconds) {
             return Err("not between 1 second and 100 years".to_owned());
         }
+
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,

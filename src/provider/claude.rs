@@ -54,6 +54,7 @@ fn shows(path: &Carrier<'_>) -> Shows {
         let is_empty = path.status.size == 0;
         return if is_empty { Shows::Nothing } else { Shows::Session(Part::Own) };
     }
+
     if path.is_called("", ".desktop-released.json") {
         return Shows::Use(Part::Plain);
     }
@@ -92,10 +93,12 @@ impl Special for Sides {
         if !is_side || at.root.kind != RootKind::Sessions {
             return Offered::Declined;
         }
+
         // Files below a folder that is named by their owner count by their path.
         if names_any_id(at.below_root().as_os_str().as_bytes()) {
             return Offered::Declined;
         }
+
         self.0.push(at, entry.name(), i64::MAX);
         Offered::Taken
     }

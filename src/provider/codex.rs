@@ -128,6 +128,7 @@ fn all(place: &Place, found: &mut EvidenceCollector) -> Vec<String> {
     for root in place.roots.iter().filter(|root| root.kind == RootKind::Sessions) {
         list_threads(&root.folder, 0, found, &mut ids);
     }
+
     if let Ok(home) = Folder::open(&place.base) {
         found.list(&home, &mut |_, entry| {
             ids.extend(own_thread(entry.name()));

@@ -50,6 +50,7 @@ pub fn about(file: File, name: &OsStr, records: Records) -> io::Result<About> {
         let text = BufReader::with_capacity(32 << 10, file.take(OF_LINES));
         lines::forward(text, |line| found.line(line, records))
     };
+
     let about = found.about();
     match read {
         Err(error) if about == About::default() => Err(error),
@@ -100,6 +101,7 @@ impl Found {
         if self.project.is_none() {
             self.project = record.path("cwd");
         }
+
         // Hints that Claude Code adds, prompts of subagents, and summaries of earlier messages.
         let origin = record.object("origin");
         let is_added = ["isMeta", "isSidechain", "isCompactSummary"]
@@ -117,12 +119,14 @@ impl Found {
         if self.project.is_none() && record.is("type", "session_meta") {
             self.project = payload.path("cwd");
         }
+
         if self.message.is_none()
             && record.is("type", "event_msg")
             && payload.is("type", "user_message")
         {
             self.message = self.written(payload.get("message"), None);
         }
+
         // The model gets the same text, among others that Codex itself adds.
         if self.sent.is_none()
             && record.is("type", "response_item")

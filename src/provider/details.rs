@@ -45,6 +45,7 @@ pub fn read_details(provider: &Provider, path: &Path) -> io::Result<Details> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::other("not a path of a file"));
     };
+
     let folder = Folder::open(folder)?;
     let status = folder.status(name)?;
     let about = about(folder.open_file(name)?, name, provider.records).unwrap_or_default();
@@ -54,6 +55,7 @@ pub fn read_details(provider: &Provider, path: &Path) -> io::Result<Details> {
         Newest::At(newest) => Some(newest),
         Newest::NoRecord | Newest::Unread(_) => None,
     };
+
     let (project, worked_in) = match provider.records {
         Records::Gemini => {
             let worked_in = root_of_gemini(path);
@@ -65,6 +67,7 @@ pub fn read_details(provider: &Provider, path: &Path) -> io::Result<Details> {
             (about.project, worked_in)
         }
     };
+
     let written = Some(status.written);
     Ok(Details { size: status.size, written, record, project, message: about.message, worked_in })
 }

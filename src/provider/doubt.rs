@@ -24,6 +24,7 @@ pub(super) fn is_in_doubt(
     let mut removable = activities.iter().filter(|activity| {
         !activity.is_used_since(cutoff) && (activity.own.is_some() || activity.archived.is_none())
     });
+
     removable.next()?;
     let mut histories = HISTORIES.iter().map(|name| place.base.join(name));
     let history = histories
@@ -34,6 +35,7 @@ pub(super) fn is_in_doubt(
     if own.any(|own| own.written >= cutoff) {
         return None;
     }
+
     let mut roots = place.roots.iter().filter(|root| root.kind != RootKind::Side);
     let is_written = roots.any(|root| has_recent(root.folder.path(), cutoff));
     (!is_written).then_some(history)

@@ -216,6 +216,7 @@ impl EvidenceCollector {
         let Some(records) = self.records.filter(|_| written >= self.cutoff) else {
             return Clocked::Used(written);
         };
+
         match part {
             Part::Own | Part::Transcript => {}
             Part::Plain => return Clocked::NoRecord,
@@ -228,6 +229,7 @@ impl EvidenceCollector {
             Ok(file) => records::newest(file, name, records, self.cutoff),
             Err(error) => Newest::Unread(describe(&error)),
         };
+
         match newest {
             Newest::At(newest) => Clocked::Used(newest.min(written)),
             Newest::NoRecord => Clocked::NoRecord,

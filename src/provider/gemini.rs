@@ -137,6 +137,7 @@ impl Special for Chats {
         {
             return Offered::Passed;
         }
+
         if found.kind(at.folder, entry) != Some(Kind::File) {
             return Offered::Declined;
         }
@@ -192,6 +193,7 @@ fn all(place: &Place, found: &mut EvidenceCollector) -> Vec<String> {
         });
         true
     });
+
     ids
 }
 
@@ -210,6 +212,7 @@ fn judge(
         Kind::File => at.folder.open_with_status(name).ok(),
         _ => None,
     };
+
     let status = opened.as_ref().map_or_else(|| at.folder.status(name), |(_, status)| Ok(*status));
     let why = match status {
         Ok(status) if status.kind == Kind::File => {
@@ -229,6 +232,7 @@ fn judge(
         Ok(_) => "not a regular file".to_owned(),
         Err(error) => describe(&error),
     };
+
     found.add_unread(&fits, &at.folder.path().join(name), Timestamp::MAX, true, &why);
     None
 }
@@ -268,6 +272,7 @@ fn take(
         Err(error) if is_gone(&error) => return,
         Err(error) => describe(&error),
     };
+
     let path = chats.path().join(&file.name);
     found.add_unread(&file.fits, &path, file.written, true, &why);
 }

@@ -69,6 +69,7 @@ impl HeaderFiles {
         if rank < self.least {
             return false;
         }
+
         if !self.folders.last().is_some_and(|folder| folder.is_of(at)) {
             self.folders.push(at.folder_path());
         }
@@ -167,6 +168,7 @@ impl Reader {
             Err(error) if is_gone(&error) => return None,
             Err(error) => describe(&error),
         };
+
         found.add_unread_header(&folder.path().join(name), Timestamp::MAX, &why);
         None
     }

@@ -59,6 +59,7 @@ fn backward_by(
         carried = chunk;
         size = (size * 2).min(most);
     }
+
     Ok(())
 }
 

@@ -24,12 +24,14 @@ impl EvidenceCollector {
         if self.is_stopped() {
             return;
         }
+
         if let Some((stamp, entries)) = self.memory.as_mut().and_then(|it| it.take(folder)) {
             for entry in entries.iter() {
                 each(self, &entry);
             }
             return self.keep(folder, stamp, entries);
         }
+
         // Taken before the listing: an entry that comes during it changes the stamp.
         let stamp = self.memory.as_ref().and_then(|memory| memory.stamp(folder));
         let mut matter = Entries::default();
@@ -44,6 +46,7 @@ impl EvidenceCollector {
             }
             Ok(ControlFlow::Continue(()))
         });
+
         match (listed, stamp) {
             (Err(error), _) => self.not_whole(folder.path(), &describe(&error)),
             (Ok(()), Some(stamp)) => self.keep(folder, stamp, matter),
@@ -65,6 +68,7 @@ impl EvidenceCollector {
             Kind::Link => Links::Follow,
             Kind::File | Kind::Other | Kind::Untold => return None,
         };
+
         match root.open_in(name, links) {
             Ok(folder) => Some(folder),
             // A link to a file hides no sessions. A folder that has just gone has none; a link
@@ -115,6 +119,7 @@ impl EvidenceCollector {
         if entry.kind() != Kind::Untold {
             return Some(entry.kind());
         }
+
         match folder.status(entry.name()) {
             Ok(status) => Some(status.kind),
             Err(error) if is_gone(&error) => None,

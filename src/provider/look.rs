@@ -56,6 +56,7 @@ impl Look<'_> {
             let scope = Scope { index, others: self.others, roots: &place.roots };
             Search { provider, scope, may_share: self.may_share }.run(&place, &mut found);
         }
+
         add_recorded_uses(provider, &base, index, &mut found);
         found.finish();
 
@@ -74,11 +75,13 @@ impl Look<'_> {
             (Reading::Whole, read) => read,
             (reading, _) => reading,
         };
+
         if reading == Reading::Absent {
             let message =
                 format!("{}: there is no folder of sessions; its mappings are kept", provider.name);
             warnings.push(Warning::at(WarningCode::RootAbsent, &root, message));
         }
+
         if reading == Reading::Whole
             && self.checks_doubt
             && let Some(history) = is_in_doubt(&place, index, &found.activities)
@@ -96,6 +99,7 @@ impl Look<'_> {
         if let Some(memory) = &mut memory {
             memory.seal();
         }
+
         let observation = Observation { root, reading, activities: found.activities };
         Looked { observation, warnings, memory }
     }

@@ -41,33 +41,9 @@ pub fn observe(
     mut memories: Option<&mut Memories>,
     mut base: impl FnMut(&Provider) -> Result<Base, Failure>,
 ) -> Result<Observations, Failure> {
-    let mut seen = Observations::default();
-    let mut indexes: [SessionIndex<'_>; PROVIDERS.len()] = std::array::from_fn(|index| {
-        SessionIndex::new(cutoff(ProviderIdx(u8::try_from(index).unwrap_or(u8::MAX))))
-    });
-    // A mapped session that is not looked at names nobody but itself.
-    let mut others = PROVIDERS.each_ref().map(|_| SessionIndex::new(Timestamp::MAX));
-    for (index, mapping) in map.indexed() {
-        let provider = Provider::of_model(mapping.model);
-        if !is_asked(index, mapping.model) {
-            if let Some(((provider, _), id)) = provider.zip(mapping.session) {
-                others[provider.get()].add(id);
-            }
-            continue;
-        }
-        let subject = match (provider, mapping.session) {
-            (None, _) => Subject::UnknownModel,
-            (_, None) => Subject::NotAString,
-            (Some((provider, of)), Some(id)) if of.ids.allows(id) => {
-                Subject::Session { provider, session: indexes[provider.get()].add(id) }
-            }
-            _ => Subject::ImpossibleId,
-        };
-        seen.subjects.push((index, subject));
-    }
-    // A map can be large, and these lists have grown by doubling.
-    seen.subjects.shrink_to_fit();
-    indexes.iter_mut().chain(&mut others).for_each(SessionIndex::shrink);
+    let Asked { subjects, indexes, others } = Asked::sort(map, is_asked, cutoff);
+    let mut seen = Observations { subjects, ..Observations::default() };
+    seen.providers.resize_with(PROVIDERS.len(), || None);
 
     let may_share = map.bytes().len() <= MOST_FOR_TWO;
     let mut looks = Vec::new();
@@ -78,25 +54,67 @@ pub fn observe(
             let (base, others) = (base(provider)?, &others[at]);
             let look =
                 Look { provider, base, index, others, options, memory, checks_doubt, may_share };
-            looks.push(look);
+            looks.push((at, look));
         }
     }
-    let looked = if may_share {
-        in_two_threads(looks, Look::take)
-    } else {
-        looks.into_iter().map(Look::take).collect()
-    };
 
-    let mut looked = looked.into_iter();
-    for (at, index) in indexes.iter().enumerate() {
-        let looked = if index.is_empty() { None } else { looked.next() };
-        seen.providers.push(looked.map(|looked| {
-            seen.warnings.extend(looked.warnings);
-            if let Some(all) = &mut memories {
-                all.0[at] = looked.memory;
-            }
-            looked.observation
-        }));
+    let looked = if may_share {
+        in_two_threads(looks, |(at, look)| (at, look.take()))
+    } else {
+        looks.into_iter().map(|(at, look)| (at, look.take())).collect()
+    };
+    for (at, looked) in looked {
+        seen.warnings.extend(looked.warnings);
+        seen.providers[at] = Some(looked.observation);
+        if let Some(all) = &mut memories {
+            all.0[at] = looked.memory;
+        }
     }
     Ok(seen)
+}
+
+/// The mappings of a map, sorted by provider.
+struct Asked<'m> {
+    subjects: Vec<(MappingIdx, Subject)>,
+    /// The sessions to look at, for each provider.
+    indexes: [SessionIndex<'m>; PROVIDERS.len()],
+    /// The other mapped sessions: a mapped session that is not looked at names nobody but itself.
+    others: [SessionIndex<'m>; PROVIDERS.len()],
+}
+
+impl<'m> Asked<'m> {
+    fn sort(
+        map: &'m SessionMap,
+        is_asked: impl Fn(MappingIdx, &str) -> bool,
+        cutoff: impl Fn(ProviderIdx) -> Timestamp,
+    ) -> Self {
+        let mut subjects = Vec::new();
+        let mut indexes: [SessionIndex<'_>; PROVIDERS.len()] = std::array::from_fn(|index| {
+            SessionIndex::new(cutoff(ProviderIdx(u8::try_from(index).unwrap_or(u8::MAX))))
+        });
+        let mut others = PROVIDERS.each_ref().map(|_| SessionIndex::new(Timestamp::MAX));
+        for (index, mapping) in map.indexed() {
+            let provider = Provider::of_model(mapping.model);
+            if !is_asked(index, mapping.model) {
+                if let Some(((provider, _), id)) = provider.zip(mapping.session) {
+                    others[provider.get()].add(id);
+                }
+                continue;
+            }
+            let subject = match (provider, mapping.session) {
+                (None, _) => Subject::UnknownModel,
+                (_, None) => Subject::NotAString,
+                (Some((provider, of)), Some(id)) if of.ids.allows(id) => {
+                    Subject::Session { provider, session: indexes[provider.get()].add(id) }
+                }
+                _ => Subject::ImpossibleId,
+            };
+            subjects.push((index, subject));
+        }
+
+        // A map can be large, and these lists have grown by doubling.
+        subjects.shrink_to_fit();
+        indexes.iter_mut().chain(&mut others).for_each(SessionIndex::shrink);
+        Self { subjects, indexes, others }
+    }
 }

@@ -59,11 +59,13 @@ impl Search<'_> {
             self.list_carried(found, &at, carried, special);
             return;
         }
+
         let is_named = carried.iter().any(|one| one.by_name);
         if kind == Some(Kind::Link) && (at.root.kind == RootKind::Side || !is_named) {
             Self::take_link(found, at, entry.name(), &sessions);
             return;
         }
+
         let Some(status) = found.status_of(at.folder, entry.name(), &sessions) else { return };
         if status.kind != Kind::Folder {
             for one in carried {
@@ -79,10 +81,12 @@ impl Search<'_> {
             found.add_unread(&sessions, &path, Timestamp::MAX, true, "too many folders deep");
             None
         };
+
         let carried = self.mark_side_folders(found, folder.as_ref(), entry.name(), carried);
         for one in &carried {
             self.show(found, at, entry.name(), status, *one);
         }
+
         if let Some(folder) = folder {
             let at = At { folder: &folder, depth: at.depth + 1, ..*at };
             self.list_carried(found, &at, &carried, special);
@@ -102,6 +106,7 @@ impl Search<'_> {
         let Some(folder) = folder.filter(|_| !self.provider.known_side_names.is_empty()) else {
             return marked;
         };
+
         for one in marked.iter_mut().filter(|one| one.by_name) {
             let id = self.id(one.session);
             let is_named_alone = name.as_bytes().eq_ignore_ascii_case(id.as_bytes());
@@ -130,6 +135,7 @@ impl Search<'_> {
             Ok(_) => "a link here is not followed".to_owned(),
             Err(error) => describe(&error),
         };
+
         let path = at.folder.path().join(name);
         found.add_unread(sessions, &path, Timestamp::MAX, true, &why);
     }
@@ -148,6 +154,7 @@ impl Search<'_> {
             found.add_recent_use(session, status.written);
             return;
         }
+
         let carrier = Carrier {
             root: at.root.kind,
             depth: at.depth + 1,
@@ -156,6 +163,7 @@ impl Search<'_> {
             id: self.id(session),
             by_name: one.by_name,
         };
+
         let shows = match (self.provider.shows)(&carrier) {
             Shows::ArchivedIfOld if found.is_old(status.written) => Shows::Archived,
             Shows::ArchivedIfOld => Shows::Session(Part::Unknown),
@@ -163,10 +171,12 @@ impl Search<'_> {
             Shows::Session(_) if status.kind == Kind::Folder => Shows::Session(Part::Plain),
             other => other,
         };
+
         let shows = match shows {
             Shows::Session(part) if !one.shows_session => Shows::Use(part),
             other => other,
         };
+
         let written = status.written;
         match shows {
             Shows::Session(part) => found.add_file(session, at.folder, name, written, part),
@@ -210,6 +220,7 @@ impl Search<'_> {
             self.take(found, at, entry, &carried, special);
             Ok(ControlFlow::Continue(()))
         });
+
         if let Err(error) = listed {
             found.add_unread(&sessions, at.folder.path(), Timestamp::MAX, true, &describe(&error));
         }

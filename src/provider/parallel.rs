@@ -30,6 +30,7 @@ pub(super) fn in_two_threads<T: Send, R: Send>(
         }
         done
     });
+
     done.sort_unstable_by_key(|(index, _)| *index);
     done.into_iter().map(|(_, result)| result).collect()
 }

@@ -67,6 +67,7 @@ pub fn newest(file: File, name: &OsStr, records: Records, enough: Timestamp) -> 
             }
         })
     };
+
     match (read, seen) {
         // The records until then may be older than the others.
         (Err(error), _) => Newest::Unread(describe(&error)),
@@ -84,6 +85,7 @@ fn one_object(file: File, seen: &mut Seen) -> io::Result<()> {
     if file.take(LONGEST as u64 + 1).read_to_end(&mut text)? > LONGEST {
         return Err(io::Error::other(format!("it is larger than {} MiB", LONGEST >> 20)));
     }
+
     let read = lines::messages(&text, |message| {
         match Record::parse(message.get().as_bytes()) {
             Ok(message) => seen.time(message.timestamp),

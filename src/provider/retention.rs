@@ -99,6 +99,7 @@ pub(super) fn of_gemini(settings: &Settings<'_>) -> Result<Kept, String> {
         Some(age) => period(age),
         None => None,
     };
+
     let age =
         age.ok_or_else(|| wrong(path, "general.sessionRetention.maxAge", "a period such as 30d"))?;
     let least = settings.get("/general/sessionRetention/minRetention");
@@ -119,6 +120,7 @@ fn period(text: &str) -> Option<u64> {
         'm' => 30 * DAY,
         _ => return None,
     };
+
     let number = text.get(..text.len() - 1)?;
     let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
     let number: u64 = number.parse().ok().filter(|number| is_number && *number > 0)?;
@@ -185,6 +187,7 @@ fn without_comments(text: &str) -> String {
         plain.push_str(&rest[..length]);
         rest = &rest[length..];
     }
+
     plain
 }
 

@@ -24,19 +24,23 @@ impl Roots {
         for (kind, name) in sessions.chain(archive) {
             this.add(kind, base.folder.join(name), owners);
         }
+
         let sides = provider.side_roots.iter().map(|name| base.folder.join(name));
         for path in sides.chain(base.temporary.clone()) {
             this.add(RootKind::Side, path, owners);
         }
+
         // An error of the folder of locks is reported when they are looked up.
         if let Some(locks) = provider.signs.locks.map(|name| base.folder.join(name)) {
             this.failed.retain(|(_, path, _)| *path != locks);
         }
+
         for (reading, ..) in &this.failed {
             if this.reading != Reading::Foreign {
                 this.reading = *reading;
             }
         }
+
         this
     }
 
@@ -77,6 +81,7 @@ impl Roots {
                 (Reading::Unreadable, why)
             }
         };
+
         self.failed.push((reading, path, why));
     }
 }

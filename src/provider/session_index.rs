@@ -115,6 +115,7 @@ impl<'a> SessionIndex<'a> {
         if !self.uuids.is_empty() {
             add_new(carried, uuids_in(component).filter_map(|number| self.get_uuid(number)));
         }
+
         if self.words.is_empty() {
             return;
         }
@@ -124,6 +125,7 @@ impl<'a> SessionIndex<'a> {
         for whole in [&component[..], &component[..stem]] {
             add_new(carried, self.words.get(whole).into_iter().flatten().copied());
         }
+
         for length in &self.long_words {
             for (start, word) in component.windows(*length).enumerate() {
                 if is_bounded(&component, start, start + length) {
@@ -139,6 +141,7 @@ impl<'a> SessionIndex<'a> {
         for component in argument.split(|byte| *byte == b'/') {
             self.carried_by(component, named);
         }
+
         if self.words.is_empty() {
             return;
         }

@@ -24,6 +24,7 @@ impl ShortIds {
                 starts.push((start(id.0.replace('.', "_").as_bytes()), session));
             }
         }
+
         starts.sort_unstable();
         starts.dedup();
         Self(starts)

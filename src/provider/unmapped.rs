@@ -37,6 +37,7 @@ pub fn unmapped(
     for id in &ids {
         index.add(SessionId(id));
     }
+
     let look = Look {
         provider,
         base,
@@ -47,6 +48,7 @@ pub fn unmapped(
         checks_doubt: false,
         may_share: true,
     };
+
     let Looked { observation, warnings: seen, .. } = look.take();
     warnings.extend(seen.into_iter().filter(|warning| warning.code != WarningCode::RootAbsent));
     // A path that only the search for ids could not read is missing from the list as well.

@@ -118,6 +118,7 @@ impl Special for Shortened {
             Ok(None) => "its header names no session".to_owned(),
             Err(error) => describe(&error),
         };
+
         found.add_unread(&fits, &at.folder.path().join(name), Timestamp::MAX, true, &why);
         Offered::Taken
     }
@@ -135,6 +136,7 @@ fn read_id(at: &Folder, name: &OsStr, is_folder: bool) -> io::Result<Option<Stri
     } else {
         at.open_file(name)?
     };
+
     let mut result: io::Result<Texts> = Ok(None);
     header::read_all(
         vec![file],

@@ -65,6 +65,7 @@ impl Search<'_> {
             self.list(found, &at, &mut listing);
             found.passes_over(false);
         }
+
         if self.provider.files_in_home {
             self.list_home(place, &mut *special, found);
         }
@@ -73,6 +74,7 @@ impl Search<'_> {
         if !found.all_active() {
             self.enter_deferred(&deferred, &mut *special, found);
         }
+
         if !found.all_active() {
             special.read_headers(&self.scope, found);
         }
@@ -125,6 +127,7 @@ impl Search<'_> {
             }
             self.enter(found, at, entry, listing)
         });
+
         self.share(found, &own_folders, |found, own: &OwnFolder| {
             let entry = Entry::new(&own.name, Kind::Folder);
             self.take(found, at, &entry, &own.carried, &mut Nothing);
@@ -158,6 +161,7 @@ impl Search<'_> {
             }
             return;
         }
+
         let (first, second) = items.split_at(items.len() / 2);
         let halves = vec![(found.sibling(), first), (found.sibling(), second)];
         let done = in_two_threads(halves, |(mut found, items)| {
@@ -166,6 +170,7 @@ impl Search<'_> {
             }
             found
         });
+
         for sibling in done {
             found.merge(sibling);
         }
@@ -183,11 +188,13 @@ impl Search<'_> {
             found.not_whole(&at.folder.path().join(entry.name()), "too many folders deep");
             return true;
         }
+
         let folder = if at.depth == 0 {
             found.open_right_in_root(at.folder, entry)
         } else {
             found.open_deeper(at.folder, entry.name())
         };
+
         let Some(folder) = folder else { return false };
         self.list(found, &At { folder: &folder, depth: at.depth + 1, ..*at }, listing);
         true
@@ -236,10 +243,12 @@ impl Search<'_> {
             Err(error) if is_gone(&error) => return,
             Err(error) => return found.not_whole(&place.base, &describe(&error)),
         };
+
         // A folder of another user is no evidence (D2).
         if !folder.owner().is_ok_and(|owner| place.owners.include(owner)) {
             return;
         }
+
         let root = Root { kind: RootKind::Sessions, folder };
         let at = At { root: &root, folder: &root.folder, depth: 0 };
         let mut carried = Vec::new();

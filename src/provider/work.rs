@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::descriptor::{Base, Provider};
 use super::evidence::EvidenceCollector;
@@ -61,6 +61,7 @@ pub fn work(
         let (provider, _) = Provider::of_model(mapping.model)?;
         Some((provider.get(), mapping.session?))
     };
+
     for (provider, session) in mappings.clone().filter_map(of) {
         indexes[provider].add(session);
     }
@@ -74,13 +75,14 @@ pub fn work(
         if index.is_empty() {
             continue;
         }
-        let base = base(provider)?;
         if let Some(why) = processes.unread() {
             seen.add_unread(Path::new("/proc"), why);
         }
-        add_locks(provider, &base, index, seen);
-        add_records(provider, &base, index, (processes, ignored), now, seen);
+        let look = Look { provider, base: base(provider)?, index, processes, ignored };
+        look.add_locks(seen);
+        look.add_records(now, seen);
     }
+
     add_files_and_arguments(processes, ignored, &indexes, &mut seen);
 
     if !seen.iter().all(Seen::is_empty) {
@@ -90,125 +92,136 @@ pub fn work(
             work.kept.extend(seen[provider].reason(session).map(|why| (mapping, why)));
         }
     }
+
     let named: HashSet<u32> = work.kept.values().filter_map(|why| why.process()).collect();
     work.names = processes.names(&named);
     for (provider, seen) in PROVIDERS.iter().zip(seen) {
         work.warnings.extend(seen.unread.into_iter().map(|warning| provider.named(warning)));
     }
+
     Ok(work)
 }
 
-/// Adds the sessions whose lock a process holds. The lock is looked up and never taken: the CLI would
-/// fail to take it.
-fn add_locks(provider: &Provider, base: &Base, index: &SessionIndex<'_>, seen: &mut Seen) {
-    let Some(name) = provider.signs.locks else { return };
-    let Some(folder) = seen.open(&base.folder.join(name)) else { return };
-
-    let (mut locks, mut carried) = (Vec::new(), Vec::new());
-    let listed = folder.list(|entry| {
-        carried.clear();
-        index.carried_by(entry.name().as_bytes(), &mut carried);
-        if !carried.is_empty() {
-            match folder.status(entry.name()) {
-                Ok(status) => {
-                    locks.extend(carried.iter().map(|session| (*session, status.inode)));
-                }
-                Err(error) if is_gone(&error) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(ControlFlow::Continue(()))
-    });
-    if let Err(error) = listed {
-        seen.add_unread(folder.path(), &describe(&error));
-    }
-    if locks.is_empty() {
-        return;
-    }
-
-    match lockers() {
-        Ok(lockers) => {
-            for (session, inode) in locks {
-                if let Some(process) = lockers.get(&inode) {
-                    seen.add(session, Sign::Work(*process));
-                }
-            }
-        }
-        Err(why) => seen.add_unread(folder.path(), &why),
-    }
+/// The look at the locks and records of one provider.
+struct Look<'l> {
+    provider: &'l Provider,
+    base: Base,
+    index: &'l SessionIndex<'l>,
+    processes: &'l Processes,
+    ignored: &'l Ignored,
 }
 
-/// Adds the sessions of the CLI's own process records, and those that a Claude Code without a record may use.
-fn add_records(
-    provider: &Provider,
-    base: &Base,
-    index: &SessionIndex<'_>,
-    (processes, ignored): (&Processes, &Ignored),
-    now: Timestamp,
-    seen: &mut Seen,
-) {
-    let Some(name) = provider.signs.records else { return };
-    let Some(folder) = seen.open(&base.folder.join(name)) else { return };
-    let records = match Records::read(&folder) {
-        Ok(records) => records,
-        Err(error) => return seen.add_unread(folder.path(), &describe(&error)),
-    };
-
-    let mut recorded = HashSet::new();
-    for record in &records.whole {
-        let stands = record.stands(now);
-        if stands == Stands::Here {
-            recorded.insert(record.pid);
-        }
-        let Some(session) = index.get(record.session_id.as_bytes()) else { continue };
-        match stands {
-            Stands::Here => {
-                seen.recorded.entry(record.pid).or_default().insert(session);
-                let is_idle = record.status.as_deref() == Some("idle");
-                let sign = if is_idle { Sign::Resident } else { Sign::Work };
-                seen.add(session, sign(record.pid));
+impl Look<'_> {
+    /// Adds the sessions whose lock a process holds. The lock is looked up and never taken: the CLI would
+    /// fail to take it.
+    fn add_locks(&self, seen: &mut Seen) {
+        let Some(name) = self.provider.signs.locks else { return };
+        let Some(folder) = seen.open(&self.base.folder.join(name)) else { return };
+        let (mut locks, mut carried) = (Vec::new(), Vec::new());
+        let listed = folder.list(|entry| {
+            carried.clear();
+            self.index.carried_by(entry.name().as_bytes(), &mut carried);
+            if !carried.is_empty() {
+                match folder.status(entry.name()) {
+                    Ok(status) => {
+                        locks.extend(carried.iter().map(|session| (*session, status.inode)));
+                    }
+                    Err(error) if is_gone(&error) => {}
+                    Err(error) => return Err(error),
+                }
             }
-            Stands::Elsewhere => seen.add(session, Sign::Work(0)),
-            Stands::Nowhere => {}
+            Ok(ControlFlow::Continue(()))
+        });
+        if let Err(error) = listed {
+            seen.add_unread(folder.path(), &describe(&error));
+        }
+        if locks.is_empty() {
+            return;
+        }
+
+        match lockers() {
+            Ok(lockers) => {
+                for (session, inode) in locks {
+                    if let Some(process) = lockers.get(&inode) {
+                        seen.add(session, Sign::Work(*process));
+                    }
+                }
+            }
+            Err(why) => seen.add_unread(folder.path(), &why),
         }
     }
 
-    let roots: Vec<PathBuf> = provider.roots.iter().map(|root| base.folder.join(root)).collect();
-    let mut carried = Vec::new();
-    for process in processes.all() {
-        let torn = records.torn.get(&process.id);
-        let is_torn = torn.is_some();
-        // The sessions in a torn record may be in use, wherever its process works.
-        for number in torn.into_iter().flat_map(|record| uuids_in(record)) {
-            if let Some(session) = index.get_uuid(number) {
-                seen.add(session, Sign::Work(process.id));
+    /// Adds the sessions of the CLI's own process records, and those that a Claude Code without a record
+    /// may use.
+    fn add_records(&self, now: Timestamp, seen: &mut Seen) {
+        let Some(name) = self.provider.signs.records else { return };
+        let Some(folder) = seen.open(&self.base.folder.join(name)) else { return };
+        let records = match Records::read(&folder) {
+            Ok(records) => records,
+            Err(error) => return seen.add_unread(folder.path(), &describe(&error)),
+        };
+
+        let mut recorded = HashSet::new();
+        for record in &records.whole {
+            let stands = record.stands(now);
+            if stands == Stands::Here {
+                recorded.insert(record.pid);
+            }
+            let Some(session) = self.index.get(record.session_id.as_bytes()) else { continue };
+            match stands {
+                Stands::Here => {
+                    seen.recorded.entry(record.pid).or_default().insert(session);
+                    let is_idle = record.status.as_deref() == Some("idle");
+                    let sign = if is_idle { Sign::Resident } else { Sign::Work };
+                    seen.add(session, sign(record.pid));
+                }
+                Stands::Elsewhere => seen.add(session, Sign::Work(0)),
+                Stands::Nowhere => {}
             }
         }
-        let is_one = is_torn || (is_claude(process) && !has_no_session(process));
-        if !is_one || recorded.contains(&process.id) || ignored.includes(process) {
-            continue;
-        }
-        if !is_torn
-            && !may_have_folder(process.id, provider.variable, provider.folder, &base.folder)
-        {
-            continue;
-        }
-        match process.working_folder() {
-            Ok(Some(cwd)) => {
-                carried.clear();
-                for root in &roots {
-                    sessions_of_folder(root, &cwd, index, &mut carried, seen);
-                }
-                for session in &carried {
-                    seen.add(*session, Sign::Work(process.id));
+
+        for process in self.processes.all() {
+            let torn = records.torn.get(&process.id);
+            // The sessions in a torn record may be in use, wherever its process works.
+            for number in torn.into_iter().flat_map(|record| uuids_in(record)) {
+                if let Some(session) = self.index.get_uuid(number) {
+                    seen.add(session, Sign::Work(process.id));
                 }
             }
-            Ok(None) => {}
+            let is_ignored = recorded.contains(&process.id) || self.ignored.includes(process);
+            if !is_ignored && (torn.is_some() || self.may_work(process)) {
+                self.add_working_folder(process, seen);
+            }
+        }
+    }
+
+    /// Returns true for a Claude Code process that may work on a session in our folder.
+    fn may_work(&self, process: &Process) -> bool {
+        let Provider { variable, folder, .. } = self.provider;
+        is_claude(process)
+            && !has_no_session(process)
+            && may_have_folder(process.id, *variable, folder, &self.base.folder)
+    }
+
+    /// Adds the sessions of the folder that a process works in.
+    fn add_working_folder(&self, process: &Process, seen: &mut Seen) {
+        let cwd = match process.working_folder() {
+            Ok(Some(cwd)) => cwd,
+            Ok(None) => return,
             Err(error) => {
-                let why =
-                    format!("cannot tell where process {} works: {}", process.id, describe(&error));
-                seen.add_unread(Path::new("/proc"), &why);
+                let why = describe(&error);
+                let why = format!("cannot tell where process {} works: {why}", process.id);
+                return seen.add_unread(Path::new("/proc"), &why);
             }
+        };
+
+        let mut carried = Vec::new();
+        for root in self.provider.roots {
+            let root = self.base.folder.join(root);
+            sessions_of_folder(&root, &cwd, self.index, &mut carried, seen);
+        }
+        for session in carried {
+            seen.add(session, Sign::Work(process.id));
         }
     }
 }

@@ -56,6 +56,7 @@ pub(super) fn sessions_of_folder(
         }
         Ok(ControlFlow::Continue(()))
     });
+
     if let Err(error) = listed {
         seen.add_unread(root.path(), &describe(&error));
     }

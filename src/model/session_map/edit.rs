@@ -28,6 +28,7 @@ impl SessionMap {
                 absent.push(addition.model);
             }
         }
+
         if form == Form::Legacy || absent.is_empty() {
             return self.with_mappings(form, additions);
         }
@@ -68,6 +69,7 @@ impl SessionMap {
         for (at, model) in (top.members.len()..).zip(models) {
             out.new_member(at, &style, model, b"{}");
         }
+
         out.copy(end, u32::MAX);
         out.out
     }
@@ -105,6 +107,7 @@ fn rewrite<'a>(
     if form == Form::Legacy {
         out.object(&outline.top, &pieces(&outline.top), &outer);
     }
+
     for (member, inner) in outline.top.members.iter().zip(&outline.models) {
         match inner {
             Some(object) => {
@@ -118,6 +121,7 @@ fn rewrite<'a>(
             out.out.push(b',');
         }
     }
+
     if form == Form::Today && outline.top.members.is_empty() {
         out.copy(outline.top.inside, outline.top.close);
     }
@@ -141,6 +145,7 @@ impl<'a> Style<'a> {
         let Some(first) = members.next() else {
             return Self { first: b"", rest: b" ", colon: b": " };
         };
+
         let key_and_colon = slice(bytes, first.key, first.value);
         let colon = key_and_colon.iter().rposition(|byte| *byte == b':').unwrap_or(0);
         let colon = &key_and_colon[colon..];
@@ -197,6 +202,7 @@ impl Writer<'_> {
                 }
             }
         }
+
         match last {
             Some(last) if !pieces.is_empty() => self.copy(last.end, object.close),
             None if pieces.is_empty() => self.copy(object.inside, object.close),

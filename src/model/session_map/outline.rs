@@ -85,6 +85,7 @@ impl<'a> Walk<'a> {
             }
             self.at += 1;
         }
+
         object.close = self.place();
         object
     }

@@ -32,10 +32,12 @@ impl SessionMap {
         if let Some(encoding) = other_encoding(&bytes) {
             return Err(ParseError(encoding.to_owned()));
         }
+
         // A position has 31 bits. The last one selects the buffer.
         if i32::try_from(bytes.len()).is_err() {
             return Err(ParseError("larger than 2 GiB".to_owned()));
         }
+
         let whole = match String::from_utf8(bytes) {
             Ok(whole) => whole,
             Err(error) => {
@@ -44,6 +46,7 @@ impl SessionMap {
                 return Err(read.unwrap_or_else(|| ParseError("it is not UTF-8 text".to_owned())));
             }
         };
+
         let json = serde_json::Deserializer::from_str(&whole);
         let Builder { decoded, models, entries, flat, .. } = Builder::of(whole.as_bytes(), json)?;
 
@@ -55,6 +58,7 @@ impl SessionMap {
         } else {
             Self { whole, decoded, form: Form::Today, models, entries }
         };
+
         map.entries.shrink_to_fit();
         unique::check(&map).map(|()| map).map_err(ParseError)
     }
@@ -116,6 +120,7 @@ impl Builder {
                 (start, DECODED)
             }
         };
+
         match (u32::try_from(start), u32::try_from(text.len())) {
             // A decoded text is never longer than it was with escapes.
             (Ok(start), Ok(length)) => Ok(Text { start: start | flag, length }),
@@ -250,6 +255,7 @@ impl<'de> Visitor<'de> for Any<'_> {
             }
             return Ok(Value::Object);
         };
+
         while let Some(Key(key)) = map.next_key()? {
             let chat = builder.keep(&key)?;
             let session = match map.next_value_seed(Any { chats: None })? {

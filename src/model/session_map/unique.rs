@@ -15,6 +15,7 @@ pub(super) fn check(map: &SessionMap) -> Result<(), String> {
             Some(outline(map.bytes(), Form::Legacy).top.members.get(place)?.key)
         }));
     }
+
     let mut start = 0;
     let end = u32::try_from(map.entries.len()).unwrap_or(u32::MAX);
     for end in map.models.iter().map(|model| model.end).chain([end]) {
@@ -34,6 +35,7 @@ pub(super) fn check(map: &SessionMap) -> Result<(), String> {
         }
         start = end as usize;
     }
+
     Ok(())
 }
 
@@ -57,6 +59,7 @@ fn second(map: &SessionMap, texts: &[Text]) -> Option<usize> {
         };
         (1..same_hash.len()).find(again).map(|at| place(same_hash[at]))
     });
+
     seconds.min()
 }
 
