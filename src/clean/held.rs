@@ -72,7 +72,6 @@ pub(super) fn sweep(config: &Clean, now: Timestamp) {
     }
 }
 
-/// Holds by the session or chat that they protect.
 #[derive(Default)]
 struct Index<'a> {
     /// By the session's id in lower case, since UUIDs may be written either way.

@@ -39,7 +39,6 @@ pub(super) fn keep_matching(
         .collect()
 }
 
-/// Keeps mappings whose chat is pinned.
 pub(super) fn keep_pinned(
     observer: &Observer<'_>,
     map_path: Option<&Path>,

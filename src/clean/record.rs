@@ -26,16 +26,31 @@ pub fn record_failure(
         return Ok(());
     }
 
+    append(
+        &journal,
+        started,
+        took,
+        RunRecord {
+            run,
+            exit: failure.exit.code(),
+            map: Some(config.map.clone().into()),
+            warning: Some(failure.message.clone()),
+            ..RunRecord::default()
+        },
+    )
+}
+
+fn append(
+    journal: &Journal,
+    started: Timestamp,
+    took: Duration,
+    run: RunRecord,
+) -> Result<(), Failure> {
     journal.record_run(&RunRecord {
-        run,
         started: started.rfc3339().unwrap_or_default(),
         ended: started.after(took).rfc3339().unwrap_or_default(),
-        exit: failure.exit.code(),
-        map: Some(config.map.clone().into()),
-        warning: Some(failure.message.clone()),
-        ..RunRecord::default()
+        ..run
     })?;
-
     journal.trim(started)
 }
 
@@ -49,17 +64,19 @@ impl Run {
         let summary = serde_json::to_value(self.report().summary());
 
         let journal = Journal::at(&config.state_dir()?);
-        journal.record_run(&RunRecord {
-            run: self.id.clone(),
-            started: self.started.rfc3339().unwrap_or_default(),
-            ended: self.started.after(took).rfc3339().unwrap_or_default(),
-            exit: exit.code(),
-            map: self.store.real_path().or(self.store.source().map).map(Into::into),
-            summary: summary.ok().and_then(|all| all.as_object().cloned()).unwrap_or_default(),
-            warning: self.warnings().first().map(|warning| warning.message.clone()),
-            command: RunKind::of(self.is_by_hand),
-            ..RunRecord::default()
-        })?;
-        journal.trim(self.started)
+        append(
+            &journal,
+            self.started,
+            took,
+            RunRecord {
+                run: self.id.clone(),
+                exit: exit.code(),
+                map: self.store.real_path().or(self.store.source().map).map(Into::into),
+                summary: summary.ok().and_then(|all| all.as_object().cloned()).unwrap_or_default(),
+                warning: self.warnings().first().map(|warning| warning.message.clone()),
+                command: RunKind::of(self.is_by_hand),
+                ..RunRecord::default()
+            },
+        )
     }
 }

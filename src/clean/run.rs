@@ -12,7 +12,6 @@ pub(super) struct Outcome {
     pub(super) observations: Observations,
     pub(super) warnings: Vec<Warning>,
     pub(super) is_changed: bool,
-    /// The remedy if there is no map.
     pub(super) hint: Option<String>,
 }
 
@@ -53,7 +52,6 @@ impl Run {
         self.store.owner()
     }
 
-    /// The remedy if there is no map.
     pub fn hint(&self) -> Option<&str> {
         self.outcome.hint.as_deref()
     }

@@ -22,12 +22,10 @@ const OLDEST_WORK: Duration = Duration::from_secs(2);
 pub(super) struct SecondLook<'a> {
     pub(super) observer: &'a Observer<'a>,
     pub(super) journal: &'a Journal,
-    /// The id of the run.
     pub(super) run: &'a str,
     pub(super) map_path: Option<PathBuf>,
     pub(super) url: Option<String>,
     pub(super) plan: &'a Plan,
-    /// The observations of the first look.
     pub(super) observations: &'a Observations,
     pub(super) memories: &'a mut Memories,
     /// For each mapping of the judged map: true if it is in the journal already. A map may be large, and

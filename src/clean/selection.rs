@@ -12,7 +12,6 @@ use crate::model::{
 use crate::provider::Work;
 use crate::report::Report;
 
-/// How many mappings a refusal names.
 const NAMED: usize = 5;
 
 /// A model, a chat and its session.
@@ -187,7 +186,6 @@ fn reason(plan: &Plan, mapping: MappingIdx, why: KeepReason) -> String {
     }
 }
 
-/// Returns the hint of a refusal.
 fn advice<'w>(why: KeepReason, mut warnings: impl Iterator<Item = &'w Warning>) -> String {
     let text = match why {
         KeepReason::PinnedChat => "session-warden pin --remove ID unpins a chat",

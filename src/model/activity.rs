@@ -24,7 +24,6 @@ pub enum Reading {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionFile {
     pub path: PathBuf,
-    /// Its mtime.
     pub written: Timestamp,
     /// The last use that it shows: its mtime, or its newest record if records count.
     pub used: Timestamp,

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use super::ids::is_uuid;
 use super::{Failure, Mapping, MappingIdx};
 
-/// How many candidates a hint names.
 const CANDIDATES: usize = 5;
 
 /// How similar a name must be to be suggested, from 0 to 1.
@@ -24,13 +23,12 @@ pub enum NotNamed {
 impl NotNamed {
     pub fn failure(self, id: &str) -> Failure {
         match self {
-            Self::Unknown(like) if like.is_empty() => {
-                Failure::new(format!("{id:?} matches no chat or session in this map"))
-                    .hint("session-warden list shows the chats and sessions")
-            }
             Self::Unknown(like) => {
-                Failure::new(format!("{id:?} matches no chat or session in this map"))
-                    .hint(format!("similar: {}", like.join(", ")))
+                let hint = match &like[..] {
+                    [] => "session-warden list shows the chats and sessions".to_owned(),
+                    like => format!("similar: {}", like.join(", ")),
+                };
+                Failure::new(format!("{id:?} matches no chat or session in this map")).hint(hint)
             }
             Self::Ambiguous(names, more) => {
                 let more = match more {

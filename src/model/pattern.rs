@@ -149,7 +149,6 @@ fn class(letters: &mut Peekable<Chars<'_>>, expression: &mut String) -> Result<(
     Ok(())
 }
 
-/// Returns the character as a member of a class.
 fn quoted(letter: char) -> String {
     match letter {
         '[' | ']' | '\\' | '^' | '-' | '&' | '~' => format!("\\{letter}"),

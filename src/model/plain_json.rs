@@ -6,7 +6,6 @@ use std::io::{self, BufWriter, Write};
 
 use super::escape::is_unsafe;
 
-/// The size of the buffer.
 const AT_ONCE: usize = 64 << 10;
 
 /// Writes the value as one line that is safe to show.

@@ -10,7 +10,6 @@ use super::{
     Timestamp, Verdict, Warning, WarningCode,
 };
 
-/// The evidence of one provider's sessions.
 #[derive(Debug, Clone)]
 pub struct Observation {
     /// The folder of sessions that was searched.
@@ -27,7 +26,6 @@ static UNSEEN: Activity =
 /// The session that a mapping leads to, or the reason why there is none to look for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
-    /// No provider has the model.
     UnknownModel,
     /// The map holds something other than a string.
     NotAString,
@@ -39,7 +37,6 @@ pub enum Subject {
     },
 }
 
-/// The evidence for a whole map.
 #[derive(Debug, Clone, Default)]
 pub struct Observations {
     /// Each judged mapping and its subject, in the map's order.
@@ -103,7 +100,6 @@ pub enum Action {
     Failed,
 }
 
-/// The verdict for one mapping.
 #[derive(Debug, Clone, Copy)]
 pub struct Decision {
     pub mapping: MappingIdx,
@@ -118,7 +114,6 @@ pub struct HeldFor {
     pub since: Option<Timestamp>,
 }
 
-/// The verdicts for all judged mappings.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
     pub held: HashMap<MappingIdx, HeldFor>,

@@ -14,7 +14,6 @@ pub enum Missing {
     Keep,
 }
 
-/// The rules for the sessions of one provider.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy {
     /// A session last used before this is idle; exactly at it, it is active.
@@ -53,7 +52,6 @@ impl Policies {
         self.missing
     }
 
-    /// Returns the policy for the sessions of that provider.
     pub fn of(&self, provider: ProviderIdx) -> Policy {
         let cutoff = self.cutoffs.get(provider.get()).copied().unwrap_or(self.usual);
         Policy { cutoff, missing: self.missing }

@@ -69,7 +69,6 @@ impl Timestamp {
         self.date_time().map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true))
     }
 
-    /// Parses RFC 3339.
     pub fn parse(text: &str) -> Option<Self> {
         let time = DateTime::parse_from_rfc3339(text).ok()?;
         Some(Self::new(time.timestamp(), time.timestamp_subsec_nanos()))

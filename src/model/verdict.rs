@@ -10,9 +10,7 @@ pub enum State {
     /// It is not known when the session was last used.
     Unknown,
     Missing,
-    /// Only an archived copy is left.
     Archived,
-    /// It would be removed, but is pinned.
     Pinned,
     /// It would be removed, but a live process uses it, or a hold protects it.
     InUse,
@@ -34,7 +32,6 @@ impl State {
         Self::Unknown,
     ];
 
-    /// Its name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
@@ -71,7 +68,6 @@ pub enum KeepReason {
     ArchivedKept,
     /// An undo restored it less than one threshold ago.
     PutBack,
-    /// It matches a pin pattern.
     Pinned,
     /// Its chat was pinned with `pin`.
     PinnedChat,

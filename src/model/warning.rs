@@ -8,18 +8,15 @@ use std::path::PathBuf;
 #[serde(rename_all = "snake_case")]
 pub enum WarningCode {
     ModelNotObject,
-    /// A provider's folder of sessions does not exist.
     RootAbsent,
     RootUnreadable,
     /// A provider's folder of sessions belongs to another user.
     RootForeign,
-    /// A provider's sessions could not all be listed.
     NotReadWhole,
     /// A file that may belong to a mapped session could not be read.
     FileUnread,
     /// A sign that a session may be in use could not be read.
     UseUnread,
-    /// A CLI seems to keep its sessions somewhere unknown.
     ProviderInDoubt,
     /// The second look was always too long before the change.
     TooSlow,
@@ -33,7 +30,6 @@ pub enum WarningCode {
     StaleFile,
     /// The map is a link that leads nowhere.
     DanglingMap,
-    /// A pin pattern matches nothing in the map.
     KeepUnmatched,
     /// No mapping has a chat that was pinned or is held.
     NotMapped,
@@ -45,7 +41,6 @@ pub enum WarningCode {
     NotLookedInto,
     /// The settings of a CLI delete mapped sessions soon.
     DeletedSoon,
-    /// The journal could not be written.
     NotWrittenDown,
     /// Root's pins and undos count in root's runs only.
     OfRootOnly,
@@ -58,7 +53,6 @@ pub enum WarningCode {
     UndoRefused,
     /// A bridge did not do all that it was asked.
     BridgeTrouble,
-    /// No call to a bridge can name a chat.
     NotAddressable,
     /// A signal came after the map had been changed.
     Interrupted,

@@ -20,14 +20,12 @@ pub(super) enum RootKind {
     Side,
 }
 
-/// A root, open.
 #[derive(Debug)]
 pub(super) struct Root {
     pub(super) kind: RootKind,
     pub(super) folder: Folder,
 }
 
-/// The sessions and the roots of one search.
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'s> {
     pub(super) index: &'s SessionIndex<'s>,
@@ -65,9 +63,7 @@ pub(super) fn open_below(root: &Folder, below: &Path) -> io::Result<Folder> {
 /// The path of a folder, to open it later.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FolderPath {
-    /// The path of its root.
     root: PathBuf,
-    /// The folder's path below the root.
     below: PathBuf,
 }
 
@@ -84,7 +80,6 @@ impl FolderPath {
     }
 }
 
-/// A folder that is listed.
 #[derive(Clone, Copy)]
 pub(super) struct At<'a> {
     pub(super) root: &'a Root,
@@ -104,12 +99,10 @@ impl At<'_> {
     }
 }
 
-/// A path that carries a session's id.
 pub(super) struct Carrier<'a> {
     pub(super) root: RootKind,
     /// How many components it has below the root.
     pub(super) depth: usize,
-    /// Its last component.
     pub(super) name: &'a [u8],
     pub(super) status: Status,
     /// The session's id in the map.
@@ -134,7 +127,6 @@ pub(super) enum Shows {
     Session(Part),
     /// Only when it was used.
     Use(Part),
-    /// That there is an archived copy.
     Archived,
     /// The same, unless it was written within the threshold: then it counts as a session.
     ArchivedIfOld,
@@ -154,7 +146,6 @@ pub(super) enum Offered {
     Passed,
 }
 
-/// The special files of one provider, during one search.
 pub(super) trait Special {
     /// Offers an entry, which may carry ids as well if a folder above it does.
     fn offer(
@@ -169,7 +160,6 @@ pub(super) trait Special {
     fn read_headers(&mut self, scope: &Scope<'_>, found: &mut EvidenceCollector);
 }
 
-/// For folders without special files.
 pub(super) struct Nothing;
 
 impl Special for Nothing {

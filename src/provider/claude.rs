@@ -7,7 +7,7 @@
 use std::os::unix::ffi::OsStrExt;
 
 use super::carrier::{At, Carrier, Offered, RootKind, Scope, Shows, Special};
-use super::descriptor::{Place, Provider, Signs, Temporary};
+use super::descriptor::{Folders, Provider, Signs, Temporary};
 use super::evidence::{EvidenceCollector, Part};
 use super::header_files::{HeaderFiles, every_id};
 use super::records::Records;
@@ -108,9 +108,9 @@ impl Special for Sides {
     }
 }
 
-fn all(place: &Place, found: &mut EvidenceCollector) -> Vec<String> {
+fn all(folders: &Folders, found: &mut EvidenceCollector) -> Vec<String> {
     let mut ids = Vec::new();
-    let Some(root) = place.roots.first() else { return ids };
+    let Some(root) = folders.roots.first() else { return ids };
     found.list(&root.folder, &mut |found, entry| {
         let Some(project) = found.open_right_in_root(&root.folder, entry) else { return false };
         found.list(&project, &mut |_, file| {

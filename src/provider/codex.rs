@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use super::carrier::{At, Carrier, Offered, RootKind, Scope, Shows, Special};
-use super::descriptor::{Place, Provider, Signs};
+use super::descriptor::{Folders, Provider, Signs};
 use super::evidence::{EvidenceCollector, Part};
 use super::header_files::HeaderFiles;
 use super::records::Records;
@@ -79,7 +79,6 @@ fn most_headers(index: &SessionIndex<'_>) -> usize {
     if index.ids().len() > VERY_MANY { 256 } else { usize::MAX }
 }
 
-/// Rollouts that may name another thread inside.
 struct Rollouts(HeaderFiles);
 
 impl Special for Rollouts {
@@ -123,13 +122,13 @@ fn named(texts: &[(usize, String)]) -> Vec<String> {
     ids.filter(|id| parent.is_some() || origin != Some(*id)).cloned().collect()
 }
 
-fn all(place: &Place, found: &mut EvidenceCollector) -> Vec<String> {
+fn all(folders: &Folders, found: &mut EvidenceCollector) -> Vec<String> {
     let mut ids = Vec::new();
-    for root in place.roots.iter().filter(|root| root.kind == RootKind::Sessions) {
+    for root in folders.roots.iter().filter(|root| root.kind == RootKind::Sessions) {
         list_threads(&root.folder, 0, found, &mut ids);
     }
 
-    if let Ok(home) = Folder::open(&place.base) {
+    if let Ok(home) = Folder::open(&folders.base) {
         found.list(&home, &mut |_, entry| {
             ids.extend(own_thread(entry.name()));
             true

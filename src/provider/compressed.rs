@@ -14,7 +14,6 @@ const LARGEST_WINDOW: u64 = 128 << 20;
 /// How much is decompressed of one file. Frames can promise any amount in a few bytes.
 const LARGEST: u64 = 4 << 30;
 
-/// The decompressed bytes of all frames.
 pub(super) struct Frames<R: Read> {
     source: BufReader<R>,
     decoder: FrameDecoder,

@@ -23,7 +23,6 @@ const OF_LINES: u64 = 1 << 20;
 const OF_COMPRESSED: u64 = 4 << 20;
 const OF_OBJECT: u64 = 8 << 20;
 
-/// How many characters of a message are kept.
 const LONGEST: usize = 1_000;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,7 +38,7 @@ pub struct About {
 pub fn about(file: File, name: &OsStr, records: Records) -> io::Result<About> {
     let name = name.as_bytes();
     let mut found = Found::default();
-    let read = if records == Records::Untold {
+    let read = if records == Records::Unknown {
         Ok(())
     } else if name.ends_with(b".zst") {
         let text = Frames::new(file).take(OF_COMPRESSED);
@@ -84,7 +83,7 @@ impl Found {
                 Records::Claude => self.claude(&record),
                 Records::Codex => self.codex(&record),
                 Records::Gemini => self.gemini(&record),
-                Records::Untold => {}
+                Records::Unknown => {}
             }
         }
 

@@ -18,11 +18,9 @@ pub struct Provider {
     pub model: &'static str,
     /// The environment variable that moves its folder, and the suffix appended to its value.
     pub variable: Option<(&'static str, &'static str)>,
-    /// Its folder in the user's home.
     pub folder: &'static str,
     /// Its evidence roots in that folder, the main one first.
     pub roots: &'static [&'static str],
-    /// The evidence root of archived copies.
     pub(super) archive: Option<&'static str>,
     /// Roots of files beside sessions, which count only while they are recent.
     pub(super) side_roots: &'static [&'static str],
@@ -46,7 +44,7 @@ pub struct Provider {
     /// second one has the other mapped sessions.
     pub(super) special: fn(&SessionIndex<'_>, &SessionIndex<'_>) -> Box<dyn Special>,
     /// Returns the ids of all sessions that have a file of their own, in no order, some twice.
-    pub(super) all: fn(&Place, &mut EvidenceCollector) -> Vec<String>,
+    pub(super) all: fn(&Folders, &mut EvidenceCollector) -> Vec<String>,
     pub(super) signs: Signs,
 }
 
@@ -58,7 +56,6 @@ pub(super) struct Temporary {
 
 /// How a CLI's processes show which session they use, besides their files and arguments.
 pub(super) struct Signs {
-    /// The folder of process records.
     pub(super) records: Option<&'static str>,
     /// The folder of lock files, each named by its session.
     pub(super) locks: Option<&'static str>,
@@ -67,9 +64,7 @@ pub(super) struct Signs {
 /// Whose folders of sessions are trusted, besides root's (D2).
 #[derive(Debug, Clone, Copy)]
 pub struct Owners {
-    /// The user id of this process.
     pub us: u32,
-    /// The owner of the map, if it has one.
     pub map: Option<u32>,
 }
 
@@ -79,12 +74,10 @@ impl Owners {
     }
 }
 
-/// A provider's folders, for one search.
 #[derive(Debug)]
-pub struct Place {
+pub struct Folders {
     /// The provider's folder, such as `~/.claude`.
     pub base: PathBuf,
-    /// Its roots, open.
     pub(super) roots: Vec<Root>,
     pub(super) owners: Owners,
 }

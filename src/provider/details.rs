@@ -13,7 +13,6 @@ use crate::os::folder::Folder;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Details {
-    /// The size of the file in bytes.
     pub size: u64,
     /// Its mtime.
     pub written: Option<Timestamp>,
@@ -23,7 +22,6 @@ pub struct Details {
     pub project: Option<String>,
     /// The user's first message, in one line.
     pub message: Option<String>,
-    /// The working folder, if it is known.
     pub worked_in: Option<PathBuf>,
 }
 
@@ -62,7 +60,7 @@ pub fn read_details(provider: &Provider, path: &Path) -> io::Result<Details> {
             let shown = worked_in.as_ref().map(|folder| folder.to_string_lossy().into_owned());
             (shown.or_else(|| of_gemini(path)), worked_in)
         }
-        Records::Claude | Records::Codex | Records::Untold => {
+        Records::Claude | Records::Codex | Records::Unknown => {
             let worked_in = about.project.as_ref().map(PathBuf::from);
             (about.project, worked_in)
         }
@@ -82,7 +80,6 @@ fn of_gemini(path: &Path) -> Option<String> {
 /// The working folder of a project, as Gemini CLI notes it in the project's folder. Versions that named the
 /// folder by a hash do not.
 fn root_of_gemini(path: &Path) -> Option<PathBuf> {
-    /// The longest path that Linux knows.
     const LONGEST: u64 = 4096;
     let project = Folder::open(path.parent()?.parent()?).ok()?;
     let noted = project.read_start(OsStr::new(".project_root"), LONGEST).ok()?;

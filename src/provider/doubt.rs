@@ -6,17 +6,16 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::carrier::RootKind;
-use super::descriptor::Place;
+use super::descriptor::Folders;
 use super::search::DEEPEST;
 use super::session_index::SessionIndex;
 use crate::model::{Activity, Timestamp};
 
-/// The names of prompt histories and session indexes.
 const HISTORIES: [&str; 2] = ["history.jsonl", "session_index.jsonl"];
 
 /// Returns the prompt history that puts the provider in doubt, if it is in doubt.
 pub(super) fn is_in_doubt(
-    place: &Place,
+    folders: &Folders,
     index: &SessionIndex<'_>,
     activities: &[Activity],
 ) -> Option<PathBuf> {
@@ -26,7 +25,7 @@ pub(super) fn is_in_doubt(
     });
 
     removable.next()?;
-    let mut histories = HISTORIES.iter().map(|name| place.base.join(name));
+    let mut histories = HISTORIES.iter().map(|name| folders.base.join(name));
     let history = histories
         .find(|path| fs::metadata(path).is_ok_and(|it| it.is_file() && is_recent(&it, cutoff)))?;
 
@@ -36,7 +35,7 @@ pub(super) fn is_in_doubt(
         return None;
     }
 
-    let mut roots = place.roots.iter().filter(|root| root.kind != RootKind::Side);
+    let mut roots = folders.roots.iter().filter(|root| root.kind != RootKind::Side);
     let is_written = roots.any(|root| has_recent(root.folder.path(), cutoff));
     (!is_written).then_some(history)
 }

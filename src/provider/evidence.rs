@@ -31,7 +31,6 @@ pub struct EvidenceCollector {
     entries_left: u64,
     /// The listings of an earlier search, or of this one for a later search.
     pub(super) memory: Option<Memory>,
-    /// How to read records, if they count.
     records: Option<Records>,
     /// The files with a warning about their records.
     read: HashSet<PathBuf>,
@@ -86,7 +85,6 @@ impl EvidenceCollector {
         }
     }
 
-    /// Returns the collector, ended by that signal.
     pub(super) fn heeding(self, interrupt: Interrupt) -> Self {
         Self { interrupt, ..self }
     }

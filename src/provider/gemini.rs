@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 
 use super::carrier::{At, Carrier, FolderPath, Offered, Scope, Shows, Special};
-use super::descriptor::{Place, Provider, Signs};
+use super::descriptor::{Folders, Provider, Signs};
 use super::evidence::{EvidenceCollector, Part};
 use super::header::{self, Header};
 use super::header_files::{HeaderFiles, every_id};
@@ -52,7 +52,6 @@ pub(super) const PROVIDER: Provider = Provider {
     signs: Signs { records: None, locks: None },
 };
 
-/// The key of the id in a header.
 const KEY: &str = "sessionId";
 
 /// Above this number of mapped sessions, the names of files are trusted without their headers.
@@ -171,23 +170,23 @@ fn fitting(ids: &ShortIds, name: &[u8]) -> Vec<SessionIdx> {
     ends.flat_map(|shown| ids.get(shown)).collect()
 }
 
-fn all(place: &Place, found: &mut EvidenceCollector) -> Vec<String> {
+fn all(folders: &Folders, found: &mut EvidenceCollector) -> Vec<String> {
     let mut ids = Vec::new();
-    let Some(root) = place.roots.first() else { return ids };
+    let Some(root) = folders.roots.first() else { return ids };
     found.list(&root.folder, &mut |found, entry| {
         let Some(project) = found.open_right_in_root(&root.folder, entry) else { return false };
         let Some(chats) = found.open_deeper(&project, "chats".as_ref()) else { return true };
         found.list(&chats, &mut |found, file| {
             let Some(named) = own_id(file.name().as_bytes()) else { return false };
-            match header::read(&chats, file.name(), KEY) {
-                Ok(Header::Text(id)) => ids.push(id),
+            let header = header::read(&chats, file.name(), KEY);
+            match found.whole(&chats.path().join(file.name()), header) {
+                Some(Header::Text(id)) => ids.push(id),
                 // The script that this program replaces knew a session by its file's name alone.
-                Ok(Header::Without | Header::Torn) => {
+                Some(Header::Without | Header::Torn) => {
                     let id = std::str::from_utf8(named).ok();
                     ids.extend(id.filter(|id| is_uuid(id.as_bytes())).map(str::to_owned));
                 }
-                Err(error) if is_gone(&error) => {}
-                Err(error) => found.not_whole(&chats.path().join(file.name()), &describe(&error)),
+                None => {}
             }
             true
         });

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::os::folder::Folder;
 
 /// How much of a file is read at first, and at most. The ids stand within the first few hundred
-/// bytes of what the CLIs write.
+/// bytes of the CLIs' files.
 const FIRST_READ: usize = 4 << 10;
 pub(super) const LAST_READ: usize = 1 << 20;
 
@@ -24,7 +24,6 @@ const WAITS: [Duration; 5] = [
     Duration::from_millis(250),
 ];
 
-/// What the start of a file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Header {
     /// The text of that key.
@@ -35,7 +34,7 @@ pub enum Header {
     Torn,
 }
 
-/// The text that stands under `key` at the top level of the first object in the file.
+/// Returns the text of `key` at the top level of the first object in the file.
 pub(super) fn read(folder: &Folder, name: &OsStr, key: &'static str) -> io::Result<Header> {
     read_from(folder.open_file(name)?, key)
 }
@@ -119,7 +118,7 @@ impl<T> MayBeTorn for Option<T> {
 }
 
 /// Reads the header of every file with `read`, torn ones again a few times, and hands each file
-/// over with what was read of it last.
+/// over with the last result.
 pub(super) fn read_all<T, H: MayBeTorn>(
     files: Vec<T>,
     read: impl Fn(&T) -> io::Result<H>,
@@ -143,7 +142,7 @@ pub(super) fn read_all<T, H: MayBeTorn>(
 fn scan(start: &[u8], key: &'static str) -> Header {
     let mut found = None;
     let mut json = serde_json::Deserializer::from_slice(start);
-    // Finding the key ends the scan with an error of our own, so that what follows is not read.
+    // The key ends the scan with an error of our own, so that the rest is not read.
     let whole = json.deserialize_map(Scan { key, found: &mut found });
     match (found, whole) {
         (Some(text), _) => Header::Text(text),

@@ -17,7 +17,6 @@ use super::io_error::is_gone;
 use crate::model::{Timestamp, describe};
 use crate::os::folder::{Folder, Kind, Status};
 
-/// The files of one search.
 #[derive(Debug)]
 pub(super) struct HeaderFiles {
     folders: Vec<FolderPath>,
@@ -33,7 +32,6 @@ pub(super) struct HeaderFiles {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct HeaderFile {
     rank: Reverse<i64>,
-    /// The position of its folder.
     folder: usize,
     name: OsString,
 }
@@ -136,7 +134,6 @@ impl HeaderFiles {
     }
 }
 
-/// How the files of one provider name sessions.
 struct Reader {
     paths: &'static [&'static [&'static str]],
     ids: fn(&[(usize, String)]) -> Vec<String>,
@@ -215,12 +212,10 @@ fn add(
     }
 }
 
-/// All ids that a header names.
 pub(super) fn every_id(texts: &[(usize, String)]) -> Vec<String> {
     texts.iter().map(|(_, id)| id.clone()).collect()
 }
 
-/// The text of a file that may be compressed.
 fn reader(file: File, name: &OsStr) -> Box<dyn Read> {
     let is_compressed = Path::new(name).extension().is_some_and(|extension| extension == "zst");
     if is_compressed { Box::new(Frames::new(file)) } else { Box::new(file) }

@@ -41,7 +41,6 @@ pub(super) fn read_texts(
     }
 }
 
-/// Collects the texts under some paths of an object.
 struct Collect<'f> {
     paths: &'static [&'static [&'static str]],
     /// The keys that lead to the object.

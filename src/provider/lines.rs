@@ -43,9 +43,9 @@ fn backward_by(
             _ => error,
         })?;
         // Only the chunk can hold a line feed, so that a long line is searched once.
-        let head = if start == 0 { Some(0) } else { memchr(b'\n', &chunk).map(|place| place + 1) };
+        let head = if start == 0 { Some(0) } else { memchr(b'\n', &chunk).map(|at| at + 1) };
         // Only the line that goes on in the carried bytes can be longer than a chunk.
-        let last = memrchr(b'\n', &chunk).map_or(0, |place| place + 1);
+        let last = memrchr(b'\n', &chunk).map_or(0, |at| at + 1);
         chunk.append(&mut carried);
         if chunk.len() - last > LONGEST {
             return Err(too_long());
@@ -68,7 +68,7 @@ pub(super) fn split(block: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut left = Some(block);
     std::iter::from_fn(move || {
         let block = left?;
-        let line = memrchr(b'\n', block).map_or(0, |place| place + 1);
+        let line = memrchr(b'\n', block).map_or(0, |at| at + 1);
         left = line.checked_sub(1).map(|end| &block[..end]);
         Some(&block[line..])
     })

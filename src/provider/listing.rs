@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 use std::io;
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use super::evidence::EvidenceCollector;
 use super::io_error::{is_gone, is_not_folder};
@@ -85,14 +86,11 @@ impl EvidenceCollector {
     /// Opens the folder called `name`, deeper than right in the root, if there is one. A link is not
     /// followed, and may hide sessions.
     pub(super) fn open_deeper(&mut self, folder: &Folder, name: &OsStr) -> Option<Folder> {
-        match folder.open_in(name, Links::Refuse) {
-            Ok(folder) => Some(folder),
-            Err(error) if is_gone(&error) || is_plain(folder, name) => None,
-            Err(error) => {
-                self.not_whole(&folder.path().join(name), &describe(&error));
-                None
-            }
+        let opened = folder.open_in(name, Links::Refuse);
+        if opened.is_err() && is_plain(folder, name) {
+            return None;
         }
+        self.whole(&folder.path().join(name), opened)
     }
 
     /// Opens the folder called `name` that carries the ids of those sessions, if there is one. If it cannot
@@ -120,11 +118,19 @@ impl EvidenceCollector {
             return Some(entry.kind());
         }
 
-        match folder.status(entry.name()) {
-            Ok(status) => Some(status.kind),
-            Err(error) if is_gone(&error) => None,
+        let status = folder.status(entry.name());
+        self.whole(&folder.path().join(entry.name()), status).map(|status| status.kind)
+    }
+
+    /// Returns the result for that path; nothing if the path is gone. After any other error, the root was
+    /// not read completely.
+    pub(super) fn whole<T>(&mut self, path: &Path, result: io::Result<T>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
             Err(error) => {
-                self.not_whole(&folder.path().join(entry.name()), &describe(&error));
+                if !is_gone(&error) {
+                    self.not_whole(path, &describe(&error));
+                }
                 None
             }
         }

@@ -1,7 +1,7 @@
 //! A look at one provider's sessions: its roots are opened and searched, and the result is checked.
 
 use super::carrier::{RootKind, Scope};
-use super::descriptor::{Base, Owners, Place, Provider};
+use super::descriptor::{Base, Folders, Owners, Provider};
 use super::doubt::is_in_doubt;
 use super::evidence::EvidenceCollector;
 use super::memory::Memory;
@@ -15,7 +15,6 @@ use crate::os::interrupt::Interrupt;
 
 #[derive(Debug, Clone)]
 pub struct LookOptions {
-    /// Whose folders are trusted.
     pub owners: Owners,
     pub clock: Clock,
     /// Ends the look early, and counts its progress.
@@ -51,10 +50,10 @@ impl Look<'_> {
         let records = (clock == Clock::Record).then_some(provider.records);
         let mut found = EvidenceCollector::new(index, records, memory).heeding(interrupt.clone());
 
-        let place = Place { base: base.folder.clone(), roots: roots.open, owners };
-        if !place.roots.is_empty() || provider.files_in_home {
-            let scope = Scope { index, others: self.others, roots: &place.roots };
-            Search { provider, scope, may_share: self.may_share }.run(&place, &mut found);
+        let folders = Folders { base: base.folder.clone(), roots: roots.open, owners };
+        if !folders.roots.is_empty() || provider.files_in_home {
+            let scope = Scope { index, others: self.others, roots: &folders.roots };
+            Search { provider, scope, may_share: self.may_share }.run(&folders, &mut found);
         }
 
         add_recorded_uses(provider, &base, index, &mut found);
@@ -63,7 +62,7 @@ impl Look<'_> {
         let mut warnings: Vec<Warning> =
             found.warnings.drain(..).map(|warning| provider.named(warning)).collect();
         warnings.extend(unusable);
-        let main = place.roots.iter().find(|root| root.kind == RootKind::Sessions);
+        let main = folders.roots.iter().find(|root| root.kind == RootKind::Sessions);
         let root = main.map_or_else(
             || base.folder.join(provider.roots.first().unwrap_or(&"")),
             |root| root.folder.path().to_owned(),
@@ -84,7 +83,7 @@ impl Look<'_> {
 
         if reading == Reading::Whole
             && self.checks_doubt
-            && let Some(history) = is_in_doubt(&place, index, &found.activities)
+            && let Some(history) = is_in_doubt(&folders, index, &found.activities)
         {
             reading = Reading::Doubtful;
             let message = format!(

@@ -21,7 +21,6 @@ const MOST: usize = 16_384;
 /// The folders of one provider that were listed completely, with the entries that matter.
 #[derive(Debug, Clone)]
 pub(super) struct Memory {
-    /// When the run began.
     now: Timestamp,
     folders: HashMap<PathBuf, Remembered>,
     /// True after the first look: later ones are for fewer sessions, so other entries may matter.

@@ -39,7 +39,7 @@ mod work;
 mod working_folder;
 
 pub use conversation::About;
-pub use descriptor::{Base, Owners, Place, Provider};
+pub use descriptor::{Base, Folders, Owners, Provider};
 pub use details::{Details, read_details};
 pub use evidence::EvidenceCollector;
 pub use look::LookOptions;

@@ -73,7 +73,6 @@ pub fn observe(
     Ok(seen)
 }
 
-/// The mappings of a map, sorted by provider.
 struct Asked<'m> {
     subjects: Vec<(MappingIdx, Subject)>,
     /// The sessions to look at, for each provider.

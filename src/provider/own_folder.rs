@@ -11,7 +11,6 @@ use super::search::{DEEPEST, Search};
 use crate::model::{SessionIdx, Timestamp, describe};
 use crate::os::folder::{Entry, Folder, Kind, Links, Status};
 
-/// A session that a path carries.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Carried {
     session: SessionIdx,
@@ -140,7 +139,6 @@ impl Search<'_> {
         found.add_unread(sessions, &path, Timestamp::MAX, true, &why);
     }
 
-    /// Adds the evidence of one entry for one session.
     fn show(
         &self,
         found: &mut EvidenceCollector,

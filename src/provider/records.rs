@@ -18,7 +18,6 @@ use super::json_text::text;
 use super::lines::{self, LONGEST};
 use crate::model::{Timestamp, describe};
 
-/// How a CLI's files hold records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Records {
     /// Lines, some kinds of which are written without the session being used.
@@ -28,13 +27,12 @@ pub enum Records {
     /// Lines, of which messages count; or the messages of one object, as older versions write.
     Gemini,
     /// The format of its records is unknown.
-    Untold,
+    Unknown,
 }
 
 /// The last use by a file's records.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Newest {
-    /// The time of the newest one.
     At(Timestamp),
     /// All of the file was understood, and no record counts.
     NoRecord,
@@ -48,7 +46,7 @@ pub fn newest(file: File, name: &OsStr, records: Records, enough: Timestamp) -> 
     let name = name.as_bytes();
     let is_backward = !name.ends_with(b".zst") && !name.ends_with(b".json");
     let mut seen = Seen { is_backward, ..Seen::default() };
-    let read = if records == Records::Untold {
+    let read = if records == Records::Unknown {
         Err(io::Error::other("how its records look is not known"))
     } else if name.ends_with(b".zst") {
         lines::forward(BufReader::with_capacity(64 << 10, Frames::new(file)), |line| {
@@ -187,7 +185,7 @@ impl<'l> Record<'l> {
                 let is_change = self.set.is_some() || self.rewind_to.is_some();
                 self.id.is_some() && !is_header && !is_change
             }
-            Records::Untold => false,
+            Records::Unknown => false,
         }
     }
 }

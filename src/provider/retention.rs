@@ -24,7 +24,6 @@ pub struct Retention {
 pub enum Kept {
     /// Until that long after their last write.
     For(Duration),
-    /// The CLI deletes none.
     Always,
     /// The settings cannot be read or understood: why.
     Unknown(String),
@@ -36,7 +35,6 @@ const DEFAULT: Duration = Duration::from_secs(30 * DAY);
 /// The name of the user's settings in the CLI's folder.
 const SETTINGS: &str = "settings.json";
 
-/// No settings are larger.
 const LARGEST: u64 = 4 << 20;
 
 impl Retention {

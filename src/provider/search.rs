@@ -28,7 +28,6 @@ impl Search<'_> {
         }
     }
 
-    /// The id of that session in the map.
     pub(super) fn id(&self, session: SessionIdx) -> &str {
         self.scope.index.ids().get(session.get()).map_or("", |id| id.0)
     }

@@ -7,7 +7,6 @@ use super::io_error::is_gone;
 use crate::model::{KeepReason, SessionIdx, Warning, WarningCode, describe};
 use crate::os::folder::Folder;
 
-/// A sign that a session is not idle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sign {
     /// That process works on it; 0 if it is not known which process does.
@@ -56,7 +55,6 @@ impl Seen {
         self.by.is_empty() && self.unread.is_empty()
     }
 
-    /// Returns why a session is kept, if it is.
     pub(super) fn reason(&self, session: Option<SessionIdx>) -> Option<KeepReason> {
         match session.and_then(|session| self.by.get(&session)) {
             Some(Sign::Work(process)) => Some(KeepReason::InUse(*process)),

@@ -10,7 +10,6 @@ use std::hash::BuildHasher;
 use crate::model::ids::uuid;
 use crate::model::{SessionId, SessionIdx, Timestamp};
 
-/// The length of a UUID in its usual form.
 const UUID: usize = 36;
 
 /// An id shorter than this is carried only by a whole component of a path.
@@ -99,7 +98,6 @@ impl<'a> SessionIndex<'a> {
         known.iter().copied().find(|session| self.ids[session.get()].0.as_bytes() == id)
     }
 
-    /// Returns the session whose id is that UUID.
     pub(super) fn get_uuid(&self, number: u128) -> Option<SessionIdx> {
         let found = self.uuids.find(self.hasher.hash_one(number), |session| {
             uuid(self.ids[session.get()].0.as_bytes()) == Some(number)
@@ -161,7 +159,6 @@ impl<'a> SessionIndex<'a> {
         &self.ids
     }
 
-    /// Returns true if nothing is asked for.
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }

@@ -1,6 +1,6 @@
 //! Lists the sessions on disk that no mapping asks for.
 
-use super::descriptor::{Base, Place, Provider};
+use super::descriptor::{Base, Folders, Provider};
 use super::evidence::EvidenceCollector;
 use super::look::{Look, LookOptions, Looked};
 use super::roots::Roots;
@@ -27,8 +27,8 @@ pub fn unmapped(
         return (Vec::new(), warnings);
     }
 
-    let place = Place { base: base.folder.clone(), roots: roots.open, owners };
-    let mut ids = (provider.all)(&place, &mut found);
+    let folders = Folders { base: base.folder.clone(), roots: roots.open, owners };
+    let mut ids = (provider.all)(&folders, &mut found);
     ids.retain(|id| provider.ids.allows(SessionId(id)) && !is_mapped(id));
     ids.sort_unstable();
     ids.dedup();

@@ -60,7 +60,6 @@ const ENDS: [&str; 9] = [
     "-reminder",
 ];
 
-/// The names of other elements that programs add.
 const NAMES: [&str; 8] = [
     "fork-boilerplate",
     "hook-prompt",
@@ -85,11 +84,11 @@ pub(super) fn origin(text: &str) -> Origin<'_> {
         if SENTENCES.iter().any(|sentence| rest.starts_with(sentence)) {
             return Origin::Program;
         }
-        if let Some(behind) = rest.strip_prefix(INSTRUCTIONS) {
-            let (_, instructions) = behind.split_once('\n').unwrap_or_default();
+        if let Some(after) = rest.strip_prefix(INSTRUCTIONS) {
+            let (_, instructions) = after.split_once('\n').unwrap_or_default();
             let instructions = instructions.trim_start();
-            match Element::at_start(instructions).and_then(|element| element.behind()) {
-                Some(behind) => rest = behind,
+            match Element::at_start(instructions).and_then(|element| element.after()) {
+                Some(after) => rest = after,
                 None => return Origin::Program,
             }
         } else if let Some(request) = request(rest) {
@@ -100,16 +99,16 @@ pub(super) fn origin(text: &str) -> Origin<'_> {
                     let Some(content) = element.content() else { break };
                     rest = content;
                 }
-                Kind::Added => match element.behind() {
-                    Some(behind) => rest = behind,
+                Kind::Added => match element.after() {
+                    Some(after) => rest = after,
                     // The user's own sentence about such an element does not end it.
                     None if element.begins_a_sentence() => break,
                     None => return Origin::Program,
                 },
-                Kind::Unknown => match element.behind() {
-                    Some(behind) if element.ends_its_line() => {
+                Kind::Unknown => match element.after() {
+                    Some(after) if element.ends_its_line() => {
                         doubtful = doubtful.or(Some(rest));
-                        rest = behind;
+                        rest = after;
                     }
                     _ => break,
                 },
@@ -154,7 +153,6 @@ struct Element<'t> {
     name: &'t str,
     /// The text after its first tag.
     inside: &'t str,
-    /// True if there is nothing in it.
     is_empty: bool,
 }
 
@@ -201,14 +199,14 @@ impl<'t> Element<'t> {
         self.parts().map(|(content, _)| content)
     }
 
-    fn behind(&self) -> Option<&'t str> {
-        self.parts().map(|(_, behind)| behind)
+    fn after(&self) -> Option<&'t str> {
+        self.parts().map(|(_, after)| after)
     }
 
     /// Returns true if nothing follows it on its last line.
     fn ends_its_line(&self) -> bool {
-        let behind = self.behind().unwrap_or_default();
-        behind.lines().next().unwrap_or_default().trim().is_empty()
+        let after = self.after().unwrap_or_default();
+        after.lines().next().unwrap_or_default().trim().is_empty()
     }
 
     /// Returns true if its first tag is followed by a space and more on the same line.

@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 
 use super::carrier::{At, Carrier, Offered, Scope, Shows, Special};
-use super::descriptor::{Place, Provider, Signs};
+use super::descriptor::{Folders, Provider, Signs};
 use super::evidence::{EvidenceCollector, Part};
 use super::header;
 use super::header_files::{HeaderFiles, every_id};
@@ -38,7 +38,7 @@ pub(super) const PROVIDER: Provider = Provider {
     resume: "vibe --resume",
     ids: IdKind::Uuid,
     retention: None,
-    records: Records::Untold,
+    records: Records::Unknown,
     own_id: |name| name.strip_suffix(b".json")?.strip_prefix(b"session-"),
     shows,
     special: |index, others| Box::new(Shortened::new(index, others)),
@@ -46,7 +46,6 @@ pub(super) const PROVIDER: Provider = Provider {
     signs: Signs { records: None, locks: Some("logs/session/active") },
 };
 
-/// Where a file names its session.
 const PATHS: &[&[&str]] = &[&["session_id"], &["metadata", "session_id"]];
 
 const META: &str = "meta.json";
@@ -169,9 +168,9 @@ fn add(
     }
 }
 
-fn all(place: &Place, found: &mut EvidenceCollector) -> Vec<String> {
+fn all(folders: &Folders, found: &mut EvidenceCollector) -> Vec<String> {
     let mut ids = Vec::new();
-    for root in &place.roots {
+    for root in &folders.roots {
         list_older(&root.folder, found, &mut ids);
         let Ok(unified) = root.folder.open_in("unified".as_ref(), Links::Refuse) else { continue };
         found.list(&unified, &mut |_, entry| {
@@ -193,11 +192,8 @@ fn list_older(folder: &Folder, found: &mut EvidenceCollector, ids: &mut Vec<Stri
             ids.push(id.to_owned());
         } else if shown(name.as_bytes()).is_some() {
             let is_folder = found.kind(folder, entry) == Some(Kind::Folder);
-            match read_id(folder, name, is_folder) {
-                Ok(id) => ids.extend(id),
-                Err(error) if is_gone(&error) => {}
-                Err(error) => found.not_whole(&folder.path().join(name), &describe(&error)),
-            }
+            let id = read_id(folder, name, is_folder);
+            ids.extend(found.whole(&folder.path().join(name), id).flatten());
         }
         true
     });

@@ -13,21 +13,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::carrier::{At, Nothing, Offered, Root, RootKind, Special, open_below};
-use super::descriptor::Place;
+use super::descriptor::Folders;
 use super::evidence::EvidenceCollector;
-use super::io_error::is_gone;
 use super::memory::Entries;
 use super::own_folder::Carried;
 use super::parallel::in_two_threads;
 use super::search::{DEEPEST, Search};
 use super::session_index::names_any_id;
-use crate::model::describe;
 use crate::os::folder::{Entry, Folder, Kind};
 
 /// Folders in one folder that are named by the ids of other sessions.
 struct Deferred {
     root: usize,
-    /// The folder's path below its root.
     parent: PathBuf,
     depth: usize,
     names: Entries,
@@ -53,7 +50,7 @@ struct Listing<'l> {
 
 impl Search<'_> {
     /// Searches the roots, and the files right in the provider's folder if those count.
-    pub(super) fn run(&self, place: &Place, found: &mut EvidenceCollector) {
+    pub(super) fn run(&self, folders: &Folders, found: &mut EvidenceCollector) {
         let mut special = (self.provider.special)(self.scope.index, self.scope.others);
         let mut deferred = Vec::new();
         for (number, root) in self.scope.roots.iter().enumerate() {
@@ -67,7 +64,7 @@ impl Search<'_> {
         }
 
         if self.provider.files_in_home {
-            self.list_home(place, &mut *special, found);
+            self.list_home(folders, &mut *special, found);
         }
 
         // The rest is needed only if a mapping would be removed.
@@ -209,13 +206,9 @@ impl Search<'_> {
     ) {
         for Deferred { root: number, parent, depth, names, is_of_others } in deferred {
             let Some(root) = self.scope.roots.get(*number) else { continue };
-            let folder = match open_below(&root.folder, parent) {
-                Ok(folder) => folder,
-                Err(error) if is_gone(&error) => continue,
-                Err(error) => {
-                    found.not_whole(&root.folder.path().join(parent), &describe(&error));
-                    continue;
-                }
+            let path = root.folder.path().join(parent);
+            let Some(folder) = found.whole(&path, open_below(&root.folder, parent)) else {
+                continue;
             };
             let at = At { root, folder: &folder, depth: *depth };
             let mut listing = Listing { special: &mut *special, root: *number, deferred: None };
@@ -237,15 +230,17 @@ impl Search<'_> {
     }
 
     /// Looks at the files right in the provider's folder whose name carries an id.
-    fn list_home(&self, place: &Place, special: &mut dyn Special, found: &mut EvidenceCollector) {
-        let folder = match Folder::open(&place.base) {
-            Ok(folder) => folder,
-            Err(error) if is_gone(&error) => return,
-            Err(error) => return found.not_whole(&place.base, &describe(&error)),
-        };
+    fn list_home(
+        &self,
+        folders: &Folders,
+        special: &mut dyn Special,
+        found: &mut EvidenceCollector,
+    ) {
+        let opened = Folder::open(&folders.base);
+        let Some(folder) = found.whole(&folders.base, opened) else { return };
 
         // A folder of another user is no evidence (D2).
-        if !folder.owner().is_ok_and(|owner| place.owners.include(owner)) {
+        if !folder.owner().is_ok_and(|owner| folders.owners.include(owner)) {
             return;
         }
 

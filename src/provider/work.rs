@@ -13,7 +13,7 @@ use std::path::Path;
 use super::descriptor::{Base, Provider};
 use super::evidence::EvidenceCollector;
 use super::io_error::is_gone;
-use super::process_records::{Record, Records, Stands};
+use super::process_records::{Liveness, Record, Records};
 use super::seen::{Seen, Sign};
 use super::session_index::{SessionIndex, uuids_in};
 use super::table::PROVIDERS;
@@ -32,7 +32,6 @@ impl Ignored {
     }
 }
 
-/// The mappings that are kept because of a process.
 #[derive(Debug, Default)]
 pub struct Work {
     pub kept: HashMap<MappingIdx, KeepReason>,
@@ -40,13 +39,8 @@ pub struct Work {
     pub warnings: Vec<Warning>,
 }
 
-/// Returns the mappings at `places` of `map` whose session a process uses, or may use for all that is
-/// known. `base` returns a provider's folders.
-///
-/// `processes` are those of our own user and of the map's owner.
-///
-/// # Errors
-/// Only those of `base`.
+/// Returns which of these mappings a process uses or may use, and why. `processes` are those of our own user
+/// and of the map's owner. `base` returns a provider's folders, and only it can fail.
 pub fn work(
     map: &SessionMap,
     mappings: impl Iterator<Item = MappingIdx> + Clone,
@@ -163,20 +157,20 @@ impl Look<'_> {
 
         let mut recorded = HashSet::new();
         for record in &records.whole {
-            let stands = record.stands(now);
-            if stands == Stands::Here {
+            let liveness = record.liveness(now);
+            if liveness == Liveness::Here {
                 recorded.insert(record.pid);
             }
             let Some(session) = self.index.get(record.session_id.as_bytes()) else { continue };
-            match stands {
-                Stands::Here => {
+            match liveness {
+                Liveness::Here => {
                     seen.recorded.entry(record.pid).or_default().insert(session);
                     let is_idle = record.status.as_deref() == Some("idle");
                     let sign = if is_idle { Sign::Resident } else { Sign::Work };
                     seen.add(session, sign(record.pid));
                 }
-                Stands::Elsewhere => seen.add(session, Sign::Work(0)),
-                Stands::Nowhere => {}
+                Liveness::Elsewhere => seen.add(session, Sign::Work(0)),
+                Liveness::Ended => {}
             }
         }
 

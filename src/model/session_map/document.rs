@@ -18,7 +18,6 @@ impl Form {
     pub const LEGACY_MODEL: &str = "claude-cli";
 }
 
-/// The bridge's map of chats to CLI sessions.
 #[derive(Debug)]
 pub struct SessionMap {
     pub(super) whole: String,
@@ -62,7 +61,6 @@ pub struct Mapping<'a> {
     pub session: Option<SessionId<'a>>,
 }
 
-/// A mapping to insert into a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Addition<'a> {
     pub model: &'a str,
@@ -79,12 +77,10 @@ impl SessionMap {
         self.form
     }
 
-    /// The bytes that were parsed.
     pub fn bytes(&self) -> &[u8] {
         self.whole.as_bytes()
     }
 
-    /// The number of mappings.
     pub fn len(&self) -> usize {
         self.entries.len()
     }

@@ -131,9 +131,7 @@ fn rewrite<'a>(
 
 /// The white space between the members of an object, to write new ones alike.
 struct Style<'a> {
-    /// The white space before the first member.
     first: &'a [u8],
-    /// The white space before the others.
     rest: &'a [u8],
     /// The colon with the white space around it.
     colon: &'a [u8],

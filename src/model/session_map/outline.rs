@@ -28,10 +28,8 @@ pub(crate) struct Object {
     pub(crate) members: Vec<Member>,
 }
 
-/// The objects with mappings.
 #[derive(Debug)]
 pub(crate) struct Outline {
-    /// The map itself.
     pub(crate) top: Object,
     /// In today's form, the object of each member of the map that has one.
     pub(crate) models: Vec<Option<Object>>,

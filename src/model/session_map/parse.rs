@@ -175,7 +175,6 @@ impl<'de> Visitor<'de> for Within<'_> {
     }
 }
 
-/// The whole map.
 struct Top<'b>(&'b mut Builder);
 
 impl<'de> Visitor<'de> for Top<'_> {
