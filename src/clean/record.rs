@@ -26,18 +26,14 @@ pub fn record_failure(
         return Ok(());
     }
 
-    append(
-        &journal,
-        started,
-        took,
-        RunRecord {
-            run,
-            exit: failure.exit.code(),
-            map: Some(config.map.clone().into()),
-            warning: Some(failure.message.clone()),
-            ..RunRecord::default()
-        },
-    )
+    let record = RunRecord {
+        run,
+        exit: failure.exit.code(),
+        map: Some(config.map.clone().into()),
+        warning: Some(failure.message.clone()),
+        ..RunRecord::default()
+    };
+    append(&journal, started, took, record)
 }
 
 fn append(
@@ -64,19 +60,15 @@ impl Run {
         let summary = serde_json::to_value(self.report().summary());
 
         let journal = Journal::at(&config.state_dir()?);
-        append(
-            &journal,
-            self.started,
-            took,
-            RunRecord {
-                run: self.id.clone(),
-                exit: exit.code(),
-                map: self.store.real_path().or(self.store.source().map).map(Into::into),
-                summary: summary.ok().and_then(|all| all.as_object().cloned()).unwrap_or_default(),
-                warning: self.warnings().first().map(|warning| warning.message.clone()),
-                command: RunKind::of(self.is_by_hand),
-                ..RunRecord::default()
-            },
-        )
+        let record = RunRecord {
+            run: self.id.clone(),
+            exit: exit.code(),
+            map: self.store.real_path().or(self.store.source().map).map(Into::into),
+            summary: summary.ok().and_then(|all| all.as_object().cloned()).unwrap_or_default(),
+            warning: self.warnings().first().map(|warning| warning.message.clone()),
+            command: RunKind::of(self.is_by_hand),
+            ..RunRecord::default()
+        };
+        append(&journal, self.started, took, record)
     }
 }

@@ -77,11 +77,11 @@ impl Run {
     fn is_left(&self, verdict: Verdict) -> bool {
         use KeepReason as K;
         match verdict {
-            Verdict::Remove(_) => false,
             // A mapping that was selected should be removed.
             Verdict::Keep(_) if self.is_by_hand => true,
             Verdict::Keep(K::Failed(_)) => true,
-            Verdict::Keep(K::UnknownModel | K::NotAString | K::ImpossibleId) => false,
+            Verdict::Remove(_)
+            | Verdict::Keep(K::UnknownModel | K::NotAString | K::ImpossibleId) => false,
             Verdict::Keep(_) => verdict.state() == State::Unknown,
         }
     }

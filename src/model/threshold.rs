@@ -6,7 +6,7 @@ use super::ProviderIdx;
 
 /// How long a session may be idle before its mapping is removed, in whole seconds, and how it was
 /// typed.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct IdleThreshold {
     seconds: u64,
     typed: Option<Box<str>>,
@@ -20,6 +20,13 @@ impl PartialEq for IdleThreshold {
 }
 
 impl Eq for IdleThreshold {}
+
+/// Equal thresholds look equal.
+impl fmt::Debug for IdleThreshold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IdleThreshold({} s)", self.seconds)
+    }
+}
 
 const SHORTEST: f64 = 1.0;
 const LONGEST: f64 = 100.0 * 365.25 * 86_400.0;

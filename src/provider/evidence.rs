@@ -67,7 +67,7 @@ impl EvidenceCollector {
         records: Option<Records>,
         memory: Option<Memory>,
     ) -> Self {
-        Self { records, memory, ..Self::empty(index.ids().len(), index.cutoff()) }
+        Self { memory, records, ..Self::empty(index.ids().len(), index.cutoff()) }
     }
 
     fn empty(sessions: usize, cutoff: Timestamp) -> Self {

@@ -48,7 +48,7 @@ impl Search<'_> {
         carried: &[Carried],
         special: &mut dyn Special,
     ) {
-        let sessions: Vec<SessionIdx> = carried.iter().map(|one| one.session).collect();
+        let sessions: Vec<SessionIdx> = carried.iter().map(|owner| owner.session).collect();
         let kind = found.kind(at.folder, entry);
         if kind == Some(Kind::Link)
             && at.depth == 0
@@ -59,7 +59,7 @@ impl Search<'_> {
             return;
         }
 
-        let is_named = carried.iter().any(|one| one.by_name);
+        let is_named = carried.iter().any(|owner| owner.by_name);
         if kind == Some(Kind::Link) && (at.root.kind == RootKind::Side || !is_named) {
             Self::take_link(found, at, entry.name(), &sessions);
             return;
@@ -67,8 +67,8 @@ impl Search<'_> {
 
         let Some(status) = found.status_of(at.folder, entry.name(), &sessions) else { return };
         if status.kind != Kind::Folder {
-            for one in carried {
-                self.show(found, at, entry.name(), status, *one);
+            for owner in carried {
+                self.show(found, at, entry.name(), status, *owner);
             }
             return;
         }
@@ -82,8 +82,8 @@ impl Search<'_> {
         };
 
         let carried = self.mark_side_folders(found, folder.as_ref(), entry.name(), carried);
-        for one in &carried {
-            self.show(found, at, entry.name(), status, *one);
+        for owner in &carried {
+            self.show(found, at, entry.name(), status, *owner);
         }
 
         if let Some(folder) = folder {
@@ -106,11 +106,11 @@ impl Search<'_> {
             return marked;
         };
 
-        for one in marked.iter_mut().filter(|one| one.by_name) {
-            let id = self.id(one.session);
+        for owner in marked.iter_mut().filter(|owner| owner.by_name) {
+            let id = self.id(owner.session);
             let is_named_alone = name.as_bytes().eq_ignore_ascii_case(id.as_bytes());
             if is_named_alone && self.holds_known_names(found, folder) {
-                one.shows_session = false;
+                owner.shows_session = false;
             }
         }
         marked
@@ -145,9 +145,9 @@ impl Search<'_> {
         at: &At<'_>,
         name: &OsStr,
         status: Status,
-        one: Carried,
+        owner: Carried,
     ) {
-        let session = one.session;
+        let session = owner.session;
         if at.root.kind == RootKind::Side {
             found.add_recent_use(session, status.written);
             return;
@@ -159,7 +159,7 @@ impl Search<'_> {
             name: name.as_bytes(),
             status,
             id: self.id(session),
-            by_name: one.by_name,
+            by_name: owner.by_name,
         };
 
         let shows = match (self.provider.shows)(&carrier) {
@@ -171,7 +171,7 @@ impl Search<'_> {
         };
 
         let shows = match shows {
-            Shows::Session(part) if !one.shows_session => Shows::Use(part),
+            Shows::Session(part) if !owner.shows_session => Shows::Use(part),
             other => other,
         };
 
@@ -194,7 +194,7 @@ impl Search<'_> {
         above: &[Carried],
         special: &mut dyn Special,
     ) {
-        let sessions: Vec<SessionIdx> = above.iter().map(|one| one.session).collect();
+        let sessions: Vec<SessionIdx> = above.iter().map(|owner| owner.session).collect();
         let mut named = Vec::new();
         let listed = at.folder.list(|entry| {
             if !found.spend(at.folder) {
@@ -203,10 +203,10 @@ impl Search<'_> {
             self.carried_by(entry.name().as_bytes(), &mut named);
             let mut carried: Vec<Carried> = above
                 .iter()
-                .map(|one| Carried { by_name: named.contains(&one.session), ..*one })
+                .map(|owner| Carried { by_name: named.contains(&owner.session), ..*owner })
                 .collect();
             for session in &named {
-                if carried.iter().all(|one| one.session != *session) {
+                if carried.iter().all(|owner| owner.session != *session) {
                     let shows_session = true;
                     carried.push(Carried { session: *session, by_name: true, shows_session });
                 }
@@ -224,7 +224,7 @@ impl Search<'_> {
         }
     }
 
-    /// Returns true if every name in `folder` is one of a known side file.
+    /// Returns true if every name in `folder` is owner of a known side file.
     fn holds_known_names(&self, found: &mut EvidenceCollector, folder: &Folder) -> bool {
         let known = self.provider.known_side_names;
         let mut all_known = true;

@@ -18,9 +18,10 @@ pub(super) fn in_two_threads<T: Send, R: Send>(
     let queue = Mutex::new(items.into_iter().enumerate());
     let mut done = scope(|scope| {
         let thread = Builder::new().stack_size(STACK);
-        let other = match has_more {
-            true => thread.spawn_scoped(scope, || take_turns(&queue, &work)).ok(),
-            false => None,
+        let other = if has_more {
+            thread.spawn_scoped(scope, || take_turns(&queue, &work)).ok()
+        } else {
+            None
         };
         let mut done = take_turns(&queue, &work);
         match other.map(ScopedJoinHandle::join) {
