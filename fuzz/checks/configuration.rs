@@ -6,7 +6,7 @@ use session_warden::commands::config::{Chosen, write_json, write_text};
 use session_warden::config::{Bridge, Clean, Color, ConfigFile, Environment, Format, Idle, Layer};
 use session_warden::config::{Origin, Place, Settings, Shown, Verbosity};
 use session_warden::map::Choice;
-use session_warden::model::{Clock, Exit, Failure, Missing};
+use session_warden::model::{Clock, Exit, Failure, Missing, ProviderIdx};
 use session_warden::provider::PROVIDERS;
 use std::cell::OnceCell;
 use std::fmt::Write;
@@ -97,7 +97,8 @@ fn is_placed(failure: &Failure, moved: &Failure, above: usize, lines: usize, pat
 
 /// What holds in the end is possible, and shown with where it came from.
 fn holds(file: &ConfigFile, profile: Option<&str>, clean: &Clean, shown: &[Shown]) {
-    let of_clis = (0..PROVIDERS.len()).map(|place| clean.idle.of(place));
+    let of_clis =
+        (0..).map(ProviderIdx).zip(&PROVIDERS).map(|(provider, _)| clean.idle.of(provider));
     for threshold in of_clis.chain([&clean.idle.usual]) {
         assert!(THRESHOLDS.contains(&threshold.seconds()), "{threshold}");
     }
@@ -200,8 +201,8 @@ fn layer(layer: &Layer, into: &mut String) {
 fn idle(idle: &Idle) -> String {
     let mut parts: Vec<String> = Vec::new();
     parts.extend(idle.usual.as_ref().map(|usual| format!("default = \"{}s\"", usual.seconds())));
-    let special = |(place, threshold): &(usize, session_warden::model::IdleThreshold)| {
-        format!("{} = \"{}s\"", PROVIDERS[*place].name, threshold.seconds())
+    let special = |(provider, threshold): &(ProviderIdx, session_warden::model::IdleThreshold)| {
+        format!("{} = \"{}s\"", PROVIDERS[provider.get()].name, threshold.seconds())
     };
     parts.extend(idle.special.iter().map(special));
     format!("{{ {} }}", parts.join(", "))

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 use session_warden::model::session_map::Addition;
-use session_warden::model::{ChatId, Form, Mapping, SessionMap};
+use session_warden::model::{ChatId, Form, Mapping, MappingIdx, SessionMap};
 
 use super::Members;
 
@@ -38,7 +38,7 @@ fn cut_out(map: &SessionMap, text: &str, value: &Value, goes: impl Fn(u32) -> bo
     assert_eq!(map.bytes(), text.as_bytes());
     assert_eq!(map.without(|_| false), text.as_bytes());
 
-    let cut = map.without(&goes);
+    let cut = map.without(|index| goes(index.0));
     let left = SessionMap::parse(cut.clone()).expect("what is left is a map");
     let stays = |(place, mapping)| if goes(place) { None } else { Some(row(mapping)) };
     let stay: Vec<Row> = (0..).zip(map.mappings()).filter_map(stays).collect();
@@ -56,7 +56,9 @@ fn cut_out(map: &SessionMap, text: &str, value: &Value, goes: impl Fn(u32) -> bo
 
 /// What goes and leads to a session is put back, in its order, where it stood.
 fn put_back(map: &SessionMap, goes: impl Fn(u32) -> bool) {
-    let goes = |place: u32| goes(place) && map.get(place).is_some_and(|it| it.session.is_some());
+    let goes = |place: u32| {
+        goes(place) && map.get(MappingIdx(place)).is_some_and(|it| it.session.is_some())
+    };
     let mut before: Option<Mapping<'_>> = None;
     let mut additions = Vec::new();
     for (place, mapping) in (0..).zip(map.mappings()) {
@@ -67,7 +69,7 @@ fn put_back(map: &SessionMap, goes: impl Fn(u32) -> bool) {
         }
         before = Some(mapping);
     }
-    let cut = SessionMap::parse(map.without(goes)).expect("what is left is a map");
+    let cut = SessionMap::parse(map.without(|index| goes(index.0))).expect("what is left is a map");
     let again = SessionMap::parse(cut.with(map.form(), &additions)).expect("what is put back, too");
     assert_eq!((rows(&again), again.form()), (rows(map), map.form()));
     // A model that went with its mappings is put at the end.

@@ -40,7 +40,7 @@ pub fn check(data: &[u8]) {
     if data.len() > MOST {
         return;
     }
-    assert!(matches!(of(data, LINES, Records::Untold, Timestamp::MAX), Newest::Unread(_)));
+    assert!(matches!(of(data, LINES, Records::Unknown, Timestamp::MAX), Newest::Unread(_)));
     if data.starts_with(MAGIC) {
         return packed(data);
     }
@@ -207,7 +207,7 @@ fn expected(lines: &str, records: Records) -> Option<Known> {
         let kind = value("type").and_then(text);
         let is_use = match records {
             Records::Claude => !NO_USE.contains(&kind.as_deref().unwrap_or_default()),
-            Records::Codex | Records::Untold => true,
+            Records::Codex | Records::Unknown => true,
             Records::Gemini => {
                 let others = ["startTime", "lastUpdated", "$set", "$rewindTo"];
                 value("id").is_some() && others.iter().all(|key| value(key).is_none())

@@ -1,31 +1,29 @@
-//! What bounds a removal: mappings that their store cannot be asked for, a bridge that would undo the edit
-//! of its file, and `--max-remove`.
+//! The limits of a removal: mappings that the store cannot remove, a bridge that would undo the edit of its
+//! file, and `--max-remove`.
 
 use crate::map::MapStore;
-use crate::model::{Failure, KeepReason, Plan, Verdict, Warning, WarningCode};
+use crate::model::{Failure, KeepReason, MappingIdx, Plan, Warning, WarningCode};
 use crate::process::{self, Processes};
 
-/// Keeps mappings that would be removed and that the bridge cannot be asked to remove.
+/// Keeps mappings that a bridge cannot be asked to remove.
 pub(super) fn keep_unreachable(store: &dyn MapStore, plan: &mut Plan) -> Vec<Warning> {
-    let going: Vec<u32> = plan.going().collect();
-    let (kept, warnings) = store.out_of_reach(&going);
-    for place in kept {
-        if let Some(Verdict::Remove(reason)) = plan.verdict(place) {
-            plan.settle(place, Verdict::Keep(KeepReason::Failed(reason)));
-        }
+    let removals: Vec<MappingIdx> = plan.removals().collect();
+    let (kept, warnings) = store.out_of_reach(&removals);
+    for mapping in kept {
+        plan.keep(mapping, KeepReason::Failed);
     }
     warnings
 }
 
-/// A process that looks like a bridge on the map whose file is edited: it will undo that.
+/// Returns a warning if a process looks like the bridge of the file to be edited: it will undo the edit.
 pub(super) fn bridge_beside(
     store: &dyn MapStore,
     plan: &Plan,
-    running: &Processes,
+    processes: &Processes,
 ) -> Option<Warning> {
     let path = store.real_path().filter(|_| store.source().url.is_none())?;
-    plan.going().next()?;
-    let bridge = process::bridge_on(path.parent()?, running)?;
+    plan.removals().next()?;
+    let bridge = process::bridge_on(path.parent()?, processes)?;
     let message = format!(
         "process {bridge} looks like this map's bridge, and its next chat will undo the edit; use --bridge URL, or stop it before you run clean"
     );
@@ -35,7 +33,7 @@ pub(super) fn bridge_beside(
 /// Refuses a run that would remove more than its limit.
 pub(super) fn check_limit(limit: Option<u64>, plan: &Plan) -> Result<(), Failure> {
     let Some(limit) = limit else { return Ok(()) };
-    let count = plan.going().count();
+    let count = plan.removals().count();
     if count as u64 <= limit {
         return Ok(());
     }

@@ -1,84 +1,87 @@
-//! Which mappings are held: what would go otherwise, and work in flight protects.
+//! Finds the mappings whose session or chat a hold protects.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
-use crate::config::{self, Clean};
+use crate::config::Clean;
 use crate::holds::{Found, Hold, Holds, Subject};
-use crate::model::{Failure, HeldFor, Mapping, SessionMap, Timestamp, Warning, WarningCode};
-use crate::process;
+use crate::model::{HeldFor, Mapping, MappingIdx, SessionMap, Timestamp, Warning, WarningCode};
 
-/// What is held of a map.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    /// Why the mapping at that place stays.
-    pub(super) by: HashMap<u32, HeldFor>,
-    /// Whether there are holds that cannot be read: they may hold anything.
-    pub(super) is_untold: bool,
+    /// The oldest hold on each mapping that has one.
+    pub(super) by: HashMap<MappingIdx, HeldFor>,
+    /// True if a hold cannot be read: it may protect any mapping.
+    pub(super) is_unknown: bool,
     pub(super) warnings: Vec<Warning>,
 }
 
-/// The mappings at these places that are held, or may be for all that can be told. As root on another
-/// user's map, that user's holds count too (X2).
+impl Held {
+    fn add_unread(&mut self, path: &Path, why: &str) {
+        self.is_unknown = true;
+        let message =
+            format!("cannot see which sessions are held, so all idle ones are kept: {why}");
+        self.warnings.push(Warning::at(WarningCode::UseUnread, path, message));
+    }
+}
+
+/// Returns which of these mappings are held by the holds in those state folders.
 pub(super) fn held(
-    config: &Clean,
-    owner: Option<u32>,
+    state_dirs: impl Iterator<Item = PathBuf>,
     map: &SessionMap,
-    places: impl Iterator<Item = u32> + Clone,
+    mut mappings: impl Iterator<Item = MappingIdx> + Clone,
     now: Timestamp,
 ) -> Held {
     let mut held = Held::default();
-    if places.clone().next().is_none() {
+    if mappings.clone().next().is_none() {
         return held;
     }
-    let theirs = owner.filter(|owner| process::user() == 0 && *owner != 0);
-    let theirs = theirs.and_then(config::state_dir_of).map(|state| Holds::at(&state));
-    // Without a state folder nothing was ever held.
-    let ours = config.state_dir().ok().map(|state| Holds::at(&state));
+
     let mut all = Vec::new();
-    for holds in ours.iter().chain(&theirs) {
+    for holds in state_dirs.map(|state| Holds::at(&state)) {
         match holds.read(now) {
             Ok(found) => {
-                held.is_untold |= !found.unread.is_empty();
-                held.warnings.extend(unread(&found));
+                for (path, why) in &found.unread {
+                    held.add_unread(path, &format!("cannot read the holds: {why}"));
+                }
                 all.push(found);
             }
-            Err(Failure { message, .. }) => {
-                held.is_untold = true;
-                held.warnings.push(warning(holds.folder(), &message));
+            Err(failure) => held.add_unread(holds.folder(), &failure.message),
+        }
+    }
+
+    let index = Index::new(all.iter().flat_map(Found::all));
+    if !index.is_empty() {
+        for mapping in mappings.by_ref() {
+            if let Some(hold) = map.get(mapping).and_then(|mapping| index.find(mapping, now)) {
+                let (reason, since) = (hold.reason.clone(), hold.since());
+                held.by.insert(mapping, HeldFor { reason, since });
             }
         }
     }
-    let index = Index::new(all.iter().flat_map(Found::all));
-    if index.is_empty() {
-        return held;
-    }
-    for place in places {
-        if let Some(hold) = map.get(place).and_then(|mapping| index.find(mapping, now)) {
-            let (reason, since) = (hold.reason.clone(), hold.since());
-            held.by.insert(place, HeldFor { reason, since });
-        }
-    }
+
     held
 }
 
-/// Removes what this user's dead holds have left, whether or not anything would go.
+/// Deletes the files of this user's holds that are no longer alive.
 pub(super) fn sweep(config: &Clean, now: Timestamp) {
-    let holds = config.state_dir().ok().map(|state| Holds::at(&state));
-    if let Some((holds, Ok(found))) = holds.map(|holds| (holds.clone(), holds.read(now))) {
+    let Ok(state) = config.state_dir() else { return };
+    let holds = Holds::at(&state);
+    if let Ok(found) = holds.read(now) {
         holds.sweep(&found, now);
     }
 }
 
-/// Holds by what they hold.
+#[derive(Default)]
 struct Index<'a> {
-    /// By the session's id in small letters, since UUIDs may be written either way.
+    /// By the session's id in lower case, since UUIDs may be written either way.
     sessions: HashMap<String, Vec<&'a Hold>>,
     chats: HashMap<&'a str, Vec<&'a Hold>>,
 }
 
 impl<'a> Index<'a> {
     fn new(all: impl Iterator<Item = &'a Hold>) -> Self {
-        let mut index = Self { sessions: HashMap::new(), chats: HashMap::new() };
+        let mut index = Self::default();
         for hold in all {
             match &hold.subject {
                 Subject::Session(id) => {
@@ -94,21 +97,12 @@ impl<'a> Index<'a> {
         self.sessions.is_empty() && self.chats.is_empty()
     }
 
-    /// The oldest hold on that mapping that is alive.
+    /// Returns the oldest hold on that mapping that is alive.
     fn find(&self, mapping: Mapping<'_>, now: Timestamp) -> Option<&'a Hold> {
         let by_session =
             mapping.session.and_then(|id| self.sessions.get(&id.0.to_ascii_lowercase()));
         let by_chat = self.chats.get(mapping.chat.0);
-        let on_it = by_session.into_iter().chain(by_chat).flatten();
-        on_it.copied().filter(|hold| hold.is_alive(now)).min_by_key(|hold| hold.since())
+        let holds = by_session.into_iter().chain(by_chat).flatten();
+        holds.copied().filter(|hold| hold.is_alive(now)).min_by_key(|hold| hold.since())
     }
-}
-
-fn unread(found: &Found) -> impl Iterator<Item = Warning> {
-    found.unread.iter().map(|(path, why)| warning(path, &format!("cannot read the holds: {why}")))
-}
-
-fn warning(path: &std::path::Path, why: &str) -> Warning {
-    let message = format!("cannot see which sessions are held, so all idle ones are kept: {why}");
-    Warning::at(WarningCode::UseUnread, path, message)
 }

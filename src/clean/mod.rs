@@ -1,352 +1,301 @@
-//! `clean`: load, observe, judge, plan, apply, report.
+//! `clean` and `remove`: load the map, observe its sessions, judge them, plan, apply, report.
 
+pub(crate) mod absent_map;
 mod bounds;
-pub mod by_hand;
 mod held;
-pub(crate) mod no_map;
-mod odd_models;
-pub(crate) mod pinned;
+mod non_objects;
+mod observer;
+mod pinned;
 mod record;
+mod run;
 mod second_look;
+pub mod selection;
 
-use std::collections::HashMap;
-
-use crate::clean::bounds::{bridge_beside, check_limit, keep_unreachable};
-use crate::clean::by_hand::ByHand;
-use crate::clean::held::sweep;
-use crate::clean::no_map::no_map;
-use crate::clean::odd_models::odd_models;
-use crate::clean::pinned::{keep_matching, keep_pinned, keep_restored};
-use crate::clean::second_look::{Observer, SecondLook};
 use crate::config::Clean;
 use crate::journal::{Journal, run_id};
 use crate::map::map_file::stopped;
 use crate::map::{self, Access, MapStore, Removal};
 use crate::model::plan::Observations;
 use crate::model::{
-    Clock, Exit, Failure, KeepReason, Plan, Policies, State, Thresholds, Timestamp, Verdict,
-    Warning, WarningCode,
+    Failure, KeepReason, MappingIdx, Plan, Policies, Timestamp, Verdict, Warning, WarningCode,
 };
 use crate::os::interrupt::Interrupt;
 use crate::os::progress::Phase;
 use crate::process::Processes;
 use crate::provider::{Memories, PROVIDERS};
-use crate::report::Report;
 
-pub use record::write_down_failure;
+use observer::Observer;
+pub use record::record_failure;
+use run::Outcome;
+pub use run::Run;
+use second_look::{Findings, SecondLook};
+use selection::Selection;
 
-/// A run that has done its work, with all that its report shows.
-pub struct Run {
-    id: String,
-    profile: Option<String>,
-    started: Timestamp,
-    cutoff: Timestamp,
-    is_dry: bool,
-    is_by_hand: bool,
-    changed: bool,
-    thresholds: Thresholds,
-    clock: Clock,
-    store: Box<dyn MapStore>,
-    plan: Plan,
-    observations: Observations,
-    warnings: Vec<Warning>,
-    hint: Option<String>,
-}
-
-/// Removes idle mappings, or in a dry run shows which.
-///
-/// # Errors
-/// Whatever keeps the run from its work; the map is then as it was.
+/// Removes idle mappings; a dry run shows which. If the run fails, the map is unchanged.
 pub fn run(config: &Clean, now: Timestamp, interrupt: &Interrupt) -> Result<Run, Failure> {
     run_of(config, None, now, interrupt)
 }
 
-/// The same on the mappings that were named, if any were.
-///
-/// # Errors
-/// As [`run`].
+/// The same, for the selected mappings only if there is a selection.
 pub fn run_of(
     config: &Clean,
-    by_hand: Option<&ByHand>,
+    selection: Option<&Selection>,
     now: Timestamp,
     interrupt: &Interrupt,
 ) -> Result<Run, Failure> {
     let access = if config.dry_run { Access::Read } else { Access::Change };
-    let said = config.map_is_said;
-    let store = map::open(&config.bridge, &config.map, said, access, interrupt)?;
-    run_on(store, config, by_hand, now, interrupt)
+    let is_explicit = config.map_is_said;
+    let store = map::open(&config.bridge, &config.map, is_explicit, access, interrupt)?;
+    run_on(store, config, selection, now, interrupt)
 }
 
-/// The same on a map that somebody else has opened.
-///
-/// # Errors
-/// As [`run`].
+/// The same, for a map that is open already.
 pub fn run_on(
     store: Box<dyn MapStore>,
     config: &Clean,
-    by_hand: Option<&ByHand>,
+    selection: Option<&Selection>,
     now: Timestamp,
     interrupt: &Interrupt,
 ) -> Result<Run, Failure> {
     let policies = Policies::new(now, &config.idle, PROVIDERS.len(), config.missing);
     let id = run_id(now, config.profile.as_deref());
-    let mut warnings = store.warnings();
-    let mut changed = false;
-    let mut hint = None;
-    let (plan, observations) = match (store.map(), by_hand) {
-        (None, Some(_)) => return Err(by_hand::no_map(&config.map)),
+    let mut outcome = match (store.map(), selection) {
+        (Some(map), _) => {
+            let map_owner = store.owner();
+            let observer = Observer { config, map, map_owner, now, policies: &policies, interrupt };
+            let mut run = CleanRun::new(observer, store.as_ref(), selection);
+            run.observe()?;
+            run.judge();
+            run.protect()?;
+            run.apply(&id)?;
+            run.finish()
+        }
+        (None, Some(_)) => return Err(selection::absent_map(&config.map)),
         (None, None) => {
             let journal = config.state_dir().map(|folder| Journal::at(&folder));
-            hint = Some(no_map(config, journal.ok().as_ref())?);
-            (Plan::default(), Observations::default())
-        }
-        (Some(map), _) => {
-            let observer = Observer {
-                config,
-                map,
-                map_owner: store.owner(),
-                now,
-                policies: &policies,
-                interrupt,
-            };
-            let mut memories = Memories::new(now);
-            let mut planned = planned(&observer, store.as_ref(), by_hand, &mut memories)?;
-            let (plan, observations) = (&mut planned.plan, &mut planned.observations);
-            warnings.append(&mut planned.warnings);
-            if interrupt.asked() {
-                return Err(stopped());
-            }
-            warnings.extend(bridge_beside(store.as_ref(), plan, &planned.running));
-            if !config.dry_run {
-                let journal = Journal::at(&config.state_dir()?);
-                let look = (&observer, memories, by_hand.is_some());
-                changed = apply(store.as_ref(), &journal, &id, look, plan, observations)?;
-                // Only the next run that finds no map asks for it.
-                let _ = journal.record_map(&config.map);
-            }
-            if by_hand.is_none() {
-                warnings.extend(odd_models(map, config));
-            }
-            warnings.append(&mut observations.warnings);
-            (planned.plan, planned.observations)
+            let hint = absent_map::hint(config, journal.ok().as_ref())?;
+            Outcome { hint: Some(hint), warnings: store.warnings(), ..Outcome::default() }
         }
     };
+
     if !config.dry_run {
-        sweep(config, now);
+        held::sweep(config, now);
     }
-    let is_reported = warnings.iter().any(|one| one.code == WarningCode::Interrupted);
-    if interrupt.asked() && changed && !is_reported {
+    let is_reported = outcome.warnings.iter().any(|it| it.code == WarningCode::Interrupted);
+    if interrupt.asked() && outcome.is_changed && !is_reported {
         let message = "stopped by a signal after the map was changed";
-        warnings.push(Warning::new(WarningCode::Interrupted, message));
+        outcome.warnings.push(Warning::new(WarningCode::Interrupted, message));
     }
-    let run = Run {
+
+    Ok(Run {
         id,
         profile: config.profile.clone(),
         started: now,
         cutoff: policies.usual(),
         is_dry: config.dry_run,
-        is_by_hand: by_hand.is_some(),
-        changed,
+        is_by_hand: selection.is_some(),
         thresholds: config.idle.clone(),
         clock: config.clock,
         store,
-        plan,
-        observations,
-        warnings,
-        hint,
-    };
-    Ok(run)
+        outcome,
+    })
 }
 
-/// What is to be done, before anything is.
-struct Planned {
-    plan: Plan,
+/// A run on a map. The steps are called in order, and the plan is complete before `apply`.
+struct CleanRun<'a> {
+    observer: Observer<'a>,
+    store: &'a dyn MapStore,
+    selection: Option<&'a Selection>,
     observations: Observations,
-    running: Processes,
+    /// The listings of the first look, for the second one.
+    memories: Memories,
+    plan: Plan,
     warnings: Vec<Warning>,
+    is_changed: bool,
 }
 
-/// Observes and judges the mappings that the run is about, and plans what becomes of each.
-fn planned(
-    observer: &Observer<'_>,
-    store: &dyn MapStore,
-    by_hand: Option<&ByHand>,
-    memories: &mut Memories,
-) -> Result<Planned, Failure> {
-    let Observer { config, map, policies, interrupt, .. } = *observer;
-    let named = by_hand.map(|by_hand| by_hand.places(map)).transpose()?;
-    let is_asked = |place: u32, model: &str| match &named {
-        Some(named) => named.binary_search(&place).is_ok(),
-        None => config.asks_for(model),
-    };
-    let again = Some(memories).filter(|_| !config.dry_run && named.is_none());
-    interrupt.progress().begin(Phase::Listing, 0);
-    let mut observations = observer.look(is_asked, again, interrupt.clone())?;
-
-    let mut plan = match named {
-        Some(_) => by_hand::plan(&mut observations, policies, map),
-        None => Plan::new(&mut observations, policies),
-    };
-    let mut warnings = keep_matching(&config.pin, map, &mut plan);
-    keep_pinned(config, store, map, &mut plan)?;
-    if named.is_none() {
-        keep_restored(config, store, map, policies, &mut plan)?;
-    } else {
-        // A pattern need not match what was named.
-        warnings.clear();
+impl<'a> CleanRun<'a> {
+    fn new(
+        observer: Observer<'a>,
+        store: &'a dyn MapStore,
+        selection: Option<&'a Selection>,
+    ) -> Self {
+        Self {
+            observer,
+            store,
+            selection,
+            observations: Observations::default(),
+            memories: Memories::new(observer.now),
+            plan: Plan::default(),
+            warnings: store.warnings(),
+            is_changed: false,
+        }
     }
 
-    let any_goes = plan.going().next().is_some();
-    interrupt.progress().begin(Phase::Processes, 0);
-    let running = if any_goes { observer.processes() } else { Processes::default() };
-    let (mut work, held) = observer.work(plan.going(), &running)?;
-    plan.held = held;
-    plan.processes = std::mem::take(&mut work.names);
-    if named.is_some() {
-        warnings.extend(by_hand::allow_resident(&mut work, map, &mut plan));
-    }
-    for (place, why) in work.kept {
-        plan.settle(place, Verdict::Keep(why));
-    }
-    observations.warnings.extend(work.warnings);
-    let unreachable = keep_unreachable(store, &mut plan);
-    if named.is_some() {
-        by_hand::refuse(&plan, map, unreachable.iter().chain(&observations.warnings))?;
-    } else {
-        check_limit(config.max_remove, &plan)?;
-    }
-    warnings.extend(unreachable);
-    Ok(Planned { plan, observations, running, warnings })
-}
-
-/// Removes what the plan removes, each mapping looked at once more right before (D6). Returns true if
-/// anything was removed.
-fn apply(
-    store: &dyn MapStore,
-    journal: &Journal,
-    run: &str,
-    (observer, memories, is_by_hand): (&Observer<'_>, Memories, bool),
-    plan: &mut Plan,
-    observations: &mut Observations,
-) -> Result<bool, Failure> {
-    let going: Vec<u32> = plan.going().collect();
-    if going.is_empty() {
-        return Ok(false);
-    }
-    let source = store.source();
-    let mut guard = SecondLook {
-        observer,
-        journal,
-        run,
-        map_path: store.real_path(),
-        url: source.url,
-        plan,
-        observations,
-        memories,
-        held: HashMap::new(),
-        processes: HashMap::new(),
-        stayed: Vec::new(),
-        warnings: Vec::new(),
-        recorded: vec![false; observer.map.mappings().count()],
-        is_by_hand,
-        is_rechecked: false,
-        is_refused: false,
-    };
-    let removal = store.remove(&going, &mut guard);
-    match &removal {
-        Ok(removal) => guard.void(removal),
-        // The map is unchanged, so nothing that was recorded was removed.
-        Err(failure) if failure.exit != Exit::Partly => guard.void(&Removal::default()),
-        Err(_) => {}
-    }
-    let removal = removal?;
-    let SecondLook { stayed, held, processes, warnings, .. } = guard;
-    plan.held.extend(held);
-    plan.processes.extend(processes);
-    for (place, verdict, seen) in stayed {
-        let verdict = match verdict {
-            Verdict::Keep(KeepReason::Active) => Verdict::Keep(KeepReason::UsedMeanwhile),
-            other => other,
+    /// Looks for the sessions of the mappings that the run is about.
+    fn observe(&mut self) -> Result<(), Failure> {
+        let Observer { config, map, interrupt, .. } = self.observer;
+        let selected = self.selection.map(|selection| selection.resolve(map)).transpose()?;
+        let is_asked = |mapping: MappingIdx, model: &str| match &selected {
+            Some(selected) => selected.binary_search(&mapping).is_ok(),
+            None => config.asks_for(model),
         };
-        if let Some(decision) = plan.settle(place, verdict) {
-            observations.see_again(decision.subject, seen);
-        }
-    }
-    for place in removal.changed {
-        if let Some(Verdict::Remove(reason)) = plan.verdict(place) {
-            plan.settle(place, Verdict::Keep(KeepReason::ChangedMeanwhile(reason)));
-        }
-    }
-    for place in removal.failed {
-        if let Some(Verdict::Remove(reason)) = plan.verdict(place) {
-            plan.settle(place, Verdict::Keep(KeepReason::Failed(reason)));
-        }
-    }
-    observations.warnings.extend(warnings);
-    observations.warnings.extend(removal.warnings);
-    if is_by_hand {
-        by_hand::settle_rest(plan, observer.map, &removal.removed, &observations.warnings)?;
-    }
-    Ok(!removal.removed.is_empty())
-}
 
-impl Run {
-    /// What the run has to say.
-    pub fn report(&self) -> Report<'_> {
-        Report {
-            run: &self.id,
-            profile: self.profile.as_deref(),
-            started: self.started,
-            dry_run: self.is_dry,
-            by_hand: self.is_by_hand,
-            thresholds: &self.thresholds,
-            clock: self.clock,
-            cutoff: self.cutoff,
-            source: self.store.source(),
-            map: self.store.map(),
+        let has_second_look = !config.dry_run && selected.is_none();
+        let memories = has_second_look.then_some(&mut self.memories);
+
+        interrupt.progress().begin(Phase::Listing, 0);
+        self.observations = self.observer.look(is_asked, memories, interrupt.clone())?;
+        Ok(())
+    }
+
+    fn judge(&mut self) {
+        let Observer { map, policies, .. } = self.observer;
+        self.plan = match self.selection {
+            Some(_) => selection::plan(&mut self.observations, policies, map),
+            None => Plan::new(&mut self.observations, policies),
+        };
+    }
+
+    /// Keeps mappings that are pinned, in use or out of reach, and refuses a plan that removes too much.
+    fn protect(&mut self) -> Result<(), Failure> {
+        let Observer { config, map, interrupt, .. } = self.observer;
+        let unmatched = pinned::keep_matching(&config.pin, map, &mut self.plan);
+        let map_path = self.store.real_path();
+        pinned::keep_pinned(&self.observer, map_path.as_deref(), &mut self.plan)?;
+        // A pattern need not match a mapping that was selected, and an undo does not protect one.
+        if self.selection.is_none() {
+            self.warnings.extend(unmatched);
+            pinned::keep_restored(&self.observer, map_path.as_deref(), &mut self.plan)?;
+        }
+
+        let processes = self.keep_in_use()?;
+        let unreachable = bounds::keep_unreachable(self.store, &mut self.plan);
+        if self.selection.is_some() {
+            let causes = unreachable.iter().chain(&self.observations.warnings);
+            selection::refuse(&self.plan, map, causes)?;
+        } else {
+            bounds::check_limit(config.max_remove, &self.plan)?;
+        }
+
+        self.warnings.extend(unreachable);
+        if interrupt.asked() {
+            return Err(stopped());
+        }
+
+        self.warnings.extend(bounds::bridge_beside(self.store, &self.plan, &processes));
+        Ok(())
+    }
+
+    /// Keeps mappings whose session a process uses or a hold protects. Returns the processes.
+    fn keep_in_use(&mut self) -> Result<Processes, Failure> {
+        let Observer { map, interrupt, .. } = self.observer;
+        let has_removals = self.plan.removals().next().is_some();
+        interrupt.progress().begin(Phase::Processes, 0);
+        let processes = if has_removals { self.observer.processes() } else { Processes::default() };
+
+        let (mut work, held) = self.observer.work(self.plan.removals(), &processes)?;
+        self.plan.held = held;
+        self.plan.processes = std::mem::take(&mut work.names);
+        if self.selection.is_some() {
+            self.warnings.extend(selection::allow_resident(&mut work, map, &mut self.plan));
+        }
+
+        for (mapping, reason) in work.kept {
+            self.plan.settle(mapping, Verdict::Keep(reason));
+        }
+        self.observations.warnings.extend(work.warnings);
+        Ok(processes)
+    }
+
+    /// Removes the mappings of the plan, each of them looked at again right before (D6). A dry run
+    /// removes nothing.
+    fn apply(&mut self, run: &str) -> Result<(), Failure> {
+        let Observer { config, map, .. } = self.observer;
+        if config.dry_run {
+            return Ok(());
+        }
+
+        let journal = Journal::at(&config.state_dir()?);
+        let removals: Vec<MappingIdx> = self.plan.removals().collect();
+        if !removals.is_empty() {
+            let (removal, findings) = self.remove(&journal, run, &removals)?;
+            self.settle(&removal, findings);
+            self.is_changed = !removal.removed.is_empty();
+            self.observations.warnings.extend(removal.warnings);
+            if self.selection.is_some() {
+                let warnings = &self.observations.warnings;
+                selection::settle_rest(&mut self.plan, map, &removal.removed, warnings)?;
+            }
+        }
+
+        // Only a later run that finds no map asks for this.
+        let _ = journal.record_map(&config.map);
+        Ok(())
+    }
+
+    fn remove(
+        &mut self,
+        journal: &Journal,
+        run: &str,
+        removals: &[MappingIdx],
+    ) -> Result<(Removal, Findings), Failure> {
+        let mut guard = SecondLook {
+            observer: &self.observer,
+            journal,
+            run,
+            map_path: self.store.real_path(),
+            url: self.store.source().url,
             plan: &self.plan,
             observations: &self.observations,
-            warnings: &self.warnings,
-        }
-    }
-
-    /// The user id of the map's owner, where it has one.
-    pub fn map_owner(&self) -> Option<u32> {
-        self.store.owner()
-    }
-
-    /// What to do if there is no map.
-    pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
-    }
-
-    /// What went wrong.
-    pub fn warnings(&self) -> &[Warning] {
-        &self.warnings
-    }
-
-    /// Whether the map was changed.
-    pub fn has_changed_the_map(&self) -> bool {
-        self.changed
-    }
-
-    /// [`Exit::Done`], or [`Exit::Partly`] where something that should have been judged or let go
-    /// was not. Unknown models and impossible ids are no such trouble.
-    pub fn exit(&self) -> Exit {
-        let doubtful = |verdict: Verdict| {
-            use KeepReason as K;
-            matches!(verdict, Verdict::Keep(K::Failed(_)))
-                || verdict.state() == State::Unknown
-                    && !matches!(
-                        verdict,
-                        Verdict::Keep(K::UnknownModel | K::NotAString | K::ImpossibleId)
-                    )
+            memories: &mut self.memories,
+            recorded: vec![false; self.observer.map.len()],
+            is_by_hand: self.selection.is_some(),
+            is_rechecked: false,
+            findings: Findings::default(),
         };
-        // Whatever was named and is kept was not done.
-        let is_left =
-            |verdict| if self.is_by_hand { !Verdict::goes(verdict) } else { doubtful(verdict) };
-        let in_doubt = self.plan.decisions.iter().any(|decision| is_left(decision.verdict));
-        let trouble = || self.warnings.iter().any(|warning| warning.code.is_trouble());
-        if in_doubt || trouble() { Exit::Partly } else { Exit::Done }
+
+        let removal = self.store.remove(removals, &mut guard);
+        guard.void_kept(&removal);
+        Ok((removal?, guard.findings))
+    }
+
+    /// Changes the plan to the outcome of the removal.
+    fn settle(&mut self, removal: &Removal, findings: Findings) {
+        self.plan.held.extend(findings.held);
+        self.plan.processes.extend(findings.processes);
+        for (mapping, verdict, activity) in findings.kept {
+            let verdict = match verdict {
+                Verdict::Keep(KeepReason::Active) => Verdict::Keep(KeepReason::UsedMeanwhile),
+                other => other,
+            };
+            if let Some(decision) = self.plan.settle(mapping, verdict) {
+                self.observations.see_again(decision.subject, activity);
+            }
+        }
+
+        for mapping in &removal.changed {
+            self.plan.keep(*mapping, KeepReason::ChangedMeanwhile);
+        }
+        for mapping in &removal.failed {
+            self.plan.keep(*mapping, KeepReason::Failed);
+        }
+        self.observations.warnings.extend(findings.warnings);
+    }
+
+    fn finish(mut self) -> Outcome {
+        let Observer { config, map, .. } = self.observer;
+        if self.selection.is_none() {
+            self.warnings.extend(non_objects::warnings(map, config));
+        }
+
+        self.warnings.append(&mut self.observations.warnings);
+        Outcome {
+            plan: self.plan,
+            observations: self.observations,
+            warnings: self.warnings,
+            is_changed: self.is_changed,
+            hint: None,
+        }
     }
 }

@@ -1,19 +1,17 @@
-//! Which mappings are pinned: by a pattern, by `pin`, or since an undo restored them.
+//! Keeps pinned mappings: by a pattern, by `pin`, or because an undo restored them recently.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::Path;
 
-use crate::config::{self, Clean};
+use super::observer::Observer;
 use crate::journal::{Journal, PinStore, PinnedChats, RecentlyRestored};
-use crate::map::MapStore;
 use crate::model::{
-    Failure, KeepReason, Patterns, Plan, Policies, SessionMap, Verdict, Warning, WarningCode,
+    Failure, KeepReason, Patterns, Plan, SessionMap, Verdict, Warning, WarningCode,
 };
-use crate::process;
-use crate::provider::PROVIDERS;
+use crate::provider::Provider;
 
-/// Keeps mappings that would be removed and match a pattern. Warns of a pattern that matches nothing in
-/// the whole map, for it may be a typo.
+/// Keeps mappings that match a pattern. Returns a warning for each pattern that matches nothing in the
+/// whole map, since it may be a typo.
 pub(super) fn keep_matching(
     patterns: &Patterns,
     map: &SessionMap,
@@ -22,69 +20,62 @@ pub(super) fn keep_matching(
     if patterns.is_empty() {
         return Vec::new();
     }
+
     let mut matched = HashSet::new();
-    for (place, mapping) in (0..).zip(map.mappings()) {
+    for (index, mapping) in map.indexed() {
         let matching: Vec<usize> = patterns.matching(mapping).collect();
-        let is_kept = !matching.is_empty();
-        matched.extend(matching);
-        if is_kept && plan.verdict(place).is_some_and(Verdict::goes) {
-            plan.settle(place, Verdict::Keep(KeepReason::Pinned));
+        if !matching.is_empty() && plan.verdict(index).is_some_and(Verdict::removes) {
+            plan.settle(index, Verdict::Keep(KeepReason::Pinned));
         }
+        matched.extend(matching);
     }
-    let unmatched = patterns.texts().enumerate().filter(|(place, _)| !matched.contains(place));
-    let warning = |(_, text)| {
-        let message = format!("--pin {text:?} matches no chat and no session of this map");
-        Warning::new(WarningCode::KeepUnmatched, message)
-    };
-    unmatched.map(warning).collect()
+
+    let unmatched = patterns.texts().enumerate().filter(|(index, _)| !matched.contains(index));
+    unmatched
+        .map(|(_, text)| {
+            let message = format!("--pin {text:?} matches no chat and no session of this map");
+            Warning::new(WarningCode::KeepUnmatched, message)
+        })
+        .collect()
 }
 
-/// Keeps the pinned chats of what would be removed.
 pub(super) fn keep_pinned(
-    config: &Clean,
-    store: &dyn MapStore,
-    map: &SessionMap,
+    observer: &Observer<'_>,
+    map_path: Option<&Path>,
     plan: &mut Plan,
 ) -> Result<(), Failure> {
-    if plan.going().next().is_none() {
+    if plan.removals().next().is_none() {
         return Ok(());
     }
     let mut pinned = PinnedChats::default();
-    for state in states(config, store) {
-        pinned.read(&PinStore::at(&state), store.real_path().as_deref())?;
+    for state in observer.state_dirs() {
+        pinned.read(&PinStore::at(&state), map_path)?;
     }
-    pinned.apply(map, plan);
+    pinned.apply(observer.map, plan);
     Ok(())
 }
 
-/// Keeps mappings that would be removed and were recently restored by an undo.
+/// Keeps mappings that an undo has restored less than one threshold ago.
 pub(super) fn keep_restored(
-    config: &Clean,
-    store: &dyn MapStore,
-    map: &SessionMap,
-    policies: &Policies,
+    observer: &Observer<'_>,
+    map_path: Option<&Path>,
     plan: &mut Plan,
 ) -> Result<(), Failure> {
-    if plan.going().next().is_none() {
+    if plan.removals().next().is_none() {
         return Ok(());
     }
-    let path = store.real_path();
-    let cutoff = &|model: &str| {
-        let provider = PROVIDERS.iter().position(|provider| provider.model == model);
-        policies.of(provider.unwrap_or(usize::MAX)).cutoff
-    };
-    let mut restored = RecentlyRestored::default();
-    for state in states(config, store) {
-        restored.read(&Journal::at(&state), path.as_deref(), cutoff)?;
-    }
-    restored.apply(map, plan);
-    Ok(())
-}
 
-/// The state folders that count: our own, and, as root on another user's map, that user's.
-fn states(config: &Clean, store: &dyn MapStore) -> impl Iterator<Item = PathBuf> {
-    // Without a state folder nothing was ever pinned; a real run fails for want of it later.
-    let ours = config.state_dir().ok();
-    let owner = store.owner().filter(|owner| process::user() == 0 && *owner != 0);
-    ours.into_iter().chain(owner.and_then(config::state_dir_of))
+    let policies = observer.policies;
+    let cutoff = &|model: &str| {
+        let provider = Provider::of_model(model);
+        provider.map_or(policies.usual(), |(provider, _)| policies.of(provider).cutoff)
+    };
+
+    let mut restored = RecentlyRestored::default();
+    for state in observer.state_dirs() {
+        restored.read(&Journal::at(&state), map_path, cutoff)?;
+    }
+
+    restored.apply(observer.map, plan);
+    Ok(())
 }

@@ -1,18 +1,15 @@
-//! The line in the journal of a run that has ended.
+//! The journal's line about a run that has ended.
 
 use std::time::Duration;
 
-use super::Run;
+use super::run::Run;
 use crate::config::Clean;
 use crate::journal::{Journal, RunKind, RunRecord, run_id};
 use crate::model::{Exit, Failure, Timestamp};
 
-/// Writes down a run that failed. A dry run is none, and neither is one that was refused what was named
-/// before it had recorded anything.
-///
-/// # Errors
-/// Where that cannot be done.
-pub fn write_down_failure(
+/// Records a run that failed, unless it was a dry run, or a `remove` that was refused before it had
+/// recorded a removal.
+pub fn record_failure(
     config: &Clean,
     failure: &Failure,
     is_by_hand: bool,
@@ -22,46 +19,56 @@ pub fn write_down_failure(
     if config.dry_run {
         return Ok(());
     }
-    let (journal, run) =
-        (Journal::at(&config.state_dir()?), run_id(started, config.profile.as_deref()));
+
+    let journal = Journal::at(&config.state_dir()?);
+    let run = run_id(started, config.profile.as_deref());
     if is_by_hand && !journal.removals()?.iter().any(|removed| removed.run == run) {
         return Ok(());
     }
-    journal.record_run(&RunRecord {
+
+    let record = RunRecord {
         run,
-        started: started.rfc3339().unwrap_or_default(),
-        ended: started.after(took).rfc3339().unwrap_or_default(),
         exit: failure.exit.code(),
         map: Some(config.map.clone().into()),
         warning: Some(failure.message.clone()),
         ..RunRecord::default()
+    };
+    append(&journal, started, took, record)
+}
+
+fn append(
+    journal: &Journal,
+    started: Timestamp,
+    took: Duration,
+    run: RunRecord,
+) -> Result<(), Failure> {
+    journal.record_run(&RunRecord {
+        started: started.rfc3339().unwrap_or_default(),
+        ended: started.after(took).rfc3339().unwrap_or_default(),
+        ..run
     })?;
     journal.trim(started)
 }
 
 impl Run {
-    /// Writes down that this run was, and how it ended; a dry run is none.
-    ///
-    /// # Errors
-    /// Where that cannot be done. Nothing hangs on it but `history`.
-    pub fn write_down(&self, config: &Clean, exit: Exit, took: Duration) -> Result<(), Failure> {
+    /// Records the run, unless it was a dry run. Only `history` depends on it.
+    pub fn record(&self, config: &Clean, exit: Exit, took: Duration) -> Result<(), Failure> {
         if self.is_dry {
             return Ok(());
         }
+
         let summary = serde_json::to_value(self.report().summary());
-        let ran = RunRecord {
+
+        let journal = Journal::at(&config.state_dir()?);
+        let record = RunRecord {
             run: self.id.clone(),
-            started: self.started.rfc3339().unwrap_or_default(),
-            ended: self.started.after(took).rfc3339().unwrap_or_default(),
             exit: exit.code(),
             map: self.store.real_path().or(self.store.source().map).map(Into::into),
             summary: summary.ok().and_then(|all| all.as_object().cloned()).unwrap_or_default(),
-            warning: self.warnings.first().map(|warning| warning.message.clone()),
+            warning: self.warnings().first().map(|warning| warning.message.clone()),
             command: RunKind::of(self.is_by_hand),
             ..RunRecord::default()
         };
-        let journal = Journal::at(&config.state_dir()?);
-        journal.record_run(&ran)?;
-        journal.trim(self.started)
+        append(&journal, self.started, took, record)
     }
 }

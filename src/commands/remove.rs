@@ -3,8 +3,8 @@
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
-use crate::clean::by_hand::ByHand;
 use crate::clean::run_of;
+use crate::clean::selection::Selection;
 use crate::commands::clean;
 use crate::commands::options::{
     BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, OUTPUT, PlaceArgs, ProfileArgs, StateArgs,
@@ -99,20 +99,20 @@ impl RemoveArgs {
             settings.resolve(&self.layer(), settings.profile(self.profile.profile.as_deref()))?;
         // What bounds and records the runs of a timer is not about what was named.
         let config = Clean { dry_run: self.dry_run, metrics: None, log: None, ..config };
-        let mut by_hand = ByHand::new(self.ids);
+        let mut selection = Selection::new(self.ids);
         if !self.dry_run && !self.yes && can_ask() {
             // Without the lock: no run has to wait for an answer.
             let dry = Clean { dry_run: true, ..config.clone() };
             let shown = progress::show(interrupt, self.quiet);
-            let planned = run_of(&dry, Some(&by_hand), clock(), interrupt)?;
+            let planned = run_of(&dry, Some(&selection), clock(), interrupt)?;
             drop(shown);
             if !confirm(&question(&planned.report()), interrupt)? {
                 ui::note("Nothing was removed.");
                 return Ok(Exit::Failed);
             }
-            by_hand.confirm(&planned.report());
+            selection.confirm(&planned.report());
         }
-        clean::one(&config, Some(&by_hand), clock(), interrupt)
+        clean::one(&config, Some(&selection), clock(), interrupt)
     }
 
     /// What the flags say.

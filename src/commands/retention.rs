@@ -29,8 +29,8 @@ impl Retentions {
 
     /// Returns how long sessions of that model are kept, and the CLI that deletes them.
     pub(super) fn of(&self, model: &str) -> Option<(&'static str, &Kept)> {
-        let place = PROVIDERS.iter().position(|provider| provider.model == model)?;
-        Some((PROVIDERS[place].retention.as_ref()?.cli, self.0.get(place)?))
+        let (index, provider) = Provider::of_model(model)?;
+        Some((provider.retention.as_ref()?.cli, self.0.get(index.get())?))
     }
 
     /// Returns when a session is deleted whose file was last written then.

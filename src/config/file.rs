@@ -14,7 +14,7 @@ use super::layer::{Bridge, Color, Idle, Layer, Origin, Place};
 use super::reader::{Section, Source, Wrong, boolean, number, text, texts};
 use super::{Environment, Format, Verbosity};
 use crate::map::Address;
-use crate::model::{Clock, Failure, IdleThreshold, Missing, Patterns, describe};
+use crate::model::{Clock, Failure, IdleThreshold, Missing, Patterns, ProviderIdx, describe};
 use crate::provider::PROVIDERS;
 
 /// Where it lies in a home, unless `XDG_CONFIG_HOME` says otherwise, and our part of it.
@@ -319,10 +319,9 @@ fn providers(value: &DeValue<'_>) -> Result<Vec<String>, Wrong> {
     texts(value, |name| provider(name).map(|_| ()))
 }
 
-/// The place in the table of the provider of that name.
-fn provider(name: &str) -> Result<usize, String> {
-    let place = PROVIDERS.iter().position(|provider| provider.name == name);
-    place.ok_or_else(|| format!("{name:?}, but must be one of {}", names()))
+fn provider(name: &str) -> Result<ProviderIdx, String> {
+    let found = (0..).map(ProviderIdx).zip(&PROVIDERS).find(|(_, provider)| provider.name == name);
+    found.map(|(index, _)| index).ok_or_else(|| format!("{name:?}, but must be one of {}", names()))
 }
 
 fn names() -> String {

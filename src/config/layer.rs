@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::{Format, Verbosity};
 use crate::map::Address;
-use crate::model::{Clock, IdleThreshold, Missing};
+use crate::model::{Clock, IdleThreshold, Missing, ProviderIdx};
 
 /// Where a value came from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub struct Idle {
     /// The usual one.
     pub usual: Option<IdleThreshold>,
     /// Those of some providers, each by its place in the table.
-    pub special: Vec<(usize, IdleThreshold)>,
+    pub special: Vec<(ProviderIdx, IdleThreshold)>,
 }
 
 impl From<IdleThreshold> for Idle {

@@ -36,7 +36,7 @@ impl Layers<'_> {
             let mut values: Vec<String> = idle.usual.iter().map(ToString::to_string).collect();
             for (provider, threshold) in idle.special {
                 if thresholds.special.iter().all(|(known, _)| *known != provider) {
-                    let name = PROVIDERS.get(provider).map_or("", |provider| provider.name);
+                    let name = PROVIDERS.get(provider.get()).map_or("", |provider| provider.name);
                     values.push(format!("{name} {threshold}"));
                     thresholds.special.push((provider, threshold));
                 }

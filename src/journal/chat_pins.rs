@@ -192,7 +192,7 @@ impl PinnedChats {
         if self.0.is_empty() {
             return;
         }
-        for decision in plan.decisions.iter_mut().filter(|decision| decision.verdict.goes()) {
+        for decision in plan.decisions.iter_mut().filter(|decision| decision.verdict.removes()) {
             if map.get(decision.mapping).is_some_and(|mapping| self.have(mapping)) {
                 decision.verdict = Verdict::Keep(KeepReason::PinnedChat);
             }

@@ -36,7 +36,7 @@ impl RecentlyRestored {
         if self.0.is_empty() {
             return;
         }
-        for decision in plan.decisions.iter_mut().filter(|decision| decision.verdict.goes()) {
+        for decision in plan.decisions.iter_mut().filter(|decision| decision.verdict.removes()) {
             let Some(mapping) = map.get(decision.mapping) else { continue };
             let session = mapping.session.map_or("", |id| id.0);
             let key = (mapping.model.to_owned(), mapping.chat.0.to_owned(), session.to_owned());

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::change::{Change, Changed, Edit, LastLook};
 use super::map_file::{Located, MapPlace, Snapshot};
 use super::store::{MapStore, Removal, RemovalGuard, Source, too_slow};
-use crate::model::{Exit, Failure, Mapping, SessionMap, Warning, WarningCode};
+use crate::model::{Exit, Failure, Mapping, SessionMap, Warning, WarningCode, MappingIdx};
 use crate::os::interrupt::Interrupt;
 use crate::os::lock::Lock;
 
@@ -126,7 +126,7 @@ impl MapStore for FileMap {
         self.warnings.clone()
     }
 
-    fn remove(&self, going: &[u32], guard: &mut dyn RemovalGuard) -> Result<Removal, Failure> {
+    fn remove(&self, going: &[MappingIdx], guard: &mut dyn RemovalGuard) -> Result<Removal, Failure> {
         let Some(held) = &self.held else { return Ok(Removal::default()) };
         let judged = &held.snapshot.map;
         let (found, confirmed) = Default::default();
@@ -154,11 +154,11 @@ impl MapStore for FileMap {
 struct Cut<'a> {
     judged: &'a SessionMap,
     /// Positions in the map that was judged, ascending.
-    going: Vec<u32>,
+    going: Vec<MappingIdx>,
     /// Where they were in the map that was edited last.
     found: Found,
     /// Which of them had changed when the map was last about to be replaced.
-    confirmed: Vec<u32>,
+    confirmed: Vec<MappingIdx>,
     guard: &'a mut dyn RemovalGuard,
 }
 
@@ -166,11 +166,11 @@ struct Cut<'a> {
 #[derive(Default)]
 struct Found {
     /// Positions in the map that was searched.
-    here: Vec<u32>,
+    here: Vec<MappingIdx>,
     /// Positions of the same mappings in the map that was judged.
-    judged: Vec<u32>,
+    judged: Vec<MappingIdx>,
     /// Positions, in the map that was judged, of mappings that are no longer the same.
-    changed: Vec<u32>,
+    changed: Vec<MappingIdx>,
 }
 
 impl Edit for Cut<'_> {
@@ -209,7 +209,7 @@ impl Cut<'_> {
 
         let mappings = going.iter().filter_map(|position| self.judged.get(*position));
         let mut missing: HashSet<Mapping<'_>> = mappings.collect();
-        let found = (0..).zip(map.mappings()).filter(|(_, mapping)| missing.remove(mapping));
+        let found = map.indexed().filter(|(_, mapping)| missing.remove(mapping));
         let here = found.map(|(position, _)| position).collect();
         let (changed, judged) = going.into_iter().partition(|position| {
             self.judged.get(*position).is_some_and(|mapping| missing.contains(&mapping))

@@ -10,7 +10,7 @@ use super::api::{Api, Deleted, TO_ANSWER, Trouble, is_addressable};
 use super::file::FileMap;
 use super::map_file::stopped;
 use super::store::{LAST_LOOKS, MapStore, Removal, RemovalGuard, Source, too_slow};
-use crate::model::{Failure, Mapping, SessionMap, Warning, WarningCode};
+use crate::model::{Failure, Mapping, SessionMap, Warning, WarningCode, MappingIdx};
 use crate::os::interrupt::Interrupt;
 use crate::os::progress::Phase;
 
@@ -85,14 +85,14 @@ impl RunningBridge {
 
     /// Splits these mappings into those that the file has as well, and the others. If the file need not
     /// be seen to follow, all are among the first.
-    fn split_by_file(&self, going: &[u32]) -> (Vec<u32>, Vec<u32>) {
+    fn split_by_file(&self, going: &[MappingIdx]) -> (Vec<MappingIdx>, Vec<MappingIdx>) {
         let file = self.file.as_ref().filter(|_| self.must_follow).and_then(FileMap::map);
         let Some(file) = file else { return (going.to_vec(), Vec::new()) };
         let in_file: HashSet<Mapping<'_>> = file.mappings().collect();
         going.iter().partition(|position| self.is_among(&in_file, **position))
     }
 
-    fn is_among(&self, mappings: &HashSet<Mapping<'_>>, position: u32) -> bool {
+    fn is_among(&self, mappings: &HashSet<Mapping<'_>>, position: MappingIdx) -> bool {
         self.map.get(position).is_some_and(|mapping| mappings.contains(&mapping))
     }
 
@@ -108,7 +108,7 @@ impl RunningBridge {
         };
 
         let mappings: HashSet<Mapping<'_>> = now.mappings().collect();
-        let (back, removed): (Vec<u32>, _) =
+        let (back, removed): (Vec<MappingIdx>, _) =
             removal.removed.iter().partition(|position| self.is_among(&mappings, **position));
         removal.removed = removed;
         if !back.is_empty() {
@@ -148,7 +148,7 @@ impl MapStore for RunningBridge {
         self.file.as_ref()?.real_path()
     }
 
-    fn out_of_reach(&self, going: &[u32]) -> (Vec<u32>, Vec<Warning>) {
+    fn out_of_reach(&self, going: &[MappingIdx]) -> (Vec<MappingIdx>, Vec<Warning>) {
         let (mut reachable, mut kept, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
         for position in going {
             let chat = self.map.get(*position).map_or("", |mapping| mapping.chat.0);
@@ -173,7 +173,7 @@ impl MapStore for RunningBridge {
         self.file.as_ref().map(MapStore::warnings).unwrap_or_default()
     }
 
-    fn remove(&self, going: &[u32], guard: &mut dyn RemovalGuard) -> Result<Removal, Failure> {
+    fn remove(&self, going: &[MappingIdx], guard: &mut dyn RemovalGuard) -> Result<Removal, Failure> {
         if let Some(file) = &self.file {
             file.check_lock()?;
         }
@@ -229,7 +229,7 @@ impl<'a> Session<'a> {
     }
 
     /// Removes one mapping, or keeps it because it changed or the guard says so.
-    fn step(&mut self, position: u32) -> Result<(), StopReason> {
+    fn step(&mut self, position: MappingIdx) -> Result<(), StopReason> {
         let bridge = self.bridge;
         let Some(mapping) = bridge.map.get(position) else { return Ok(()) };
         if bridge.interrupt.asked() {
@@ -258,7 +258,7 @@ impl<'a> Session<'a> {
     /// Has the bridge remove the mapping right after the last look at its session.
     fn recheck_and_delete(
         &mut self,
-        position: u32,
+        position: MappingIdx,
         mapping: Mapping<'_>,
     ) -> Result<(), StopReason> {
         for _ in 0..LAST_LOOKS {
@@ -278,7 +278,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn delete(&mut self, position: u32, mapping: Mapping<'_>) -> Result<(), StopReason> {
+    fn delete(&mut self, position: MappingIdx, mapping: Mapping<'_>) -> Result<(), StopReason> {
         let bridge = self.bridge;
         let within = self.time_left().max(SHORTEST);
         match bridge.api.delete(mapping.model, mapping.chat.0, within) {
@@ -309,7 +309,7 @@ impl<'a> Session<'a> {
     }
 
     /// Keeps the rest. Returns an error if the bridge was not asked for anything yet.
-    fn stop(mut self, reason: StopReason, rest: &[u32]) -> Result<Removal, Failure> {
+    fn stop(mut self, reason: StopReason, rest: &[MappingIdx]) -> Result<Removal, Failure> {
         let bridge = self.bridge;
         let code = match &reason {
             StopReason::Signal => WarningCode::Interrupted,

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::model::{Failure, SessionMap, Warning, WarningCode};
+use crate::model::{Failure, SessionMap, Warning, WarningCode, MappingIdx};
 
 /// How long after the last look at the files a change may come, and how often that look is repeated
 /// because the change came later.
@@ -28,13 +28,13 @@ pub struct Source {
 /// The result of a removal, by positions in the map that was read.
 #[derive(Debug, Default)]
 pub struct Removal {
-    pub removed: Vec<u32>,
+    pub removed: Vec<MappingIdx>,
     /// The mappings that had another session meanwhile, and are kept.
-    pub changed: Vec<u32>,
+    pub changed: Vec<MappingIdx>,
     /// The mappings that could not be removed.
-    pub failed: Vec<u32>,
+    pub failed: Vec<MappingIdx>,
     /// The failed mapping that a bridge was asked to remove without an answer: it may be gone.
-    pub unanswered: Option<u32>,
+    pub unanswered: Option<MappingIdx>,
     pub warnings: Vec<Warning>,
 }
 
@@ -42,7 +42,7 @@ pub struct Removal {
 #[derive(Debug)]
 pub struct Rechecked {
     /// The mappings that are still to be removed, in order.
-    pub still: Vec<u32>,
+    pub still: Vec<MappingIdx>,
     /// When the look at the files ended; of more than [`MANY`] mappings, when they were judged.
     pub ended: Instant,
 }
@@ -61,11 +61,11 @@ impl Rechecked {
 pub trait RemovalGuard {
     /// Records, durably, that the mappings at these positions of `map` are about to be removed (W10).
     /// This may be a newer map than the one that was read. After an error, nothing may be removed.
-    fn record(&mut self, map: &SessionMap, places: &[u32]) -> Result<(), Failure>;
+    fn record(&mut self, map: &SessionMap, places: &[MappingIdx]) -> Result<(), Failure>;
 
     /// Looks once more at the mappings at these positions of the map that was read, the files last
     /// (D6, E5). After an error, nothing may be removed.
-    fn recheck(&mut self, going: &[u32]) -> Result<Rechecked, Failure>;
+    fn recheck(&mut self, going: &[MappingIdx]) -> Result<Rechecked, Failure>;
 }
 
 /// A map, in its file or in a bridge.
@@ -82,7 +82,7 @@ pub trait MapStore {
     fn real_path(&self) -> Option<PathBuf>;
 
     /// Returns which of these mappings this store could not remove at all, and why.
-    fn out_of_reach(&self, _going: &[u32]) -> (Vec<u32>, Vec<Warning>) {
+    fn out_of_reach(&self, _going: &[MappingIdx]) -> (Vec<MappingIdx>, Vec<Warning>) {
         Default::default()
     }
 
@@ -91,7 +91,7 @@ pub trait MapStore {
 
     /// Removes the mappings at these positions, each only if it still has the session that was read,
     /// and `guard`, asked right before, leaves it.
-    fn remove(&self, going: &[u32], guard: &mut dyn RemovalGuard) -> Result<Removal, Failure>;
+    fn remove(&self, going: &[MappingIdx], guard: &mut dyn RemovalGuard) -> Result<Removal, Failure>;
 }
 
 /// Returns the warning that the change came too long after each last look.

@@ -1,4 +1,4 @@
-//! What was observed of one session on disk, and how far its folder of sessions was read.
+//! The evidence of one session on disk.
 
 use std::path::PathBuf;
 
@@ -7,13 +7,12 @@ use super::Timestamp;
 /// How far a provider's folder of sessions was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
-    /// All of it, without an error: what was not seen is not there.
+    /// Completely, without an error: a session that was not seen is missing.
     Whole,
-    /// Not all of it: what was not seen may still be there.
+    /// With errors: a session that was not seen may exist.
     Partly,
-    /// There is no such folder.
     Absent,
-    /// It cannot be opened, or is no folder.
+    /// It cannot be opened, or is not a folder.
     Unreadable,
     /// It belongs to neither this user, root, nor the map's owner.
     Foreign,
@@ -24,11 +23,9 @@ pub enum Reading {
 /// A file of a session, its last write, and its last use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionFile {
-    /// Where it is.
     pub path: PathBuf,
-    /// Its mtime.
     pub written: Timestamp,
-    /// The last use that it shows: its mtime, or its newest record where those count.
+    /// The last use that it shows: its mtime, or its newest record if records count.
     pub used: Timestamp,
     /// True for the session's own file, as its CLI names it; false for any other path that shows
     /// that the session exists.
@@ -42,27 +39,26 @@ impl SessionFile {
     }
 }
 
-/// The files of a session without a record in them, where records count: they show no use, unless
-/// nothing else shows any.
+/// The files of a session that have no record, while records count. They show no use unless nothing else
+/// shows one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recordless {
     /// The newest file that shows that the session exists, its own file first.
     pub own: Option<SessionFile>,
-    /// The newest write of any other path.
     pub other: Option<Timestamp>,
 }
 
 /// A file that may belong to the session and could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unread {
-    /// No later write than this can be in it.
+    /// It was written at this time at the latest.
     pub newest: Timestamp,
     /// True if it may show that the session exists.
     pub may_be_own: bool,
 }
 
-/// The evidence of one session. There may be as many as mappings, and most have little of it, so
-/// what is rare or large is boxed.
+/// The evidence of one session. There may be as many of them as mappings, so rare and large fields are
+/// boxed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Activity {
     /// The path that shows that the session exists: its own file if there is one, else the newest.
@@ -71,9 +67,8 @@ pub struct Activity {
     pub archived: Option<Box<SessionFile>>,
     /// The newest use that any evidence shows.
     pub used: Option<Timestamp>,
-    /// What could not be read of it.
     pub unread: Option<Box<Unread>>,
-    /// What has no record in it, until the search is finished.
+    /// Files without a record, until the search is finished.
     pub recordless: Option<Box<Recordless>>,
 }
 
@@ -88,7 +83,7 @@ impl Activity {
         }
     }
 
-    /// Returns true if a path that is used then would not replace the one that is shown.
+    /// Returns true if a file that was used then would not replace the one that is shown.
     pub fn has_better(&self, is_own: bool, used: Timestamp) -> bool {
         self.own.as_ref().is_some_and(|own| (own.is_own, own.used) >= (is_own, used))
     }
@@ -100,17 +95,15 @@ impl Activity {
         }
     }
 
-    /// Adds an archived copy.
     pub fn add_archived(&mut self, file: SessionFile) {
         keep_best(&mut self.archived, file);
     }
 
-    /// Adds a use that a path shows which does not show that the session exists.
+    /// Adds a use that does not show that the session exists.
     pub fn add_use(&mut self, used: Timestamp) {
         self.used = self.used.max(Some(used));
     }
 
-    /// Adds a file that may be the session's and could not be read.
     pub fn add_unread(&mut self, newest: Timestamp, may_be_own: bool) {
         let unread = self.unread.get_or_insert_with(|| Box::new(Unread { newest, may_be_own }));
         unread.newest = unread.newest.max(newest);
@@ -120,8 +113,8 @@ impl Activity {
     /// Adds a file without a record that shows that the session exists.
     pub fn add_recordless_file(&mut self, file: SessionFile) {
         let seen = self.recordless.get_or_insert_default();
-        let rank = |file: &SessionFile| (file.is_own, file.written);
-        if seen.own.as_ref().is_none_or(|before| rank(before) < rank(&file)) {
+        let before = seen.own.as_ref().map(|before| (before.is_own, before.written));
+        if before < Some((file.is_own, file.written)) {
             seen.own = Some(file);
         }
     }
@@ -138,6 +131,7 @@ impl Activity {
         if let Some(own) = own {
             self.add_file(*own);
         }
+
         if let Some(archived) = archived {
             self.add_archived(*archived);
         }
@@ -145,19 +139,19 @@ impl Activity {
         if let Some(unread) = unread {
             self.add_unread(unread.newest, unread.may_be_own);
         }
-        if let Some(recordless) = recordless {
-            let Recordless { own, other } = *recordless;
-            if let Some(own) = own {
-                self.add_recordless_file(own);
-            }
-            if let Some(other) = other {
-                self.add_recordless_use(other);
-            }
+
+        let Some(recordless) = recordless else { return };
+        if let Some(own) = recordless.own {
+            self.add_recordless_file(own);
+        }
+
+        if let Some(other) = recordless.other {
+            self.add_recordless_use(other);
         }
     }
 
-    /// Ends the search where records count: if no path that shows that the session exists has a
-    /// record, mtimes count after all. Returns the file that then stands for the session.
+    /// Ends a search in which records count: if no file that shows that the session exists has a record,
+    /// mtimes count after all. Returns the file that then represents the session.
     pub fn settle_recordless(&mut self) -> Option<&SessionFile> {
         let Recordless { own, other } = *self.recordless.take()?;
         if let Some(known) = &mut self.own {
@@ -170,8 +164,7 @@ impl Activity {
         self.own.as_deref()
     }
 
-    /// Forgets uses before `cutoff` of a session that does not exist: old files beside it show
-    /// nothing any more.
+    /// Forgets uses before `cutoff` of a session that does not exist: old files beside it are no evidence.
     pub fn forget_old_uses(&mut self, cutoff: Timestamp) {
         if self.own.is_none() {
             self.used = self.used.filter(|used| *used >= cutoff);
@@ -204,8 +197,8 @@ impl Activity {
 
 /// Keeps the better file: the session's own before any other, then the one used last.
 fn keep_best(kept: &mut Option<Box<SessionFile>>, file: SessionFile) {
-    let rank = |file: &SessionFile| (file.is_own, file.used);
-    if kept.as_ref().is_none_or(|before| rank(before) < rank(&file)) {
+    let before = kept.as_ref().map(|before| (before.is_own, before.used));
+    if before < Some((file.is_own, file.used)) {
         *kept = Some(Box::new(file));
     }
 }

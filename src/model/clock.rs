@@ -1,13 +1,11 @@
-//! What counts as the last use of a session.
+//! The choice of the time that counts as the last use of a session.
 
 use std::fmt;
 
-/// Which time of a session's files is its last use.
+/// The time of a session's files that is its last use: the last write or the newest record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clock {
-    /// When they were last written.
     Mtime,
-    /// The newest record in them.
     Record,
 }
 

@@ -1,9 +1,9 @@
-//! Making any text safe to show: what could move the cursor, hide or reorder text on a terminal
-//! becomes a visible escape (X3).
+//! Makes any text safe to show: characters that could move the cursor, hide or reorder text on a
+//! terminal become visible escapes (X3).
 
 use std::fmt::Write;
 
-/// `text` with control, line-breaking, invisible and direction-changing characters escaped.
+/// Escapes control, line-breaking, invisible and direction-changing characters.
 pub fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -21,7 +21,7 @@ pub fn escape(text: &str) -> String {
     safe
 }
 
-/// Whether a terminal would do something else with `letter` than show it.
+/// Returns true if a terminal would act on `letter` instead of showing it.
 pub fn is_unsafe(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,

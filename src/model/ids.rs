@@ -1,13 +1,43 @@
-//! The ids that the bridge's map holds, and what their shapes tell.
+//! Ids in the bridge's map, and positions in lists.
 
-/// A chat's id as the map has it: any text.
+/// A chat's id in the map: any text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChatId<'a>(pub &'a str);
 
-/// A CLI session's id as the map has it. It may be any text; [`IdKind::allows`] tells whether a
-/// CLI could have written it. No path is ever built from one.
+/// A session's id in the map. It may be any text, so no path is ever built from one: see
+/// [`IdKind::allows`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId<'a>(pub &'a str);
+
+/// The position of a mapping in its map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MappingIdx(pub u32);
+
+impl MappingIdx {
+    pub fn get(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The position of a session among those that a provider is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionIdx(pub u32);
+
+impl SessionIdx {
+    pub fn get(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The position of a provider in the table of providers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProviderIdx(pub u8);
+
+impl ProviderIdx {
+    pub fn get(self) -> usize {
+        usize::from(self.0)
+    }
+}
 
 /// The ids that a CLI writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +49,7 @@ pub enum IdKind {
 }
 
 impl IdKind {
-    /// Whether a CLI with ids of this kind could have written `id`.
+    /// Returns true if a CLI with ids of this kind could have written `id`.
     pub fn allows(self, id: SessionId<'_>) -> bool {
         match self {
             Self::Uuid => is_uuid(id.0.as_bytes()),
@@ -32,17 +62,18 @@ impl IdKind {
     }
 }
 
-/// Whether `text` is a UUID: 8-4-4-4-12 hex digits, in either case.
+/// Returns true for a UUID: 8-4-4-4-12 hex digits, in either case.
 pub fn is_uuid(text: &[u8]) -> bool {
     uuid(text).is_some()
 }
 
-/// The number that a UUID stands for; nothing for other text.
+/// Returns the number that a UUID encodes; nothing for other text.
 pub fn uuid(text: &[u8]) -> Option<u128> {
     let text: &[u8; 36] = text.try_into().ok()?;
     if [text[8], text[13], text[18], text[23]] != *b"----" {
         return None;
     }
+
     let mut seen = 0;
     let mut digits = |of: &[u8]| {
         of.iter().fold(0_u64, |number, byte| {
@@ -51,12 +82,13 @@ pub fn uuid(text: &[u8]) -> Option<u128> {
             number << 4 | u64::from(digit)
         })
     };
+
     let high = digits(&text[..8]) << 32 | digits(&text[9..13]) << 16 | digits(&text[14..18]);
     let low = digits(&text[19..23]) << 48 | digits(&text[24..]);
     (seen <= 0xf).then_some(u128::from(high) << 64 | u128::from(low))
 }
 
-/// The value of each byte as a hex digit; one above all of them for what is none.
+/// The value of each byte as a hex digit; 16 for other bytes.
 static HEX: [u8; 256] = {
     let mut values = [0x10; 256];
     let mut value = 0;

@@ -1,34 +1,39 @@
-//! Errors of JSON in the words of JSON, not in those of Rust.
+//! Describes errors in JSON with JSON's own terms instead of Rust's.
 
 use serde_json::Error;
 
-/// Returns what is wrong and where: `found an array, expected an object at line 1 column 0`.
+/// Returns the error with its position: `found an array, expected an object at line 1 column 0`.
 pub fn json_error(error: &Error) -> String {
     if error.is_eof() {
         return format!("it ends early, at line {} column {}", error.line(), error.column());
     }
+
     let text = error.to_string();
     let Some((found, expected)) =
         text.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "))
     else {
         return text;
     };
+
     let found = match found {
         "sequence" => "an array",
         "map" => "an object",
         "unit value" => "null",
         other => other,
     };
+
     let (kind, place) = match expected.find(" at line ") {
         Some(end) => expected.split_at(end),
         None => (expected, ""),
     };
+
     let kind = match kind {
         "a sequence" => "an array",
         "a map" => "an object",
         kind if kind.starts_with("struct ") => "an object",
         kind => kind,
     };
+
     format!("found {found}, expected {kind}{place}")
 }
 

@@ -1,5 +1,4 @@
-//! Pure values and decisions: what a mapping is, what was observed of its session, and what
-//! follows from both.
+//! Pure values and decisions: mappings, the evidence of their sessions, and the verdicts.
 //!
 //! Nothing in here reads the clock, the environment or the disk; all three come in as parameters.
 
@@ -24,7 +23,7 @@ pub mod warning;
 pub use activity::{Activity, Reading, SessionFile};
 pub use clock::Clock;
 pub use failure::{Advice, Exit, Failure, describe};
-pub use ids::{ChatId, IdKind, SessionId};
+pub use ids::{ChatId, IdKind, MappingIdx, ProviderIdx, SessionId, SessionIdx};
 pub use json_error::json_error;
 pub use pattern::Patterns;
 pub use plan::{Action, Decision, HeldFor, Plan};

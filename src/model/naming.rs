@@ -1,37 +1,34 @@
-//! Which mappings an ID on the command line names: those of a chat, of a session or of `model/chat`, or
-//! of a prefix that only one of these has.
+//! Resolves an ID on the command line: a chat, a session, `model/chat`, or a prefix that only one of them
+//! has.
 
 use std::collections::BTreeMap;
 
 use super::ids::is_uuid;
-use super::{Failure, Mapping};
+use super::{Failure, Mapping, MappingIdx};
 
-/// How many candidates a hint names.
 const CANDIDATES: usize = 5;
 
-/// How much alike two names must be for one to be meant by the other, from 0 to 1.
+/// How similar a name must be to be suggested, from 0 to 1.
 const ALIKE: f64 = 0.85;
 
-/// Why an ID names nothing that could be acted on.
+/// Why an ID does not resolve.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotNamed {
-    /// Nothing has that name; these look like it.
+    /// Nothing has that name; these are similar.
     Unknown(Vec<String>),
-    /// These have it, and as many more.
+    /// These have it, and that many more.
     Ambiguous(Vec<String>, usize),
 }
 
 impl NotNamed {
-    /// The failure of a command that was given `id`.
     pub fn failure(self, id: &str) -> Failure {
         match self {
-            Self::Unknown(like) if like.is_empty() => {
-                Failure::new(format!("{id:?} matches no chat or session in this map"))
-                    .hint("session-warden list shows the chats and sessions")
-            }
             Self::Unknown(like) => {
-                Failure::new(format!("{id:?} matches no chat or session in this map"))
-                    .hint(format!("similar: {}", like.join(", ")))
+                let hint = match &like[..] {
+                    [] => "session-warden list shows the chats and sessions".to_owned(),
+                    like => format!("similar: {}", like.join(", ")),
+                };
+                Failure::new(format!("{id:?} matches no chat or session in this map")).hint(hint)
             }
             Self::Ambiguous(names, more) => {
                 let more = match more {
@@ -51,28 +48,28 @@ impl NotNamed {
 pub fn named<'a>(
     mappings: impl Iterator<Item = Mapping<'a>> + Clone,
     id: &str,
-) -> Result<Vec<u32>, NotNamed> {
+) -> Result<Vec<MappingIdx>, NotNamed> {
     let mut exact = Named::default();
     let mut prefix = Named::default();
-    for (place, mapping) in (0..).zip(mappings.clone()) {
+    for (index, mapping) in (0..).map(MappingIdx).zip(mappings.clone()) {
         let chat = mapping.chat.0;
         let of_model = id.strip_prefix(mapping.model).and_then(|rest| rest.strip_prefix('/'));
         let session = mapping.session.map(|session| session.0);
 
         if chat == id {
-            exact.add(Name::Chat(chat), place, mapping.model);
+            exact.add(Name::Chat(chat), index, mapping.model);
         } else if chat.starts_with(id) {
-            prefix.add(Name::Chat(chat), place, mapping.model);
+            prefix.add(Name::Chat(chat), index, mapping.model);
         }
         if of_model == Some(chat) {
-            exact.add(Name::Whole(mapping.model, chat), place, mapping.model);
+            exact.add(Name::Whole(mapping.model, chat), index, mapping.model);
         } else if of_model.is_some_and(|start| chat.starts_with(start)) {
-            prefix.add(Name::Whole(mapping.model, chat), place, mapping.model);
+            prefix.add(Name::Whole(mapping.model, chat), index, mapping.model);
         }
         match session.map(|session| (session, fit(session, id))) {
-            Some((session, Fit::Exact)) => exact.add(Name::session(session), place, mapping.model),
+            Some((session, Fit::Exact)) => exact.add(Name::session(session), index, mapping.model),
             Some((session, Fit::Prefix)) => {
-                prefix.add(Name::session(session), place, mapping.model);
+                prefix.add(Name::session(session), index, mapping.model);
             }
             _ => {}
         }
@@ -84,6 +81,7 @@ pub fn named<'a>(
     if !prefix.0.is_empty() {
         return prefix.only();
     }
+
     Err(NotNamed::Unknown(alike(mappings, id)))
 }
 
@@ -104,7 +102,6 @@ fn alike<'a>(mappings: impl Iterator<Item = Mapping<'a>>, id: &str) -> Vec<Strin
     found.into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 
-/// How an ID fits a session's.
 #[derive(PartialEq, Eq)]
 enum Fit {
     Exact,
@@ -119,6 +116,7 @@ fn fit(session: &str, id: &str) -> Fit {
         start == id.as_bytes()
             || (is_uuid(session.as_bytes()) && start.eq_ignore_ascii_case(id.as_bytes()))
     });
+
     match is_start {
         true if session.len() == id.len() => Fit::Exact,
         true => Fit::Prefix,
@@ -126,7 +124,6 @@ fn fit(session: &str, id: &str) -> Fit {
     }
 }
 
-/// What has a name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Name<'a> {
     Chat(&'a str),
@@ -141,24 +138,23 @@ impl Name<'_> {
     }
 }
 
-/// The names that fit, and for each the mappings that it names, with their models.
+/// The names that fit, each with its mappings and their models.
 #[derive(Default)]
-struct Named<'a>(BTreeMap<Name<'a>, Vec<(u32, &'a str)>>);
+struct Named<'a>(BTreeMap<Name<'a>, Vec<(MappingIdx, &'a str)>>);
 
 impl<'a> Named<'a> {
-    fn add(&mut self, name: Name<'a>, place: u32, model: &'a str) {
-        self.0.entry(name).or_default().push((place, model));
+    fn add(&mut self, name: Name<'a>, mapping: MappingIdx, model: &'a str) {
+        self.0.entry(name).or_default().push((mapping, model));
     }
 
-    /// Returns the mappings that all of these names name.
-    fn only(self) -> Result<Vec<u32>, NotNamed> {
-        let has_models =
-            |(name, of): (&Name<'_>, &Vec<_>)| matches!(name, Name::Chat(_)) && of.len() > 1;
-        let is_of_several = self.0.iter().any(has_models);
+    /// Returns the mappings if all of these names have the same ones.
+    fn only(self) -> Result<Vec<MappingIdx>, NotNamed> {
+        let is_of_several =
+            self.0.iter().any(|(name, of)| matches!(name, Name::Chat(_)) && of.len() > 1);
         let mut sets = self.0.values();
         let first = sets.next().cloned().unwrap_or_default();
         if !is_of_several && sets.all(|set| *set == first) {
-            return Ok(first.into_iter().map(|(place, _)| place).collect());
+            return Ok(first.into_iter().map(|(mapping, _)| mapping).collect());
         }
 
         let names = self.0.into_iter().flat_map(|(name, of)| match name {
@@ -169,6 +165,7 @@ impl<'a> Named<'a> {
             Name::Whole(model, chat) => vec![format!("{model}/{chat}")],
             Name::Session(id) => vec![id],
         });
+
         let mut names: Vec<String> = names.collect();
         let more = names.len().saturating_sub(CANDIDATES);
         names.truncate(CANDIDATES);
@@ -202,8 +199,9 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(id: &str, places: &[u32]) {
-        assert_eq!(named(map().into_iter(), id).as_deref(), Ok(places), "{id}");
+    fn check(id: &str, expected: &[u32]) {
+        let found = named(map().into_iter(), id).map(|all| all.into_iter().map(|index| index.0));
+        assert_eq!(found.map(Iterator::collect), Ok(expected.to_vec()), "{id}");
     }
 
     #[track_caller]

@@ -1,4 +1,4 @@
-//! The patterns of what is never removed: globs over chats and sessions.
+//! The patterns of pinned mappings: globs over chats and sessions.
 
 use regex_lite::{Regex, escape};
 use std::iter::Peekable;
@@ -14,13 +14,12 @@ pub struct Patterns(Vec<Pattern>);
 
 #[derive(Debug, Clone)]
 struct Pattern {
-    /// As it was written.
     text: String,
     glob: Regex,
 }
 
 impl Patterns {
-    /// Adds one. The error says what is wrong, for the middle of a sentence.
+    /// Adds one. The error is worded for the middle of a sentence.
     pub fn add(&mut self, pattern: &str) -> Result<(), String> {
         if pattern.is_empty() {
             return Err("empty".to_owned());
@@ -32,45 +31,43 @@ impl Patterns {
         Ok(())
     }
 
-    /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The patterns as they were written.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|pattern| pattern.text.as_str())
     }
 
-    /// The places, in the order of [`Self::texts`], of those that match this mapping.
+    /// Returns the positions, in the order of [`Self::texts`], of the patterns that match the mapping.
     pub fn matching(&self, mapping: Mapping<'_>) -> impl Iterator<Item = usize> {
         let whole = format!("{}/{}", mapping.model, mapping.chat.0);
-        let places = self.0.iter().enumerate();
-        places
-            .filter(move |(_, pattern)| {
-                // A name with brackets in it is kept by itself, though as a glob it means others.
-                let text = pattern.text.as_str();
-                let fits = |name: &str| text == name || pattern.glob.is_match(name);
-                let is_session = |id: &str| {
-                    fits(id) || (is_uuid(id.as_bytes()) && id.eq_ignore_ascii_case(text))
-                };
-                mapping.session.is_some_and(|session| is_session(session.0))
-                    || fits(mapping.chat.0)
-                    || fits(&whole)
-            })
-            .map(|(place, _)| place)
+        let matching = self.0.iter().enumerate().filter(move |(_, pattern)| {
+            mapping.session.is_some_and(|session| pattern.fits_session(session.0))
+                || pattern.fits(mapping.chat.0)
+                || pattern.fits(&whole)
+        });
+        matching.map(|(index, _)| index)
     }
 }
 
-/// Returns the expression that matches what the glob does: `*` any characters, `?` one, `**/` any folders or
-/// none, `[a-z]` one of these, `[!a-z]` one that is none of them, `{a,b}` one of these globs, and `\\` takes the next character as it is.
-///
-/// # Errors
-/// What is wrong with it, in a few words.
+impl Pattern {
+    /// A name with brackets matches itself, although it is a glob for other names.
+    fn fits(&self, name: &str) -> bool {
+        self.text == name || self.glob.is_match(name)
+    }
+
+    fn fits_session(&self, id: &str) -> bool {
+        self.fits(id) || (is_uuid(id.as_bytes()) && id.eq_ignore_ascii_case(&self.text))
+    }
+}
+
+/// Translates a glob: `*` matches any characters, `?` one, `**/` any folders or none, `[a-z]` one of these,
+/// `[!a-z]` any other, `{a,b}` one of these globs, and `\\` quotes the next character.
 fn compiled(pattern: &str) -> Result<Regex, String> {
     let mut expression = String::from("(?s)^(?:");
     let (mut letters, mut depth) = (pattern.chars().peekable(), 0_usize);
-    // True where a name begins: at the start and after a slash.
+    // True at the start of a name: at the beginning and after a slash.
     let mut begins = true;
     while let Some(letter) = letters.next() {
         let began = std::mem::replace(&mut begins, letter == '/');
@@ -102,6 +99,7 @@ fn compiled(pattern: &str) -> Result<Regex, String> {
             other => expression.push_str(&escape(other.encode_utf8(&mut [0; 4]))),
         }
     }
+
     if depth > 0 {
         return Err("unclosed alternate group; missing '}'".to_owned());
     }
@@ -115,12 +113,8 @@ fn is_any_folders(letters: &Peekable<Chars<'_>>) -> bool {
     next.next() == Some('*') && next.next() == Some('/')
 }
 
-/// Takes in the class whose bracket has just been read.
+/// Translates a class whose bracket has just been read.
 fn class(letters: &mut Peekable<Chars<'_>>, expression: &mut String) -> Result<(), String> {
-    let quoted = |letter: char| match letter {
-        '[' | ']' | '\\' | '^' | '-' | '&' | '~' => format!("\\{letter}"),
-        other => other.to_string(),
-    };
     expression.push('[');
     if letters.next_if(|letter| matches!(letter, '!' | '^')).is_some() {
         expression.push('^');
@@ -150,8 +144,16 @@ fn class(letters: &mut Peekable<Chars<'_>>, expression: &mut String) -> Result<(
         expression.extend([quoted(first), "-".to_owned(), quoted(last)]);
         members = ahead;
     }
+
     expression.push(']');
     Ok(())
+}
+
+fn quoted(letter: char) -> String {
+    match letter {
+        '[' | ']' | '\\' | '^' | '-' | '&' | '~' => format!("\\{letter}"),
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]

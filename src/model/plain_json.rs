@@ -1,4 +1,4 @@
-//! JSON in which nothing that a terminal would act on stands raw.
+//! JSON without raw characters that a terminal would act on.
 
 use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter};
@@ -6,10 +6,9 @@ use std::io::{self, BufWriter, Write};
 
 use super::escape::is_unsafe;
 
-/// How many bytes are written at once.
 const AT_ONCE: usize = 64 << 10;
 
-/// Writes that value as one line, with nothing in it that a terminal would act on.
+/// Writes the value as one line that is safe to show.
 pub fn write_plain(value: &impl Serialize, to: &mut dyn Write) -> io::Result<()> {
     // JSON is written in very small pieces.
     let mut to = BufWriter::with_capacity(AT_ONCE, to);
@@ -18,7 +17,7 @@ pub fn write_plain(value: &impl Serialize, to: &mut dyn Write) -> io::Result<()>
     to.flush()
 }
 
-/// Compact JSON in which nothing that a terminal would act on stands raw (X3).
+/// Compact JSON that escapes all that a terminal would act on (X3).
 struct Plain;
 
 impl Formatter for Plain {
@@ -31,6 +30,7 @@ impl Formatter for Plain {
         if text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~')) {
             return to.write_all(text.as_bytes());
         }
+
         let mut rest = text;
         while let Some((place, letter)) = rest.char_indices().find(|(_, c)| is_unsafe(*c)) {
             to.write_all(&rest.as_bytes()[..place])?;

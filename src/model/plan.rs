@@ -1,210 +1,186 @@
-//! The plan: what becomes of every mapping, whole before anything changes.
+//! The plan: the verdict for every mapping, complete before anything changes.
 
 use serde::Serialize;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use super::policy::{Evidence, Policies, judge, looks_like_wrong_home};
-use super::{Activity, KeepReason, Reading, State, Timestamp, Verdict, Warning, WarningCode};
+use super::policy::{Policies, judge, looks_like_wrong_home};
+use super::{
+    Activity, KeepReason, MappingIdx, ProviderIdx, Reading, RemoveReason, SessionIdx, State,
+    Timestamp, Verdict, Warning, WarningCode,
+};
 
-/// What was observed of one provider's sessions.
 #[derive(Debug, Clone)]
 pub struct Observation {
-    /// The folder of sessions that was looked at.
+    /// The folder of sessions that was searched.
     pub root: PathBuf,
-    /// How far it was read.
     pub reading: Reading,
-    /// One for each session asked for, in that order.
+    /// One for each session of the provider's index, in that order.
     pub activities: Vec<Activity>,
 }
 
-/// What is known of a session that was not looked at.
+/// The activity of a session that was not looked at.
 static UNSEEN: Activity =
     Activity { own: None, archived: None, used: None, unread: None, recordless: None };
 
-/// What a mapping is about.
+/// The session that a mapping leads to, or the reason why there is none to look for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
-    /// A model that no provider has.
     UnknownModel,
-    /// Something other than a string stands for the session's id.
+    /// The map holds something other than a string.
     NotAString,
-    /// An id that the model's CLI never writes.
+    /// The model's CLI never writes such an id.
     ImpossibleId,
-    /// A session that was looked for.
     Session {
-        /// The place of its provider in the table of providers.
-        provider: u8,
-        /// Its place among the activities of that provider's observation.
-        session: u32,
+        provider: ProviderIdx,
+        session: SessionIdx,
     },
 }
 
-/// What was observed for a whole map.
 #[derive(Debug, Clone, Default)]
 pub struct Observations {
-    /// Each judged mapping's place in the map, and what it is about, in the map's order.
-    pub subjects: Vec<(u32, Subject)>,
-    /// One place for each provider in the table; empty where nothing asked for it.
+    /// Each judged mapping and its subject, in the map's order.
+    pub subjects: Vec<(MappingIdx, Subject)>,
+    /// One for each provider of the table; `None` if no mapping asked for it.
     pub providers: Vec<Option<Observation>>,
-    /// What went wrong while looking.
     pub warnings: Vec<Warning>,
 }
 
 impl Observations {
-    /// What was observed of `subject`'s session.
     pub fn activity(&self, subject: Subject) -> Option<&Activity> {
         let Subject::Session { provider, session } = subject else { return None };
-        self.provider(provider)?.activities.get(session as usize)
+        self.provider(provider)?.activities.get(session.get())
     }
 
-    /// What was observed of the provider in that place of the table.
-    pub fn provider(&self, provider: u8) -> Option<&Observation> {
-        self.providers.get(usize::from(provider))?.as_ref()
+    pub fn provider(&self, provider: ProviderIdx) -> Option<&Observation> {
+        self.providers.get(provider.get())?.as_ref()
     }
 
-    /// Takes in what a second look has seen of `subject`'s session.
+    /// Replaces the activity of `subject`'s session by the one that a second look has seen.
     pub fn see_again(&mut self, subject: Subject, activity: Activity) {
         let Subject::Session { provider, session } = subject else { return };
-        let seen = self.providers.get_mut(usize::from(provider)).and_then(Option::as_mut);
-        if let Some(place) = seen.and_then(|seen| seen.activities.get_mut(session as usize)) {
-            *place = activity;
+        let seen = self.providers.get_mut(provider.get()).and_then(Option::as_mut);
+        if let Some(known) = seen.and_then(|seen| seen.activities.get_mut(session.get())) {
+            *known = activity;
         }
     }
 
-    /// Judges everything observed, without the wrong-home guard.
+    /// Judges every mapping, without the wrong-home guard.
     pub fn judged(&self, policies: &Policies) -> impl Iterator<Item = Decision> {
-        self.subjects.iter().map(move |&(mapping, subject)| {
-            // Only sessions have a threshold; what has no provider is kept in any case.
-            let provider = match subject {
-                Subject::Session { provider, .. } => usize::from(provider),
-                _ => usize::MAX,
-            };
-            let verdict = judge(self.evidence(subject), policies.of(provider));
+        self.subjects.iter().map(|&(mapping, subject)| {
+            let verdict = self.verdict(subject, policies);
             Decision { mapping, subject, verdict }
         })
     }
 
-    fn evidence(&self, subject: Subject) -> Evidence<'_> {
-        match subject {
-            Subject::UnknownModel => Evidence::UnknownModel,
-            Subject::NotAString => Evidence::NotAString,
-            Subject::ImpossibleId => Evidence::ImpossibleId,
-            Subject::Session { provider, session } => {
-                let seen = self
-                    .provider(provider)
-                    .and_then(|seen| Some((seen.reading, seen.activities.get(session as usize)?)));
-                match seen {
-                    Some((reading, activity)) => Evidence::Seen { reading, activity },
-                    // Never looked at: nothing is known of it.
-                    None => Evidence::Seen { reading: Reading::Partly, activity: &UNSEEN },
-                }
-            }
-        }
+    fn verdict(&self, subject: Subject, policies: &Policies) -> Verdict {
+        let (provider, session) = match subject {
+            Subject::UnknownModel => return Verdict::Keep(KeepReason::UnknownModel),
+            Subject::NotAString => return Verdict::Keep(KeepReason::NotAString),
+            Subject::ImpossibleId => return Verdict::Keep(KeepReason::ImpossibleId),
+            Subject::Session { provider, session } => (provider, session),
+        };
+
+        let seen = self.provider(provider);
+        let seen = seen.and_then(|seen| Some((seen.reading, seen.activities.get(session.get())?)));
+        let (reading, activity) = seen.unwrap_or((Reading::Partly, &UNSEEN));
+        judge(reading, activity, policies.of(provider))
     }
 }
 
-/// What is done with a mapping, as the report says it.
+/// The action of a run on a mapping, for reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    /// It stays.
     Kept,
-    /// It is gone.
     Removed,
-    /// A real run would let it go.
+    /// A run that is no dry run would remove it.
     WouldRemove,
-    /// It should have gone, and could not be let go.
+    /// It should have been removed, and could not be.
     Failed,
 }
 
-/// What becomes of one mapping.
 #[derive(Debug, Clone, Copy)]
 pub struct Decision {
-    /// The mapping's place in the map.
-    pub mapping: u32,
-    /// What it is about.
+    pub mapping: MappingIdx,
     pub subject: Subject,
-    /// What becomes of it.
     pub verdict: Verdict,
 }
 
-/// Why a mapping is held.
+/// The oldest hold on a mapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldFor {
-    /// The reason of the oldest hold on it.
     pub reason: String,
-    /// When that began, in UTC.
     pub since: Option<Timestamp>,
 }
 
-/// What becomes of every judged mapping, in the map's order.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
-    /// Why those are held that are, by their place in the map.
-    pub held: HashMap<u32, HeldFor>,
-    /// What the processes are called that mappings are kept for.
+    pub held: HashMap<MappingIdx, HeldFor>,
+    /// The names of the processes that mappings are kept for, by process id.
     pub processes: HashMap<u32, String>,
-    /// One for each judged mapping.
+    /// One for each judged mapping, in the map's order.
     pub decisions: Vec<Decision>,
 }
 
 impl Plan {
-    /// Judges everything observed, and applies the wrong-home guard. The guard's warnings are
-    /// added to those of `observations`.
+    /// Judges every mapping, and applies the wrong-home guard. The guard's warnings are added to
+    /// those of `observations`.
     pub fn new(observations: &mut Observations, policies: &Policies) -> Self {
-        let mut plan =
-            Self { decisions: observations.judged(policies).collect(), ..Self::default() };
-        for provider in 0..observations.providers.len() {
-            let of_provider = |decision: &&mut Decision| match decision.subject {
-                Subject::Session { provider: of, .. } => usize::from(of) == provider,
-                _ => false,
-            };
-            let verdicts = plan.decisions.iter_mut().filter(of_provider);
-            if looks_like_wrong_home(verdicts.map(|decision| decision.verdict), policies.missing())
-            {
-                let mut count = 0;
-                for decision in plan.decisions.iter_mut().filter(of_provider) {
-                    if decision.verdict.state() == State::Missing {
-                        decision.verdict = Verdict::Keep(KeepReason::WrongHome);
-                        count += 1;
-                    }
-                }
-                if let Some(Some(observation)) = observations.providers.get(provider) {
-                    observations.warnings.push(Warning::at(
-                        WarningCode::WrongHome,
-                        &observation.root,
-                        wrong_home_message(count),
-                    ));
-                }
+        let decisions = observations.judged(policies).collect();
+        let mut plan = Self { decisions, ..Self::default() };
+        for (index, observation) in (0..).map(ProviderIdx).zip(&observations.providers) {
+            let Some(observation) = observation else { continue };
+            let verdicts = plan.verdicts_of(index);
+            if !looks_like_wrong_home(verdicts.map(|verdict| *verdict), policies.missing()) {
+                continue;
             }
+
+            let missing = plan.verdicts_of(index).filter(|it| it.state() == State::Missing);
+            let count =
+                missing.map(|verdict| *verdict = Verdict::Keep(KeepReason::WrongHome)).count();
+            let message = wrong_home_message(count);
+            let warning = Warning::at(WarningCode::WrongHome, &observation.root, message);
+            observations.warnings.push(warning);
         }
         plan
     }
 
-    /// The places in the map of the mappings that go, ascending.
-    pub fn going(&self) -> impl Iterator<Item = u32> + Clone {
-        let goes = self.decisions.iter().filter(|decision| decision.verdict.goes());
-        goes.map(|decision| decision.mapping)
+    fn verdicts_of(&mut self, provider: ProviderIdx) -> impl Iterator<Item = &mut Verdict> {
+        self.decisions.iter_mut().filter_map(move |decision| match decision.subject {
+            Subject::Session { provider: of, .. } if of == provider => Some(&mut decision.verdict),
+            _ => None,
+        })
     }
 
-    /// What was decided of the mapping at that place.
-    pub fn decision(&self, mapping: u32) -> Option<Decision> {
-        let place = self.decisions.binary_search_by_key(&mapping, |d| d.mapping).ok()?;
-        self.decisions.get(place).copied()
+    /// The mappings to remove, in the map's order.
+    pub fn removals(&self) -> impl Iterator<Item = MappingIdx> + Clone {
+        let removed = self.decisions.iter().filter(|decision| decision.verdict.removes());
+        removed.map(|decision| decision.mapping)
     }
 
-    /// What becomes of the mapping at that place.
-    pub fn verdict(&self, mapping: u32) -> Option<Verdict> {
+    pub fn decision(&self, mapping: MappingIdx) -> Option<Decision> {
+        let at = self.decisions.binary_search_by_key(&mapping, |it| it.mapping).ok()?;
+        self.decisions.get(at).copied()
+    }
+
+    pub fn verdict(&self, mapping: MappingIdx) -> Option<Verdict> {
         self.decision(mapping).map(|decision| decision.verdict)
     }
 
-    /// Puts down what became of the mapping at that place after all.
-    pub fn settle(&mut self, mapping: u32, verdict: Verdict) -> Option<Decision> {
-        let place = self.decisions.binary_search_by_key(&mapping, |d| d.mapping).ok()?;
-        let decision = self.decisions.get_mut(place)?;
+    /// Replaces the verdict for that mapping, and returns the new decision.
+    pub fn settle(&mut self, mapping: MappingIdx, verdict: Verdict) -> Option<Decision> {
+        let at = self.decisions.binary_search_by_key(&mapping, |it| it.mapping).ok()?;
+        let decision = self.decisions.get_mut(at)?;
         decision.verdict = verdict;
         Some(*decision)
+    }
+
+    /// Keeps a mapping that would be removed, for a reason that depends on why it would be.
+    pub fn keep(&mut self, mapping: MappingIdx, because: fn(RemoveReason) -> KeepReason) {
+        if let Some(Verdict::Remove(reason)) = self.verdict(mapping) {
+            self.settle(mapping, Verdict::Keep(because(reason)));
+        }
     }
 }
 

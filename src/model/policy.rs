@@ -1,94 +1,69 @@
-//! The judge: from what was observed of a session to whether its mapping goes, as a pure function.
+//! The judge: decides by the evidence of a session whether its mapping is removed. A pure function.
 
-use super::{Activity, KeepReason, Reading, RemoveReason, State, Thresholds, Timestamp, Verdict};
+use super::{
+    Activity, KeepReason, ProviderIdx, Reading, RemoveReason, State, Thresholds, Timestamp, Verdict,
+};
 
-/// What to do with a mapping whose session has no file any more.
+/// The rule for a mapping whose session has no file any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
-    /// Let it go, unless every mapping of its provider is missing (the wrong-home guard).
+    /// Remove it, unless every mapping of its provider is missing (the wrong-home guard).
     RemoveGuarded,
-    /// Let it go; the user has written so.
+    /// Remove it: the user has asked for that explicitly.
     Remove,
-    /// Keep it.
     Keep,
 }
 
-/// What the judge goes by.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy {
     /// A session last used before this is idle; exactly at it, it is active.
     pub cutoff: Timestamp,
-    /// What to do where a session's file is gone.
     pub missing: Missing,
 }
 
-/// What a run goes by: each provider may have a cutoff of its own.
+/// The rules of a run: each provider may have a cutoff of its own.
 #[derive(Debug, Clone)]
 pub struct Policies {
-    /// The time that each provider's threshold means, in the order of the table, and the usual one.
+    /// One cutoff for each provider, in the order of the table.
     cutoffs: Vec<Timestamp>,
     usual: Timestamp,
     missing: Missing,
 }
 
 impl Policies {
-    /// What follows from these thresholds at `now`, for that many providers.
+    /// Turns thresholds into cutoffs at `now`, for that many providers.
     pub fn new(
         now: Timestamp,
         thresholds: &Thresholds,
         providers: usize,
         missing: Missing,
     ) -> Self {
-        let cutoffs = (0..providers).map(|provider| now.before(thresholds.of(provider)));
-        Self { cutoffs: cutoffs.collect(), usual: now.before(&thresholds.usual), missing }
+        let all = (0..).map(ProviderIdx).take(providers);
+        let cutoffs = all.map(|provider| now.before(thresholds.of(provider))).collect();
+        Self { cutoffs, usual: now.before(&thresholds.usual), missing }
     }
 
-    /// The usual cutoff.
+    /// The cutoff of providers without one of their own.
     pub fn usual(&self) -> Timestamp {
         self.usual
     }
 
-    /// What to do where a session's file is gone.
     pub fn missing(&self) -> Missing {
         self.missing
     }
 
-    /// What the provider in that place of the table is judged by.
-    pub fn of(&self, provider: usize) -> Policy {
-        let cutoff = self.cutoffs.get(provider).copied().unwrap_or(self.usual);
+    pub fn of(&self, provider: ProviderIdx) -> Policy {
+        let cutoff = self.cutoffs.get(provider.get()).copied().unwrap_or(self.usual);
         Policy { cutoff, missing: self.missing }
     }
 }
 
-/// What is known about a mapping when it is judged.
-#[derive(Debug, Clone, Copy)]
-pub enum Evidence<'a> {
-    /// No provider has the mapping's model.
-    UnknownModel,
-    /// The map holds something other than a string where the session's id should be.
-    NotAString,
-    /// The id is none that the model's CLI ever writes.
-    ImpossibleId,
-    /// The provider's sessions were looked at.
-    Seen {
-        /// How far they were read.
-        reading: Reading,
-        /// What was observed of this one.
-        activity: &'a Activity,
-    },
-}
-
-/// Judges one mapping. The states are tried in the order that the design names; the first that
-/// fits is the one, and every doubt keeps the mapping.
-pub fn judge(evidence: Evidence<'_>, policy: Policy) -> Verdict {
+/// Judges one session. The states are tried in the order that the design names. The first that fits
+/// is the one, and every doubt keeps the mapping.
+pub fn judge(reading: Reading, activity: &Activity, policy: Policy) -> Verdict {
     use KeepReason as K;
     use RemoveReason as R;
-    let (reading, activity) = match evidence {
-        Evidence::UnknownModel => return Verdict::Keep(K::UnknownModel),
-        Evidence::NotAString => return Verdict::Keep(K::NotAString),
-        Evidence::ImpossibleId => return Verdict::Keep(K::ImpossibleId),
-        Evidence::Seen { reading, activity } => (reading, activity),
-    };
+
     match reading {
         Reading::Absent => return Verdict::Keep(K::RootAbsent),
         Reading::Foreign => return Verdict::Keep(K::RootForeign),
@@ -111,6 +86,7 @@ pub fn judge(evidence: Evidence<'_>, policy: Policy) -> Verdict {
     {
         return Verdict::Keep(K::FileUnread);
     }
+
     if reading == Reading::Doubtful && (exists || activity.archived.is_none()) {
         return Verdict::Keep(K::ProviderInDoubt);
     }
@@ -119,6 +95,7 @@ pub fn judge(evidence: Evidence<'_>, policy: Policy) -> Verdict {
         let is_written = activity.last_written() >= Some(policy.cutoff);
         return Verdict::Remove(if is_written { R::IdleByRecord } else { R::Idle });
     }
+
     match (&activity.archived, policy.missing) {
         (Some(_), Missing::Keep) => Verdict::Keep(K::ArchivedKept),
         (Some(_), _) => Verdict::Remove(R::Archived),
@@ -127,8 +104,8 @@ pub fn judge(evidence: Evidence<'_>, policy: Policy) -> Verdict {
     }
 }
 
-/// The wrong-home guard: whether all of one provider's judged mappings, and at least one, are
-/// missing, so that the home looked at is more likely wrong than every session gone.
+/// The wrong-home guard. Returns true if all judged mappings of a provider, and at least one, are missing:
+/// then a wrong home is more likely than that every session is gone.
 pub fn looks_like_wrong_home(verdicts: impl Iterator<Item = Verdict>, missing: Missing) -> bool {
     if missing == Missing::Remove {
         return false;
@@ -140,7 +117,8 @@ pub fn looks_like_wrong_home(verdicts: impl Iterator<Item = Verdict>, missing: M
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::SessionFile;
+    use crate::model::plan::{Observations, Subject};
+    use crate::model::{MappingIdx, SessionFile};
 
     const CUTOFF: i64 = 1_000;
 
@@ -159,7 +137,7 @@ mod tests {
     }
 
     fn seen(activity: &Activity, reading: Reading) -> Verdict {
-        judge(Evidence::Seen { reading, activity }, policy(Missing::RemoveGuarded))
+        judge(reading, activity, policy(Missing::RemoveGuarded))
     }
 
     #[track_caller]
@@ -255,24 +233,26 @@ mod tests {
 
     #[test]
     fn what_cannot_be_judged_stays() {
-        let kept = [
-            (Evidence::UnknownModel, KeepReason::UnknownModel),
-            (Evidence::NotAString, KeepReason::NotAString),
-            (Evidence::ImpossibleId, KeepReason::ImpossibleId),
+        let subjects = [
+            (Subject::UnknownModel, KeepReason::UnknownModel),
+            (Subject::NotAString, KeepReason::NotAString),
+            (Subject::ImpossibleId, KeepReason::ImpossibleId),
         ];
-        for (evidence, reason) in kept {
-            let verdict = judge(evidence, policy(Missing::Remove));
-            assert_eq!(verdict, Verdict::Keep(reason));
-            assert_eq!(verdict.state(), State::Unknown);
+        let thresholds = Thresholds::default();
+        let policies = Policies::new(Timestamp::new(CUTOFF, 0), &thresholds, 1, Missing::Remove);
+        for (subject, reason) in subjects {
+            let subjects = vec![(MappingIdx(0), subject)];
+            let observations = Observations { subjects, ..Observations::default() };
+            let verdicts: Vec<Verdict> =
+                observations.judged(&policies).map(|decision| decision.verdict).collect();
+            assert_eq!(verdicts, [Verdict::Keep(reason)]);
+            assert_eq!(verdicts[0].state(), State::Unknown);
         }
     }
 
     #[test]
     fn missing_keep_keeps_the_missing_and_the_archived_but_not_the_idle() {
-        let judge = |activity: &Activity| {
-            let evidence = Evidence::Seen { reading: Reading::Whole, activity };
-            judge(evidence, policy(Missing::Keep))
-        };
+        let judge = |activity: &Activity| judge(Reading::Whole, activity, policy(Missing::Keep));
         assert_eq!(judge(&Activity::default()), Verdict::Keep(KeepReason::MissingKept));
         assert_eq!(judge(&Activity::default()).state(), State::Missing);
         let archived = Activity { archived: Some(Box::new(at(0))), ..Activity::default() };

@@ -156,7 +156,7 @@ fn each_verdict_has_its_state_and_its_words() {
         (Verdict::Remove(RemoveReason::ByHand(State::Active)), State::Active, "removed by hand"),
     ] {
         assert_eq!((verdict.state(), verdict.to_string().as_str()), (state, words));
-        assert_eq!(verdict.goes(), matches!(verdict, Verdict::Remove(_)));
+        assert_eq!(verdict.removes(), matches!(verdict, Verdict::Remove(_)));
     }
     let names = State::ALL.map(State::name);
     let expected =
@@ -186,8 +186,12 @@ fn exit_codes_are_those_that_others_rely_on() {
 fn a_provider_has_its_own_threshold_or_the_usual_one() {
     let [one, two] = ["1", "2"].map(|hours| IdleThreshold::from_hours(hours).unwrap());
     assert_eq!(Thresholds::from(one.clone()), Thresholds { usual: one.clone(), special: vec![] });
-    let thresholds = Thresholds { usual: one.clone(), special: vec![(3, two.clone())] };
-    assert_eq!([2, 3, 4].map(|provider| thresholds.of(provider).clone()), [one.clone(), two, one]);
+    let thresholds =
+        Thresholds { usual: one.clone(), special: vec![(ProviderIdx(3), two.clone())] };
+    assert_eq!(
+        [2, 3, 4].map(|provider| thresholds.of(ProviderIdx(provider)).clone()),
+        [one.clone(), two, one]
+    );
     let mut patterns = Patterns::default();
     assert!(patterns.is_empty());
     patterns.add("a*").unwrap();
@@ -225,16 +229,18 @@ fn planned(used: &[Option<i64>]) -> (Plan, Observations) {
         activities: activities.collect(),
     };
     let count = u32::try_from(used.len()).unwrap();
-    let sessions =
-        (0..count).map(|session| (session + 1, Subject::Session { provider: 0, session }));
+    let sessions = (0..count).map(|session| {
+        let (provider, of) = (ProviderIdx(0), SessionIdx(session));
+        (MappingIdx(session + 1), Subject::Session { provider, session: of })
+    });
     let mut observations = Observations {
-        subjects: [(0, Subject::UnknownModel)].into_iter().chain(sessions).collect(),
+        subjects: [(MappingIdx(0), Subject::UnknownModel)].into_iter().chain(sessions).collect(),
         providers: vec![Some(observation)],
         warnings: Vec::new(),
     };
     let hour = Thresholds {
         usual: IdleThreshold::from_hours("1000").unwrap(),
-        special: vec![(0, IdleThreshold::from_hours("1").unwrap())],
+        special: vec![(ProviderIdx(0), IdleThreshold::from_hours("1").unwrap())],
     };
     let policies = Policies::new(at(10_000), &hour, 1, Missing::RemoveGuarded);
     (Plan::new(&mut observations, &policies), observations)
@@ -243,19 +249,22 @@ fn planned(used: &[Option<i64>]) -> (Plan, Observations) {
 #[test]
 fn a_plan_tells_what_goes_and_takes_in_what_became_of_it() {
     let (mut plan, mut observations) = planned(&[Some(9_000), Some(100), None, Some(200)]);
-    assert_eq!(plan.going().collect::<Vec<_>>(), [2, 3, 4]);
-    assert_eq!(plan.verdict(0), Some(Verdict::Keep(KeepReason::UnknownModel)));
-    assert_eq!(plan.verdict(1), Some(Verdict::Keep(KeepReason::Active)));
-    assert_eq!(plan.verdict(3), Some(Verdict::Remove(RemoveReason::Missing)));
-    assert_eq!(plan.verdict(5), None);
-    let settled = plan.settle(2, Verdict::Keep(KeepReason::InUse(1))).unwrap();
-    assert_eq!((settled.mapping, settled.verdict), (2, Verdict::Keep(KeepReason::InUse(1))));
-    assert_eq!(plan.going().collect::<Vec<_>>(), [3, 4]);
-    assert_eq!(plan.decision(2).unwrap().verdict, Verdict::Keep(KeepReason::InUse(1)));
+    assert_eq!(plan.removals().collect::<Vec<_>>(), [2, 3, 4].map(MappingIdx));
+    assert_eq!(plan.verdict(MappingIdx(0)), Some(Verdict::Keep(KeepReason::UnknownModel)));
+    assert_eq!(plan.verdict(MappingIdx(1)), Some(Verdict::Keep(KeepReason::Active)));
+    assert_eq!(plan.verdict(MappingIdx(3)), Some(Verdict::Remove(RemoveReason::Missing)));
+    assert_eq!(plan.verdict(MappingIdx(5)), None);
+    let settled = plan.settle(MappingIdx(2), Verdict::Keep(KeepReason::InUse(1))).unwrap();
+    assert_eq!(
+        (settled.mapping, settled.verdict),
+        (MappingIdx(2), Verdict::Keep(KeepReason::InUse(1)))
+    );
+    assert_eq!(plan.removals().collect::<Vec<_>>(), [3, 4].map(MappingIdx));
+    assert_eq!(plan.decision(MappingIdx(2)).unwrap().verdict, Verdict::Keep(KeepReason::InUse(1)));
     let subject = settled.subject;
     assert_eq!(observations.activity(subject).unwrap().last_used(), Some(at(100)));
     assert_eq!(observations.activity(Subject::NotAString), None);
-    assert_eq!(observations.provider(0).unwrap().root, PathBuf::from("/root"));
+    assert_eq!(observations.provider(ProviderIdx(0)).unwrap().root, PathBuf::from("/root"));
     let mut again = Activity::default();
     again.add_file(file("f", 9_999, 9_999));
     observations.see_again(subject, again);
@@ -267,8 +276,8 @@ fn a_plan_tells_what_goes_and_takes_in_what_became_of_it() {
 fn where_all_are_missing_that_is_said_with_their_number() {
     for (used, said) in [(vec![None], "the one mapping"), (vec![None; 3], "all 3 mappings")] {
         let (plan, observations) = planned(&used);
-        assert_eq!(plan.going().count(), 0);
-        assert_eq!(plan.verdict(1), Some(Verdict::Keep(KeepReason::WrongHome)));
+        assert_eq!(plan.removals().count(), 0);
+        assert_eq!(plan.verdict(MappingIdx(1)), Some(Verdict::Keep(KeepReason::WrongHome)));
         let [warning] = &observations.warnings[..] else { panic!("{observations:?}") };
         assert!(warning.message.contains(said), "{warning:?}");
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::ProviderIdx;
+
 /// How long a session may be idle before its mapping is removed, in whole seconds, and how it was
 /// typed.
 #[derive(Clone)]
@@ -10,7 +12,7 @@ pub struct IdleThreshold {
     typed: Option<Box<str>>,
 }
 
-/// Two that were typed in different ways are equal if they are as long.
+/// Thresholds of the same length are equal, however they were typed.
 impl PartialEq for IdleThreshold {
     fn eq(&self, other: &Self) -> bool {
         self.seconds == other.seconds
@@ -19,6 +21,7 @@ impl PartialEq for IdleThreshold {
 
 impl Eq for IdleThreshold {}
 
+/// Equal thresholds look equal.
 impl fmt::Debug for IdleThreshold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "IdleThreshold({} s)", self.seconds)
@@ -29,18 +32,16 @@ const SHORTEST: f64 = 1.0;
 const LONGEST: f64 = 100.0 * 365.25 * 86_400.0;
 
 impl IdleThreshold {
-    /// Two hours.
     pub const DEFAULT: Self = Self { seconds: 7_200, typed: None };
 
-    /// From a number of hours, fractions allowed, rounded to the nearest second. The error says
-    /// what is wrong, for the middle of a sentence.
+    /// Parses a number of hours, with fractions, rounded to the nearest second. Errors are worded for the
+    /// middle of a sentence.
     pub fn from_hours(text: &str) -> Result<Self, String> {
         let hours = text.trim().parse::<f64>().map_err(|_| "not a number of hours".to_owned())?;
         Self::from_seconds(hours * 3600.0)
     }
 
-    /// From a duration with units, such as `90m` or `1d 12h`. The error says what is wrong, for
-    /// the middle of a sentence.
+    /// Parses a duration with units, such as `90m` or `1d 12h`.
     pub fn from_duration(text: &str) -> Result<Self, String> {
         let duration = humantime::parse_duration(text.trim()).map_err(|error| {
             let why = error.to_string().replace(['\n', '\r'], " ");
@@ -51,10 +52,11 @@ impl IdleThreshold {
     }
 
     fn from_seconds(seconds: f64) -> Result<Self, String> {
-        // NaN lies in no range, so it is refused here as well.
+        // NaN is in no range, so it is refused as well.
         if !(SHORTEST..=LONGEST).contains(&seconds) {
             return Err("not between 1 second and 100 years".to_owned());
         }
+
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -63,7 +65,6 @@ impl IdleThreshold {
         Ok(Self { seconds: seconds.round() as u64, typed: None })
     }
 
-    /// The threshold in seconds.
     pub fn seconds(&self) -> u64 {
         self.seconds
     }
@@ -75,18 +76,15 @@ impl Default for IdleThreshold {
     }
 }
 
-/// The thresholds of a run: the usual one, and others for some providers.
+/// The usual threshold of a run, and those of single providers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Thresholds {
-    /// What counts where nothing else is said.
     pub usual: IdleThreshold,
-    /// Others, each with the place of its provider in the table.
-    pub special: Vec<(usize, IdleThreshold)>,
+    pub special: Vec<(ProviderIdx, IdleThreshold)>,
 }
 
 impl Thresholds {
-    /// The one of the provider in that place of the table.
-    pub fn of(&self, provider: usize) -> &IdleThreshold {
+    pub fn of(&self, provider: ProviderIdx) -> &IdleThreshold {
         let mut special = self.special.iter();
         special.find(|(of, _)| *of == provider).map_or(&self.usual, |(_, threshold)| threshold)
     }
@@ -98,7 +96,7 @@ impl From<IdleThreshold> for Thresholds {
     }
 }
 
-/// A duration as it was typed; hours with at most four decimals: `90m`, `2h`, `1.5h`.
+/// The duration as it was typed, or hours with at most four decimals: `90m`, `2h`, `1.5h`.
 impl fmt::Display for IdleThreshold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(typed) = &self.typed {

@@ -1,4 +1,4 @@
-//! A point in time as a file system stores it, comparable and printable without ever panicking.
+//! Times of files and clocks, which compare and print without ever panicking.
 
 use chrono::{DateTime, Datelike, Local, SecondsFormat, Utc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,7 +13,6 @@ pub struct Timestamp {
     nanoseconds: u32,
 }
 
-/// The zone that times are shown in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Zone {
     /// The user's, on a terminal.
@@ -23,22 +22,19 @@ pub enum Zone {
 }
 
 impl Timestamp {
-    /// Later than everything: the bound of a file whose time could not be read.
+    /// Later than everything: the time of a file whose time could not be read.
     pub const MAX: Self = Self { seconds: i64::MAX, nanoseconds: 999_999_999 };
 
-    /// `seconds` since 1970 and `nanoseconds` on top of them.
     pub fn new(seconds: i64, nanoseconds: u32) -> Self {
         Self { seconds, nanoseconds: nanoseconds.min(999_999_999) }
     }
 
-    /// The time one threshold before this one.
     #[must_use]
     pub fn before(self, threshold: &IdleThreshold) -> Self {
         let seconds = i64::try_from(threshold.seconds()).unwrap_or(i64::MAX);
         Self { seconds: self.seconds.saturating_sub(seconds), ..self }
     }
 
-    /// The time that long after this one.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
         let nanoseconds = self.nanoseconds + span.subsec_nanos();
@@ -50,7 +46,6 @@ impl Timestamp {
         }
     }
 
-    /// The time that long before this one.
     #[must_use]
     pub fn earlier(self, span: Duration) -> Self {
         let borrows = self.nanoseconds < span.subsec_nanos();
@@ -62,19 +57,18 @@ impl Timestamp {
         }
     }
 
-    /// Whole seconds from this time until `now`; 0 if it lies in the future.
+    /// Whole seconds from this time until `now`; 0 if this time is in the future.
     pub fn seconds_until(self, now: Self) -> u64 {
         let borrowed = i64::from(now.nanoseconds < self.nanoseconds);
         let seconds = now.seconds.saturating_sub(self.seconds).saturating_sub(borrowed);
         u64::try_from(seconds).unwrap_or(0)
     }
 
-    /// RFC 3339 in UTC with milliseconds, or nothing where the year has no four digits.
+    /// RFC 3339 in UTC with milliseconds; nothing if the year does not have four digits.
     pub fn rfc3339(self) -> Option<String> {
         self.date_time().map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true))
     }
 
-    /// The time that an RFC 3339 text tells.
     pub fn parse(text: &str) -> Option<Self> {
         let time = DateTime::parse_from_rfc3339(text).ok()?;
         Some(Self::new(time.timestamp(), time.timestamp_subsec_nanos()))
@@ -88,7 +82,6 @@ impl Timestamp {
         )
     }
 
-    /// Returns the time as people read it: local without a zone, or UTC.
     pub fn shown(self, zone: Zone) -> String {
         match zone {
             Zone::Local => self.local(),
@@ -112,18 +105,17 @@ impl Timestamp {
         )
     }
 
-    /// Nanoseconds within the second.
     pub fn nanoseconds(self) -> u32 {
         self.nanoseconds
     }
 
-    /// The time since 1970; nothing of it before.
+    /// The time since 1970; zero before.
     pub fn since_1970(self) -> Duration {
         u64::try_from(self.seconds)
             .map_or(Duration::ZERO, |seconds| Duration::new(seconds, self.nanoseconds))
     }
 
-    /// For reckoning with days; nothing where the year has no four digits.
+    /// For calendar arithmetic; nothing if the year does not have four digits.
     pub(crate) fn date_time(self) -> Option<DateTime<Utc>> {
         DateTime::from_timestamp(self.seconds, self.nanoseconds)
             .filter(|time| (0..=9999).contains(&time.year()))

@@ -1,4 +1,4 @@
-//! What becomes of a mapping, why, and the state that it is counted under.
+//! Whether a mapping is kept or removed, why, and the state that it is counted under.
 
 use serde::Serialize;
 use std::fmt;
@@ -7,26 +7,20 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// It cannot be told when the session was last used.
+    /// It is not known when the session was last used.
     Unknown,
-    /// The session has no file.
     Missing,
-    /// Only an archived copy is left.
     Archived,
-    /// It would go, but is to be kept.
     Pinned,
     /// It would be removed, but a live process uses it, or a hold protects it.
     InUse,
     /// It would be removed, but its CLI is alive and idle by its own record.
     Resident,
-    /// Used within the threshold.
     Active,
-    /// Last used before the threshold.
     Idle,
 }
 
 impl State {
-    /// All of them, in the order of the summary.
     pub const ALL: [Self; 8] = [
         Self::Active,
         Self::Idle,
@@ -38,7 +32,6 @@ impl State {
         Self::Unknown,
     ];
 
-    /// Its name for programs, as in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
@@ -53,54 +46,43 @@ impl State {
     }
 }
 
-/// Why a mapping stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeepReason {
-    /// No provider has its model.
     UnknownModel,
-    /// Its session id is no string.
     NotAString,
     /// Its CLI never writes such an id.
     ImpossibleId,
-    /// The provider's folder of sessions is absent.
     RootAbsent,
-    /// The provider's folder of sessions cannot be opened.
     RootUnreadable,
-    /// The provider's folder of sessions is somebody else's.
     RootForeign,
-    /// The provider's folder of sessions was not read whole.
+    /// The provider's sessions were not read completely.
     NotReadWhole,
-    /// A file that may be the session's could not be read.
     FileUnread,
-    /// Every judged mapping of the provider is missing.
     WrongHome,
-    /// Used within the threshold.
     Active,
     /// Used within the threshold, but only since the plan was made.
     UsedMeanwhile,
-    /// Missing, and missing ones are to be kept.
+    /// Missing, with `--missing keep`.
     MissingKept,
-    /// Archived, and missing ones are to be kept.
+    /// Archived, with `--missing keep`.
     ArchivedKept,
-    /// Put back by an undo, less than one threshold ago.
+    /// An undo restored it less than one threshold ago.
     PutBack,
-    /// A pattern says that it is never let go.
     Pinned,
     /// Its chat was pinned with `pin`.
     PinnedChat,
-    /// The process of that id uses it; 0 where only that there is one can be told.
+    /// The process of that id uses it; 0 if it is not known which process does.
     InUse(u32),
-    /// Somebody holds it: work is in flight. The plan tells why, and since when.
+    /// A hold protects it. The plan has its reason.
     Held,
     /// It would be removed, but its CLI, the process of that id, is alive and idle by its own record.
     Resident(u32),
     /// It would be removed, but it is not known whether a process uses it.
     InUseUnknown,
-    /// Its CLI seems to keep its sessions somewhere else.
     ProviderInDoubt,
-    /// It should have gone, and its holder did not let it go.
+    /// It should have been removed, and could not be.
     Failed(RemoveReason),
-    /// It would have gone, but the map no longer holds it as it was judged.
+    /// It would have been removed, but its entry in the map has changed.
     ChangedMeanwhile(RemoveReason),
 }
 
@@ -114,14 +96,11 @@ impl KeepReason {
     }
 }
 
-/// Why a mapping goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemoveReason {
-    /// Last used before the threshold.
     Idle,
     /// The same by its records, though its files were written since.
     IdleByRecord,
-    /// Its session has no file.
     Missing,
     /// Its session is archived and cannot be resumed.
     Archived,
@@ -129,22 +108,17 @@ pub enum RemoveReason {
     ByHand(State),
 }
 
-/// What becomes of a mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It stays.
     Keep(KeepReason),
-    /// It goes.
     Remove(RemoveReason),
 }
 
 impl Verdict {
-    /// Whether the mapping goes.
-    pub fn goes(self) -> bool {
+    pub fn removes(self) -> bool {
         matches!(self, Self::Remove(_))
     }
 
-    /// The state that the report counts it under.
     pub fn state(self) -> State {
         match self {
             Self::Remove(reason)
@@ -169,62 +143,46 @@ impl Verdict {
     }
 }
 
-/// A few words, at most 17 characters, so that a row fits a terminal; warnings tell more.
+/// A few words, at most 17 characters, so that a row fits a terminal. Warnings have the details.
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use KeepReason as K;
-        match self {
-            Self::Keep(KeepReason::InUse(0)) => return f.write_str("another process"),
-            Self::Keep(KeepReason::InUse(process) | KeepReason::Resident(process)) => {
+        f.write_str(match self {
+            Self::Keep(K::InUse(0)) => "another process",
+            Self::Keep(K::InUse(process) | K::Resident(process)) => {
                 return write!(f, "process {process}");
             }
-            _ => {}
-        }
-        f.write_str(match self {
             Self::Remove(RemoveReason::Idle) => "idle",
             Self::Remove(RemoveReason::IdleByRecord) => "idle by record",
             Self::Remove(RemoveReason::Missing) => "no session file",
             Self::Remove(RemoveReason::Archived) => "cannot be resumed",
             Self::Remove(RemoveReason::ByHand(_)) => "removed by hand",
-            Self::Keep(reason) => match reason {
-                K::UnknownModel => "unknown model",
-                K::NotAString => "not a string",
-                K::ImpossibleId => "not a session id",
-                K::RootAbsent => "no session folder",
-                K::RootUnreadable => "folder unreadable",
-                K::RootForeign => "another user's",
-                K::NotReadWhole => "not all readable",
-                K::FileUnread => "file unreadable",
-                K::WrongHome => "wrong home?",
-                K::Active => "used recently",
-                K::UsedMeanwhile => "used meanwhile",
-                K::MissingKept | K::ArchivedKept => "--missing keep",
-                K::Failed(_) => "not removed",
-                K::PutBack => "restored recently",
-                K::Pinned => "matches --pin",
-                K::PinnedChat => "pinned",
-                K::InUse(_) => "in use",
-                K::Resident(_) => "resident",
-                K::ProviderInDoubt => "CLI in doubt",
-                K::Held => "held",
-                K::InUseUnknown => "may be in use",
-                K::ChangedMeanwhile(_) => "changed meanwhile",
-            },
+            Self::Keep(K::UnknownModel) => "unknown model",
+            Self::Keep(K::NotAString) => "not a string",
+            Self::Keep(K::ImpossibleId) => "not a session id",
+            Self::Keep(K::RootAbsent) => "no session folder",
+            Self::Keep(K::RootUnreadable) => "folder unreadable",
+            Self::Keep(K::RootForeign) => "another user's",
+            Self::Keep(K::NotReadWhole) => "not all readable",
+            Self::Keep(K::FileUnread) => "file unreadable",
+            Self::Keep(K::WrongHome) => "wrong home?",
+            Self::Keep(K::Active) => "used recently",
+            Self::Keep(K::UsedMeanwhile) => "used meanwhile",
+            Self::Keep(K::MissingKept | K::ArchivedKept) => "--missing keep",
+            Self::Keep(K::Failed(_)) => "not removed",
+            Self::Keep(K::PutBack) => "restored recently",
+            Self::Keep(K::Pinned) => "matches --pin",
+            Self::Keep(K::PinnedChat) => "pinned",
+            Self::Keep(K::ProviderInDoubt) => "CLI in doubt",
+            Self::Keep(K::Held) => "held",
+            Self::Keep(K::InUseUnknown) => "may be in use",
+            Self::Keep(K::ChangedMeanwhile(_)) => "changed meanwhile",
         })
     }
 }
 
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Unknown => "unknown",
-            Self::Missing => "missing",
-            Self::Archived => "archived",
-            Self::Pinned => "pinned",
-            Self::InUse => "in use",
-            Self::Resident => "resident",
-            Self::Active => "active",
-            Self::Idle => "idle",
-        })
+        f.pad(&self.name().replace('_', " "))
     }
 }

@@ -1,74 +1,65 @@
-//! Problems that a run goes on after: each has a code, a message and, where there is one, a path.
+//! Problems that do not end a run: each has a code, a message and maybe a path.
 
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// What a warning is about; its snake-case name is the `code` in the JSON report.
+/// The kind of a warning; its snake-case name is the `code` in the JSON report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WarningCode {
-    /// A model's value in the map is no object; it was left as it is.
     ModelNotObject,
-    /// A provider's folder of sessions does not exist.
     RootAbsent,
-    /// A provider's folder of sessions cannot be opened.
     RootUnreadable,
-    /// A provider's folder of sessions belongs to somebody else.
+    /// A provider's folder of sessions belongs to another user.
     RootForeign,
-    /// Part of a provider's sessions could not be listed.
     NotReadWhole,
-    /// One file, which may belong to a mapped session, could not be read.
+    /// A file that may belong to a mapped session could not be read.
     FileUnread,
-    /// Something that may say that a session is in use could not be read.
+    /// A sign that a session may be in use could not be read.
     UseUnread,
-    /// A CLI seems to keep its sessions somewhere that is not known.
     ProviderInDoubt,
-    /// Each last look at the files was too long before the change.
+    /// The second look was always too long before the change.
     TooSlow,
-    /// Every judged mapping of a provider is missing, so this may be the wrong home.
+    /// Every judged mapping of a provider is missing, so the home may be wrong.
     WrongHome,
-    /// The new map stands, but a power cut might still undo it.
+    /// The map was replaced, but a power cut might still undo it.
     NotDurable,
-    /// What somebody wrote into the old file while it was replaced could not be merged.
+    /// Another process wrote to the old file while it was replaced, and that could not be merged.
     LateWrite,
-    /// What an earlier run has left beside the map could not be removed, or may be a newer map.
+    /// A file of an earlier run beside the map could not be removed, or may be a newer map.
     StaleFile,
     /// The map is a link that leads nowhere.
     DanglingMap,
-    /// A pattern of what is to be kept matches nothing in the map.
     KeepUnmatched,
-    /// A chat was pinned or is held that no mapping has.
+    /// No mapping has a chat that was pinned or is held.
     NotMapped,
     /// The process of a session whose mapping is removed keeps running.
     StillRunning,
-    /// The records of a session tell no time, so its mtime counts.
+    /// The records of a session have no time, so its mtime counts.
     NoRecordTime,
-    /// A session's file could not be looked into, for a list.
+    /// A list could not read a session's file.
     NotLookedInto,
-    /// A CLI deletes mapped sessions soon, as its settings say.
+    /// The settings of a CLI delete mapped sessions soon.
     DeletedSoon,
-    /// What the run did could not be written down.
     NotWrittenDown,
-    /// What root pinned or restored counts in root's runs only.
+    /// Root's pins and undos count in root's runs only.
     OfRootOnly,
-    /// A line of the journal is damaged.
     JournalDamaged,
-    /// A bridge answers that holds another map.
+    /// The bridge that answers has another map.
     OtherBridge,
     /// A bridge seems to run on the map whose file was edited.
     BridgeRuns,
-    /// An undo would be refused as things are.
+    /// A real undo would be refused.
     UndoRefused,
     /// A bridge did not do all that it was asked.
     BridgeTrouble,
-    /// A chat that no call to a bridge can name.
     NotAddressable,
     /// A signal came after the map had been changed.
     Interrupted,
 }
 
 impl WarningCode {
-    /// Returns one line that says what to do about it.
+    /// Returns one line with the remedy.
     pub fn hint(self) -> &'static str {
         match self {
             Self::ModelNotObject => {
@@ -124,7 +115,7 @@ impl WarningCode {
         }
     }
 
-    /// Whether a run with this warning was not wholly done (exit code 3).
+    /// Returns true if a run with this warning is incomplete (exit code 3).
     pub fn is_trouble(self) -> bool {
         !matches!(
             self,
@@ -143,31 +134,26 @@ impl WarningCode {
     }
 }
 
-/// A problem that the run went on after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Warning {
-    /// What it is about.
     pub code: WarningCode,
     /// One line for people, without the path.
     pub message: String,
-    /// The file or folder it is about.
     #[serde(serialize_with = "lossy_path")]
     pub path: Option<PathBuf>,
 }
 
 impl Warning {
-    /// A warning about no path in particular.
     pub fn new(code: WarningCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), path: None }
     }
 
-    /// A warning about `path`.
     pub fn at(code: WarningCode, path: impl Into<PathBuf>, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), path: Some(path.into()) }
     }
 }
 
-/// Paths need not be UTF-8, JSON strings must: what does not fit becomes U+FFFD.
+/// Paths need not be UTF-8, but JSON strings must: other bytes become U+FFFD.
 #[expect(clippy::ref_option, reason = "serde hands over a reference to the field as it is")]
 fn lossy_path<S: serde::Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
     path.as_ref().map(|path| path.to_string_lossy()).serialize(to)

@@ -6,13 +6,13 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use super::carrier::{At, Carrier, Offered, RootKind, Shows, Special};
+use super::carrier::{At, Carrier, Offered, RootKind, Scope, Shows, Special};
+use super::descriptor::{Folders, Provider, Signs, Temporary};
 use super::evidence::{EvidenceCollector, Part};
 use super::header_files::{HeaderFiles, every_id};
+use super::records::Records;
+use super::retention::{self, Retention};
 use super::session_index::names_any_id;
-use super::walk::Search;
-use super::work::Signs;
-use super::{Place, Provider, Records, Retention, Temporary, retention};
 use crate::model::IdKind;
 use crate::model::ids::is_uuid;
 use crate::os::folder::{Entry, Kind};
@@ -54,13 +54,14 @@ fn shows(path: &Carrier<'_>) -> Shows {
         let is_empty = path.status.size == 0;
         return if is_empty { Shows::Nothing } else { Shows::Session(Part::Own) };
     }
+
     if path.is_called("", ".desktop-released.json") {
         return Shows::Use(Part::Plain);
     }
     Shows::Session(if path.by_name { Part::Unknown } else { part_within(path.name) })
 }
 
-/// What a file below a folder named by the session is to it.
+/// The part of a session that a file below its own folder is.
 fn part_within(name: &[u8]) -> Part {
     let has_records = name.ends_with(b".jsonl");
     let is_known = name.ends_with(b".meta.json")
@@ -81,7 +82,7 @@ struct Sides(HeaderFiles);
 impl Special for Sides {
     fn offer(
         &mut self,
-        _: &Search<'_>,
+        _: &Scope<'_>,
         _: &mut EvidenceCollector,
         at: &At<'_>,
         entry: &Entry<'_>,
@@ -89,23 +90,27 @@ impl Special for Sides {
         let name = entry.name().as_bytes();
         let is_side = name.starts_with(b"agent-")
             && (name.ends_with(b".jsonl") || name.ends_with(b".jsonl.zst"));
-        // Those below a folder that is named by their owner count by their path.
-        let is_below_owner = || names_any_id(at.below_root().as_os_str().as_bytes());
-        if !is_side || at.root.kind != RootKind::Sessions || is_below_owner() {
+        if !is_side || at.root.kind != RootKind::Sessions {
             return Offered::Declined;
         }
+
+        // Files below a folder that is named by their owner count by their path.
+        if names_any_id(at.below_root().as_os_str().as_bytes()) {
+            return Offered::Declined;
+        }
+
         self.0.push(at, entry.name(), i64::MAX);
         Offered::Taken
     }
 
-    fn read_headers(&mut self, search: &Search<'_>, found: &mut EvidenceCollector) {
-        std::mem::take(&mut self.0).read(search, found, &[&["sessionId"]], every_id);
+    fn read_headers(&mut self, scope: &Scope<'_>, found: &mut EvidenceCollector) {
+        std::mem::take(&mut self.0).read(scope, found, &[&["sessionId"]], every_id);
     }
 }
 
-fn all(place: &Place, found: &mut EvidenceCollector) -> Vec<String> {
+fn all(folders: &Folders, found: &mut EvidenceCollector) -> Vec<String> {
     let mut ids = Vec::new();
-    let Some(root) = place.roots.first() else { return ids };
+    let Some(root) = folders.roots.first() else { return ids };
     found.list(&root.folder, &mut |found, entry| {
         let Some(project) = found.open_right_in_root(&root.folder, entry) else { return false };
         found.list(&project, &mut |_, file| {

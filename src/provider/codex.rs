@@ -7,13 +7,13 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use super::carrier::{At, Carrier, Offered, RootKind, Shows, Special};
+use super::carrier::{At, Carrier, Offered, RootKind, Scope, Shows, Special};
+use super::descriptor::{Folders, Provider, Signs};
 use super::evidence::{EvidenceCollector, Part};
 use super::header_files::HeaderFiles;
+use super::records::Records;
+use super::search::DEEPEST;
 use super::session_index::{SessionIndex, uuids_in};
-use super::walk::Search;
-use super::work::Signs;
-use super::{Place, Provider, Records};
 use crate::model::IdKind;
 use crate::model::ids::{is_uuid, uuid7_milliseconds};
 use crate::os::folder::{Entry, Folder, Kind};
@@ -52,9 +52,6 @@ fn shows(path: &Carrier<'_>) -> Shows {
     }
 }
 
-/// How deep below the root threads are listed.
-const DEEPEST: usize = 16;
-
 /// Returns true for the name of a rollout file; compressed ones count as well.
 fn is_rollout(name: &[u8]) -> bool {
     stem(name).is_some()
@@ -82,28 +79,27 @@ fn most_headers(index: &SessionIndex<'_>) -> usize {
     if index.ids().len() > VERY_MANY { 256 } else { usize::MAX }
 }
 
-/// Rollouts that may name another thread inside.
 struct Rollouts(HeaderFiles);
 
 impl Special for Rollouts {
     fn offer(
         &mut self,
-        _: &Search<'_>,
+        _: &Scope<'_>,
         found: &mut EvidenceCollector,
         at: &At<'_>,
         entry: &Entry<'_>,
     ) -> Offered {
         let name = entry.name().as_bytes();
-        let mut is_file = || found.kind(at.folder, entry) == Some(Kind::File);
-        if at.root.kind != RootKind::Sessions || !is_file() {
+        let is_session = at.root.kind == RootKind::Sessions;
+        if !is_session || found.kind(at.folder, entry) != Some(Kind::File) {
             return Offered::Declined;
         }
         let made = uuids_in(name).next().and_then(uuid7_milliseconds).unwrap_or(i64::MAX);
         if self.0.push(at, entry.name(), made) { Offered::Taken } else { Offered::Passed }
     }
 
-    fn read_headers(&mut self, search: &Search<'_>, found: &mut EvidenceCollector) {
-        std::mem::take(&mut self.0).read(search, found, PATHS, named);
+    fn read_headers(&mut self, scope: &Scope<'_>, found: &mut EvidenceCollector) {
+        std::mem::take(&mut self.0).read(scope, found, PATHS, named);
     }
 }
 
@@ -118,19 +114,21 @@ const PATHS: &[&[&str]] = &[
 
 /// The threads that a rollout counts for: its own and its parent, but not the one it was forked from.
 fn named(texts: &[(usize, String)]) -> Vec<String> {
-    let of = |path: usize| texts.iter().find(|(found, _)| *found == path).map(|(_, id)| id);
-    let (parent, origin) = (of(2).or(of(4)), of(3));
-    let is_origin = |id: &String| parent.is_none() && origin == Some(id);
-    let ids = [of(0), of(1), parent].into_iter().flatten();
-    ids.filter(|id| !is_origin(id)).cloned().collect()
+    let [own, top, parent, origin, spawning] = [0, 1, 2, 3, 4]
+        .map(|path| texts.iter().find(|(found, _)| *found == path).map(|(_, id)| id));
+    let parent = parent.or(spawning);
+    let ids = [own, top, parent].into_iter().flatten();
+    // A subagent that begins with its parent's history has an origin as well.
+    ids.filter(|id| parent.is_some() || origin != Some(*id)).cloned().collect()
 }
 
-fn all(place: &Place, found: &mut EvidenceCollector) -> Vec<String> {
+fn all(folders: &Folders, found: &mut EvidenceCollector) -> Vec<String> {
     let mut ids = Vec::new();
-    for root in place.roots.iter().filter(|root| root.kind == RootKind::Sessions) {
+    for root in folders.roots.iter().filter(|root| root.kind == RootKind::Sessions) {
         list_threads(&root.folder, 0, found, &mut ids);
     }
-    if let Ok(home) = Folder::open(&place.base) {
+
+    if let Ok(home) = Folder::open(&folders.base) {
         found.list(&home, &mut |_, entry| {
             ids.extend(own_thread(entry.name()));
             true
@@ -168,8 +166,10 @@ fn list_threads(
 /// The thread whose own file has that name.
 fn own_thread(name: &OsStr) -> Option<String> {
     let name = name.as_bytes();
-    let seeds = || name.strip_suffix(b".jsonl").and_then(|id| std::str::from_utf8(id).ok());
-    let id = thread(name).or_else(seeds)?;
+    let id = match thread(name) {
+        Some(id) => id,
+        None => std::str::from_utf8(name.strip_suffix(b".jsonl")?).ok()?,
+    };
     is_uuid(id.as_bytes()).then(|| id.to_owned())
 }
 

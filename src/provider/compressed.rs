@@ -1,25 +1,24 @@
 //! Zstandard as a stream of text: every frame of a file, one after the other, within bounds.
 //!
-//! ruzstd decodes one frame, and leaves several of them, those to skip and the checksums to its
-//! callers. A file that ends early, holds garbage or claims too much is an error and never simply
-//! shorter, since the newest records are the last ones.
+//! ruzstd decodes one frame. Several frames, frames to skip and checksums are left to its callers. A file
+//! that ends early, has garbage in it or claims too much is an error, since the newest records are the last
+//! ones.
 
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use std::io::{self, BufRead, BufReader, Read};
 
-/// The largest window that is made room for: what `zstd --long` needs and `zstd` itself decodes.
+/// The largest window that is allocated: `zstd --long` needs it, and `zstd` itself decodes it.
 const LARGEST_WINDOW: u64 = 128 << 20;
 
 /// How much is decompressed of one file. Frames can promise any amount in a few bytes.
 const LARGEST: u64 = 4 << 30;
 
-/// The decompressed bytes of all frames.
 pub(super) struct Frames<R: Read> {
     source: BufReader<R>,
     decoder: FrameDecoder,
     is_within: bool,
-    /// Whether any frame was begun: an empty file is not one that holds nothing.
+    /// True once a frame was begun: an empty file is an error, a file of an empty frame is not.
     is_begun: bool,
     left: u64,
 }
@@ -36,7 +35,7 @@ impl<R: Read> Frames<R> {
         Self { source, decoder, is_within: false, is_begun: false, left: largest }
     }
 
-    /// Begins the next frame, skipping those that hold no text. Whether there is one.
+    /// Begins the next frame, skipping frames without text. Returns false at the end.
     fn begin(&mut self) -> io::Result<bool> {
         loop {
             if self.source.fill_buf()?.is_empty() {
@@ -52,7 +51,7 @@ impl<R: Read> Frames<R> {
                     ..
                 })) => {
                     let length = u64::from(length);
-                    // What is skipped counts as well, so that a file of nothing else has an end.
+                    // Skipped bytes count as well, so that a file of nothing else has an end.
                     self.spend(length)?;
                     let skipped = io::copy(&mut (&mut self.source).take(length), &mut io::sink())?;
                     if skipped < length {
@@ -67,8 +66,8 @@ impl<R: Read> Frames<R> {
 
     fn end(&mut self) -> io::Result<()> {
         self.is_within = false;
-        let told = self.decoder.get_checksum_from_data();
-        if told.is_some() && told != self.decoder.get_calculated_checksum() {
+        let expected = self.decoder.get_checksum_from_data();
+        if expected.is_some() && expected != self.decoder.get_calculated_checksum() {
             return Err(io::Error::other("its checksum does not match"));
         }
         Ok(())

@@ -1,11 +1,11 @@
-//! What a list shows of a session, so that its reader recognises it: the folder it worked in, and what
-//! its user wrote first.
+//! Reads the details in a session's file by which its user recognises it: the working folder and the first
+//! message.
 //!
-//! Both are near the start of a file, and nothing is decided by them, so only so much is read, and what
-//! is not found there is left out.
+//! Both are near the start of a file, and only a list shows them, so the rest of a large file is not
+//! read.
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -16,33 +16,29 @@ use super::compressed::Frames;
 use super::json_text::text;
 use super::lines;
 use super::records::Records;
-use super::written_by_user::{Origin, origin};
+use super::user_text::{Origin, origin};
 
 /// How much is read of a file of lines, of a compressed one's text, and of one JSON object.
 const OF_LINES: u64 = 1 << 20;
 const OF_COMPRESSED: u64 = 4 << 20;
 const OF_OBJECT: u64 = 8 << 20;
 
-/// How many characters of a message are kept.
 const LONGEST: usize = 1_000;
 
-/// What the start of a session's file shows of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct About {
-    /// The folder it was started in, if its records name it.
+    /// The folder in which the session was started, if its records have it.
     pub project: Option<String>,
     /// Its user's first message, in one line and cut to 1,000 characters.
     pub message: Option<String>,
 }
 
-/// Returns what the start of `file`, which is called `name`, shows of its session.
-///
-/// # Errors
-/// If nothing was found before what could not be read.
+/// Reads the start of `file`, which is called `name`. An error is returned only if nothing was found before
+/// it.
 pub fn about(file: File, name: &OsStr, records: Records) -> io::Result<About> {
     let name = name.as_bytes();
     let mut found = Found::default();
-    let read = if records == Records::Untold {
+    let read = if records == Records::Unknown {
         Ok(())
     } else if name.ends_with(b".zst") {
         let text = Frames::new(file).take(OF_COMPRESSED);
@@ -53,6 +49,7 @@ pub fn about(file: File, name: &OsStr, records: Records) -> io::Result<About> {
         let text = BufReader::with_capacity(32 << 10, file.take(OF_LINES));
         lines::forward(text, |line| found.line(line, records))
     };
+
     let about = found.about();
     match read {
         Err(error) if about == About::default() => Err(error),
@@ -63,31 +60,30 @@ pub fn about(file: File, name: &OsStr, records: Records) -> io::Result<About> {
 fn one_object(file: File, found: &mut Found) -> io::Result<()> {
     let mut text = Vec::new();
     file.take(OF_OBJECT).read_to_end(&mut text)?;
-    // Where the object ends early, what was found before its end is what is known.
+    // If the object ends early, the messages until then are used.
     let _ = lines::messages(&text, |message| found.line(message.get().as_bytes(), Records::Gemini));
     Ok(())
 }
 
-/// What has been found so far.
 #[derive(Debug, Default)]
 struct Found {
     project: Option<String>,
     message: Option<String>,
-    /// The message if no better one follows: the same as the model got it.
+    /// The message for the model, if no better one follows.
     sent: Option<String>,
-    /// The message if there is no other: a program may have written it.
+    /// A message that a program may have written, if there is no other.
     doubtful: Option<String>,
 }
 
 impl Found {
-    /// Takes in a line, and breaks off once no other is needed.
+    /// Reads a line. Breaks once no other is needed.
     fn line(&mut self, line: &[u8], records: Records) -> ControlFlow<()> {
-        if let Some(record) = Part::parse(line) {
+        if let Some(record) = Object::parse(line) {
             match records {
                 Records::Claude => self.claude(&record),
                 Records::Codex => self.codex(&record),
                 Records::Gemini => self.gemini(&record),
-                Records::Untold => {}
+                Records::Unknown => {}
             }
         }
 
@@ -100,69 +96,68 @@ impl Found {
         }
     }
 
-    fn claude(&mut self, record: &Part<'_>) {
+    fn claude(&mut self, record: &Object<'_>) {
         if self.project.is_none() {
-            self.project = record.cwd.and_then(path);
+            self.project = record.path("cwd");
         }
 
-        // Hints that Claude Code adds, prompts of subagents, and summaries of what came before.
-        let marks = [record.is_meta, record.is_sidechain, record.is_compact_summary];
-        let origin = record.origin.and_then(Part::of).and_then(|origin| origin.kind_of_origin);
-        let is_added = marks.into_iter().any(is_true)
-            || CLAUDE_ORIGINS.iter().any(|program| is(origin, program));
-        if self.message.is_none() && is(record.kind, "user") && !is_added {
-            let content = record.message.and_then(Part::of).and_then(|message| message.content);
+        // Hints that Claude Code adds, prompts of subagents, and summaries of earlier messages.
+        let origin = record.object("origin");
+        let is_added = ["isMeta", "isSidechain", "isCompactSummary"]
+            .iter()
+            .any(|mark| record.is_true(mark))
+            || origin.is_some_and(|it| CLAUDE_ORIGINS.iter().any(|origin| it.is("kind", origin)));
+        if self.message.is_none() && record.is("type", "user") && !is_added {
+            let content = record.object("message").and_then(|message| message.get("content"));
             self.message = self.written(content, Some("text"));
         }
     }
 
-    fn codex(&mut self, record: &Part<'_>) {
-        let Some(payload) = record.payload.and_then(Part::of) else { return };
-        if self.project.is_none() && is(record.kind, "session_meta") {
-            self.project = payload.cwd.and_then(path);
+    fn codex(&mut self, record: &Object<'_>) {
+        let Some(payload) = record.object("payload") else { return };
+        if self.project.is_none() && record.is("type", "session_meta") {
+            self.project = payload.path("cwd");
         }
 
         if self.message.is_none()
-            && is(record.kind, "event_msg")
-            && is(payload.kind, "user_message")
+            && record.is("type", "event_msg")
+            && payload.is("type", "user_message")
         {
-            self.message = self.written(payload.message, None);
+            self.message = self.written(payload.get("message"), None);
         }
 
-        // The same is in what went to the model, among what Codex itself adds.
+        // The model gets the same text, among others that Codex itself adds.
         if self.sent.is_none()
-            && is(record.kind, "response_item")
-            && is(payload.kind, "message")
-            && is(payload.role, "user")
+            && record.is("type", "response_item")
+            && payload.is("type", "message")
+            && payload.is("role", "user")
         {
-            self.sent = self.written(payload.content, Some("input_text"));
+            self.sent = self.written(payload.get("content"), Some("input_text"));
         }
     }
 
-    fn gemini(&mut self, record: &Part<'_>) {
-        if self.message.is_none() && is(record.kind, "user") {
-            // What was shown of it is closer to what was typed than what went to the model.
-            let shown = self.written(record.display_content, None);
-            self.message = shown.or_else(|| self.written(record.content, None));
+    fn gemini(&mut self, record: &Object<'_>) {
+        if self.message.is_none() && record.is("type", "user") {
+            // The displayed text is closer to the typed one than the text for the model.
+            let shown = self.written(record.get("displayContent"), None);
+            self.message = shown.or_else(|| self.written(record.get("content"), None));
         }
     }
 
-    /// Returns the first that the user wrote of `content`: a text, or a list of parts of that kind.
+    /// Returns the first text of the user in `content`: a text, or a list of parts of that kind.
     fn written(&mut self, content: Option<&RawValue>, kind: Option<&str>) -> Option<String> {
         let content = content?;
         if let Some(text) = text(content) {
             return self.of_user(&text);
         }
-
         let parts: Vec<&RawValue> = serde_json::from_str(content.get()).ok()?;
-        parts.into_iter().filter_map(Part::of).find_map(|part| {
-            let fits = kind.is_none_or(|kind| is(part.kind, kind));
-            let text = part.text.filter(|_| fits).and_then(text)?;
-            self.of_user(&text)
-        })
+        let parts = parts.into_iter().filter_map(|part| Object::parse(part.get().as_bytes()));
+        parts
+            .filter(|part| kind.is_none_or(|kind| part.is("type", kind)))
+            .find_map(|part| self.of_user(&part.text("text")?))
     }
 
-    /// Returns what the user wrote of a text, in one line.
+    /// Returns the user's part of a text, in one line.
     fn of_user(&mut self, text: &str) -> Option<String> {
         match origin(text) {
             Origin::User(text) => one_line(text),
@@ -179,8 +174,7 @@ impl Found {
     }
 }
 
-/// The origins of Claude Code's messages that its user has not written. A user's own have none, or
-/// another one.
+/// The origins of Claude Code's messages that its user has not written.
 const CLAUDE_ORIGINS: [&str; 6] = [
     "auto-continuation",
     "coordinator",
@@ -190,70 +184,47 @@ const CLAUDE_ORIGINS: [&str; 6] = [
     "task-notification",
 ];
 
-/// The parts that are looked at in a record, at every depth. The rest is passed over unparsed.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Part<'l> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'l RawValue>,
-    #[serde(borrow)]
-    cwd: Option<&'l RawValue>,
-    #[serde(borrow)]
-    is_meta: Option<&'l RawValue>,
-    #[serde(borrow)]
-    is_sidechain: Option<&'l RawValue>,
-    #[serde(borrow)]
-    is_compact_summary: Option<&'l RawValue>,
-    #[serde(borrow)]
-    origin: Option<&'l RawValue>,
-    #[serde(borrow, rename = "kind")]
-    kind_of_origin: Option<&'l RawValue>,
-    #[serde(borrow)]
-    message: Option<&'l RawValue>,
-    #[serde(borrow)]
-    payload: Option<&'l RawValue>,
-    #[serde(borrow)]
-    role: Option<&'l RawValue>,
-    #[serde(borrow)]
-    content: Option<&'l RawValue>,
-    #[serde(borrow)]
-    display_content: Option<&'l RawValue>,
-    #[serde(borrow)]
-    text: Option<&'l RawValue>,
-}
+/// The members of an object, unparsed.
+struct Object<'l>(HashMap<String, &'l RawValue>);
 
-impl<'l> Part<'l> {
-    /// Nothing where it is no whole object: a line may be torn, or cut off by the bound.
+impl<'l> Object<'l> {
+    /// Returns nothing for text that is no whole object: a line may be torn, or cut off by the bound.
     fn parse(text: &'l [u8]) -> Option<Self> {
-        // serde takes a list for a struct as well, by the order of fields.
-        let is_object = text.trim_ascii_start().first() == Some(&b'{');
-        is_object.then(|| serde_json::from_slice(text).ok()).flatten()
+        serde_json::from_slice(text).ok().map(Self)
     }
 
-    fn of(value: &'l RawValue) -> Option<Self> {
-        Self::parse(value.get().as_bytes())
+    fn get(&self, key: &str) -> Option<&'l RawValue> {
+        self.0.get(key).copied().filter(|value| value.get() != "null")
+    }
+
+    fn object(&self, key: &str) -> Option<Self> {
+        Self::parse(self.get(key)?.get().as_bytes())
+    }
+
+    fn text(&self, key: &str) -> Option<String> {
+        text(self.get(key)?)
+    }
+
+    fn is(&self, key: &str, expected: &str) -> bool {
+        self.text(key).is_some_and(|text| text == expected)
+    }
+
+    fn is_true(&self, key: &str) -> bool {
+        self.get(key).is_some_and(|value| value.get() == "true")
+    }
+
+    fn path(&self, key: &str) -> Option<String> {
+        self.text(key).filter(|path| !path.is_empty())
     }
 }
 
-fn is(value: Option<&RawValue>, expected: &str) -> bool {
-    value.and_then(text).is_some_and(|text| text == expected)
-}
-
-fn is_true(value: Option<&RawValue>) -> bool {
-    value.is_some_and(|value| value.get() == "true")
-}
-
-fn path(value: &RawValue) -> Option<String> {
-    text(value).filter(|path| !path.is_empty())
-}
-
-/// The start of a text, in which any white space and control characters are one space. Nothing
-/// where there is nothing else.
+/// Returns the start of a text, with one space for any white space and control characters; nothing if it
+/// has nothing else.
 fn one_line(text: &str) -> Option<String> {
-    let is_blank = |letter: char| letter.is_whitespace() || letter.is_control();
+    let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
     let mut line = String::new();
     let mut length = 0;
-    for word in text.split(is_blank).filter(|word| !word.is_empty()) {
+    for word in words.filter(|word| !word.is_empty()) {
         let space = usize::from(length > 0);
         if length + space >= LONGEST {
             break;

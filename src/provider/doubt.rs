@@ -1,81 +1,60 @@
-//! Whether a CLI may keep its sessions in an unknown place: its prompt history was written
-//! within the threshold, and nothing below its evidence roots was (E6).
+//! Whether a CLI may keep its sessions in an unknown place: its prompt history was written within the
+//! threshold, and nothing below its evidence roots was (E6).
 
 use std::fs;
-use std::io;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use walkdir::WalkDir;
 
 use super::carrier::RootKind;
-use super::{Place, SessionIndex};
+use super::descriptor::Folders;
+use super::search::DEEPEST;
+use super::session_index::SessionIndex;
 use crate::model::{Activity, Timestamp};
-use crate::os::folder::{Folder, Kind, Links};
 
-/// What CLIs call their prompt history and their index of sessions.
 const HISTORIES: [&str; 2] = ["history.jsonl", "session_index.jsonl"];
 
-/// How deep below a root entries count.
-const DEEPEST: usize = 16;
-
-/// Returns the prompt history that puts the provider with that folder in doubt.
+/// Returns the prompt history that puts the provider in doubt, if it is in doubt.
 pub(super) fn is_in_doubt(
-    base: &Path,
-    place: &Place,
+    folders: &Folders,
     index: &SessionIndex<'_>,
     activities: &[Activity],
 ) -> Option<PathBuf> {
     let cutoff = index.cutoff();
-    let is_removable = |activity: &Activity| {
+    let mut removable = activities.iter().filter(|activity| {
         !activity.is_used_since(cutoff) && (activity.own.is_some() || activity.archived.is_none())
-    };
-    if !activities.iter().any(is_removable) {
-        return None;
-    }
-    let history = HISTORIES.iter().map(|name| base.join(name)).find(|path| {
-        let written = fs::metadata(path).ok().filter(fs::Metadata::is_file);
-        let written = written.and_then(|history| history.modified().ok());
-        written.is_some_and(|written| Timestamp::from(written) >= cutoff)
-    })?;
+    });
+
+    removable.next()?;
+    let mut histories = HISTORIES.iter().map(|name| folders.base.join(name));
+    let history = histories
+        .find(|path| fs::metadata(path).is_ok_and(|it| it.is_file() && is_recent(&it, cutoff)))?;
 
     // A session that was written shows that the CLI still writes there.
-    let is_seen =
-        |activity: &Activity| activity.own.as_ref().is_some_and(|own| own.written >= cutoff);
-    if activities.iter().any(is_seen) {
+    let mut own = activities.iter().filter_map(|activity| activity.own.as_ref());
+    if own.any(|own| own.written >= cutoff) {
         return None;
     }
-    let roots = place.roots.iter().filter(|root| root.kind != RootKind::Side);
-    let is_written = roots.map(|root| &root.folder).any(|folder| {
-        // A folder that cannot be read was reported by the listing.
-        folder.reopened().and_then(|folder| has_recent(&folder, cutoff, 1)).unwrap_or(true)
-    });
+
+    let mut roots = folders.roots.iter().filter(|root| root.kind != RootKind::Side);
+    let is_written = roots.any(|root| has_recent(root.folder.path(), cutoff));
     (!is_written).then_some(history)
 }
 
-/// Returns true if anything in `folder`, or below it, was written at `cutoff` or later.
-fn has_recent(folder: &Folder, cutoff: Timestamp, depth: usize) -> io::Result<bool> {
-    let mut found = false;
-    let mut folders = Vec::new();
-    folder.list(|entry| {
-        let links = if depth == 1 { Links::Follow } else { Links::Refuse };
-        if let Ok(status) = folder.status(entry.name()) {
-            // A folder's mtime moves as well when old sessions are deleted.
-            // A start that failed leaves an empty file.
-            let is_session = status.kind == Kind::File && status.size > 0;
-            found |= is_session && status.written >= cutoff;
-            if status.kind == Kind::Folder || (status.kind == Kind::Link && depth == 1) {
-                folders.push((entry.name().to_owned(), links));
-            }
-        }
-        Ok(if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    })?;
+fn is_recent(status: &fs::Metadata, cutoff: Timestamp) -> bool {
+    status.modified().is_ok_and(|written| Timestamp::from(written) >= cutoff)
+}
 
-    for (name, links) in folders.into_iter().filter(|_| depth < DEEPEST) {
-        if found {
-            break;
-        }
-        if let Ok(below) = folder.open_in(&name, links) {
-            found = has_recent(&below, cutoff, depth + 1)?;
-        }
-    }
-    Ok(found)
+/// Returns true if a file below `root` was written at `cutoff` or later. Links are followed right in the
+/// root and nowhere else, and folders that cannot be read were reported by the search.
+fn has_recent(root: &Path, cutoff: Timestamp) -> bool {
+    let entries = WalkDir::new(root).min_depth(1).max_depth(1).into_iter().flatten();
+    // Each of them is the root of a walk, which follows it if it is a link.
+    let mut files = entries
+        .flat_map(|entry| WalkDir::new(entry.path()).max_depth(DEEPEST - 1).into_iter().flatten());
+    files.any(|file| {
+        // A folder's mtime moves as well when old sessions are deleted, and a start that failed leaves an
+        // empty file.
+        let status = file.metadata().ok().filter(|it| it.is_file() && it.len() > 0);
+        status.is_some_and(|status| is_recent(&status, cutoff))
+    })
 }

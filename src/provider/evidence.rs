@@ -1,16 +1,17 @@
-//! The evidence of use that a search collects, and the rule for every error on the way: only a
-//! file that is absent from a folder that was read completely counts as gone (D1).
+//! Collects the evidence of use of a search, with one rule for every error: only a file that is absent from
+//! a folder that was read completely counts as gone (D1).
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::listing::is_gone;
+use super::io_error::is_gone;
 use super::memory::Memory;
 use super::records::{self, Newest, Records};
-use super::session_index::{SessionIdx, SessionIndex};
-use crate::model::{Activity, Reading, SessionFile, Timestamp, describe};
-use crate::model::{Warning, WarningCode};
+use super::session_index::SessionIndex;
+use crate::model::{
+    Activity, Reading, SessionFile, SessionIdx, Timestamp, Warning, WarningCode, describe,
+};
 use crate::os::folder::{Folder, Kind, Status};
 use crate::os::interrupt::Interrupt;
 use crate::os::progress::Phase;
@@ -18,32 +19,28 @@ use crate::os::progress::Phase;
 /// How many entries of folders are read for one provider. A larger tree is not read completely (D5).
 const MOST_ENTRIES: u64 = 20_000_000;
 
-/// After how many entries the progress moves on, and a signal is looked for.
+/// The number of entries after which the progress moves on and a signal is checked.
 const BATCH: u64 = 64;
 
-/// The evidence found so far.
 #[derive(Debug)]
 pub struct EvidenceCollector {
-    /// One for each session asked for, in the order of the index.
+    /// One for each session of the index, in its order.
     pub activities: Vec<Activity>,
-    /// How far the provider's roots were read.
     pub reading: Reading,
-    /// What went wrong.
     pub warnings: Vec<Warning>,
     entries_left: u64,
-    /// What an earlier search has listed, or this one leaves to a later one.
+    /// The listings of an earlier search, or of this one for a later search.
     pub(super) memory: Option<Memory>,
-    /// How records are read, if they count.
     records: Option<Records>,
-    /// The files whose records were read.
+    /// The files with a warning about their records.
     read: HashSet<PathBuf>,
-    /// True while folders are entered whose errors keep another session alone.
+    /// True in folders whose errors matter to other sessions only.
     passes_over: bool,
     cutoff: Timestamp,
     interrupt: Interrupt,
 }
 
-/// What a path that carries an id is to its session.
+/// The part of a session that a path is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     /// The session's own file, as its CLI names it today.
@@ -56,7 +53,6 @@ pub(super) enum Part {
     Unknown,
 }
 
-/// What a file shows of its last use.
 enum Clocked {
     Used(Timestamp),
     /// Its records were read, and none counts.
@@ -64,52 +60,48 @@ enum Clocked {
 }
 
 impl EvidenceCollector {
-    /// Nothing found yet, in roots that are read completely until something says otherwise.
-    /// `records` says how records are read, if they count.
+    /// Starts without evidence, in roots that are read completely until an error is added. Records count if
+    /// it is known how to read them.
     pub(super) fn new(
         index: &SessionIndex<'_>,
         records: Option<Records>,
         memory: Option<Memory>,
     ) -> Self {
+        Self { memory, records, ..Self::empty(index.ids().len(), index.cutoff()) }
+    }
+
+    fn empty(sessions: usize, cutoff: Timestamp) -> Self {
         Self {
-            memory,
-            records,
-            read: HashSet::new(),
-            passes_over: false,
-            cutoff: index.cutoff(),
-            activities: vec![Activity::default(); index.ids().len()],
+            activities: vec![Activity::default(); sessions],
             reading: Reading::Whole,
             warnings: Vec::new(),
             entries_left: MOST_ENTRIES,
+            memory: None,
+            records: None,
+            read: HashSet::new(),
+            passes_over: false,
+            cutoff,
             interrupt: Interrupt::default(),
         }
     }
 
-    /// The same, ended by that signal.
     pub(super) fn heeding(self, interrupt: Interrupt) -> Self {
         Self { interrupt, ..self }
     }
 
-    /// A collector for a part of the same search, that another thread may do.
+    /// A collector for a part of the same search, for another thread.
     pub(super) fn sibling(&self) -> Self {
         Self {
-            activities: vec![Activity::default(); self.activities.len()],
-            reading: Reading::Whole,
-            warnings: Vec::new(),
             entries_left: self.entries_left,
-            memory: None,
             records: self.records,
-            read: HashSet::new(),
             passes_over: self.passes_over,
-            cutoff: self.cutoff,
             interrupt: self.interrupt.clone(),
+            ..Self::empty(self.activities.len(), self.cutoff)
         }
     }
 
-    /// Adds all that a sibling has found.
     pub(super) fn merge(&mut self, sibling: Self) {
-        let spent = self.entries_left.min(sibling.entries_left);
-        self.entries_left = spent;
+        self.entries_left = self.entries_left.min(sibling.entries_left);
         if sibling.reading != Reading::Whole {
             self.reading = sibling.reading;
         }
@@ -119,8 +111,8 @@ impl EvidenceCollector {
         }
     }
 
-    /// Returns the status of `name`, whose path carries the ids of those sessions. Returns nothing
-    /// if it is gone, or must not be read: a link, a FIFO and the like may hide those sessions.
+    /// Returns the status of `name`, whose path carries the ids of those sessions; nothing if it is gone or
+    /// must not be read. A link, a FIFO and the like may hide those sessions.
     pub(super) fn status_of(
         &mut self,
         folder: &Folder,
@@ -137,7 +129,7 @@ impl EvidenceCollector {
         None
     }
 
-    /// Adds the file called `name`, which shows that the session exists, and when it was used.
+    /// Adds a file that shows that the session exists, and when it was used.
     pub(super) fn add_file(
         &mut self,
         session: SessionIdx,
@@ -149,7 +141,6 @@ impl EvidenceCollector {
         let is_own = part == Part::Own;
         let clocked = self.clocked(folder, name, written, part);
         let Some(activity) = self.activities.get_mut(session.get()) else { return };
-        let path = || folder.path().join(name);
         match clocked {
             // A folder may hold thousands of files, and one path is shown.
             Clocked::Used(used) if activity.has_better(is_own, used) => {
@@ -157,16 +148,18 @@ impl EvidenceCollector {
                 activity.add_use(used);
             }
             Clocked::Used(used) => {
-                activity.add_file(SessionFile { path: path(), written, used, is_own });
+                let path = folder.path().join(name);
+                activity.add_file(SessionFile { path, written, used, is_own });
             }
             Clocked::NoRecord => {
-                let file = SessionFile { path: path(), written, used: written, is_own };
-                activity.add_recordless_file(file);
+                let path = folder.path().join(name);
+                let used = written;
+                activity.add_recordless_file(SessionFile { path, written, used, is_own });
             }
         }
     }
 
-    /// Adds the path called `name`, which shows a use and not that the session exists.
+    /// Adds a path that shows a use, but not that the session exists.
     pub(super) fn add_use(
         &mut self,
         session: SessionIdx,
@@ -183,8 +176,7 @@ impl EvidenceCollector {
         }
     }
 
-    /// Adds a use at that time, if it is within the threshold: an older one beside the roots shows
-    /// nothing.
+    /// Adds a use if it is within the threshold: an older one beside the roots is no evidence.
     pub(super) fn add_recent_use(&mut self, session: SessionIdx, used: Timestamp) {
         if used >= self.cutoff
             && let Some(activity) = self.activities.get_mut(session.get())
@@ -193,11 +185,16 @@ impl EvidenceCollector {
         }
     }
 
-    /// Adds an archived copy.
     pub(super) fn add_archived(&mut self, session: SessionIdx, path: PathBuf, written: Timestamp) {
         if let Some(activity) = self.activities.get_mut(session.get()) {
             activity.add_archived(SessionFile::by_mtime(path, written));
         }
+    }
+
+    /// Returns true if every session was seen to be active, so that nothing found elsewhere can change
+    /// its verdict.
+    pub(super) fn all_active(&self) -> bool {
+        self.activities.iter().all(|activity| activity.is_used_since(self.cutoff))
     }
 
     /// Returns true if nothing written at that time makes a session active.
@@ -205,8 +202,8 @@ impl EvidenceCollector {
         written < self.cutoff
     }
 
-    /// When the file called `name` was last used, by what counts. Its mtime is the bound: a file
-    /// written before the cutoff was used before it, and is not opened.
+    /// Returns when a file was last used, by the records if they count. A file written before the cutoff
+    /// was used before it, and is not opened.
     fn clocked(
         &mut self,
         folder: &Folder,
@@ -217,10 +214,11 @@ impl EvidenceCollector {
         let Some(records) = self.records.filter(|_| written >= self.cutoff) else {
             return Clocked::Used(written);
         };
+
         match part {
             Part::Own | Part::Transcript => {}
             Part::Plain => return Clocked::NoRecord,
-            // Nobody knows what writes it: in doubt, it is a use.
+            // It is not known which program writes it. In doubt, it is a use.
             Part::Unknown => return Clocked::Used(written),
         }
 
@@ -229,6 +227,7 @@ impl EvidenceCollector {
             Ok(file) => records::newest(file, name, records, self.cutoff),
             Err(error) => Newest::Unread(describe(&error)),
         };
+
         match newest {
             Newest::At(newest) => Clocked::Used(newest.min(written)),
             Newest::NoRecord => Clocked::NoRecord,
@@ -248,8 +247,8 @@ impl EvidenceCollector {
         self.warnings.push(Warning::at(WarningCode::NoRecordTime, path, message));
     }
 
-    /// Ends the search: what has no record anywhere is judged by its mtime, and old files beside a
-    /// session that does not exist are forgotten.
+    /// Ends the search: a session without any record is judged by its mtime, and old files beside a session
+    /// that does not exist are forgotten.
     pub(super) fn finish(&mut self) {
         let mut unclear = Vec::new();
         for activity in &mut self.activities {
@@ -261,8 +260,8 @@ impl EvidenceCollector {
         }
     }
 
-    /// Notes that a path which may belong to any of those sessions could not be read, and was
-    /// written at `newest` at the latest.
+    /// Adds a path that could not be read, may belong to any of those sessions, and was written at `newest`
+    /// at the latest.
     pub(super) fn add_unread(
         &mut self,
         sessions: &[SessionIdx],
@@ -280,7 +279,7 @@ impl EvidenceCollector {
         self.warnings.push(Warning::at(WarningCode::FileUnread, path, message));
     }
 
-    /// Notes that a file which may name any session could not be read, and was written at `newest`.
+    /// Adds a file that could not be read, may name any session, and was written at `newest`.
     pub(super) fn add_unread_header(&mut self, path: &Path, newest: Timestamp, why: &str) {
         for activity in &mut self.activities {
             activity.add_unread(newest, false);
@@ -288,7 +287,7 @@ impl EvidenceCollector {
         self.add_unread(&[], path, newest, false, why);
     }
 
-    /// Counts entries that are not listed by [`Self::list`]. Returns false if there were too many.
+    /// Counts an entry that is not listed by [`Self::list`]. Returns false if there were too many.
     pub(super) fn spend(&mut self, folder: &Folder) -> bool {
         let enough = self.spend_one();
         if !enough {
@@ -307,14 +306,13 @@ impl EvidenceCollector {
         enough
     }
 
-    /// Notes that a file is opened. Returns false if a signal has come first.
+    /// Counts a file to be opened. Returns false if a signal has asked for the end.
     pub(super) fn may_open(&mut self) -> bool {
         self.interrupt.progress().add_opened();
         !self.is_stopped()
     }
 
-    /// Returns true if a signal has asked for the end of the run, which then uses nothing of what was
-    /// found.
+    /// Returns true if a signal has asked for the end of the run, which then uses nothing that was found.
     pub(super) fn is_stopped(&mut self) -> bool {
         let is_stopped = self.interrupt.asked();
         if is_stopped {
@@ -323,12 +321,11 @@ impl EvidenceCollector {
         is_stopped
     }
 
-    /// Sets whether folders are entered whose errors keep another session alone.
     pub(super) fn passes_over(&mut self, passes_over: bool) {
         self.passes_over = passes_over;
     }
 
-    /// Notes that a root could not be read completely.
+    /// Adds a folder or file that could not be read, so that not all sessions were seen.
     pub fn not_whole(&mut self, path: &Path, why: &str) {
         if self.passes_over {
             return;

@@ -1,25 +1,25 @@
 //! Gemini CLI: one or more files for each session, in a folder for each project.
 //!
-//! Seen in Gemini CLI 0.61.0 and 0.22.4. A file's name ends in the first 8 characters of the id
-//! only, so the whole id is confirmed in the file's header. One id may stand in several files: a
-//! resume leaves a stray one, and an upgrade copies the project's folder.
+//! Seen in Gemini CLI 0.61.0 and 0.22.4. A file's name ends in the first 8 characters of the id only, so
+//! the whole id is confirmed in the file's header. Several files may have the same id: a resume leaves a
+//! stray one, and an upgrade copies the project's folder.
 
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 
-use super::carrier::{At, Carrier, Offered, Root, Shows, Special};
+use super::carrier::{At, Carrier, FolderPath, Offered, Scope, Shows, Special};
+use super::descriptor::{Folders, Provider, Signs};
 use super::evidence::{EvidenceCollector, Part};
 use super::header::{self, Header};
 use super::header_files::{HeaderFiles, every_id};
-use super::listing::is_gone;
-use super::session_index::{SessionIdx, SessionIndex};
-use super::walk::{Search, open_below};
-use super::work::Signs;
-use super::{Place, Provider, Records, Retention, retention};
+use super::io_error::is_gone;
+use super::records::Records;
+use super::retention::{self, Retention};
+use super::session_index::SessionIndex;
+use super::short_ids::{SHOWN, ShortIds};
 use crate::model::ids::is_uuid;
-use crate::model::{IdKind, Timestamp, describe};
+use crate::model::{IdKind, SessionIdx, Timestamp, describe};
 use crate::os::folder::{Entry, Folder, Kind};
 
 pub(super) const PROVIDER: Provider = Provider {
@@ -52,8 +52,10 @@ pub(super) const PROVIDER: Provider = Provider {
     signs: Signs { records: None, locks: None },
 };
 
-/// How many characters of the id stand in a file's name.
-const SHOWN: usize = 8;
+const KEY: &str = "sessionId";
+
+/// Above this number of mapped sessions, the names of files are trusted without their headers.
+const VERY_MANY: usize = 500;
 
 /// The part of a session file's name that may be its whole id.
 fn own_id(name: &[u8]) -> Option<&[u8]> {
@@ -75,38 +77,38 @@ fn shows(path: &Carrier<'_>) -> Shows {
     })
 }
 
-/// A file whose name fits some sessions, and whose header, which was torn when it was first read,
-/// shows which it belongs to.
+/// A file whose name fits some sessions, and whose header shows which of them it belongs to.
 struct Candidate {
-    /// The path of its root, and of its folder below that.
-    root: PathBuf,
-    below: PathBuf,
+    folder: FolderPath,
     name: OsString,
     written: Timestamp,
-    /// The sessions that its name fits.
     fits: Vec<SessionIdx>,
 }
 
-/// Files whose names hold the start of an id, and files that may name one inside.
+impl Candidate {
+    fn read(&self, scope: &Scope<'_>) -> io::Result<Header> {
+        header::read(&scope.open(&self.folder)?, &self.name, KEY)
+    }
+}
+
+/// Files whose names end in the start of an id, and files that may name one inside.
 struct Chats {
-    names: Names,
-    of_others: Names,
+    ids: ShortIds,
+    of_others: ShortIds,
+    /// Files whose header was torn when it was first read.
     torn: Vec<Candidate>,
-    others: HeaderFiles,
-    /// True if so many sessions are mapped that names are believed.
-    has_many: bool,
+    headers: HeaderFiles,
+    trusts_names: bool,
 }
 
 impl Chats {
     fn new(index: &SessionIndex<'_>, others: &SessionIndex<'_>) -> Self {
-        /// `SiblingFile` more mapped sessions than this, names are believed.
-        const VERY_MANY: usize = 500;
         Self {
-            names: Names::new(index),
-            of_others: Names::new(others),
+            ids: ShortIds::new(index),
+            of_others: ShortIds::new(others),
             torn: Vec::new(),
-            others: HeaderFiles::default(),
-            has_many: index.ids().len() > VERY_MANY,
+            headers: HeaderFiles::default(),
+            trusts_names: index.ids().len() > VERY_MANY,
         }
     }
 }
@@ -114,34 +116,37 @@ impl Chats {
 impl Special for Chats {
     fn offer(
         &mut self,
-        search: &Search<'_>,
+        scope: &Scope<'_>,
         found: &mut EvidenceCollector,
         at: &At<'_>,
         entry: &Entry<'_>,
     ) -> Offered {
         let name = entry.name().as_bytes();
-        let fits = self.names.fitting(name);
+        let fits = fitting(&self.ids, name);
         if !fits.is_empty() {
-            self.torn.extend(judge(search, found, at, entry, fits));
+            self.torn.extend(judge(scope, found, at, entry, fits));
             return Offered::Taken;
         }
 
         // Today's version ends the name with the start of the id in the header, so a name that fits no
-        // mapped id is another session's. SiblingFile few mapped sessions the header is read all the same.
-        let is_others = || self.has_many || !self.of_others.fitting(name).is_empty();
-        if is_todays(name) && entry.kind() != Kind::Folder && is_others() {
+        // mapped id is another session's. With few mapped sessions, the header is read all the same.
+        if is_todays(name)
+            && entry.kind() != Kind::Folder
+            && (self.trusts_names || !fitting(&self.of_others, name).is_empty())
+        {
             return Offered::Passed;
         }
+
         if found.kind(at.folder, entry) != Some(Kind::File) {
             return Offered::Declined;
         }
-        self.others.push(at, entry.name(), i64::MAX);
+        self.headers.push(at, entry.name(), i64::MAX);
         Offered::Taken
     }
 
-    fn read_headers(&mut self, search: &Search<'_>, found: &mut EvidenceCollector) {
-        judge_torn(search, found, std::mem::take(&mut self.torn));
-        std::mem::take(&mut self.others).read(search, found, &[&["sessionId"]], every_id);
+    fn read_headers(&mut self, scope: &Scope<'_>, found: &mut EvidenceCollector) {
+        judge_torn(scope, found, std::mem::take(&mut self.torn));
+        std::mem::take(&mut self.headers).read(scope, found, &[&[KEY]], every_id);
     }
 }
 
@@ -154,35 +159,47 @@ fn is_todays(name: &[u8]) -> bool {
     })
 }
 
-fn all(place: &Place, found: &mut EvidenceCollector) -> Vec<String> {
+/// Returns the sessions that a file called `name` can belong to. Today, a time of fixed length is before
+/// the id. Only the end is compared, for other times and for ids shorter than 8 characters.
+fn fitting(ids: &ShortIds, name: &[u8]) -> Vec<SessionIdx> {
+    let Some(stem) = own_id(name) else { return Vec::new() };
+    let ends = (1..=SHOWN).filter_map(|length| {
+        let (before, shown) = stem.split_at(stem.len().checked_sub(length)?);
+        before.ends_with(b"-").then_some(shown)
+    });
+    ends.flat_map(|shown| ids.get(shown)).collect()
+}
+
+fn all(folders: &Folders, found: &mut EvidenceCollector) -> Vec<String> {
     let mut ids = Vec::new();
-    let Some(root) = place.roots.first() else { return ids };
+    let Some(root) = folders.roots.first() else { return ids };
     found.list(&root.folder, &mut |found, entry| {
         let Some(project) = found.open_right_in_root(&root.folder, entry) else { return false };
         let Some(chats) = found.open_deeper(&project, "chats".as_ref()) else { return true };
         found.list(&chats, &mut |found, file| {
             let Some(named) = own_id(file.name().as_bytes()) else { return false };
-            match header::read(&chats, file.name(), "sessionId") {
-                Ok(Header::Text(id)) => ids.push(id),
+            let header = header::read(&chats, file.name(), KEY);
+            match found.whole(&chats.path().join(file.name()), header) {
+                Some(Header::Text(id)) => ids.push(id),
                 // The script that this program replaces knew a session by its file's name alone.
-                Ok(Header::Without | Header::Torn) => {
+                Some(Header::Without | Header::Torn) => {
                     let id = std::str::from_utf8(named).ok();
                     ids.extend(id.filter(|id| is_uuid(id.as_bytes())).map(str::to_owned));
                 }
-                Err(error) if is_gone(&error) => {}
-                Err(error) => found.not_whole(&chats.path().join(file.name()), &describe(&error)),
+                None => {}
             }
             true
         });
         true
     });
+
     ids
 }
 
-/// Adds a file whose name fits some sessions to the one that its header names. Returns the file if
-/// the header is torn.
+/// Adds a file whose name fits some sessions to the one that its header names. Returns the file if the
+/// header is torn.
 fn judge(
-    search: &Search<'_>,
+    scope: &Scope<'_>,
     found: &mut EvidenceCollector,
     at: &At<'_>,
     file: &Entry<'_>,
@@ -190,57 +207,54 @@ fn judge(
 ) -> Option<Candidate> {
     let name = file.name();
     // A file that is listed as one is asked for its status when it is open.
-    let open = || at.folder.open_with_status(name).ok();
-    let opened = if file.kind() == Kind::File { open() } else { None };
+    let opened = match file.kind() {
+        Kind::File => at.folder.open_with_status(name).ok(),
+        _ => None,
+    };
+
     let status = opened.as_ref().map_or_else(|| at.folder.status(name), |(_, status)| Ok(*status));
     let why = match status {
         Ok(status) if status.kind == Kind::File => {
             let header = match opened {
-                Some((open, _)) => header::read_from(open, "sessionId"),
-                None => header::read(at.folder, name, "sessionId"),
+                Some((open, _)) => header::read_from(open, KEY),
+                None => header::read(at.folder, name, KEY),
             };
-            let root = at.root.folder.path().to_owned();
-            let below = at.below_root();
-            let (name, written) = (name.to_owned(), status.written);
-            let file = Candidate { root, below, name, written, fits };
-            return match header {
-                Ok(Header::Torn) => Some(file),
-                header => {
-                    take(search, found, &file, at.folder, header);
-                    None
-                }
-            };
+            let (folder, name, written) = (at.folder_path(), name.to_owned(), status.written);
+            let file = Candidate { folder, name, written, fits };
+            if matches!(header, Ok(Header::Torn)) {
+                return Some(file);
+            }
+            take(scope, found, &file, at.folder, header);
+            return None;
         }
         Err(error) if is_gone(&error) => return None,
         Ok(_) => "not a regular file".to_owned(),
         Err(error) => describe(&error),
     };
+
     found.add_unread(&fits, &at.folder.path().join(name), Timestamp::MAX, true, &why);
     None
 }
 
-/// The same for those whose header was torn: it is read again for a while.
-fn judge_torn(search: &Search<'_>, found: &mut EvidenceCollector, torn: Vec<Candidate>) {
-    let open = |file: &Candidate| {
-        let is_it = |root: &&Root| root.folder.path() == file.root;
-        let root = search.roots.iter().find(is_it);
-        let root = root.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-        open_below(&root.folder, &file.below)
-    };
-    let read = |file: &Candidate| header::read(&open(file)?, &file.name, "sessionId");
-    header::read_all(torn, read, |file, header| match open(&file) {
-        Ok(chats) => take(search, found, &file, &chats, header),
-        Err(error) if is_gone(&error) => {}
-        Err(error) => {
-            let path = file.root.join(&file.below).join(&file.name);
-            found.add_unread(&file.fits, &path, file.written, true, &describe(&error));
-        }
-    });
+/// The same for files whose header was torn: it is read again for a while.
+fn judge_torn(scope: &Scope<'_>, found: &mut EvidenceCollector, torn: Vec<Candidate>) {
+    header::read_all(
+        torn,
+        |file| file.read(scope),
+        |file, header| match scope.open(&file.folder) {
+            Ok(chats) => take(scope, found, &file, &chats, header),
+            Err(error) if is_gone(&error) => {}
+            Err(error) => {
+                let path = file.folder.path().join(&file.name);
+                found.add_unread(&file.fits, &path, file.written, true, &describe(&error));
+            }
+        },
+    );
 }
 
 /// Adds a file to the session that its header names.
 fn take(
-    search: &Search<'_>,
+    scope: &Scope<'_>,
     found: &mut EvidenceCollector,
     file: &Candidate,
     chats: &Folder,
@@ -248,7 +262,7 @@ fn take(
 ) {
     let why = match header {
         Ok(Header::Text(id)) => {
-            if let Some(session) = search.index.get(id.as_bytes()) {
+            if let Some(session) = scope.index.get(id.as_bytes()) {
                 found.add_file(session, chats, &file.name, file.written, Part::Own);
             }
             return;
@@ -257,63 +271,9 @@ fn take(
         Err(error) if is_gone(&error) => return,
         Err(error) => describe(&error),
     };
+
     let path = chats.path().join(&file.name);
     found.add_unread(&file.fits, &path, file.written, true, &why);
-}
-
-/// The names that files of the sessions can have.
-///
-/// Names are made from ids by turning what is neither letter, digit, `_` nor `-` into `_` (read in
-/// the package). Of what ids hold, that is the dot; the plain id is looked for as well.
-struct Names {
-    /// The ends of files' names, each with a session that it fits, in order.
-    ends: Vec<([u8; SHOWN], SessionIdx)>,
-}
-
-impl Names {
-    fn new(index: &SessionIndex<'_>) -> Self {
-        // A map can be large, so the list does not grow by doubling.
-        let mut ends = Vec::with_capacity(index.ids().len());
-        for (session, id) in (0..).map(SessionIdx).zip(index.ids()) {
-            let id = id.0.as_bytes();
-            ends.push((end(id), session));
-            if id.contains(&b'.') {
-                let safe: Vec<u8> = id.iter().map(|&b| if b == b'.' { b'_' } else { b }).collect();
-                ends.push((end(&safe), session));
-            }
-        }
-        ends.sort_unstable();
-        ends.dedup();
-        Self { ends }
-    }
-
-    /// The sessions that a file called `name` can belong to.
-    fn fitting(&self, name: &[u8]) -> Vec<SessionIdx> {
-        let Some(stem) = own_id(name) else { return Vec::new() };
-        // What stands before the id is a time of fixed length today. Going by the end alone holds
-        // for other times too, and for ids shorter than 8 characters.
-        let ends = (1..=SHOWN).filter_map(|length| {
-            let (before, shown) = stem.split_at(stem.len().checked_sub(length)?);
-            before.ends_with(b"-").then(|| equal(&self.ends, &end(shown)))
-        });
-        ends.flatten().map(|(_, session)| *session).collect()
-    }
-}
-
-/// The part of an id that a file's name holds, filled up with a byte that no name holds.
-fn end(id: &[u8]) -> [u8; SHOWN] {
-    let mut end = [0; SHOWN];
-    for (to, from) in end.iter_mut().zip(id) {
-        *to = from.to_ascii_lowercase();
-    }
-    end
-}
-
-/// The run of entries with that key, in a list that is in order.
-fn equal<'l, K: Ord>(list: &'l [(K, SessionIdx)], key: &K) -> &'l [(K, SessionIdx)] {
-    let start = list.partition_point(|(other, _)| other < key);
-    let length = list[start..].partition_point(|(other, _)| other == key);
-    &list[start..start + length]
 }
 
 #[cfg(test)]
@@ -322,9 +282,9 @@ mod tests {
     use crate::model::SessionId;
 
     #[track_caller]
-    fn check(names: &Names, name: &str, fits: &[u32]) {
+    fn check(names: &ShortIds, name: &str, fits: &[u32]) {
         let fits: Vec<SessionIdx> = fits.iter().copied().map(SessionIdx).collect();
-        assert_eq!(names.fitting(name.as_bytes()), fits, "{name}");
+        assert_eq!(fitting(names, name.as_bytes()), fits, "{name}");
     }
 
     #[test]
@@ -341,7 +301,7 @@ mod tests {
         for id in ids {
             index.add(SessionId(id));
         }
-        let names = Names::new(&index);
+        let names = ShortIds::new(&index);
         check(&names, "session-2026-01-02T03-04-11112222.jsonl", &[0, 1]);
         check(&names, "session-2026-01-02T03-04-11112222.json", &[0, 1]);
         check(&names, "session-2026-01-02T03-04-05-11112222.json", &[0, 1]);

@@ -1,7 +1,8 @@
 //! The headers that a run may read: texts at the top of the first JSON object in a file, found
 //! without reading or keeping more of it than that.
 
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, Read};
@@ -11,7 +12,7 @@ use crate::os::folder::Folder;
 use crate::os::retry::{Patience, until_whole};
 
 /// How much of a file is read at first, and at most. The ids stand within the first few hundred
-/// bytes of what the CLIs write.
+/// bytes of the CLIs' files.
 const FIRST_READ: usize = 4 << 10;
 pub(super) const LAST_READ: usize = 1 << 20;
 
@@ -19,7 +20,6 @@ pub(super) const LAST_READ: usize = 1 << 20;
 const PATIENCE: Patience =
     Patience { limit: Duration::from_millis(500), longest_wait: Duration::from_millis(250) };
 
-/// What the start of a file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Header {
     /// The text of that key.
@@ -30,7 +30,7 @@ pub enum Header {
     Torn,
 }
 
-/// The text that stands under `key` at the top level of the first object in the file.
+/// Returns the text of `key` at the top level of the first object in the file.
 pub(super) fn read(folder: &Folder, name: &OsStr, key: &'static str) -> io::Result<Header> {
     read_from(folder.open_file(name)?, key)
 }
@@ -114,7 +114,7 @@ impl<T> MayBeTorn for Option<T> {
 }
 
 /// Reads the header of every file with `read`, torn ones again a few times, and hands each file
-/// over with what was read of it last.
+/// over with the last result.
 pub(super) fn read_all<T, H: MayBeTorn>(
     files: Vec<T>,
     read: impl Fn(&T) -> io::Result<H>,
@@ -141,7 +141,7 @@ pub(super) fn read_all<T, H: MayBeTorn>(
 fn scan(start: &[u8], key: &'static str) -> Header {
     let mut found = None;
     let mut json = serde_json::Deserializer::from_slice(start);
-    // Finding the key ends the scan with an error of our own, so that what follows is not read.
+    // The key ends the scan with an error of our own, so that the rest is not read.
     let whole = json.deserialize_map(Scan { key, found: &mut found });
     match (found, whole) {
         (Some(text), _) => Header::Text(text),
@@ -161,33 +161,14 @@ impl<'de> Visitor<'de> for Scan<'_> {
         f.write_str("an object")
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(is_it) = map.next_key_seed(IsKey(self.key))? {
-            if is_it {
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            if key == self.key {
                 *self.found = Some(map.next_value()?);
                 return Err(A::Error::custom("found"));
             }
             map.next_value::<IgnoredAny>()?;
         }
         Ok(())
-    }
-}
-
-struct IsKey(&'static str);
-
-impl<'de> DeserializeSeed<'de> for IsKey {
-    type Value = bool;
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<bool, D::Error> {
-        from.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for IsKey {
-    type Value = bool;
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-    fn visit_str<E: Error>(self, key: &str) -> Result<bool, E> {
-        Ok(key == self.0)
     }
 }
 

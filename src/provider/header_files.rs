@@ -6,22 +6,20 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::carrier::{At, RootKind};
+use super::carrier::{At, FolderPath, Scope};
 use super::compressed::Frames;
 use super::evidence::{EvidenceCollector, Part};
 use super::header;
-use super::header_texts::{self, Texts};
-use super::listing::is_gone;
-use super::walk::{Search, open_below};
+use super::header_texts;
+use super::io_error::is_gone;
 use crate::model::{Timestamp, describe};
-use crate::os::folder::{Folder, Kind};
+use crate::os::folder::{Folder, Kind, Status};
 
-/// The files of one search.
 #[derive(Debug)]
 pub(super) struct HeaderFiles {
-    places: Vec<Place>,
+    folders: Vec<FolderPath>,
     files: Vec<HeaderFile>,
     /// How many files are read: those of the highest ranks.
     most: usize,
@@ -34,8 +32,7 @@ pub(super) struct HeaderFiles {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct HeaderFile {
     rank: Reverse<i64>,
-    /// The position of its folder.
-    place: usize,
+    folder: usize,
     name: OsString,
 }
 
@@ -45,24 +42,9 @@ impl Default for HeaderFiles {
     }
 }
 
-/// A folder below a root.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    /// The path of the root.
-    root: PathBuf,
-    below: PathBuf,
-}
-
-impl Place {
-    /// Returns true if it is that folder, whose path begins with that of the root.
-    fn is(&self, root: &Path, folder: &Path) -> bool {
-        self.root == root && folder.strip_prefix(root).is_ok_and(|below| self.below == below)
-    }
-}
-
 /// A file that was written within the threshold, and whose header was torn.
 struct Torn {
-    place: Place,
+    folder: FolderPath,
     name: OsString,
     written: Timestamp,
 }
@@ -70,8 +52,8 @@ struct Torn {
 impl HeaderFiles {
     /// No files yet, of which at most that many are read.
     pub(super) fn at_most(most: usize) -> Self {
-        let (places, files) = (Vec::new(), Vec::new());
-        Self { places, files, most, least: i64::MIN, empty_names_nobody: true }
+        let (folders, files) = (Vec::new(), Vec::new());
+        Self { folders, files, most, least: i64::MIN, empty_names_nobody: true }
     }
 
     /// The same, but that a file without an id may be anybody's.
@@ -85,13 +67,12 @@ impl HeaderFiles {
         if rank < self.least {
             return false;
         }
-        let (root, folder) = (at.root.folder.path(), at.folder.path());
-        let is_here = |place: &Place| place.is(root, folder);
-        if !self.places.last().is_some_and(is_here) {
-            self.places.push(Place { root: root.to_owned(), below: at.below_root() });
+
+        if !self.folders.last().is_some_and(|folder| folder.is_of(at)) {
+            self.folders.push(at.folder_path());
         }
-        let place = self.places.len() - 1;
-        self.files.push(HeaderFile { rank: Reverse(rank), place, name: name.to_owned() });
+        let folder = self.folders.len() - 1;
+        self.files.push(HeaderFile { rank: Reverse(rank), folder, name: name.to_owned() });
         if self.files.len() / 2 > self.most {
             self.cut();
         }
@@ -106,138 +87,151 @@ impl HeaderFiles {
         }
     }
 
-    /// Reads those that were written within the threshold, and adds each to the sessions that it
+    /// Reads the files that were written within the threshold, and adds each to the sessions that it
     /// names, as `ids` finds them among the texts under `paths`.
     pub(super) fn read(
         mut self,
-        search: &Search<'_>,
+        scope: &Scope<'_>,
         found: &mut EvidenceCollector,
         paths: &'static [&'static [&'static str]],
         ids: fn(&[(usize, String)]) -> Vec<String>,
     ) {
         self.cut();
-        self.files.sort_unstable_by_key(|file| file.place);
+        self.files.sort_unstable_by_key(|file| file.folder);
 
-        let named = |texts: Texts| {
-            let named = texts.map(|texts| ids(&texts));
-            named.filter(|named| self.empty_names_nobody || !named.is_empty())
-        };
-        // Any other file may begin like an object and be none, such as what a tool has printed.
-        let may_be_torn = |name: &OsStr| {
-            let name = name.as_bytes();
-            name.ends_with(b".jsonl") || name.ends_with(b".jsonl.zst")
-        };
+        let reader = Reader { paths, ids, empty_names_nobody: self.empty_names_nobody };
         let mut torn = Vec::new();
         let mut open: Option<(usize, Option<Folder>)> = None;
-        for HeaderFile { place: number, name, .. } in self.files {
+        for HeaderFile { folder: number, name, .. } in self.files {
             if !found.may_open() {
                 return;
             }
-            let Some(place) = self.places.get(number).filter(|_| !search.is_others(&name)) else {
+            let Some(path) = self.folders.get(number).filter(|_| !scope.is_others(&name)) else {
                 continue;
             };
             if open.as_ref().is_none_or(|(opened, _)| *opened != number) {
-                open = Some((number, open_place(search, found, place)));
+                open = Some((number, open_folder(scope, found, path)));
             }
-            let Some((_, Some(folder))) = &open else { continue };
-
-            let why = match folder.status(&name) {
-                Ok(status) if status.kind == Kind::File => {
-                    let names_nobody = status.size == 0 && self.empty_names_nobody;
-                    if found.is_old(status.written) || names_nobody {
-                        continue;
-                    }
-                    match read(folder, &name, paths).map(named) {
-                        Ok(None) if !may_be_torn(&name) => {}
-                        Ok(None) => {
-                            let (place, written) = (place.clone(), status.written);
-                            torn.push(Torn { place, name, written });
-                        }
-                        ids => add(search, found, folder, (&name, status.written), ids),
-                    }
-                    continue;
-                }
-                Ok(_) => "not a regular file".to_owned(),
-                Err(error) if is_gone(&error) => continue,
-                Err(error) => describe(&error),
-            };
-            found.add_unread_header(&folder.path().join(&name), Timestamp::MAX, &why);
+            if let Some((_, Some(folder))) = &open
+                && let Some(written) = reader.read_first(scope, found, folder, &name)
+            {
+                torn.push(Torn { folder: path.clone(), name, written });
+            }
         }
 
-        let read_again = |file: &Torn| {
-            let folder = folder_of(search, &file.place)?;
-            read(&folder, &file.name, paths).map(named)
-        };
-        header::read_all(torn, read_again, |file, ids| match folder_of(search, &file.place) {
-            Ok(folder) => add(search, found, &folder, (&file.name, file.written), ids),
-            Err(error) if is_gone(&error) => {}
-            Err(error) => {
-                let path = file.place.root.join(&file.place.below).join(&file.name);
-                found.add_unread_header(&path, file.written, &describe(&error));
-            }
-        });
+        header::read_all(
+            torn,
+            |file| reader.again(scope, file),
+            |file, ids| match scope.open(&file.folder) {
+                Ok(folder) => add(scope, found, &folder, (&file.name, file.written), ids),
+                Err(error) if is_gone(&error) => {}
+                Err(error) => {
+                    let path = file.folder.path().join(&file.name);
+                    found.add_unread_header(&path, file.written, &describe(&error));
+                }
+            },
+        );
     }
 }
 
-fn read(
-    folder: &Folder,
-    name: &OsStr,
+struct Reader {
     paths: &'static [&'static [&'static str]],
-) -> io::Result<Texts> {
-    header_texts::read_texts(reader(folder.open_file(name)?, name), paths)
+    ids: fn(&[(usize, String)]) -> Vec<String>,
+    empty_names_nobody: bool,
+}
+
+impl Reader {
+    /// Reads the file called `name`, and adds it to the sessions that it names. Returns when it was
+    /// written if its header is torn.
+    fn read_first(
+        &self,
+        scope: &Scope<'_>,
+        found: &mut EvidenceCollector,
+        folder: &Folder,
+        name: &OsStr,
+    ) -> Option<Timestamp> {
+        let why = match folder.status(name) {
+            Ok(Status { kind: Kind::File, written, size, .. }) => {
+                if found.is_old(written) || (size == 0 && self.empty_names_nobody) {
+                    return None;
+                }
+                match self.named(folder, name) {
+                    Ok(None) => return Some(written).filter(|_| may_be_torn(name)),
+                    ids => add(scope, found, folder, (name, written), ids),
+                }
+                return None;
+            }
+            Ok(_) => "not a regular file".to_owned(),
+            Err(error) if is_gone(&error) => return None,
+            Err(error) => describe(&error),
+        };
+
+        found.add_unread_header(&folder.path().join(name), Timestamp::MAX, &why);
+        None
+    }
+
+    fn again(&self, scope: &Scope<'_>, file: &Torn) -> io::Result<Option<Vec<String>>> {
+        self.named(&scope.open(&file.folder)?, &file.name)
+    }
+
+    /// Returns the ids that a file names; nothing if its header is torn.
+    fn named(&self, folder: &Folder, name: &OsStr) -> io::Result<Option<Vec<String>>> {
+        let file = reader(folder.open_file(name)?, name);
+        let named = header_texts::read_texts(file, self.paths)?.map(|texts| (self.ids)(&texts));
+        Ok(named.filter(|named| self.empty_names_nobody || !named.is_empty()))
+    }
+}
+
+/// Any other file may begin like an object and be none, such as the output of a tool.
+fn may_be_torn(name: &OsStr) -> bool {
+    let name = name.as_bytes();
+    name.ends_with(b".jsonl") || name.ends_with(b".jsonl.zst")
 }
 
 /// Adds a file, with its name and its last write, to the sessions that it names.
 fn add(
-    search: &Search<'_>,
+    scope: &Scope<'_>,
     found: &mut EvidenceCollector,
     folder: &Folder,
     (name, written): (&OsStr, Timestamp),
     ids: io::Result<Option<Vec<String>>>,
 ) {
-    let path = || folder.path().join(name);
+    let path = folder.path().join(name);
     match ids {
         Ok(Some(ids)) => {
-            for session in ids.iter().filter_map(|id| search.index.get(id.as_bytes())) {
+            for session in ids.iter().filter_map(|id| scope.index.get(id.as_bytes())) {
                 found.add_file(session, folder, name, written, Part::Transcript);
             }
         }
         Ok(None) => {
             let why = "its first line does not name a session";
-            found.add_unread_header(&path(), written, why);
+            found.add_unread_header(&path, written, why);
         }
         Err(error) if is_gone(&error) => {}
-        Err(error) => found.add_unread_header(&path(), written, &describe(&error)),
+        Err(error) => found.add_unread_header(&path, written, &describe(&error)),
     }
 }
 
-/// All ids that a header names.
 pub(super) fn every_id(texts: &[(usize, String)]) -> Vec<String> {
     texts.iter().map(|(_, id)| id.clone()).collect()
 }
 
-/// The text of a file that may be compressed.
 fn reader(file: File, name: &OsStr) -> Box<dyn Read> {
     let is_compressed = Path::new(name).extension().is_some_and(|extension| extension == "zst");
     if is_compressed { Box::new(Frames::new(file)) } else { Box::new(file) }
 }
 
-fn open_place(search: &Search<'_>, found: &mut EvidenceCollector, place: &Place) -> Option<Folder> {
-    match folder_of(search, place) {
+fn open_folder(
+    scope: &Scope<'_>,
+    found: &mut EvidenceCollector,
+    path: &FolderPath,
+) -> Option<Folder> {
+    match scope.open(path) {
         Ok(folder) => Some(folder),
         Err(error) if is_gone(&error) => None,
         Err(error) => {
-            let path = place.root.join(&place.below);
-            found.add_unread_header(&path, Timestamp::MAX, &describe(&error));
+            found.add_unread_header(&path.path(), Timestamp::MAX, &describe(&error));
             None
         }
     }
-}
-
-fn folder_of(search: &Search<'_>, place: &Place) -> io::Result<Folder> {
-    let is_it = |folder: &&Folder| folder.path() == place.root;
-    let roots = search.roots.iter().filter(|root| root.kind != RootKind::Side);
-    let root = roots.map(|root| &root.folder).find(is_it);
-    let root = root.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-    open_below(root, &place.below)
 }

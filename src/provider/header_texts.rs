@@ -1,13 +1,13 @@
 //! Headers with several texts, at the top of the first JSON object in a file or in objects below it.
 
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 use std::io::{self, Read};
 
 use super::header::{Extent, FileStart};
 
-/// The texts under some paths of keys in the first object of a file, each with the position of its
-/// path; nothing if the object is torn, or there is none.
+/// Texts in the first object of a file, each with the position of its path; nothing if the object is torn or
+/// absent.
 pub(super) type Texts = Option<Vec<(usize, String)>>;
 
 /// Returns the texts under `paths` in the first object of an open file.
@@ -26,8 +26,8 @@ pub(super) fn read_texts(
 
         let mut found = Vec::new();
         let mut json = serde_json::Deserializer::from_slice(start.bytes());
-        let scan = Collect { paths, above: Vec::new(), found: &mut found };
-        let is_whole = json.deserialize_map(scan).is_ok();
+        let collect = Collect { paths, above: Vec::new(), found: &mut found };
+        let is_whole = collect.deserialize(&mut json).is_ok();
 
         // Once every text is found, the rest is not read.
         if is_whole || found.len() >= paths.len() {
@@ -41,10 +41,9 @@ pub(super) fn read_texts(
     }
 }
 
-/// Collects the texts under some paths of an object.
 struct Collect<'f> {
     paths: &'static [&'static [&'static str]],
-    /// The keys that the object is under.
+    /// The keys that lead to the object.
     above: Vec<String>,
     found: &'f mut Vec<(usize, String)>,
 }
@@ -65,11 +64,20 @@ impl Collect<'_> {
     }
 }
 
+impl<'de> DeserializeSeed<'de> for Collect<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+/// A value that is no object is skipped.
 impl<'de> Visitor<'de> for Collect<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
+        f.write_str("any value")
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
@@ -85,38 +93,15 @@ impl<'de> Visitor<'de> for Collect<'_> {
             } else if self.leads_on(&key) {
                 let above = self.above.iter().cloned().chain([key]).collect();
                 let Self { paths, ref mut found, .. } = self;
-                map.next_value_seed(Within(Collect { paths, above, found }))?;
+                map.next_value_seed(Collect { paths, above, found })?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
         }
         Ok(())
     }
-}
 
-/// An object within the first one; any other value is passed over.
-struct Within<'f>(Collect<'f>);
-
-impl<'de> DeserializeSeed<'de> for Within<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Within<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        self.0.visit_map(map)
-    }
-
-    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! The three ways through a session's file: its lines from the end, its lines from the start, and
-//! the messages of one JSON object. What a line says is left to others.
+//! Three ways through a session's file: its lines from the end, its lines from the start, and the messages of
+//! one JSON object. `records.rs` and `conversation.rs` parse them.
 
 use memchr::{memchr, memrchr};
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -13,15 +13,13 @@ use std::os::unix::fs::FileExt;
 /// The longest line that is read. Lines of several MiB are seen, with pictures in them.
 pub(super) const LONGEST: usize = 64 << 20;
 
-/// How much is read from the end at first, and at most at a time. Most sessions tell their newest
-/// record within the first; a larger one saves calls where all of a file must be read.
+/// How much is read from the end at first, and at most at a time. The newest record of most sessions is in
+/// the first block; larger blocks save calls if all of a file must be read.
 const FIRST: usize = 64 << 10;
 const MOST: usize = 4 << 20;
 
-/// Hands over the lines of `file` in blocks, the last block first, until `each` breaks off.
-///
-/// The file may grow meanwhile, and what it grows by is not seen. One that shrinks is an error:
-/// its end is no longer what was read as such.
+/// Calls `each` with the lines of `file` in blocks, the last block first, until it breaks. The file may grow
+/// meanwhile, but one that shrinks is an error: its end was not read.
 pub(super) fn backward(file: &File, each: impl FnMut(&[u8]) -> ControlFlow<()>) -> io::Result<()> {
     backward_by(file, FIRST, MOST, each)
 }
@@ -34,7 +32,7 @@ fn backward_by(
 ) -> io::Result<()> {
     let mut start = file.metadata()?.len();
     let mut size = first;
-    // The start of the block after this chunk, which belongs to a line that begins before it.
+    // The start of the next block, which belongs to a line that begins in this chunk or before.
     let mut carried = Vec::new();
     while start > 0 {
         let length = usize::try_from(start).map_or(size, |start| start.min(size));
@@ -45,9 +43,9 @@ fn backward_by(
             _ => error,
         })?;
         // Only the chunk can hold a line feed, so that a long line is searched once.
-        let head = if start == 0 { Some(0) } else { memchr(b'\n', &chunk).map(|place| place + 1) };
-        // The one line that can be longer than a chunk is the one that goes on in what is carried.
-        let last = memrchr(b'\n', &chunk).map_or(0, |place| place + 1);
+        let head = if start == 0 { Some(0) } else { memchr(b'\n', &chunk).map(|at| at + 1) };
+        // Only the line that goes on in the carried bytes can be longer than a chunk.
+        let last = memrchr(b'\n', &chunk).map_or(0, |at| at + 1);
         chunk.append(&mut carried);
         if chunk.len() - last > LONGEST {
             return Err(too_long());
@@ -61,21 +59,22 @@ fn backward_by(
         carried = chunk;
         size = (size * 2).min(most);
     }
+
     Ok(())
 }
 
-/// The lines of a block, the last one first.
+/// Returns the lines of a block, the last one first.
 pub(super) fn split(block: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut left = Some(block);
     std::iter::from_fn(move || {
         let block = left?;
-        let line = memrchr(b'\n', block).map_or(0, |place| place + 1);
+        let line = memrchr(b'\n', block).map_or(0, |at| at + 1);
         left = line.checked_sub(1).map(|end| &block[..end]);
         Some(&block[line..])
     })
 }
 
-/// Hands over the lines of `text` from its start, until `each` breaks off.
+/// Calls `each` with the lines of `text` from its start, until it breaks.
 pub(super) fn forward(
     mut text: impl BufRead,
     mut each: impl FnMut(&[u8]) -> ControlFlow<()>,
@@ -102,8 +101,8 @@ fn too_long() -> io::Error {
     io::Error::other(format!("a line is longer than {} MiB", LONGEST >> 20))
 }
 
-/// Hands over what the list `messages` at the top level of one JSON object holds, until `each`
-/// breaks off. Text that ends early has handed over what stands before its end.
+/// Calls `each` with the items of the list `messages` at the top level of one JSON object, until it breaks.
+/// If the text ends early, it is called with the items before the end.
 pub(super) fn messages(
     text: &[u8],
     mut each: impl FnMut(&RawValue) -> ControlFlow<()>,
@@ -114,7 +113,7 @@ pub(super) fn messages(
         is_broken_off
     };
     let mut json = serde_json::Deserializer::from_slice(text);
-    // To break off is an error of our own, so that what follows is not read.
+    // A break is an error of our own, so that the rest is not read.
     let read = json.deserialize_map(Top(&mut each)).and_then(|()| json.end());
     if is_broken_off { Ok(()) } else { read }
 }

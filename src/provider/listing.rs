@@ -1,21 +1,22 @@
-//! Listing folders and opening those in them, with the rule of D1 for every error: what could not be
-//! listed may hold anything, and what is absent holds nothing.
+//! Lists and opens folders, with the rule of D1 for every error: a folder that could not be listed may have
+//! anything in it, and an absent one has nothing.
 
 use std::ffi::OsStr;
 use std::io;
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use super::evidence::EvidenceCollector;
+use super::io_error::{is_gone, is_not_folder};
 use super::memory::Entries;
-use super::session_index::SessionIdx;
+use crate::model::SessionIdx;
 use crate::model::{Timestamp, describe};
 use crate::os::folder::{Entry, Folder, Kind, Links, Stamp};
 
 impl EvidenceCollector {
-    /// Calls `each` with every entry of `folder`. It returns true for an entry that matters to a
-    /// session: a folder that was listed before and has not changed is not listed again, and `each`
-    /// is called only with the entries that mattered. After a listing that fails, or does not end,
-    /// the root was not read completely.
+    /// Calls `each` with every entry of `folder`, which returns true if the entry matters to a session. A
+    /// folder that has not changed since it was listed is not listed again: `each` is called with the
+    /// entries that mattered. If the listing fails or is ended, the root was not read completely.
     pub(super) fn list(
         &mut self,
         folder: &Folder,
@@ -24,26 +25,29 @@ impl EvidenceCollector {
         if self.is_stopped() {
             return;
         }
+
         if let Some((stamp, entries)) = self.memory.as_mut().and_then(|it| it.take(folder)) {
             for entry in entries.iter() {
                 each(self, &entry);
             }
             return self.keep(folder, stamp, entries);
         }
-        // Before the listing: what comes while it goes on makes it another.
+
+        // Taken before the listing: an entry that comes during it changes the stamp.
         let stamp = self.memory.as_ref().and_then(|memory| memory.stamp(folder));
         let mut matter = Entries::default();
         let listed = folder.list(|entry| {
             if !self.spend_one() {
                 return Err(io::Error::other("too many files"));
             }
-            // What a link leads to may change while the folder does not.
+            // The target of a link may change while the folder does not.
             let may_change = matches!(entry.kind(), Kind::Link | Kind::Untold);
             if (each(self, entry) || may_change) && stamp.is_some() {
                 matter.push(entry);
             }
             Ok(ControlFlow::Continue(()))
         });
+
         match (listed, stamp) {
             (Err(error), _) => self.not_whole(folder.path(), &describe(&error)),
             (Ok(()), Some(stamp)) => self.keep(folder, stamp, matter),
@@ -57,18 +61,15 @@ impl EvidenceCollector {
         }
     }
 
-    /// Opens the folder that `entry`, right in the root, is or links to. Returns nothing if it is none.
+    /// Opens the folder that `entry`, right in the root, is or links to, if it is one.
     pub(super) fn open_right_in_root(&mut self, root: &Folder, entry: &Entry) -> Option<Folder> {
-        let kind = self.kind(root, entry)?;
-        self.open_first(root, entry.name(), kind)
-    }
-
-    fn open_first(&mut self, root: &Folder, name: &OsStr, kind: Kind) -> Option<Folder> {
-        let links = match kind {
+        let name = entry.name();
+        let links = match self.kind(root, entry)? {
             Kind::Folder => Links::Refuse,
             Kind::Link => Links::Follow,
             Kind::File | Kind::Other | Kind::Untold => return None,
         };
+
         match root.open_in(name, links) {
             Ok(folder) => Some(folder),
             // A link to a file hides no sessions. A folder that has just gone has none; a link
@@ -82,21 +83,18 @@ impl EvidenceCollector {
         }
     }
 
-    /// Opens the folder called `name`, deeper than right in the root: a link is not followed, and
-    /// hides what it leads to. Returns nothing if there is none.
+    /// Opens the folder called `name`, deeper than right in the root, if there is one. A link is not
+    /// followed, and may hide sessions.
     pub(super) fn open_deeper(&mut self, folder: &Folder, name: &OsStr) -> Option<Folder> {
-        match folder.open_in(name, Links::Refuse) {
-            Ok(folder) => Some(folder),
-            Err(error) if is_gone(&error) || is_plain(folder, name) => None,
-            Err(error) => {
-                self.not_whole(&folder.path().join(name), &describe(&error));
-                None
-            }
+        let opened = folder.open_in(name, Links::Refuse);
+        if opened.is_err() && is_plain(folder, name) {
+            return None;
         }
+        self.whole(&folder.path().join(name), opened)
     }
 
-    /// Opens the folder called `name` that carries the ids of those sessions. Returns nothing if
-    /// there is none; if it cannot be read, each of them may have been used at any time.
+    /// Opens the folder called `name` that carries the ids of those sessions, if there is one. If it cannot
+    /// be read, each of them may have been used at any time.
     pub(super) fn open_of(
         &mut self,
         folder: &Folder,
@@ -114,37 +112,32 @@ impl EvidenceCollector {
         }
     }
 
-    /// What `entry` is, looked up if the listing does not say. Returns nothing if it is gone.
+    /// Returns the kind of `entry`, looked up if the listing does not have it; nothing if it is gone.
     pub(super) fn kind(&mut self, folder: &Folder, entry: &Entry) -> Option<Kind> {
-        match entry.kind() {
-            Kind::Untold => self.kind_of(folder, entry.name()),
-            kind => Some(kind),
+        if entry.kind() != Kind::Untold {
+            return Some(entry.kind());
         }
+
+        let status = folder.status(entry.name());
+        self.whole(&folder.path().join(entry.name()), status).map(|status| status.kind)
     }
 
-    fn kind_of(&mut self, folder: &Folder, name: &OsStr) -> Option<Kind> {
-        match folder.status(name) {
-            Ok(status) => Some(status.kind),
-            Err(error) if is_gone(&error) => None,
+    /// Returns the result for that path; nothing if the path is gone. After any other error, the root was
+    /// not read completely.
+    pub(super) fn whole<T>(&mut self, path: &Path, result: io::Result<T>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
             Err(error) => {
-                self.not_whole(&folder.path().join(name), &describe(&error));
+                if !is_gone(&error) {
+                    self.not_whole(path, &describe(&error));
+                }
                 None
             }
         }
     }
 }
 
-/// Returns true if the error says that there is nothing of that name, and nothing else.
-pub(super) fn is_gone(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(rustix::io::Errno::NOENT.raw_os_error())
-}
-
-/// Returns true if there is a plain file in the place of a folder: it hides nothing, as a link might.
+/// Returns true for a plain file: unlike a link, it hides no sessions.
 fn is_plain(folder: &Folder, name: &OsStr) -> bool {
     folder.status(name).is_ok_and(|status| matches!(status.kind, Kind::File | Kind::Other))
-}
-
-/// Returns true if the error says that there is something else than a folder.
-pub(super) fn is_not_folder(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(rustix::io::Errno::NOTDIR.raw_os_error())
 }

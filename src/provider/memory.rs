@@ -1,7 +1,7 @@
-//! What a first look has seen of folders, so that a second one, for some of the same sessions, need
-//! not list again those that have not changed: a file that comes or goes changes its folder.
+//! The listings of a first look, so that a second one for some of the same sessions need not list folders
+//! again that have not changed: a file that comes or goes changes its folder.
 //!
-//! Names are kept, and never what the files are: each is looked at again (D6).
+//! Only names are kept. Each file is looked at again (D6).
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -11,22 +11,19 @@ use std::path::{Path, PathBuf};
 use crate::model::Timestamp;
 use crate::os::folder::{Entry, Folder, Kind, Stamp};
 
-/// How long before the run a folder must have been left alone, in seconds. File systems count in
-/// ticks, of up to 2 seconds: a change within the same tick does not show.
+/// How long before the run a folder must have been unchanged, in seconds. File systems count in ticks of up
+/// to 2 seconds: a change within the same tick does not show.
 const QUIET: u64 = 3;
 
-/// How many folders of a provider are remembered; each takes some 300 bytes. The others are listed
-/// again.
+/// How many folders of a provider are remembered, at some 300 bytes each.
 const MOST: usize = 16_384;
 
-/// The folders of one provider that were listed whole, with those of their entries that matter.
+/// The folders of one provider that were listed completely, with the entries that matter.
 #[derive(Debug, Clone)]
 pub(super) struct Memory {
-    /// When the run began.
     now: Timestamp,
     folders: HashMap<PathBuf, Remembered>,
-    /// Whether the first look is over: later ones are for fewer sessions, so what matters to them is
-    /// not all that will matter.
+    /// True after the first look: later ones are for fewer sessions, so other entries may matter.
     is_sealed: bool,
 }
 
@@ -36,7 +33,7 @@ struct Remembered {
     entries: Entries,
 }
 
-/// Entries of one folder, in little room: there may be as many as mappings.
+/// Entries of one folder, using little memory: there may be as many as mappings.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Entries {
     /// Each name, ended by a NUL.
@@ -62,19 +59,18 @@ impl Entries {
 }
 
 impl Memory {
-    /// Nothing yet, of a run that began at `now`.
+    /// No listings yet, in a run that began at `now`.
     pub(super) fn new(now: Timestamp) -> Self {
         Self { now, folders: HashMap::new(), is_sealed: false }
     }
 
-    /// The entries of `folder` that matter and its stamp, unless it has changed since. They are taken
-    /// out.
+    /// Takes out the entries of `folder` with its stamp, unless it has changed.
     pub(super) fn take(&mut self, folder: &Folder) -> Option<(Stamp, Entries)> {
         let Remembered { stamp, entries } = self.folders.remove(folder.path())?;
         (folder.stamp().ok()? == stamp).then_some((stamp, entries))
     }
 
-    /// What `folder` is stamped with, if it is to be remembered: a change of it from now on will show.
+    /// Returns the stamp of `folder` if the folder can be remembered: changes from now on will show.
     pub(super) fn stamp(&self, folder: &Folder) -> Option<Stamp> {
         if self.is_sealed || self.folders.len() >= MOST {
             return None;
@@ -84,17 +80,14 @@ impl Memory {
         (is_quiet && folder.stamps_changes()).then_some(stamp)
     }
 
-    /// Keeps the entries of `path` that matter, as it was when it had that stamp.
     pub(super) fn keep(&mut self, path: &Path, stamp: Stamp, entries: Entries) {
         self.folders.insert(path.to_owned(), Remembered { stamp, entries });
     }
 
-    /// Returns true once the first look is over.
     pub(super) fn is_sealed(&self) -> bool {
         self.is_sealed
     }
 
-    /// Ends the first look.
     pub(super) fn seal(&mut self) {
         self.is_sealed = true;
     }

@@ -1,18 +1,16 @@
-//! What is done with an entry whose path carries a session's id: it is asked for its status, and if it
-//! is a folder, so is all below it.
+//! Handles an entry whose path carries a session's id: its status is read and, if it is a folder, everything
+//! below it is handled as well.
 
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 
-use super::carrier::{At, Carrier, Nothing, RootKind, Shows, Special};
+use super::carrier::{At, Carrier, Nothing, Offered, RootKind, Shows, Special};
 use super::evidence::{EvidenceCollector, Part};
-use super::session_index::SessionIdx;
-use super::walk::{DEEPEST, Search};
-use crate::model::{Timestamp, describe};
+use super::search::{DEEPEST, Search};
+use crate::model::{SessionIdx, Timestamp, describe};
 use crate::os::folder::{Entry, Folder, Kind, Links, Status};
 
-/// A session that a path carries.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Carried {
     session: SessionIdx,
@@ -50,7 +48,7 @@ impl Search<'_> {
         carried: &[Carried],
         special: &mut dyn Special,
     ) {
-        let sessions: Vec<SessionIdx> = carried.iter().map(|one| one.session).collect();
+        let sessions: Vec<SessionIdx> = carried.iter().map(|owner| owner.session).collect();
         let kind = found.kind(at.folder, entry);
         if kind == Some(Kind::Link)
             && at.depth == 0
@@ -60,15 +58,17 @@ impl Search<'_> {
             self.list_carried(found, &at, carried, special);
             return;
         }
-        let is_named = carried.iter().any(|one| one.by_name);
+
+        let is_named = carried.iter().any(|owner| owner.by_name);
         if kind == Some(Kind::Link) && (at.root.kind == RootKind::Side || !is_named) {
             Self::take_link(found, at, entry.name(), &sessions);
             return;
         }
+
         let Some(status) = found.status_of(at.folder, entry.name(), &sessions) else { return };
         if status.kind != Kind::Folder {
-            for one in carried {
-                self.show(found, at, entry.name(), status, *one);
+            for owner in carried {
+                self.show(found, at, entry.name(), status, *owner);
             }
             return;
         }
@@ -80,10 +80,12 @@ impl Search<'_> {
             found.add_unread(&sessions, &path, Timestamp::MAX, true, "too many folders deep");
             None
         };
+
         let carried = self.mark_side_folders(found, folder.as_ref(), entry.name(), carried);
-        for one in &carried {
-            self.show(found, at, entry.name(), status, *one);
+        for owner in &carried {
+            self.show(found, at, entry.name(), status, *owner);
         }
+
         if let Some(folder) = folder {
             let at = At { folder: &folder, depth: at.depth + 1, ..*at };
             self.list_carried(found, &at, &carried, special);
@@ -103,18 +105,18 @@ impl Search<'_> {
         let Some(folder) = folder.filter(|_| !self.provider.known_side_names.is_empty()) else {
             return marked;
         };
-        for one in marked.iter_mut().filter(|one| one.by_name) {
-            let id = self.index.ids().get(one.session.get()).map_or("", |id| id.0);
+
+        for owner in marked.iter_mut().filter(|owner| owner.by_name) {
+            let id = self.id(owner.session);
             let is_named_alone = name.as_bytes().eq_ignore_ascii_case(id.as_bytes());
             if is_named_alone && self.holds_known_names(found, folder) {
-                one.shows_session = false;
+                owner.shows_session = false;
             }
         }
         marked
     }
 
-    /// A link below a folder that carries an id: what it leads to is not opened, only asked when it
-    /// was written.
+    /// Adds a link below a folder that carries an id: its target is not opened, only its mtime is read.
     fn take_link(
         found: &mut EvidenceCollector,
         at: &At<'_>,
@@ -132,43 +134,47 @@ impl Search<'_> {
             Ok(_) => "a link here is not followed".to_owned(),
             Err(error) => describe(&error),
         };
+
         let path = at.folder.path().join(name);
         found.add_unread(sessions, &path, Timestamp::MAX, true, &why);
     }
 
-    /// Adds what one entry shows of one session.
     fn show(
         &self,
         found: &mut EvidenceCollector,
         at: &At<'_>,
         name: &OsStr,
         status: Status,
-        one: Carried,
+        owner: Carried,
     ) {
-        let session = one.session;
+        let session = owner.session;
         if at.root.kind == RootKind::Side {
             found.add_recent_use(session, status.written);
             return;
         }
+
         let carrier = Carrier {
             root: at.root.kind,
             depth: at.depth + 1,
             name: name.as_bytes(),
             status,
-            id: self.index.ids().get(session.get()).map_or("", |id| id.0),
-            by_name: one.by_name,
+            id: self.id(session),
+            by_name: owner.by_name,
         };
+
         let shows = match (self.provider.shows)(&carrier) {
             Shows::ArchivedIfOld if found.is_old(status.written) => Shows::Archived,
             Shows::ArchivedIfOld => Shows::Session(Part::Unknown),
-            // A folder's mtime says when an entry came or went; it has no record.
+            // A folder has no record. Its mtime is the time when an entry came or went.
             Shows::Session(_) if status.kind == Kind::Folder => Shows::Session(Part::Plain),
             other => other,
         };
+
         let shows = match shows {
-            Shows::Session(part) if !one.shows_session => Shows::Use(part),
+            Shows::Session(part) if !owner.shows_session => Shows::Use(part),
             other => other,
         };
+
         let written = status.written;
         match shows {
             Shows::Session(part) => found.add_file(session, at.folder, name, written, part),
@@ -188,7 +194,7 @@ impl Search<'_> {
         above: &[Carried],
         special: &mut dyn Special,
     ) {
-        let sessions: Vec<SessionIdx> = above.iter().map(|one| one.session).collect();
+        let sessions: Vec<SessionIdx> = above.iter().map(|owner| owner.session).collect();
         let mut named = Vec::new();
         let listed = at.folder.list(|entry| {
             if !found.spend(at.folder) {
@@ -197,25 +203,28 @@ impl Search<'_> {
             self.carried_by(entry.name().as_bytes(), &mut named);
             let mut carried: Vec<Carried> = above
                 .iter()
-                .map(|one| Carried { by_name: named.contains(&one.session), ..*one })
+                .map(|owner| Carried { by_name: named.contains(&owner.session), ..*owner })
                 .collect();
             for session in &named {
-                if carried.iter().all(|one| one.session != *session) {
+                if carried.iter().all(|owner| owner.session != *session) {
                     let shows_session = true;
                     carried.push(Carried { session: *session, by_name: true, shows_session });
                 }
             }
             // A file here may be another session's, which only its content shows.
-            special.offer(self, found, at, entry);
+            if let Offered::Folder(session) = special.offer(&self.scope, found, at, entry) {
+                self.take_folder(found, at, entry.name(), session);
+            }
             self.take(found, at, entry, &carried, special);
             Ok(ControlFlow::Continue(()))
         });
+
         if let Err(error) = listed {
             found.add_unread(&sessions, at.folder.path(), Timestamp::MAX, true, &describe(&error));
         }
     }
 
-    /// Returns true if every name in `folder` is one of a known side file.
+    /// Returns true if every name in `folder` is owner of a known side file.
     fn holds_known_names(&self, found: &mut EvidenceCollector, folder: &Folder) -> bool {
         let known = self.provider.known_side_names;
         let mut all_known = true;

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use super::listing::is_gone;
+use super::io_error::is_gone;
 use crate::model::Timestamp;
 use crate::os::folder::Folder;
 use crate::os::retry::{Patience, until_whole};
@@ -29,7 +29,7 @@ const KEPT_ELSEWHERE: u64 = 24 * 3600;
 #[derive(Debug, Default)]
 pub(super) struct Records {
     pub(super) whole: Vec<Record>,
-    /// The processes whose record does not parse, each with what is in it.
+    /// The processes whose record does not parse, each with its bytes.
     pub(super) torn: HashMap<u32, Vec<u8>>,
 }
 
@@ -57,22 +57,19 @@ struct Content {
     pid_domain: Option<serde_json::Value>,
 }
 
-/// Where the process of a record lives.
+/// Whether the process of a record is alive, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stands {
+pub(super) enum Liveness {
     /// In our PID namespace, and it is that very process.
     Here,
     /// In another PID namespace, where it may still live.
     Elsewhere,
     /// It has ended.
-    Nowhere,
+    Ended,
 }
 
 impl Records {
     /// Reads every record in `folder`.
-    ///
-    /// # Errors
-    /// If the folder cannot be listed, or a file in it cannot be read.
     pub(super) fn read(folder: &Folder) -> io::Result<Self> {
         let mut names = Vec::new();
         folder.list(|entry| {
@@ -150,18 +147,17 @@ impl Record {
         }
     }
 
-    /// Where the process of the record lives at `now`.
-    pub(super) fn stands(&self, now: Timestamp) -> Stands {
+    pub(super) fn liveness(&self, now: Timestamp) -> Liveness {
         if let (Some(theirs), Some(ours)) = (&self.pid_domain, pid_domain())
             && theirs != ours
         {
             let age = self.written.seconds_until(now);
-            return if age <= KEPT_ELSEWHERE { Stands::Elsewhere } else { Stands::Nowhere };
+            return if age <= KEPT_ELSEWHERE { Liveness::Elsewhere } else { Liveness::Ended };
         }
         if is_alive(self.pid) && !self.is_of_another_process() {
-            Stands::Here
+            Liveness::Here
         } else {
-            Stands::Nowhere
+            Liveness::Ended
         }
     }
 
@@ -204,8 +200,8 @@ mod tests {
     fn a_record_of_another_namespace_keeps_for_a_day_e4() {
         let json = r#"{"pid":1,"sessionId":"s","pidDomain":"linux:other:pid:[1]","status":"idle"}"#;
         let now = Timestamp::new(1_000_000, 0);
-        assert_eq!(record(json, 1_000_000 - 86_400).stands(now), Stands::Elsewhere);
-        assert_eq!(record(json, 1_000_000 - 86_401).stands(now), Stands::Nowhere);
+        assert_eq!(record(json, 1_000_000 - 86_400).liveness(now), Liveness::Elsewhere);
+        assert_eq!(record(json, 1_000_000 - 86_401).liveness(now), Liveness::Ended);
     }
 
     #[test]
@@ -214,15 +210,15 @@ mod tests {
         let now = Timestamp::new(0, 0);
         let check = |start: &str, expected| {
             let json = format!(r#"{{"pid":{us},"sessionId":"s"{start}}}"#);
-            assert_eq!(record(&json, 0).stands(now), expected, "{start}");
+            assert_eq!(record(&json, 0).liveness(now), expected, "{start}");
         };
-        check("", Stands::Here);
-        check(r#","procStart":null"#, Stands::Here);
-        check(r#","procStart":"Fri Nov 27""#, Stands::Here);
-        check(r#","procStart":1795812417764"#, Stands::Here);
+        check("", Liveness::Here);
+        check(r#","procStart":null"#, Liveness::Here);
+        check(r#","procStart":"Fri Nov 27""#, Liveness::Here);
+        check(r#","procStart":1795812417764"#, Liveness::Here);
         if let Some(ticks) = started(us) {
-            check(&format!(r#","procStart":"{ticks}""#), Stands::Here);
-            check(&format!(r#","procStart":"{}""#, ticks + 1), Stands::Nowhere);
+            check(&format!(r#","procStart":"{ticks}""#), Liveness::Here);
+            check(&format!(r#","procStart":"{}""#, ticks + 1), Liveness::Ended);
         }
     }
 

@@ -1,8 +1,8 @@
-//! The exact clock: when a session was last used, by the newest record in its file.
+//! The exact clock: the newest record in a session's file is its last use.
 //!
-//! A file's mtime moves when a session is only looked at; what its records tell does not. Only a
-//! time at the top level of a record counts: what is quoted in one may be of any age. In doubt
-//! nothing is told, since a time that is too old would make a session idle.
+//! A file's mtime also moves when a session is only opened. Only a time at the top level of a record counts:
+//! quoted text may be of any age. In doubt there is no time, since one that is too old would make a session
+//! idle.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -18,7 +18,6 @@ use super::json_text::text;
 use super::lines::{self, LONGEST};
 use crate::model::{Timestamp, describe};
 
-/// How a CLI's files hold records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Records {
     /// Lines, some kinds of which are written without the session being used.
@@ -27,30 +26,27 @@ pub enum Records {
     Codex,
     /// Lines, of which messages count; or the messages of one object, as older versions write.
     Gemini,
-    /// Nobody has seen any.
-    Untold,
+    /// The format of its records is unknown.
+    Unknown,
 }
 
-/// What a file's records say of its last use.
+/// The last use by a file's records.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Newest {
-    /// The newest of them is of that time.
     At(Timestamp),
-    /// All of the file was understood, and nothing in it counts.
+    /// All of the file was understood, and no record counts.
     NoRecord,
     /// It could not be read, or not understood: why.
     Unread(String),
 }
 
-/// The time of the newest record in `file`, which is called `name`.
-///
-/// A file of lines is read from its end. The reading stops at a record of `enough` or later, so
-/// that what is told is the newest of all unless it is at least `enough`.
+/// Returns the time of the newest record in `file`, which is called `name`. A file of lines is read from its
+/// end, and only up to a record of `enough` or later: then there may be a newer one.
 pub fn newest(file: File, name: &OsStr, records: Records, enough: Timestamp) -> Newest {
     let name = name.as_bytes();
     let is_backward = !name.ends_with(b".zst") && !name.ends_with(b".json");
     let mut seen = Seen { is_backward, ..Seen::default() };
-    let read = if records == Records::Untold {
+    let read = if records == Records::Unknown {
         Err(io::Error::other("how its records look is not known"))
     } else if name.ends_with(b".zst") {
         lines::forward(BufReader::with_capacity(64 << 10, Frames::new(file)), |line| {
@@ -69,11 +65,12 @@ pub fn newest(file: File, name: &OsStr, records: Records, enough: Timestamp) -> 
             }
         })
     };
+
     match (read, seen) {
-        // What was read until then may be older than what was not.
+        // The records until then may be older than the others.
         (Err(error), _) => Newest::Unread(describe(&error)),
         (Ok(()), Seen { newest: Some(newest), .. }) if newest >= enough => Newest::At(newest),
-        // What is not understood may be newer than all that is: a line that is being written.
+        // The part that was not understood may be the newest: a line that is being written.
         (Ok(()), Seen { missed: Some(why), .. }) => Newest::Unread(why),
         (Ok(()), Seen { newest: Some(newest), .. }) => Newest::At(newest),
         (Ok(()), Seen { newest: None, .. }) => Newest::NoRecord,
@@ -86,6 +83,7 @@ fn one_object(file: File, seen: &mut Seen) -> io::Result<()> {
     if file.take(LONGEST as u64 + 1).read_to_end(&mut text)? > LONGEST {
         return Err(io::Error::other(format!("it is larger than {} MiB", LONGEST >> 20)));
     }
+
     let read = lines::messages(&text, |message| {
         match Record::parse(message.get().as_bytes()) {
             Ok(message) => seen.time(message.timestamp),
@@ -96,13 +94,11 @@ fn one_object(file: File, seen: &mut Seen) -> io::Result<()> {
     read.map_err(|error| io::Error::other(format!("it is no whole JSON object: {error}")))
 }
 
-/// What has been seen of a file.
 #[derive(Debug, Default)]
 struct Seen {
-    /// Whether the last comes first.
     is_backward: bool,
     newest: Option<Timestamp>,
-    /// Why something was not understood that stands behind the last record that was.
+    /// Why a part of the file after the last known record was not understood.
     missed: Option<String>,
 }
 
@@ -139,8 +135,8 @@ impl Seen {
     }
 }
 
-/// The kinds of Claude's records that tell of no use, or that a mere look at a session writes.
-/// Today's have no timestamp of their own; should they get one, it would still be no use.
+/// The kinds of Claude's records that are no use, such as those written when a session is only opened. Today
+/// they have no timestamp.
 const NO_USE: [&str; 7] = [
     "summary",
     "mode",
@@ -151,7 +147,7 @@ const NO_USE: [&str; 7] = [
     "file-history-snapshot",
 ];
 
-/// What is looked at in a record. The rest, which may be megabytes, is passed over unparsed.
+/// The members of a record that count. The rest, which may be megabytes, is skipped.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Record<'l> {
@@ -177,7 +173,7 @@ impl<'l> Record<'l> {
         serde_json::from_slice(line).map_err(|error| format!("a line is no whole JSON: {error}"))
     }
 
-    /// Whether its timestamp, if it has one, is that of a use.
+    /// Returns true if its timestamp, if it has one, is a use.
     fn counts(&self, records: Records) -> bool {
         match records {
             Records::Claude => {
@@ -189,7 +185,7 @@ impl<'l> Record<'l> {
                 let is_change = self.set.is_some() || self.rewind_to.is_some();
                 self.id.is_some() && !is_header && !is_change
             }
-            Records::Untold => false,
+            Records::Unknown => false,
         }
     }
 }

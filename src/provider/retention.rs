@@ -1,9 +1,8 @@
-//! How long a CLI keeps a session after its last write. Claude Code and Gemini CLI delete older ones
-//! when they start, mapped or not, as their settings say. Those are only ever read.
+//! How long a CLI keeps a session after its last write. When they start, Claude Code and Gemini CLI delete
+//! older ones, mapped or not, by their settings.
 //!
-//! Seen in Claude Code 2.1.332 and Gemini CLI 0.61.0. A CLI whose settings cannot be understood deletes
-//! nothing, or something else than its default says, so no default is assumed then. Settings of one
-//! project, and Gemini CLI's limit on the number of sessions, are not looked at.
+//! Seen in Claude Code 2.1.332 and Gemini CLI 0.61.0. No default is assumed for settings that cannot be
+//! understood. Settings of one project, and Gemini CLI's limit on the number of sessions, are ignored.
 
 use crate::model::describe;
 use serde_json::Value;
@@ -13,24 +12,18 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Provider;
-
-/// How a CLI says how long it keeps sessions.
 pub struct Retention {
     /// The CLI's name as its vendor writes it.
     pub cli: &'static str,
     /// The machine's settings, which override the user's.
     pub(super) machine: &'static str,
-    /// Reads it from the machine's and the user's settings.
     pub(super) read: fn(&Settings<'_>) -> Result<Kept, String>,
 }
 
-/// How long sessions are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kept {
     /// Until that long after their last write.
     For(Duration),
-    /// The CLI deletes none.
     Always,
     /// The settings cannot be read or understood: why.
     Unknown(String),
@@ -42,33 +35,28 @@ const DEFAULT: Duration = Duration::from_secs(30 * DAY);
 /// The name of the user's settings in the CLI's folder.
 const SETTINGS: &str = "settings.json";
 
-/// No settings are larger.
 const LARGEST: u64 = 4 << 20;
 
-impl Provider {
+impl Retention {
     /// Returns how long the CLI keeps its sessions in that folder, such as `~/.claude`.
-    pub fn keeps(&self, folder: &Path) -> Kept {
-        let Some(retention) = &self.retention else { return Kept::Always };
-        let of_user = folder.join(SETTINGS);
-        let both = read(Path::new(retention.machine)).and_then(|machine| {
-            let user = read(&of_user)?;
-            Ok([(PathBuf::from(retention.machine), machine), (of_user.clone(), user)])
-        });
-        let layers = match both {
-            Ok(layers) => layers,
-            Err(why) => return Kept::Unknown(why),
-        };
-        (retention.read)(&Settings { layers: &layers }).unwrap_or_else(Kept::Unknown)
+    pub(super) fn of(&self, folder: &Path) -> Kept {
+        self.read_settings(folder).unwrap_or_else(Kept::Unknown)
+    }
+
+    fn read_settings(&self, folder: &Path) -> Result<Kept, String> {
+        let (machine, user) = (PathBuf::from(self.machine), folder.join(SETTINGS));
+        let layers = [(machine.clone(), read(&machine)?), (user.clone(), read(&user)?)];
+        (self.read)(&Settings { layers: &layers })
     }
 }
 
-/// The machine's settings and the user's.
+/// The machine's settings, then the user's, each with their file.
 pub(super) struct Settings<'s> {
     layers: &'s [(PathBuf, Value)],
 }
 
 impl Settings<'_> {
-    /// Returns the value at that JSON pointer that overrides the others, with its file.
+    /// Returns the first value at that JSON pointer, with its file.
     fn get(&self, pointer: &str) -> Option<(&Path, &Value)> {
         self.layers.iter().find_map(|(path, settings)| {
             let value = settings.pointer(pointer).filter(|value| !value.is_null())?;
@@ -92,24 +80,28 @@ pub(super) fn of_claude(settings: &Settings<'_>) -> Result<Kept, String> {
 /// `general.sessionRetention`: on by default, for 30 days. With a `maxAge` below `minRetention`, nothing
 /// is deleted.
 pub(super) fn of_gemini(settings: &Settings<'_>) -> Result<Kept, String> {
-    let name = |key: &str| format!("general.sessionRetention.{key}");
-    let get = |key: &str| settings.get(&format!("/general/sessionRetention/{key}"));
-
-    match get("enabled") {
+    match settings.get("/general/sessionRetention/enabled") {
         Some((_, Value::Bool(false))) => return Ok(Kept::Always),
         None | Some((_, Value::Bool(true))) => {}
-        Some((path, _)) => return Err(wrong(path, &name("enabled"), "true or false")),
+        Some((path, _)) => {
+            return Err(wrong(path, "general.sessionRetention.enabled", "true or false"));
+        }
     }
 
-    let Some((path, age)) = get("maxAge") else { return Ok(Kept::For(DEFAULT)) };
+    let Some((path, age)) = settings.get("/general/sessionRetention/maxAge") else {
+        return Ok(Kept::For(DEFAULT));
+    };
     let age = match age.as_str() {
         // Only the number of sessions is limited then.
         Some("") => return Ok(Kept::Always),
         Some(age) => period(age),
         None => None,
     };
-    let age = age.ok_or_else(|| wrong(path, &name("maxAge"), "a period such as 30d"))?;
-    let least = get("minRetention").and_then(|(_, least)| period(least.as_str()?)).unwrap_or(DAY);
+
+    let age =
+        age.ok_or_else(|| wrong(path, "general.sessionRetention.maxAge", "a period such as 30d"))?;
+    let least = settings.get("/general/sessionRetention/minRetention");
+    let least = least.and_then(|(_, least)| period(least.as_str()?)).unwrap_or(DAY);
     Ok(if age < least { Kept::Always } else { seconds(age) })
 }
 
@@ -126,6 +118,7 @@ fn period(text: &str) -> Option<u64> {
         'm' => 30 * DAY,
         _ => return None,
     };
+
     let number = text.get(..text.len() - 1)?;
     let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
     let number: u64 = number.parse().ok().filter(|number| is_number && *number > 0)?;
@@ -136,7 +129,7 @@ fn wrong(path: &Path, key: &str, expected: &str) -> String {
     format!("{}: {key} is not {expected}", path.display())
 }
 
-/// Returns the settings in a file; an empty object if there is none.
+/// Reads a settings file; an absent or empty one is an empty object.
 fn read(path: &Path) -> Result<Value, String> {
     match open(path).and_then(|file| io::read_to_string(file.take(LARGEST))) {
         Ok(text) => parse(&text).map_err(|why| format!("{}: {why}", path.display())),
@@ -145,7 +138,6 @@ fn read(path: &Path) -> Result<Value, String> {
     }
 }
 
-/// Returns settings; an empty object for an empty text.
 fn parse(text: &str) -> Result<Value, String> {
     let text = without_comments(text);
     if text.trim().is_empty() {
@@ -160,7 +152,7 @@ fn parse(text: &str) -> Result<Value, String> {
 
 /// Opens a regular file. Links are followed: settings are often kept elsewhere.
 fn open(path: &Path) -> io::Result<File> {
-    // A FIFO would keep its reader waiting.
+    // A FIFO would block.
     let nonblock = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
     let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
@@ -174,7 +166,6 @@ fn without_comments(text: &str) -> String {
 
     while let Some(letter) = rest.chars().next() {
         let length = if in_string && letter == '\\' {
-            // The letter that is escaped ends nothing.
             1 + rest[1..].chars().next().map_or(0, char::len_utf8)
         } else if letter == '"' {
             in_string = !in_string;
@@ -194,6 +185,7 @@ fn without_comments(text: &str) -> String {
         plain.push_str(&rest[..length]);
         rest = &rest[length..];
     }
+
     plain
 }
 

@@ -7,26 +7,13 @@ use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use std::hash::BuildHasher;
 
-use super::EvidenceCollector;
 use crate::model::ids::uuid;
-use crate::model::{Activity, SessionId, Timestamp};
+use crate::model::{SessionId, SessionIdx, Timestamp};
 
-/// The length of a UUID in its usual form.
 const UUID: usize = 36;
 
 /// An id shorter than this is carried only by a whole component of a path.
 const LONG: usize = 16;
-
-/// The position of a session among those that a provider is asked about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionIdx(pub u32);
-
-impl SessionIdx {
-    /// The position in a list.
-    pub fn get(self) -> usize {
-        self.0 as usize
-    }
-}
 
 /// The session ids that a provider is asked about, each once. UUIDs are compared ignoring case.
 #[derive(Debug)]
@@ -79,8 +66,8 @@ impl<'a> SessionIndex<'a> {
             };
         } else {
             let known = self.words.get(&*id.0.to_ascii_lowercase().into_bytes());
-            let same = |session: &&SessionIdx| self.ids[session.get()] == id;
-            if let Some(known) = known.into_iter().flatten().find(same) {
+            let mut known = known.into_iter().flatten();
+            if let Some(known) = known.find(|session| self.ids[session.get()] == id) {
                 return *known;
             }
             self.add_word(id.0.as_bytes(), next);
@@ -111,11 +98,11 @@ impl<'a> SessionIndex<'a> {
         known.iter().copied().find(|session| self.ids[session.get()].0.as_bytes() == id)
     }
 
-    /// Returns the session whose id is that UUID.
     pub(super) fn get_uuid(&self, number: u128) -> Option<SessionIdx> {
-        let same =
-            |session: &SessionIdx| uuid(self.ids[session.get()].0.as_bytes()) == Some(number);
-        self.uuids.find(self.hasher.hash_one(number), same).copied()
+        let found = self.uuids.find(self.hasher.hash_one(number), |session| {
+            uuid(self.ids[session.get()].0.as_bytes()) == Some(number)
+        });
+        found.copied()
     }
 
     /// Adds to `carried` each session whose id `component`, a part of a path, carries: it contains
@@ -123,15 +110,10 @@ impl<'a> SessionIndex<'a> {
     /// of fewer than 16 characters is carried by a whole component only, with or without its
     /// extension.
     pub fn carried_by(&self, component: &[u8], carried: &mut Vec<SessionIdx>) {
-        let mut add = |session: SessionIdx| {
-            if !carried.contains(&session) {
-                carried.push(session);
-            }
-        };
-
         if !self.uuids.is_empty() {
-            uuids_in(component).filter_map(|number| self.get_uuid(number)).for_each(&mut add);
+            add_new(carried, uuids_in(component).filter_map(|number| self.get_uuid(number)));
         }
+
         if self.words.is_empty() {
             return;
         }
@@ -139,13 +121,14 @@ impl<'a> SessionIndex<'a> {
         let component = component.to_ascii_lowercase();
         let stem = component.iter().rposition(|byte| *byte == b'.').unwrap_or(component.len());
         for whole in [&component[..], &component[..stem]] {
-            self.words.get(whole).into_iter().flatten().copied().for_each(&mut add);
+            add_new(carried, self.words.get(whole).into_iter().flatten().copied());
         }
+
         for length in &self.long_words {
-            for word in component.windows(*length).enumerate().filter_map(|(start, word)| {
-                is_bounded(&component, start, start + length).then_some(word)
-            }) {
-                self.words.get(word).into_iter().flatten().copied().for_each(&mut add);
+            for (start, word) in component.windows(*length).enumerate() {
+                if is_bounded(&component, start, start + length) {
+                    add_new(carried, self.words.get(word).into_iter().flatten().copied());
+                }
             }
         }
     }
@@ -156,19 +139,14 @@ impl<'a> SessionIndex<'a> {
         for component in argument.split(|byte| *byte == b'/') {
             self.carried_by(component, named);
         }
+
         if self.words.is_empty() {
             return;
         }
 
-        let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte);
-        let is_dotted = |byte: &u8| is_word(byte) || *byte == b'.';
-        let plain = argument.split(|byte| !is_word(byte));
-        let dotted = argument.split(|byte| !is_dotted(byte));
-        for session in plain.chain(dotted).filter_map(|word| self.get(word)) {
-            if !named.contains(&session) {
-                named.push(session);
-            }
-        }
+        let plain = argument.split(|byte| !is_word(*byte));
+        let dotted = argument.split(|byte| !is_word(*byte) && *byte != b'.');
+        add_new(named, plain.chain(dotted).filter_map(|word| self.get(word)));
     }
 
     /// Returns the time from which on a use makes a session active.
@@ -176,18 +154,11 @@ impl<'a> SessionIndex<'a> {
         self.cutoff
     }
 
-    /// Returns true if every session was seen to be active, so that nothing found elsewhere can
-    /// change its verdict.
-    pub fn all_active(&self, found: &EvidenceCollector) -> bool {
-        found.activities.iter().all(|activity: &Activity| activity.is_used_since(self.cutoff))
-    }
-
     /// Every id, in the order of positions.
     pub fn ids(&self) -> &[SessionId<'a>] {
         &self.ids
     }
 
-    /// Returns true if nothing is asked for.
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }
@@ -196,6 +167,19 @@ impl<'a> SessionIndex<'a> {
     pub fn has_words(&self) -> bool {
         !self.words.is_empty()
     }
+}
+
+/// Adds those of `sessions` that are not in `to` yet.
+fn add_new(to: &mut Vec<SessionIdx>, sessions: impl Iterator<Item = SessionIdx>) {
+    for session in sessions {
+        if !to.contains(&session) {
+            to.push(session);
+        }
+    }
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_-".contains(&byte)
 }
 
 /// The numbers of the UUIDs that `name` holds between characters that are not letters or digits.

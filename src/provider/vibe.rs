@@ -8,19 +8,20 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 
-use super::carrier::{At, Carrier, Offered, Shows, Special};
+use super::carrier::{At, Carrier, Offered, Scope, Shows, Special};
+use super::descriptor::{Folders, Provider, Signs};
 use super::evidence::{EvidenceCollector, Part};
 use super::header;
 use super::header_files::{HeaderFiles, every_id};
 use super::header_texts::{self, Texts};
-use super::listing::is_gone;
-use super::session_index::{SessionIdx, SessionIndex};
-use super::walk::Search;
-use super::work::Signs;
-use super::{Place, Provider, Records};
+use super::io_error::is_gone;
+use super::records::Records;
+use super::session_index::SessionIndex;
+use super::short_ids::{SHOWN, ShortIds};
 use crate::model::ids::is_uuid;
-use crate::model::{IdKind, Timestamp, describe};
+use crate::model::{IdKind, SessionIdx, Timestamp, describe};
 use crate::os::folder::{Entry, Folder, Kind, Links};
 
 pub(super) const PROVIDER: Provider = Provider {
@@ -37,7 +38,7 @@ pub(super) const PROVIDER: Provider = Provider {
     resume: "vibe --resume",
     ids: IdKind::Uuid,
     retention: None,
-    records: Records::Untold,
+    records: Records::Unknown,
     own_id: |name| name.strip_suffix(b".json")?.strip_prefix(b"session-"),
     shows,
     special: |index, others| Box::new(Shortened::new(index, others)),
@@ -45,15 +46,13 @@ pub(super) const PROVIDER: Provider = Provider {
     signs: Signs { records: None, locks: Some("logs/session/active") },
 };
 
-/// How many characters of the id a name holds.
-const SHOWN: usize = 8;
-
-/// Where a file names its session.
 const PATHS: &[&[&str]] = &[&["session_id"], &["metadata", "session_id"]];
+
+const META: &str = "meta.json";
 
 fn shows(path: &Carrier<'_>) -> Shows {
     let is_file = path.status.kind == Kind::File;
-    let is_own = path.is_called("session-", ".json") || path.name == b"meta.json";
+    let is_own = path.is_called("session-", ".json") || path.name == META.as_bytes();
     Shows::Session(if is_file && is_own { Part::Own } else { Part::Unknown })
 }
 
@@ -64,100 +63,79 @@ fn shown(name: &[u8]) -> Option<&[u8]> {
     before.ends_with(b"_").then_some(shown)
 }
 
-/// Files and folders whose names hold the start of an id, and files that may name one inside.
+fn fitting(ids: &ShortIds, name: &[u8]) -> Vec<SessionIdx> {
+    shown(name).map(|shown| ids.get(shown).collect()).unwrap_or_default()
+}
+
+/// Files and folders whose names end in the start of an id, and files that may name one inside.
 struct Shortened {
-    /// The starts of ids, each with the session that has it, in order.
-    starts: Vec<(Vec<u8>, SessionIdx)>,
-    /// The same of mapped sessions that are not searched for.
-    of_others: Vec<(Vec<u8>, SessionIdx)>,
-    files: HeaderFiles,
+    ids: ShortIds,
+    of_others: ShortIds,
+    headers: HeaderFiles,
 }
 
 impl Shortened {
     fn new(index: &SessionIndex<'_>, others: &SessionIndex<'_>) -> Self {
-        let (starts, of_others) = (Self::starts(index), Self::starts(others));
-        Self { starts, of_others, files: HeaderFiles::default() }
+        let (ids, of_others) = (ShortIds::new(index), ShortIds::new(others));
+        Self { ids, of_others, headers: HeaderFiles::default() }
     }
-
-    /// The starts of ids in order.
-    fn starts(index: &SessionIndex<'_>) -> Vec<(Vec<u8>, SessionIdx)> {
-        let starts = (0..).map(SessionIdx).zip(index.ids()).map(|(session, id)| {
-            let start = id.0.get(..SHOWN).unwrap_or(id.0);
-            (start.to_ascii_lowercase().into_bytes(), session)
-        });
-        let mut starts: Vec<_> = starts.collect();
-        starts.sort_unstable();
-        starts
-    }
-}
-
-/// The sessions whose id starts as the name shows.
-fn fitting(starts: &[(Vec<u8>, SessionIdx)], name: &[u8]) -> Vec<SessionIdx> {
-    let Some(shown) = shown(name).map(<[u8]>::to_ascii_lowercase) else { return Vec::new() };
-    let first = starts.partition_point(|(start, _)| *start < shown);
-    let fits = starts[first..].iter().take_while(|(start, _)| *start == shown);
-    fits.map(|(_, session)| *session).collect()
 }
 
 impl Special for Shortened {
     fn offer(
         &mut self,
-        search: &Search<'_>,
+        scope: &Scope<'_>,
         found: &mut EvidenceCollector,
         at: &At<'_>,
         entry: &Entry<'_>,
     ) -> Offered {
-        let name = entry.name().as_bytes();
-        let fits = fitting(&self.starts, name);
+        let name = entry.name();
+        let fits = fitting(&self.ids, name.as_bytes());
         if fits.is_empty() {
-            if entry.kind() != Kind::Folder && !fitting(&self.of_others, name).is_empty() {
+            let is_others = !fitting(&self.of_others, name.as_bytes()).is_empty();
+            if entry.kind() != Kind::Folder && is_others {
                 return Offered::Passed;
             }
             if found.kind(at.folder, entry) != Some(Kind::File) {
                 return Offered::Declined;
             }
-            self.files.push(at, entry.name(), i64::MAX);
+            self.headers.push(at, name, i64::MAX);
             return Offered::Taken;
         }
 
         let is_folder = found.kind(at.folder, entry) == Some(Kind::Folder);
-        let header = if is_folder {
-            let inside =
-                || at.folder.open_in(entry.name(), Links::Refuse)?.open_file(META.as_ref());
-            read(inside())
-        } else {
-            read(at.folder.open_file(entry.name()))
-        };
-        match header {
+        let why = match read_id(at.folder, name, is_folder) {
             Ok(Some(id)) => {
-                let Some(session) = search.index.get(id.as_bytes()) else { return Offered::Taken };
-                if is_folder {
-                    search.take_folder(found, at, entry.name(), session);
-                } else {
-                    add(found, at.folder, entry.name(), session, &fits);
+                match scope.index.get(id.as_bytes()) {
+                    Some(session) if is_folder => return Offered::Folder(session),
+                    Some(session) => add(found, at.folder, name, session, &fits),
+                    None => {}
                 }
+                return Offered::Taken;
             }
-            Err(error) if is_gone(&error) && !is_folder => {}
-            other => {
-                let why =
-                    other.err().map_or("its header names no session".to_owned(), |e| describe(&e));
-                let path = at.folder.path().join(entry.name());
-                found.add_unread(&fits, &path, Timestamp::MAX, true, &why);
-            }
-        }
+            Err(error) if is_gone(&error) && !is_folder => return Offered::Taken,
+            Ok(None) => "its header names no session".to_owned(),
+            Err(error) => describe(&error),
+        };
+
+        found.add_unread(&fits, &at.folder.path().join(name), Timestamp::MAX, true, &why);
         Offered::Taken
     }
 
-    fn read_headers(&mut self, search: &Search<'_>, found: &mut EvidenceCollector) {
-        std::mem::take(&mut self.files).read(search, found, PATHS, every_id);
+    fn read_headers(&mut self, scope: &Scope<'_>, found: &mut EvidenceCollector) {
+        std::mem::take(&mut self.headers).read(scope, found, PATHS, every_id);
     }
 }
 
-const META: &str = "meta.json";
+/// Returns the session that a file, or the `meta.json` in a folder, names. A torn header is read again
+/// for a while.
+fn read_id(at: &Folder, name: &OsStr, is_folder: bool) -> io::Result<Option<String>> {
+    let file = if is_folder {
+        at.open_in(name, Links::Refuse)?.open_file(META.as_ref())?
+    } else {
+        at.open_file(name)?
+    };
 
-/// The session that an open file names; a torn one is read again for a while.
-fn read(file: io::Result<File>) -> io::Result<Option<String>> {
-    let file = file?;
     let mut result: io::Result<Texts> = Ok(None);
     header::read_all(
         vec![file],
@@ -172,7 +150,7 @@ struct FromStart<'f>(&'f File, u64);
 
 impl io::Read for FromStart<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = std::os::unix::fs::FileExt::read_at(self.0, buffer, self.1)?;
+        let count = self.0.read_at(buffer, self.1)?;
         self.1 += count as u64;
         Ok(count)
     }
@@ -190,10 +168,10 @@ fn add(
     }
 }
 
-fn all(place: &Place, found: &mut EvidenceCollector) -> Vec<String> {
+fn all(folders: &Folders, found: &mut EvidenceCollector) -> Vec<String> {
     let mut ids = Vec::new();
-    for root in &place.roots {
-        list_sessions(&root.folder, found, &mut ids);
+    for root in &folders.roots {
+        list_older(&root.folder, found, &mut ids);
         let Ok(unified) = root.folder.open_in("unified".as_ref(), Links::Refuse) else { continue };
         found.list(&unified, &mut |_, entry| {
             let name = entry.name().to_str().filter(|name| is_uuid(name.as_bytes()));
@@ -205,7 +183,7 @@ fn all(place: &Place, found: &mut EvidenceCollector) -> Vec<String> {
 }
 
 /// Adds the sessions of the older layouts.
-fn list_sessions(folder: &Folder, found: &mut EvidenceCollector, ids: &mut Vec<String>) {
+fn list_older(folder: &Folder, found: &mut EvidenceCollector, ids: &mut Vec<String>) {
     found.list(folder, &mut |found, entry| {
         let name = entry.name();
         let whole = name.to_str().and_then(|name| name.strip_prefix("session-"));
@@ -213,16 +191,9 @@ fn list_sessions(folder: &Folder, found: &mut EvidenceCollector, ids: &mut Vec<S
         if let Some(id) = whole.filter(|id| is_uuid(id.as_bytes())) {
             ids.push(id.to_owned());
         } else if shown(name.as_bytes()).is_some() {
-            let file = if found.kind(folder, entry) == Some(Kind::Folder) {
-                folder.open_in(name, Links::Refuse).and_then(|inner| inner.open_file(META.as_ref()))
-            } else {
-                folder.open_file(name)
-            };
-            match read(file) {
-                Ok(id) => ids.extend(id),
-                Err(error) if is_gone(&error) => {}
-                Err(error) => found.not_whole(&folder.path().join(name), &describe(&error)),
-            }
+            let is_folder = found.kind(folder, entry) == Some(Kind::Folder);
+            let id = read_id(folder, name, is_folder);
+            ids.extend(found.whole(&folder.path().join(name), id).flatten());
         }
         true
     });

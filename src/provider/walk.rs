@@ -1,36 +1,30 @@
 //! The search for evidence of use: one rule for all providers.
 //!
-//! Whatever lies below an evidence root and carries a session's id in its path belongs to that
-//! session, at any depth to 16, whether or not a CLI seen so far writes such a name. A provider adds
-//! only what is special: its roots, its own file's name, and files that name a session inside.
+//! Every path below an evidence root that carries a session's id belongs to that session, at any depth to 16,
+//! whether or not a known CLI writes such a name. A provider adds only its roots, the name of its own files,
+//! and files that name a session inside.
 //!
 //! Names are listed, and only entries that carry an id are asked for their status. A folder named by
 //! the id of a session that nobody asked for is entered in a second pass, and only if a mapping would
 //! be removed otherwise.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::by_two::by_two;
-use super::carrier::{At, Nothing, Offered, Root, RootKind, Special};
+use super::carrier::{At, Nothing, Offered, Root, RootKind, Special, open_below};
+use super::descriptor::Folders;
 use super::evidence::EvidenceCollector;
-use super::listing::is_gone;
 use super::memory::Entries;
 use super::own_folder::Carried;
-use super::session_index::{SessionIdx, SessionIndex, names_any_id};
-use super::{Place, Provider};
-use crate::model::describe;
-use crate::os::folder::{Entry, Folder, Kind, Links};
-
-/// How deep below a root entries count.
-pub(super) const DEEPEST: usize = 16;
+use super::parallel::in_two_threads;
+use super::search::{DEEPEST, Search};
+use super::session_index::names_any_id;
+use crate::os::folder::{Entry, Folder, Kind};
 
 /// Folders in one folder that are named by the ids of other sessions.
 struct Deferred {
     root: usize,
-    /// The folder's path below its root.
     parent: PathBuf,
     depth: usize,
     names: Entries,
@@ -38,58 +32,48 @@ struct Deferred {
     is_of_others: bool,
 }
 
-/// A search for the sessions of one provider.
-pub(super) struct Search<'s> {
-    pub(super) provider: &'s Provider,
-    pub(super) index: &'s SessionIndex<'s>,
-    /// The mapped sessions that are not searched for: their own files name nobody else.
-    pub(super) others: &'s SessionIndex<'s>,
-    pub(super) roots: &'s [Root],
-    /// True if two threads may share the work.
-    pub(super) may_share: bool,
-}
-
 /// Two threads share the listing from this many folders on.
 const WORTH_SHARING: usize = 64;
 
-/// A folder that carries ids, to be walked once the folder that it is in is listed.
+/// A folder that carries ids, to be walked after its parent is listed.
 struct OwnFolder {
     name: OsString,
     carried: Vec<Carried>,
 }
 
-/// What a listing needs besides the search.
 struct Listing<'l> {
     special: &'l mut dyn Special,
     root: usize,
-    /// Where folders named by other ids are noted; none in the pass that enters them.
+    /// Collects folders named by other ids; `None` in the pass that enters them.
     deferred: Option<&'l mut Vec<Deferred>>,
 }
 
 impl Search<'_> {
     /// Searches the roots, and the files right in the provider's folder if those count.
-    pub(super) fn run(&self, place: &Place, found: &mut EvidenceCollector) {
-        let mut special = (self.provider.special)(self.index, self.others);
+    pub(super) fn run(&self, folders: &Folders, found: &mut EvidenceCollector) {
+        let mut special = (self.provider.special)(self.scope.index, self.scope.others);
         let mut deferred = Vec::new();
-        for (number, root) in self.roots.iter().enumerate() {
+        for (number, root) in self.scope.roots.iter().enumerate() {
             let at = At { root, folder: &root.folder, depth: 0 };
             let deferred = Some(&mut deferred);
             let mut listing = Listing { special: &mut *special, root: number, deferred };
-            // A side root shows uses. What cannot be read of it says nothing of any session.
+            // A side root shows uses only, so its errors do not matter.
             found.passes_over(root.kind == RootKind::Side);
             self.list(found, &at, &mut listing);
             found.passes_over(false);
         }
+
         if self.provider.files_in_home {
-            self.list_home(place, &mut *special, found);
+            self.list_home(folders, &mut *special, found);
         }
 
-        // What follows is needed only if a mapping would be removed.
-        if !self.index.all_active(found) {
+        // The rest is needed only if a mapping would be removed.
+        if !found.all_active() {
             self.enter_deferred(&deferred, &mut *special, found);
         }
-        if !self.index.all_active(found) {
-            special.read_headers(self, found);
+
+        if !found.all_active() {
+            special.read_headers(&self.scope, found);
         }
     }
 
@@ -109,13 +93,17 @@ impl Search<'_> {
                 }
                 return true;
             }
-            match listing.special.offer(self, found, at, entry) {
+            match listing.special.offer(&self.scope, found, at, entry) {
                 Offered::Taken => return true,
+                Offered::Folder(session) => {
+                    self.take_folder(found, at, entry.name(), session);
+                    return true;
+                }
                 Offered::Passed => return false,
                 Offered::Declined => {}
             }
-            // What is wrong with a mapped session keeps that one alone.
-            if self.is_others(entry.name()) {
+            // An error in another mapped session's folder matters to that session only.
+            if self.scope.is_others(entry.name()) {
                 if entry.kind() != Kind::File && listing.deferred.is_some() {
                     of_others.push(entry);
                 }
@@ -136,6 +124,7 @@ impl Search<'_> {
             }
             self.enter(found, at, entry, listing)
         });
+
         self.share(found, &own_folders, |found, own: &OwnFolder| {
             let entry = Entry::new(&own.name, Kind::Folder);
             self.take(found, at, &entry, &own.carried, &mut Nothing);
@@ -169,14 +158,16 @@ impl Search<'_> {
             }
             return;
         }
+
         let (first, second) = items.split_at(items.len() / 2);
         let halves = vec![(found.sibling(), first), (found.sibling(), second)];
-        let done = by_two(halves, |(mut found, items)| {
+        let done = in_two_threads(halves, |(mut found, items)| {
             for item in items {
                 work(&mut found, item);
             }
             found
         });
+
         for sibling in done {
             found.merge(sibling);
         }
@@ -194,11 +185,13 @@ impl Search<'_> {
             found.not_whole(&at.folder.path().join(entry.name()), "too many folders deep");
             return true;
         }
+
         let folder = if at.depth == 0 {
             found.open_right_in_root(at.folder, entry)
         } else {
             found.open_deeper(at.folder, entry.name())
         };
+
         let Some(folder) = folder else { return false };
         self.list(found, &At { folder: &folder, depth: at.depth + 1, ..*at }, listing);
         true
@@ -212,14 +205,10 @@ impl Search<'_> {
         found: &mut EvidenceCollector,
     ) {
         for Deferred { root: number, parent, depth, names, is_of_others } in deferred {
-            let Some(root) = self.roots.get(*number) else { continue };
-            let folder = match open_below(&root.folder, parent) {
-                Ok(folder) => folder,
-                Err(error) if is_gone(&error) => continue,
-                Err(error) => {
-                    found.not_whole(&root.folder.path().join(parent), &describe(&error));
-                    continue;
-                }
+            let Some(root) = self.scope.roots.get(*number) else { continue };
+            let path = root.folder.path().join(parent);
+            let Some(folder) = found.whole(&path, open_below(&root.folder, parent)) else {
+                continue;
             };
             let at = At { root, folder: &folder, depth: *depth };
             let mut listing = Listing { special: &mut *special, root: *number, deferred: None };
@@ -241,16 +230,20 @@ impl Search<'_> {
     }
 
     /// Looks at the files right in the provider's folder whose name carries an id.
-    fn list_home(&self, place: &Place, special: &mut dyn Special, found: &mut EvidenceCollector) {
-        let folder = match Folder::open(&place.base) {
-            Ok(folder) => folder,
-            Err(error) if is_gone(&error) => return,
-            Err(error) => return found.not_whole(&place.base, &describe(&error)),
-        };
-        // What another user has put there is no evidence (D2).
-        if !folder.owner().is_ok_and(|owner| place.owners.include(owner)) {
+    fn list_home(
+        &self,
+        folders: &Folders,
+        special: &mut dyn Special,
+        found: &mut EvidenceCollector,
+    ) {
+        let opened = Folder::open(&folders.base);
+        let Some(folder) = found.whole(&folders.base, opened) else { return };
+
+        // A folder of another user is no evidence (D2).
+        if !folder.owner().is_ok_and(|owner| folders.owners.include(owner)) {
             return;
         }
+
         let root = Root { kind: RootKind::Sessions, folder };
         let at = At { root: &root, folder: &root.folder, depth: 0 };
         let mut carried = Vec::new();
@@ -264,25 +257,6 @@ impl Search<'_> {
             true
         });
     }
-
-    /// Replaces `carried` by the sessions that a component carries.
-    pub(super) fn carried_by(&self, component: &[u8], carried: &mut Vec<SessionIdx>) {
-        carried.clear();
-        self.index.carried_by(component, carried);
-        // Only a short id can be missed by the rule for components.
-        if self.index.has_words()
-            && let Some(id) = (self.provider.own_id)(component)
-        {
-            self.index.carried_by(id, carried);
-        }
-    }
-
-    /// Returns true if `name` carries the id of a mapped session that is not searched for.
-    pub(super) fn is_others(&self, name: &OsStr) -> bool {
-        let mut carried = Vec::new();
-        self.others.carried_by(name.as_bytes(), &mut carried);
-        !carried.is_empty()
-    }
 }
 
 /// A link whose path carries no id hides nothing if it leads to a file.
@@ -291,14 +265,4 @@ fn check_link(found: &mut EvidenceCollector, folder: &Folder, name: &OsStr) {
         Ok(status) if status.kind != Kind::Folder => {}
         _ => found.not_whole(&folder.path().join(name), "a link here is not followed"),
     }
-}
-
-/// Opens the folder at that path below a root; a link is followed right in the root alone.
-pub(super) fn open_below(root: &Folder, below: &Path) -> io::Result<Folder> {
-    let mut folder = root.reopened()?;
-    for (depth, name) in below.iter().enumerate() {
-        let links = if depth == 0 { Links::Follow } else { Links::Refuse };
-        folder = folder.open_in(name, links)?;
-    }
-    Ok(folder)
 }

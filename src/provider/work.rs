@@ -1,32 +1,26 @@
-//! Which sessions a live process works on, however old their files are: a session at work is not
-//! idle.
+//! Finds the sessions that a live process works on, for mappings that would be removed: such a session is not
+//! idle, however old its files are.
 //!
-//! Looked at only for mappings that would be removed. Work is shown by a process record that does not
-//! say `idle`, by a lock that is held, by an open file or an argument that carries the id, and by a
-//! Claude Code that has no record. A record that says `idle` shows a resident process.
+//! The signs of work are a process record with a status other than `idle`, a lock that is held, an open file
+//! or an argument that carries the id, and a Claude Code without a record. A record with the status `idle`
+//! is the sign of a resident process.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::descriptor::{Base, Provider};
 use super::evidence::EvidenceCollector;
-use super::listing::is_gone;
-use super::process_records::{Record, Records, Stands};
-use super::session_index::{SessionIdx, SessionIndex, uuids_in};
+use super::io_error::is_gone;
+use super::process_records::{Liveness, Record, Records};
+use super::seen::{Seen, Sign};
+use super::session_index::{SessionIndex, uuids_in};
+use super::table::PROVIDERS;
 use super::working_folder::{has_no_session, sessions_of_folder};
-use super::{Base, PROVIDERS, Provider};
-use crate::model::{Failure, KeepReason, SessionMap, Timestamp, Warning, WarningCode, describe};
+use crate::model::{Failure, KeepReason, MappingIdx, SessionMap, Timestamp, Warning, describe};
 use crate::os::folder::Folder;
 use crate::process::{Process, Processes, is_claude, lockers, may_have_folder};
-
-/// How a provider's processes show which session they use, besides their files and arguments.
-pub(super) struct Signs {
-    /// The folder of process records.
-    pub(super) records: Option<&'static str>,
-    /// The folder of lock files, each named by its session.
-    pub(super) locks: Option<&'static str>,
-}
 
 /// Programs whose open files and arguments never count, such as a log shipper.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,86 +32,31 @@ impl Ignored {
     }
 }
 
-/// The mappings that are kept because of a process.
 #[derive(Debug, Default)]
 pub struct Work {
-    /// Why the mapping at that position is kept.
-    pub kept: HashMap<u32, KeepReason>,
-    /// What those processes are called.
+    pub kept: HashMap<MappingIdx, KeepReason>,
     pub names: HashMap<u32, String>,
-    /// What could not be read.
     pub warnings: Vec<Warning>,
 }
 
-/// What shows that a session is not idle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sign {
-    /// That process works on it; 0 if only that there is one is known.
-    Work(u32),
-    /// That process has it open, and is idle by its own record.
-    Resident(u32),
-}
-
-/// What was seen of one provider.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    by: HashMap<SessionIdx, Sign>,
-    /// What could not be read: any session may be in use then.
-    unread: Vec<Warning>,
-    /// The sessions that a process has open by its own valid record: that one decides.
-    recorded: HashMap<u32, HashSet<SessionIdx>>,
-}
-
-impl Seen {
-    /// Notes that something could not be read which may show that a session is in use.
-    pub(super) fn add_unread(&mut self, path: &Path, why: &str) {
-        let message = format!("cannot tell which sessions are in use, so all are kept: {why}");
-        self.unread.push(Warning::at(WarningCode::UseUnread, path, message));
-    }
-
-    fn add(&mut self, session: SessionIdx, sign: Sign) {
-        let known = self.by.entry(session).or_insert(sign);
-        if matches!(known, Sign::Resident(_)) {
-            *known = sign;
-        }
-    }
-
-    /// Opens a folder in which a CLI notes what it uses. Returns nothing if there is none.
-    pub(super) fn open(&mut self, path: &Path) -> Option<Folder> {
-        match Folder::open(path) {
-            Ok(folder) => Some(folder),
-            // A link that leads nowhere may lead to a disk that is not mounted.
-            Err(error) if is_gone(&error) && !path.is_symlink() => None,
-            Err(error) => {
-                self.add_unread(path, &describe(&error));
-                None
-            }
-        }
-    }
-}
-
-/// Returns the mappings at `places` of `map` whose session a process uses, or may use for all that is
-/// known. `base` returns a provider's folders.
-///
-/// `processes` are those of our own user and of the map's owner.
-///
-/// # Errors
-/// Only those of `base`.
+/// Returns which of these mappings a process uses or may use, and why. `processes` are those of our own user
+/// and of the map's owner. `base` returns a provider's folders, and only it can fail.
 pub fn work(
     map: &SessionMap,
-    places: impl Iterator<Item = u32> + Clone,
+    mappings: impl Iterator<Item = MappingIdx> + Clone,
     processes: &Processes,
     ignored: &Ignored,
     now: Timestamp,
     mut base: impl FnMut(&Provider) -> Result<Base, Failure>,
 ) -> Result<Work, Failure> {
     let mut indexes = PROVIDERS.each_ref().map(|_| SessionIndex::new(Timestamp::MAX));
-    let of = |place: u32| {
-        let mapping = map.get(place)?;
-        let provider = PROVIDERS.iter().position(|provider| provider.model == mapping.model);
-        Some((provider?, mapping.session?))
+    let of = |mapping: MappingIdx| {
+        let mapping = map.get(mapping)?;
+        let (provider, _) = Provider::of_model(mapping.model)?;
+        Some((provider.get(), mapping.session?))
     };
-    for (provider, session) in places.clone().filter_map(of) {
+
+    for (provider, session) in mappings.clone().filter_map(of) {
         indexes[provider].add(session);
     }
     let mut work = Work::default();
@@ -130,152 +69,153 @@ pub fn work(
         if index.is_empty() {
             continue;
         }
-        let base = base(provider)?;
         if let Some(why) = processes.unread() {
             seen.add_unread(Path::new("/proc"), why);
         }
-        add_locks(provider, &base, index, seen);
-        add_records(provider, &base, index, (processes, ignored), now, seen);
+        let look = Look { provider, base: base(provider)?, index, processes, ignored };
+        look.add_locks(seen);
+        look.add_records(now, seen);
     }
+
     add_files_and_arguments(processes, ignored, &indexes, &mut seen);
 
-    for place in
-        places.filter(|_| seen.iter().any(|seen| !seen.by.is_empty() || !seen.unread.is_empty()))
-    {
-        let Some((provider, session)) = of(place) else { continue };
-        let Seen { by, unread, .. } = &seen[provider];
-        let sign = indexes[provider].get(session.0.as_bytes()).and_then(|session| by.get(&session));
-        let why = match sign {
-            Some(Sign::Work(process)) => Some(KeepReason::InUse(*process)),
-            _ if !unread.is_empty() => Some(KeepReason::InUseUnknown),
-            Some(Sign::Resident(process)) => Some(KeepReason::Resident(*process)),
-            None => None,
-        };
-        work.kept.extend(why.map(|why| (place, why)));
+    if !seen.iter().all(Seen::is_empty) {
+        for mapping in mappings {
+            let Some((provider, id)) = of(mapping) else { continue };
+            let session = indexes[provider].get(id.0.as_bytes());
+            work.kept.extend(seen[provider].reason(session).map(|why| (mapping, why)));
+        }
     }
+
     let named: HashSet<u32> = work.kept.values().filter_map(|why| why.process()).collect();
     work.names = processes.names(&named);
     for (provider, seen) in PROVIDERS.iter().zip(seen) {
-        work.warnings.extend(seen.unread.into_iter().map(|warning| Warning {
-            message: format!("{}: {}", provider.name, warning.message),
-            ..warning
-        }));
+        work.warnings.extend(seen.unread.into_iter().map(|warning| provider.named(warning)));
     }
+
     Ok(work)
 }
 
-/// Adds the sessions whose lock a process holds. The lock is looked up and never taken: the CLI would
-/// fail to take it.
-fn add_locks(provider: &Provider, base: &Base, index: &SessionIndex<'_>, seen: &mut Seen) {
-    let Some(name) = provider.signs.locks else { return };
-    let Some(folder) = seen.open(&base.folder.join(name)) else { return };
-
-    let (mut locks, mut carried) = (Vec::new(), Vec::new());
-    let listed = folder.list(|entry| {
-        carried.clear();
-        index.carried_by(entry.name().as_bytes(), &mut carried);
-        if !carried.is_empty() {
-            match folder.status(entry.name()) {
-                Ok(status) => {
-                    locks.extend(carried.iter().map(|session| (*session, status.inode)));
-                }
-                Err(error) if is_gone(&error) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(ControlFlow::Continue(()))
-    });
-    if let Err(error) = listed {
-        seen.add_unread(folder.path(), &describe(&error));
-    }
-    if locks.is_empty() {
-        return;
-    }
-
-    match lockers() {
-        Ok(lockers) => {
-            for (session, inode) in locks {
-                if let Some(process) = lockers.get(&inode) {
-                    seen.add(session, Sign::Work(*process));
-                }
-            }
-        }
-        Err(why) => seen.add_unread(folder.path(), &why),
-    }
+/// The look at the locks and records of one provider.
+struct Look<'l> {
+    provider: &'l Provider,
+    base: Base,
+    index: &'l SessionIndex<'l>,
+    processes: &'l Processes,
+    ignored: &'l Ignored,
 }
 
-/// Adds what the CLI's own process records say, and the sessions that a Claude Code without a record
-/// may use.
-fn add_records(
-    provider: &Provider,
-    base: &Base,
-    index: &SessionIndex<'_>,
-    (processes, ignored): (&Processes, &Ignored),
-    now: Timestamp,
-    seen: &mut Seen,
-) {
-    let Some(name) = provider.signs.records else { return };
-    let Some(folder) = seen.open(&base.folder.join(name)) else { return };
-    let records = match Records::read(&folder) {
-        Ok(records) => records,
-        Err(error) => return seen.add_unread(folder.path(), &describe(&error)),
-    };
-
-    let mut recorded = HashSet::new();
-    for record in &records.whole {
-        let stands = record.stands(now);
-        if stands == Stands::Here {
-            recorded.insert(record.pid);
-        }
-        let Some(session) = index.get(record.session_id.as_bytes()) else { continue };
-        match stands {
-            Stands::Here => {
-                seen.recorded.entry(record.pid).or_default().insert(session);
-                let is_idle = record.status.as_deref() == Some("idle");
-                let sign = if is_idle { Sign::Resident } else { Sign::Work };
-                seen.add(session, sign(record.pid));
+impl Look<'_> {
+    /// Adds the sessions whose lock a process holds. The lock is looked up and never taken: the CLI would
+    /// fail to take it.
+    fn add_locks(&self, seen: &mut Seen) {
+        let Some(name) = self.provider.signs.locks else { return };
+        let Some(folder) = seen.open(&self.base.folder.join(name)) else { return };
+        let (mut locks, mut carried) = (Vec::new(), Vec::new());
+        let listed = folder.list(|entry| {
+            carried.clear();
+            self.index.carried_by(entry.name().as_bytes(), &mut carried);
+            if !carried.is_empty() {
+                match folder.status(entry.name()) {
+                    Ok(status) => {
+                        locks.extend(carried.iter().map(|session| (*session, status.inode)));
+                    }
+                    Err(error) if is_gone(&error) => {}
+                    Err(error) => return Err(error),
+                }
             }
-            Stands::Elsewhere => seen.add(session, Sign::Work(0)),
-            Stands::Nowhere => {}
+            Ok(ControlFlow::Continue(()))
+        });
+        if let Err(error) = listed {
+            seen.add_unread(folder.path(), &describe(&error));
+        }
+        if locks.is_empty() {
+            return;
+        }
+
+        match lockers() {
+            Ok(lockers) => {
+                for (session, inode) in locks {
+                    if let Some(process) = lockers.get(&inode) {
+                        seen.add(session, Sign::Work(*process));
+                    }
+                }
+            }
+            Err(why) => seen.add_unread(folder.path(), &why),
         }
     }
 
-    let roots: Vec<PathBuf> = provider.roots.iter().map(|root| base.folder.join(root)).collect();
-    let mut carried = Vec::new();
-    for process in processes.all() {
-        let torn = records.torn.get(&process.id);
-        let is_torn = torn.is_some();
-        // What a torn record names may be in use, wherever its process works.
-        for number in torn.into_iter().flat_map(|record| uuids_in(record)) {
-            if let Some(session) = index.get_uuid(number) {
-                seen.add(session, Sign::Work(process.id));
+    /// Adds the sessions of the CLI's own process records, and those that a Claude Code without a record
+    /// may use.
+    fn add_records(&self, now: Timestamp, seen: &mut Seen) {
+        let Some(name) = self.provider.signs.records else { return };
+        let Some(folder) = seen.open(&self.base.folder.join(name)) else { return };
+        let records = match Records::read(&folder) {
+            Ok(records) => records,
+            Err(error) => return seen.add_unread(folder.path(), &describe(&error)),
+        };
+
+        let mut recorded = HashSet::new();
+        for record in &records.whole {
+            let liveness = record.liveness(now);
+            if liveness == Liveness::Here {
+                recorded.insert(record.pid);
+            }
+            let Some(session) = self.index.get(record.session_id.as_bytes()) else { continue };
+            match liveness {
+                Liveness::Here => {
+                    seen.recorded.entry(record.pid).or_default().insert(session);
+                    let is_idle = record.status.as_deref() == Some("idle");
+                    let sign = if is_idle { Sign::Resident } else { Sign::Work };
+                    seen.add(session, sign(record.pid));
+                }
+                Liveness::Elsewhere => seen.add(session, Sign::Work(0)),
+                Liveness::Ended => {}
             }
         }
-        let is_one = is_torn || (is_claude(process) && !has_no_session(process));
-        if !is_one || recorded.contains(&process.id) || ignored.includes(process) {
-            continue;
-        }
-        if !is_torn
-            && !may_have_folder(process.id, provider.variable, provider.folder, &base.folder)
-        {
-            continue;
-        }
-        match process.working_folder() {
-            Ok(Some(cwd)) => {
-                carried.clear();
-                for root in &roots {
-                    sessions_of_folder(root, &cwd, index, &mut carried, seen);
-                }
-                for session in &carried {
-                    seen.add(*session, Sign::Work(process.id));
+
+        for process in self.processes.all() {
+            let torn = records.torn.get(&process.id);
+            // The sessions in a torn record may be in use, wherever its process works.
+            for number in torn.into_iter().flat_map(|record| uuids_in(record)) {
+                if let Some(session) = self.index.get_uuid(number) {
+                    seen.add(session, Sign::Work(process.id));
                 }
             }
-            Ok(None) => {}
+            let is_ignored = recorded.contains(&process.id) || self.ignored.includes(process);
+            if !is_ignored && (torn.is_some() || self.may_work(process)) {
+                self.add_working_folder(process, seen);
+            }
+        }
+    }
+
+    /// Returns true for a Claude Code process that may work on a session in our folder.
+    fn may_work(&self, process: &Process) -> bool {
+        let Provider { variable, folder, .. } = self.provider;
+        is_claude(process)
+            && !has_no_session(process)
+            && may_have_folder(process.id, *variable, folder, &self.base.folder)
+    }
+
+    /// Adds the sessions of the folder that a process works in.
+    fn add_working_folder(&self, process: &Process, seen: &mut Seen) {
+        let cwd = match process.working_folder() {
+            Ok(Some(cwd)) => cwd,
+            Ok(None) => return,
             Err(error) => {
-                let why =
-                    format!("cannot tell where process {} works: {}", process.id, describe(&error));
-                seen.add_unread(Path::new("/proc"), &why);
+                let why = describe(&error);
+                let why = format!("cannot tell where process {} works: {why}", process.id);
+                return seen.add_unread(Path::new("/proc"), &why);
             }
+        };
+
+        let mut carried = Vec::new();
+        for root in self.provider.roots {
+            let root = self.base.folder.join(root);
+            sessions_of_folder(&root, &cwd, self.index, &mut carried, seen);
+        }
+        for session in carried {
+            seen.add(session, Sign::Work(process.id));
         }
     }
 }
@@ -332,28 +272,12 @@ pub(super) fn add_recorded_uses(
     found: &mut EvidenceCollector,
 ) {
     let Some(name) = provider.signs.records else { return };
-    // What cannot be read is reported when processes are looked at.
+    // An unreadable record is reported by the look at processes.
     let records = Folder::open(&base.folder.join(name)).and_then(|folder| Records::read(&folder));
     for Record { session_id, status_updated, .. } in records.into_iter().flat_map(|all| all.whole) {
         let session = index.get(session_id.as_bytes());
         if let Some((session, updated)) = session.zip(status_updated) {
             found.add_recent_use(session, updated);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn work_outweighs_a_resident_process_e4() {
-        let mut seen = Seen::default();
-        seen.add(SessionIdx(0), Sign::Resident(1));
-        assert_eq!(seen.by[&SessionIdx(0)], Sign::Resident(1));
-        seen.add(SessionIdx(0), Sign::Work(2));
-        seen.add(SessionIdx(0), Sign::Resident(3));
-        seen.add(SessionIdx(0), Sign::Work(4));
-        assert_eq!(seen.by[&SessionIdx(0)], Sign::Work(2));
     }
 }

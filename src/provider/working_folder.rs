@@ -1,13 +1,13 @@
-//! The sessions that a Claude Code without a process record may use: those of its working folder.
+//! Finds the sessions that a Claude Code without a process record may use: those of its working folder.
 
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::listing::is_gone;
-use super::session_index::{SessionIdx, SessionIndex};
-use super::work::Seen;
-use crate::model::describe;
+use super::io_error::is_gone;
+use super::seen::Seen;
+use super::session_index::SessionIndex;
+use crate::model::{SessionIdx, describe};
 use crate::os::folder::{Kind, Links};
 use crate::process::Process;
 
@@ -20,15 +20,23 @@ pub(super) fn has_no_session(process: &Process) -> bool {
 /// The longest name of a folder that Claude Code does not cut.
 const LONGEST_FOLDER: usize = 200;
 
-/// The name that Claude Code gives the folder of sessions of a working folder: every UTF-16 unit that
-/// is not an ASCII letter or digit becomes `-`. Many paths share one name, and a long one is cut and
-/// hashed, so it is only compared.
+/// Returns the name of the folder of sessions of a working folder: every UTF-16 unit that is not an ASCII
+/// letter or digit becomes `-`. Many paths share one name, and a long one is cut and hashed.
 fn folder_name(cwd: &str) -> String {
-    let to_dash = |unit: u16| match u8::try_from(unit) {
-        Ok(byte) if byte.is_ascii_alphanumeric() => char::from(byte),
-        _ => '-',
-    };
-    cwd.encode_utf16().map(to_dash).collect()
+    cwd.encode_utf16()
+        .map(|unit| match u8::try_from(unit) {
+            Ok(byte) if byte.is_ascii_alphanumeric() => char::from(byte),
+            _ => '-',
+        })
+        .collect()
+}
+
+/// Returns true if `folder` may be the folder of sessions of that name.
+fn is_folder_of(folder: &[u8], name: &str) -> bool {
+    match name.get(..LONGEST_FOLDER) {
+        Some(start) if name.len() > LONGEST_FOLDER => folder.starts_with(start.as_bytes()),
+        _ => folder == name.as_bytes(),
+    }
 }
 
 /// Adds the sessions that the folder of a working folder carries.
@@ -40,18 +48,15 @@ pub(super) fn sessions_of_folder(
     seen: &mut Seen,
 ) {
     let name = folder_name(&cwd.to_string_lossy());
-    let is_it = |folder: &[u8]| match name.get(..LONGEST_FOLDER) {
-        Some(start) if name.len() > LONGEST_FOLDER => folder.starts_with(start.as_bytes()),
-        _ => folder == name.as_bytes(),
-    };
     let Some(root) = seen.open(root) else { return };
     let mut folders = Vec::new();
     let listed = root.list(|entry| {
-        if is_it(entry.name().as_bytes()) && entry.kind() != Kind::File {
+        if is_folder_of(entry.name().as_bytes(), &name) && entry.kind() != Kind::File {
             folders.push(entry.name().to_owned());
         }
         Ok(ControlFlow::Continue(()))
     });
+
     if let Err(error) = listed {
         seen.add_unread(root.path(), &describe(&error));
     }

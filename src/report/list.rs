@@ -14,7 +14,7 @@ use super::text::{Look, age, style_of};
 use crate::map::Source;
 use crate::model::escape::escape;
 use crate::model::{IdleThreshold, State, Timestamp, Warning};
-use crate::provider::Looked;
+use crate::provider::Details;
 
 pub use json::{ListOfProfile, write_list_json, write_list_profiles};
 use size::size;
@@ -66,7 +66,7 @@ pub struct Listed {
     /// The file that shows it exists.
     pub file: Option<PathBuf>,
     /// What is in that file.
-    pub looked: Looked,
+    pub looked: Details,
     /// The shell command that resumes it, if there is something to resume.
     pub resume: Option<String>,
     /// When its CLI deletes it, if that is known.

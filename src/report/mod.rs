@@ -144,7 +144,7 @@ impl Row<'_> {
 impl Report<'_> {
     /// A row for each judged mapping, in the map's order.
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
-        let mut mappings = (0..).zip(self.map.into_iter().flat_map(SessionMap::mappings));
+        let mut mappings = self.map.into_iter().flat_map(SessionMap::indexed);
         self.plan.decisions.iter().filter_map(move |decision| {
             // Both are in the map's order, so one walk finds every mapping.
             let (_, mapping) = mappings.find(|(place, _)| *place == decision.mapping)?;

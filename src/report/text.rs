@@ -9,7 +9,7 @@ use super::rows::{Rows, cli};
 use super::{Report, Row};
 use crate::model::escape::escape;
 use crate::model::{Action, Clock, Form, KeepReason, State, Timestamp, Verdict, Zone};
-use crate::provider::PROVIDERS;
+use crate::provider::{PROVIDERS, Provider};
 
 /// How the text is to look.
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,7 +53,7 @@ fn header(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()>
     }
     let _ = write!(line, "idle after {}", thresholds.usual);
     for (provider, threshold) in &thresholds.special {
-        let name = PROVIDERS.get(*provider).map_or("", |provider| provider.name);
+        let name = PROVIDERS.get(provider.get()).map_or("", |provider| provider.name);
         let _ = write!(line, ", {threshold} for {name}");
     }
     if report.clock == Clock::Record {
@@ -102,8 +102,8 @@ fn rest(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()> {
     // A mapping without a row is active.
     let mut counts: BTreeMap<(usize, String), (u64, u64)> = BTreeMap::new();
     for row in report.rows() {
-        let place = PROVIDERS.iter().position(|provider| provider.model == row.mapping.model);
-        let key = (place.unwrap_or(PROVIDERS.len()), cli(&row));
+        let place = Provider::of_model(row.mapping.model);
+        let key = (place.map_or(PROVIDERS.len(), |(index, _)| index.get()), cli(&row));
         let (chats, active) = counts.entry(key).or_default();
         *chats += 1;
         *active += u64::from(!needs_attention(&row));

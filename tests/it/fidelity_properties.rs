@@ -6,7 +6,7 @@ use crate::fuzz_seeds::checks::map::{self, Row, rows};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use session_warden::model::{Form, SessionMap};
+use session_warden::model::{Form, MappingIdx, SessionMap};
 
 /// Which places go: none, all, or any.
 fn going() -> impl Strategy<Value = Vec<bool>> {
@@ -52,10 +52,10 @@ proptest! {
     #[test]
     fn what_stays_stays_byte_for_byte_r5(written in written(), going in going()) {
         let map = parsed(written.text.as_bytes());
-        let goes = |place: u32| going[place as usize % going.len()];
+        let goes = |place: MappingIdx| going[place.get() % going.len()];
         let cut = map.without(goes);
         let (went, stayed): (Vec<_>, Vec<_>) =
-            (0..).zip(&written.members).partition(|(place, _)| goes(*place));
+            (0..).map(MappingIdx).zip(&written.members).partition(|(place, _)| goes(*place));
         if went.is_empty() {
             prop_assert_eq!(&cut, written.text.as_bytes());
         }
@@ -82,13 +82,13 @@ proptest! {
     #[test]
     fn cutting_again_changes_nothing(written in written(), first in going(), second in going()) {
         let map = parsed(written.text.as_bytes());
-        let goes = |place: u32| first[place as usize % first.len()];
+        let goes = |place: MappingIdx| first[place.get() % first.len()];
         let once = map.without(goes);
         prop_assert_eq!(parsed(&once).without(|_| false), once.clone());
         // In two steps as in one: what the second takes, it takes out of what the first left.
-        let also = |place: u32| second[place as usize % second.len()];
-        let left: Vec<u32> = (0..).take(map.len()).filter(|place| !goes(*place)).collect();
-        let twice = parsed(&once).without(|place| also(left[place as usize]));
+        let also = |place: MappingIdx| second[place.get() % second.len()];
+        let left: Vec<MappingIdx> = (0..).map(MappingIdx).take(map.len()).filter(|place| !goes(*place)).collect();
+        let twice = parsed(&once).without(|place| also(left[place.get()]));
         let at_once = map.without(|place| goes(place) || also(place));
         prop_assert_eq!(
             squeezed(&String::from_utf8(twice).unwrap()),
@@ -146,14 +146,14 @@ proptest! {
 }
 
 /// What the text is to be without the members that go, and without white space.
-fn expected_tokens(written: &Written, goes: impl Fn(u32) -> bool) -> String {
+fn expected_tokens(written: &Written, goes: impl Fn(MappingIdx) -> bool) -> String {
     let (mut kept, mut end) = (String::new(), 0);
     let mut in_object: Vec<String> = Vec::new();
     let join = |members: &mut Vec<String>| std::mem::take(members).join(",");
-    for (place, member) in (0..).zip(&written.members) {
+    for (place, member) in (0..).map(MappingIdx).zip(&written.members) {
         let before = squeezed(&written.text[end..member.at]);
         // Between two members of one object there is nothing but a comma.
-        if before != "," || place == 0 {
+        if before != "," || place == MappingIdx(0) {
             kept.push_str(&join(&mut in_object));
             kept.push_str(&before);
         }

@@ -3,7 +3,7 @@
 
 use rustix::process::getpid;
 use session_warden::map::{Access, FileMap, MapStore, Rechecked, Removal, RemovalGuard};
-use session_warden::model::{Exit, Failure, SessionMap, WarningCode};
+use session_warden::model::{Exit, Failure, MappingIdx, SessionMap, WarningCode};
 use session_warden::os::interrupt::Interrupt;
 use std::fs::{self, File};
 use std::io::Write;
@@ -14,18 +14,18 @@ use std::time::{Duration, Instant};
 
 /// Two that go, at the places 0 and 2, and one that stays.
 const MAP: &str = r#"{"claude-cli": {"a": "1", "b": "2"}, "codex-cli": {"c": "3"}}"#;
-const GOING: [u32; 2] = [0, 2];
+const GOING: [MappingIdx; 2] = [MappingIdx(0), MappingIdx(2)];
 const CUT: &str = r#"{"claude-cli": { "b": "2"}, "codex-cli": {}}"#;
 
 /// Looks again with a closure, and writes nothing down.
 struct Look<F>(F);
 
-impl<F: FnMut(&[u32]) -> Result<Vec<u32>, Failure>> RemovalGuard for Look<F> {
-    fn recheck(&mut self, going: &[u32]) -> Result<Rechecked, Failure> {
+impl<F: FnMut(&[MappingIdx]) -> Result<Vec<MappingIdx>, Failure>> RemovalGuard for Look<F> {
+    fn recheck(&mut self, going: &[MappingIdx]) -> Result<Rechecked, Failure> {
         Ok(Rechecked { still: self.0(going)?, ended: Instant::now() })
     }
 
-    fn record(&mut self, _: &SessionMap, _: &[u32]) -> Result<(), Failure> {
+    fn record(&mut self, _: &SessionMap, _: &[MappingIdx]) -> Result<(), Failure> {
         Ok(())
     }
 }
@@ -52,7 +52,7 @@ impl Place {
         let mut looks = 0;
         let removal = self.open().remove(
             &GOING,
-            &mut Look(|places: &[u32]| {
+            &mut Look(|places: &[MappingIdx]| {
                 looks += 1;
                 meanwhile(looks, &self.map);
                 Ok(places.to_vec())
@@ -88,7 +88,7 @@ fn replace(map: &Path, content: &str) {
 /// Somebody writes `theirs` right before the map is replaced: `removed` still goes, `changed` does
 /// not, and the map is then `after`.
 #[track_caller]
-fn check(theirs: &str, removed: &[u32], changed: &[u32], after: &str) {
+fn check(theirs: &str, removed: &[MappingIdx], changed: &[MappingIdx], after: &str) {
     for write in [rewrite, replace] {
         let place = Place::new();
         let removal = place
@@ -133,8 +133,8 @@ fn a_mapping_added_meanwhile_stays_w8() {
 fn a_mapping_that_leads_elsewhere_meanwhile_stays_w8() {
     check(
         r#"{"claude-cli": {"a": "other", "b": "2"}, "codex-cli": {"c": "3"}}"#,
-        &[2],
-        &[0],
+        &[MappingIdx(2)],
+        &[MappingIdx(0)],
         r#"{"claude-cli": {"a": "other", "b": "2"}, "codex-cli": {}}"#,
     );
     // Both: then there is nothing to write, and the file is as its writer left it.
@@ -152,8 +152,8 @@ fn a_mapping_that_leads_elsewhere_meanwhile_stays_w8() {
 fn a_mapping_that_somebody_else_removed_is_not_ours_w8() {
     check(
         r#"{"claude-cli": {"b": "2"}, "codex-cli": {"c": "3"}}"#,
-        &[2],
-        &[0],
+        &[MappingIdx(2)],
+        &[MappingIdx(0)],
         r#"{"claude-cli": {"b": "2"}, "codex-cli": {}}"#,
     );
     check("{}", &[], &GOING, "{}");
@@ -161,7 +161,12 @@ fn a_mapping_that_somebody_else_removed_is_not_ours_w8() {
 
 #[test]
 fn a_map_that_changed_its_form_meanwhile_keeps_it_w8() {
-    check(r#"{"a": "1", "b": "2", "c": "3"}"#, &[0], &[2], r#"{ "b": "2", "c": "3"}"#);
+    check(
+        r#"{"a": "1", "b": "2", "c": "3"}"#,
+        &[MappingIdx(0)],
+        &[MappingIdx(2)],
+        r#"{ "b": "2", "c": "3"}"#,
+    );
 }
 
 #[test]
@@ -270,17 +275,20 @@ fn a_write_that_never_ends_is_an_error_w8() {
 #[test]
 fn what_a_second_look_keeps_does_not_go_d6() {
     let place = Place::new();
-    let removal = place.open().remove(&GOING, &mut Look(|_: &[u32]| Ok(vec![2]))).unwrap();
-    assert_eq!(removal.removed, [2]);
+    let removal =
+        place.open().remove(&GOING, &mut Look(|_: &[MappingIdx]| Ok(vec![MappingIdx(2)]))).unwrap();
+    assert_eq!(removal.removed, [MappingIdx(2)]);
     assert_eq!(place.content(), MAP.replace(r#""c": "3""#, ""));
     // All of it: not a byte is written.
     let place = Place::new();
     let before = fs::metadata(&place.map).unwrap().ino();
-    let removal = place.open().remove(&GOING, &mut Look(|_: &[u32]| Ok(Vec::new()))).unwrap();
+    let removal =
+        place.open().remove(&GOING, &mut Look(|_: &[MappingIdx]| Ok(Vec::new()))).unwrap();
     assert!(removal.removed.is_empty() && removal.changed.is_empty());
     assert_eq!((place.content().as_str(), fs::metadata(&place.map).unwrap().ino()), (MAP, before));
     // And a look that fails leaves the map alone.
-    let failed = place.open().remove(&GOING, &mut Look(|_: &[u32]| Err(Failure::new("no home"))));
+    let failed =
+        place.open().remove(&GOING, &mut Look(|_: &[MappingIdx]| Err(Failure::new("no home"))));
     assert_eq!(failed.unwrap_err().message, "no home");
     assert_eq!(place.content(), MAP);
     assert!(place.litter().is_empty());
@@ -293,7 +301,7 @@ fn a_stop_right_before_the_rename_leaves_the_map_alone_x5() {
     let map = FileMap::open(place.map.clone(), Access::Change, interrupt.clone()).unwrap();
     let failure = map.remove(
         &GOING,
-        &mut Look(|places: &[u32]| {
+        &mut Look(|places: &[MappingIdx]| {
             interrupt.ask();
             Ok(places.to_vec())
         }),
@@ -307,7 +315,7 @@ fn a_stop_right_before_the_rename_leaves_the_map_alone_x5() {
 fn a_map_opened_for_reading_is_not_changed() {
     let place = Place::new();
     let map = FileMap::open(place.map.clone(), Access::Read, Interrupt::default()).unwrap();
-    assert!(map.remove(&GOING, &mut Look(|places: &[u32]| Ok(places.to_vec()))).is_err());
+    assert!(map.remove(&GOING, &mut Look(|places: &[MappingIdx]| Ok(places.to_vec()))).is_err());
     assert_eq!(place.content(), MAP);
     assert_eq!(fs::read_dir(place.folder.path()).unwrap().count(), 1);
 }
@@ -359,7 +367,10 @@ fn what_is_written_into_the_replaced_file_is_merged_w8() {
         fs::write(&place.map, padded(MAP)).unwrap();
         let removal = late_writer(&place, theirs).unwrap();
         if place.content() == merged {
-            assert_eq!((&removal.removed[..], &removal.changed[..]), (&[0][..], &[2][..]));
+            assert_eq!(
+                (&removal.removed[..], &removal.changed[..]),
+                (&[MappingIdx(0)][..], &[MappingIdx(2)][..])
+            );
             assert!(removal.warnings.is_empty(), "{removal:?}");
             return;
         }

@@ -60,7 +60,7 @@ pub(crate) fn look(
     let now = SystemTime::now() - Duration::from_secs(2 * HOUR);
     observe(
         map,
-        |place, _| all || place % 2 == 0,
+        |mapping, _| all || mapping.0 % 2 == 0,
         &LookOptions {
             owners: Owners { us, map: Some(us) },
             clock: Clock::Mtime,

@@ -6,7 +6,7 @@ pub(crate) mod profiles;
 use std::io::{self, BufWriter, Write};
 use std::time::{Duration, Instant};
 
-use crate::clean::by_hand::ByHand;
+use crate::clean::selection::Selection;
 use crate::clean::{self, Run};
 use crate::commands::clean::args::CleanArgs;
 use crate::config::{Clean, Format, Settings, Verbosity};
@@ -47,11 +47,11 @@ pub(crate) fn run(
 /// Whatever keeps the run from its work.
 pub(crate) fn one(
     config: &Clean,
-    by_hand: Option<&ByHand>,
+    selection: Option<&Selection>,
     now: Timestamp,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Exit> {
-    let mut done = Done::of(config, by_hand, now, interrupt);
+    let mut done = Done::of(config, selection, now, interrupt);
     let run = match &done.ran {
         Ok(run) => run,
         Err(failure) => {
@@ -143,16 +143,16 @@ struct Done<'c> {
 impl<'c> Done<'c> {
     fn of(
         config: &'c Clean,
-        by_hand: Option<&ByHand>,
+        selection: Option<&Selection>,
         now: Timestamp,
         interrupt: &Interrupt,
     ) -> Self {
         let started = Instant::now();
         let shown = progress::show(interrupt, config.verbosity == Verbosity::Quiet);
-        let ran = clean::run_of(config, by_hand, now, interrupt);
+        let ran = clean::run_of(config, selection, now, interrupt);
         drop(shown);
         let exit = ran.as_ref().map_or_else(|failure| failure.exit, Run::exit);
-        Self { config, is_by_hand: by_hand.is_some(), now, started, took: None, ran, exit }
+        Self { config, is_by_hand: selection.is_some(), now, started, took: None, ran, exit }
     }
 
     /// Writes down how it ended, last, so that this is how it did end.
@@ -161,7 +161,7 @@ impl<'c> Done<'c> {
         let is_quiet = self.config.verbosity == Verbosity::Quiet && self.exit == Exit::Done;
         match &self.ran {
             Ok(run) => {
-                if let Err(failure) = run.write_down(self.config, self.exit, took)
+                if let Err(failure) = run.record(self.config, self.exit, took)
                     && !is_quiet
                 {
                     let hint = WarningCode::NotWrittenDown.hint();
@@ -170,13 +170,8 @@ impl<'c> Done<'c> {
             }
             // What cannot be written down of a failed run is no news beside its failure.
             Err(failure) => {
-                let _ = clean::write_down_failure(
-                    self.config,
-                    failure,
-                    self.is_by_hand,
-                    self.now,
-                    took,
-                );
+                let _ =
+                    clean::record_failure(self.config, failure, self.is_by_hand, self.now, took);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Patient, count};
-use crate::clean::no_map::no_map;
+use crate::clean::absent_map;
 use crate::config::SESSION_DIR;
 use crate::journal::Journal;
 use crate::map::{self, Choice, MapStore};
@@ -53,7 +53,7 @@ fn told(map: &SessionMap) -> Check {
 
 fn absent(patient: &Patient<'_>, file: &dyn MapStore) -> Check {
     let journal = patient.config.state_dir().ok().map(|folder| Journal::at(&folder));
-    if let Err(failure) = no_map(patient.config, journal.as_ref()) {
+    if let Err(failure) = absent_map::hint(patient.config, journal.as_ref()) {
         return failed("map", &failure);
     }
 

@@ -19,11 +19,10 @@ pub(super) fn checks(patient: &Patient<'_>) -> Vec<Check> {
 
 fn check(patient: &Patient<'_>) -> Option<Check> {
     let map = patient.map()?;
-    let is_asked_for = |model: &str| {
-        patient.config.asks_for(model) && PROVIDERS.iter().any(|provider| provider.model == model)
-    };
-    let mappings = (0..).zip(map.mappings());
-    let places: Vec<u32> = mappings
+    let is_asked_for =
+        |model: &str| patient.config.asks_for(model) && Provider::of_model(model).is_some();
+    let mappings = map.indexed();
+    let places: Vec<_> = mappings
         .filter(|(_, mapping)| is_asked_for(mapping.model) && mapping.session.is_some())
         .map(|(place, _)| place)
         .collect();

@@ -10,13 +10,13 @@ use super::retention::{self, Retentions};
 use crate::clean::{self, Run};
 use crate::config::{Clean, pings_in};
 use crate::model::{
-    Exit, IdKind, KeepReason, Policies, SessionMap, State, Timestamp, Verdict, Warning,
-    WarningCode, describe,
+    Exit, IdKind, KeepReason, Policies, ProviderIdx, SessionMap, State, Timestamp, Verdict,
+    Warning, WarningCode, describe,
 };
 use crate::os::interrupt::Interrupt;
 use crate::os::progress::Phase;
 use crate::process;
-use crate::provider::{LookOptions, Looked, Owners, PROVIDERS, Provider, look_into, unmapped};
+use crate::provider::{Details, LookOptions, Owners, PROVIDERS, Provider, read_details, unmapped};
 use crate::report::{Holder, List, Listed, Row, Totals};
 
 /// What to list.
@@ -191,7 +191,8 @@ fn of_disk(
     // The sessions that keep-alive makes are of no interest. Without a state folder it makes none.
     let pings = config.state_dir().ok().map(|state| pings_in(&state));
     let mut all = Vec::new();
-    let asked = PROVIDERS.iter().enumerate().filter(|(_, one)| config.asks_for(one.model));
+    let asked =
+        (0..).map(ProviderIdx).zip(&PROVIDERS).filter(|(_, one)| config.asks_for(one.model));
     for (place, provider) in asked {
         let base = config.base(provider, owner)?;
         let is_mapped = |id: &str| mapped.contains(&(provider.model, key(provider, id)));
@@ -232,7 +233,7 @@ fn of_disk(
 }
 
 fn of_model(model: &str) -> Option<&'static Provider> {
-    PROVIDERS.iter().find(|provider| provider.model == model)
+    Provider::of_model(model).map(|(_, provider)| provider)
 }
 
 /// What two ids have in common that name the same session: UUIDs are compared without regard to case.
@@ -243,11 +244,11 @@ fn key(provider: &Provider, id: &str) -> String {
     }
 }
 
-fn look(provider: &Provider, file: &Path, warnings: &mut Vec<Warning>) -> Looked {
-    look_into(provider, file).unwrap_or_else(|error| {
+fn look(provider: &Provider, file: &Path, warnings: &mut Vec<Warning>) -> Details {
+    read_details(provider, file).unwrap_or_else(|error| {
         let message = format!("cannot look into a session: {}", describe(&error));
         warnings.push(Warning::at(WarningCode::NotLookedInto, file, message));
-        Looked::default()
+        Details::default()
     })
 }
 

@@ -12,7 +12,9 @@ use crate::map::{Access, FileMap, MapStore};
 use crate::model::escape::escape;
 use crate::model::naming::{NotNamed, named};
 use crate::model::plain_json::write_plain;
-use crate::model::{ChatId, Failure, Mapping, SessionMap, Timestamp, Warning, WarningCode, Zone};
+use crate::model::{
+    ChatId, Failure, Mapping, MappingIdx, SessionMap, Timestamp, Warning, WarningCode, Zone,
+};
 use crate::os::interrupt::Interrupt;
 use crate::process;
 use crate::provider::PROVIDERS;
@@ -200,7 +202,7 @@ fn find(
     }
     match named(mappings.into_iter(), id) {
         Ok(places) => {
-            let pin = |place: u32| of_map.get(place as usize).map(|pin| (*pin).clone());
+            let pin = |mapping: MappingIdx| of_map.get(mapping.get()).map(|pin| (*pin).clone());
             Ok(places.into_iter().filter_map(pin).collect())
         }
         Err(NotNamed::Ambiguous(names, _)) => {

@@ -50,20 +50,20 @@ fn answer(mut stream: TcpStream, seen: &Mutex<Vec<String>>) {
 
 /// Takes so long to look at the mapping `at` that place.
 struct Slow {
-    at: u32,
+    at: MappingIdx,
     takes: Duration,
     /// How long before it returns its look has ended.
     paused: Duration,
-    written: Vec<u32>,
+    written: Vec<MappingIdx>,
 }
 
 impl RemovalGuard for Slow {
-    fn record(&mut self, _: &SessionMap, places: &[u32]) -> Result<(), Failure> {
+    fn record(&mut self, _: &SessionMap, places: &[MappingIdx]) -> Result<(), Failure> {
         self.written.extend(places);
         Ok(())
     }
 
-    fn recheck(&mut self, going: &[u32]) -> Result<Rechecked, Failure> {
+    fn recheck(&mut self, going: &[MappingIdx]) -> Result<Rechecked, Failure> {
         if going.contains(&self.at) {
             thread::sleep(self.takes);
         }
@@ -85,16 +85,19 @@ fn what_the_time_does_not_suffice_for_is_kept_b3() {
     let (bridge, calls) = bridge(FOR_THE_LAST + Duration::from_millis(1_500));
     let takes = Duration::from_millis(1_600);
     let paused = Duration::ZERO;
-    let mut guard = Slow { at: 1, takes, paused, written: Vec::new() };
-    let removal = bridge.remove(&[0, 1, 3], &mut guard).unwrap();
-    assert_eq!((removal.removed, removal.failed), (vec![0], vec![1, 3]));
-    assert_eq!(removal.changed, Vec::<u32>::new());
+    let mut guard = Slow { at: MappingIdx(1), takes, paused, written: Vec::new() };
+    let removal = bridge.remove(&[0, 1, 3].map(MappingIdx), &mut guard).unwrap();
+    assert_eq!(
+        (removal.removed, removal.failed),
+        ([0].map(MappingIdx).to_vec(), [1, 3].map(MappingIdx).to_vec())
+    );
+    assert_eq!(removal.changed, Vec::<MappingIdx>::new());
     let warnings: Vec<&str> = removal.warnings.iter().map(|w| w.message.as_str()).collect();
     let late = format!("the bridge at {}: timed out after 6 s; the rest is kept", bridge.url());
     assert_eq!(warnings, [late]);
     assert!(removal.warnings[0].code.is_trouble());
     // The guard voids the mapping that it recorded and the bridge was not asked to remove.
-    assert_eq!(guard.written, [0, 1]);
+    assert_eq!(guard.written, [0, 1].map(MappingIdx));
     let deletes = deletes(&calls);
     assert!(deletes.len() == 1 && deletes[0].contains("/sessions/a?model=claude-cli "));
     // The last call verifies all the same.
@@ -105,9 +108,9 @@ fn what_the_time_does_not_suffice_for_is_kept_b3() {
 fn without_time_nothing_is_asked_b3() {
     let (bridge, calls) = bridge(FOR_THE_LAST);
     let (takes, paused) = (Duration::ZERO, Duration::ZERO);
-    let mut guard = Slow { at: 9, takes, paused, written: Vec::new() };
-    let removal = bridge.remove(&[0, 2], &mut guard).unwrap();
-    assert_eq!((removal.removed, removal.failed), (vec![], vec![0, 2]));
+    let mut guard = Slow { at: MappingIdx(9), takes, paused, written: Vec::new() };
+    let removal = bridge.remove(&[0, 2].map(MappingIdx), &mut guard).unwrap();
+    assert_eq!((removal.removed, removal.failed), (vec![], [0, 2].map(MappingIdx).to_vec()));
     assert!(removal.warnings[0].message.contains("timed out after"));
     assert!(calls.lock().unwrap().is_empty() && guard.written.is_empty());
 }
@@ -124,9 +127,9 @@ fn all_calls_of_a_run_have_90_seconds_b3() {
 fn a_call_that_would_come_too_long_after_the_last_look_is_never_made_e5() {
     let (bridge, calls) = bridge(FOR_THE_LAST + Duration::from_secs(60));
     let (takes, paused) = (Duration::ZERO, Duration::from_millis(51));
-    let mut guard = Slow { at: 9, takes, paused, written: Vec::new() };
-    let removal = bridge.remove(&[0, 2], &mut guard).unwrap();
-    assert_eq!((removal.removed, removal.failed), (vec![], vec![0, 2]));
+    let mut guard = Slow { at: MappingIdx(9), takes, paused, written: Vec::new() };
+    let removal = bridge.remove(&[0, 2].map(MappingIdx), &mut guard).unwrap();
+    assert_eq!((removal.removed, removal.failed), (vec![], [0, 2].map(MappingIdx).to_vec()));
     let codes: Vec<WarningCode> = removal.warnings.iter().map(|warning| warning.code).collect();
     assert_eq!(codes, [WarningCode::TooSlow]);
     assert!(deletes(&calls).is_empty());

@@ -1,69 +1,99 @@
 //! Writes a map's bytes anew with mappings removed or restored. Kept mappings are copied byte for byte.
 
-use super::outline::{Member, Object, outline};
-use super::{Addition, Form, SessionMap};
+use super::document::{Addition, Form, SessionMap};
+use super::outline::{Object, outline};
+use crate::model::MappingIdx;
 
-/// The map without the mappings for whose places `goes` says so.
-pub(super) fn without(map: &SessionMap, mut goes: impl FnMut(u32) -> bool) -> Vec<u8> {
-    let mut places = 0..;
-    rewrite(map, map.form(), |object| {
-        let members = 0..object.members.len();
-        let stays = |_: &usize| places.next().is_none_or(|place| !goes(place));
-        members.filter(stays).map(Piece::Old).collect()
-    })
-}
-
-/// The map, written in that form, with those mappings put in: each behind the chat that it stood
-/// behind, or else at its model's end. Every model named must be there as an object.
-pub(super) fn with(map: &SessionMap, form: Form, additions: &[Addition<'_>]) -> Vec<u8> {
-    let mut places = 0..;
-    let mut models = map.models.iter().filter(|model| model.is_object);
-    rewrite(map, form, |object| {
-        let model = models.next().map(|model| map.text(model.name));
-        let chat = |place: u32| map.get(place).map_or("", |mapping| mapping.chat.0);
-        let chats: Vec<&str> = places.by_ref().take(object.members.len()).map(chat).collect();
-        let mut pieces: Vec<Piece<'_>> = (0..chats.len()).map(Piece::Old).collect();
-        for addition in additions {
-            if form == Form::Today && model != Some(addition.model) {
-                continue;
-            }
-            let stands_before = |piece: &Piece<'_>, before: &str| match piece {
-                Piece::Old(place) => chats.get(*place).is_some_and(|chat| *chat == before),
-                Piece::New(new) => new.chat.0 == before,
-            };
-            let place = addition.after.map_or(0, |before| {
-                let found = pieces.iter().position(|piece| stands_before(piece, before.0));
-                found.map_or(pieces.len(), |place| place + 1)
-            });
-            pieces.insert(place, Piece::New(addition));
-        }
-        pieces
-    })
-}
-
-/// The map with an empty object put at its end for each of those models.
-pub(super) fn with_models(map: &SessionMap, models: &[&str]) -> Vec<u8> {
-    let top = outline(map.bytes(), Form::Legacy).top;
-    let style = Style::of(map.bytes(), &top);
-    let end = top.members.last().map_or(top.inside, |member| member.end);
-    let mut out = Writer { bytes: map.bytes(), out: Vec::new() };
-    out.copy(0, end);
-    for (place, model) in (top.members.len()..).zip(models) {
-        out.new_member(place, &style, model, b"{}");
+impl SessionMap {
+    /// Returns the map's bytes without the mappings for which `is_removed` returns true. It is called once
+    /// for each, in order. Everything else is kept byte for byte, in its order and its form, and an
+    /// emptied model is kept as `{}` (R5).
+    pub fn without(&self, mut is_removed: impl FnMut(MappingIdx) -> bool) -> Vec<u8> {
+        let mut indexes = (0..).map(MappingIdx);
+        rewrite(self, self.form(), |object| {
+            let members = 0..object.members.len();
+            let kept = members.filter(|_| indexes.next().is_none_or(|index| !is_removed(index)));
+            kept.map(Piece::Old).collect()
+        })
     }
-    out.copy(end, u32::MAX);
-    out.out
+
+    /// Returns the map's bytes, written in `form`, with those mappings inserted, each after the chat that
+    /// it names, or else at its model's end. A new model is added at the map's end. None of the models
+    /// may be something other than an object.
+    pub fn with(&self, form: Form, additions: &[Addition<'_>]) -> Vec<u8> {
+        let mut absent: Vec<&str> = Vec::new();
+        for addition in additions {
+            let is_known = self.models.iter().any(|it| self.text(it.name) == addition.model);
+            if !is_known && !absent.contains(&addition.model) {
+                absent.push(addition.model);
+            }
+        }
+
+        if form == Form::Legacy || absent.is_empty() {
+            return self.with_mappings(form, additions);
+        }
+        // A map with one more model is still a map.
+        Self::parse(self.with_models(&absent))
+            .map_or_else(|_| self.bytes().to_vec(), |map| map.with_mappings(form, additions))
+    }
+
+    fn with_mappings(&self, form: Form, additions: &[Addition<'_>]) -> Vec<u8> {
+        let mut mappings = self.mappings();
+        let mut models = self.models.iter().filter(|model| model.is_object);
+        rewrite(self, form, |object| {
+            let model = models.next().map(|model| self.text(model.name));
+            let count = object.members.len();
+            let chats: Vec<&str> = mappings.by_ref().take(count).map(|it| it.chat.0).collect();
+            let mut pieces: Vec<Piece<'_>> = (0..chats.len()).map(Piece::Old).collect();
+            for addition in additions {
+                if form == Form::Today && model != Some(addition.model) {
+                    continue;
+                }
+                let at = addition.after.map_or(0, |before| {
+                    let found = pieces.iter().position(|it| it.chat(&chats) == Some(before.0));
+                    found.map_or(pieces.len(), |found| found + 1)
+                });
+                pieces.insert(at, Piece::New(addition));
+            }
+            pieces
+        })
+    }
+
+    /// Adds an empty object for each of those models at the end.
+    fn with_models(&self, models: &[&str]) -> Vec<u8> {
+        let top = outline(self.bytes(), Form::Legacy).top;
+        let style = Style::of(self.bytes(), &top);
+        let end = top.members.last().map_or(top.inside, |member| member.end);
+        let mut out = Writer { bytes: self.bytes(), out: Vec::new() };
+        out.copy(0, end);
+        for (at, model) in (top.members.len()..).zip(models) {
+            out.new_member(at, &style, model, b"{}");
+        }
+
+        out.copy(end, u32::MAX);
+        out.out
+    }
 }
 
-/// One member of an object that is written anew.
+/// One member of a rewritten object.
 enum Piece<'a> {
-    /// The one at that place of the old object.
+    /// The member at that position of the old object.
     Old(usize),
     New(&'a Addition<'a>),
 }
 
-/// Writes the map with the members that `pieces` gives for each object that holds mappings; the
-/// objects come in order.
+impl<'a> Piece<'a> {
+    /// Returns the chat of the member, in an old object with those chats.
+    fn chat(&self, chats: &[&'a str]) -> Option<&'a str> {
+        match self {
+            Self::Old(member) => chats.get(*member).copied(),
+            Self::New(new) => Some(new.chat.0),
+        }
+    }
+}
+
+/// Writes the map with the members that `pieces` returns for each object of mappings. The objects come
+/// in order.
 fn rewrite<'a>(
     map: &SessionMap,
     form: Form,
@@ -77,6 +107,7 @@ fn rewrite<'a>(
     if form == Form::Legacy {
         out.object(&outline.top, &pieces(&outline.top), &outer);
     }
+
     for (member, inner) in outline.top.members.iter().zip(&outline.models) {
         match inner {
             Some(object) => {
@@ -90,6 +121,7 @@ fn rewrite<'a>(
             out.out.push(b',');
         }
     }
+
     if form == Form::Today && outline.top.members.is_empty() {
         out.copy(outline.top.inside, outline.top.close);
     }
@@ -97,32 +129,34 @@ fn rewrite<'a>(
     out.out
 }
 
-/// How the members of an object are set apart, to write new ones alike.
+/// The white space between the members of an object, to write new ones alike.
 struct Style<'a> {
-    /// The white space before the first member.
     first: &'a [u8],
-    /// The white space before the others.
     rest: &'a [u8],
-    /// What stands between a key and its value.
+    /// The colon with the white space around it.
     colon: &'a [u8],
 }
 
 impl<'a> Style<'a> {
     fn of(bytes: &'a [u8], object: &Object) -> Self {
-        let slice = |from: u32, to: u32| bytes.get(from as usize..to as usize).unwrap_or_default();
-        let before = |member: &Member| slice(member.start, member.key);
         let mut members = object.members.iter();
         let Some(first) = members.next() else {
             return Self { first: b"", rest: b" ", colon: b": " };
         };
-        let key_and_colon = slice(first.key, first.value);
+
+        let key_and_colon = slice(bytes, first.key, first.value);
         let colon = key_and_colon.iter().rposition(|byte| *byte == b':').unwrap_or(0);
         let colon = &key_and_colon[colon..];
-        let first = before(first);
+        let first = slice(bytes, first.start, first.key);
         let alone: &[u8] = if colon.ends_with(b" ") { b" " } else { b"" };
-        let rest = members.next().map_or(if first.is_empty() { alone } else { first }, before);
+        let rest = members.next().map(|second| slice(bytes, second.start, second.key));
+        let rest = rest.unwrap_or(if first.is_empty() { alone } else { first });
         Self { first, rest, colon }
     }
+}
+
+fn slice(bytes: &[u8], from: u32, to: u32) -> &[u8] {
+    bytes.get(from as usize..to as usize).unwrap_or_default()
 }
 
 struct Writer<'a> {
@@ -136,8 +170,8 @@ impl Writer<'_> {
         self.out.extend_from_slice(self.bytes.get(from as usize..to).unwrap_or_default());
     }
 
-    /// Writes what is inside an object: those pieces of it. `outer` is the style of the object
-    /// around it, for new members of one that has none yet.
+    /// Writes the inside of an object with those members. `outer` is the style of the object around it,
+    /// for the first member of an empty one.
     fn object(&mut self, object: &Object, pieces: &[Piece<'_>], outer: &Style<'_>) {
         let own = Style::of(self.bytes, object);
         let last = object.members.last();
@@ -166,6 +200,7 @@ impl Writer<'_> {
                 }
             }
         }
+
         match last {
             Some(last) if !pieces.is_empty() => self.copy(last.end, object.close),
             None if pieces.is_empty() => self.copy(object.inside, object.close),
@@ -185,14 +220,14 @@ impl Writer<'_> {
 }
 
 fn quoted(text: &str) -> Vec<u8> {
-    // A text is always JSON; there is no error to hand on.
+    // A text can always be written as JSON.
     serde_json::to_vec(text).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ChatId, SessionId};
     use super::*;
+    use crate::model::{ChatId, SessionId};
 
     /// Puts chat `c` with session `3` into the model `m`, or into a legacy map, behind the chat `after`.
     #[track_caller]

@@ -1,56 +1,46 @@
 //! Finds the members of a map's objects in its bytes, so that mappings can be removed and restored
 //! while everything else is copied as it is.
 //!
-//! It walks bytes that the parser has accepted, so it checks nothing itself; on anything else it
-//! ends early, and never panics.
+//! The parser has accepted these bytes, so nothing is checked. Other bytes end the walk early, without a
+//! panic.
 
-use super::Form;
+use super::document::Form;
 
-/// One member of an object, as places in the bytes: white space, key, colon, value.
+/// One member of an object, as positions in the bytes: white space, key, colon, value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Member {
-    /// Right behind the brace or comma before it.
+    /// Right after the brace or comma before it.
     pub(crate) start: u32,
-    /// Its key's opening quote.
+    /// The opening quote of its key.
     pub(crate) key: u32,
-    /// Its value.
     pub(crate) value: u32,
-    /// Right behind its value.
+    /// Right after its value.
     pub(crate) end: u32,
-    /// The comma or closing brace behind it.
+    /// The comma or closing brace after it.
     pub(crate) next: u32,
 }
 
-/// An object's members, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Object {
-    /// Right behind the opening brace.
+    /// Right after the opening brace.
     pub(crate) inside: u32,
-    /// The closing brace.
     pub(crate) close: u32,
     pub(crate) members: Vec<Member>,
 }
 
-/// The objects that hold mappings.
 #[derive(Debug)]
 pub(crate) struct Outline {
-    /// The map itself.
     pub(crate) top: Object,
-    /// For each member of the map, in today's form, the object that it holds, if it does.
+    /// In today's form, the object of each member of the map that has one.
     pub(crate) models: Vec<Option<Object>>,
 }
 
-/// Outlines a valid map of that form.
 pub(crate) fn outline(bytes: &[u8], form: Form) -> Outline {
     let mut walk = Walk { bytes, at: 0 };
     let top = walk.object();
-    let inner = |member: &Member| {
-        let mut walk = Walk { bytes, at: member.value as usize };
-        (walk.peek() == Some(b'{')).then(|| walk.object())
-    };
     let models = match form {
         Form::Legacy => Vec::new(),
-        Form::Today => top.members.iter().map(inner).collect(),
+        Form::Today => top.members.iter().map(|member| Walk::inner(bytes, member)).collect(),
     };
     Outline { top, models }
 }
@@ -60,7 +50,13 @@ struct Walk<'a> {
     at: usize,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    /// Returns the object that is the value of that member, if it is one.
+    fn inner(bytes: &'a [u8], member: &Member) -> Option<Object> {
+        let mut walk = Walk { bytes, at: member.value as usize };
+        (walk.peek() == Some(b'{')).then(|| walk.object())
+    }
+
     fn object(&mut self) -> Object {
         self.skip_space();
         self.at += 1;
@@ -87,6 +83,7 @@ impl Walk<'_> {
             }
             self.at += 1;
         }
+
         object.close = self.place();
         object
     }
@@ -95,7 +92,7 @@ impl Walk<'_> {
         self.bytes.get(self.at).copied()
     }
 
-    /// Where the walk is. Maps are far smaller than 4 GiB.
+    /// The current position. Maps are far smaller than 4 GiB.
     fn place(&self) -> u32 {
         u32::try_from(self.at.min(self.bytes.len())).unwrap_or(u32::MAX)
     }

@@ -11,10 +11,11 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
-use super::{DECODED, Entry, Form, Model, SessionMap, Text, unique};
+use super::document::{DECODED, Entry, Form, Model, SessionMap, Text};
+use super::unique;
 use crate::model::json_error;
 
-/// Why a map was refused: one line that ends with the place, where there is one.
+/// Why a map was refused: one line, with the position if there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseError(String);
 
@@ -24,47 +25,54 @@ impl fmt::Display for ParseError {
     }
 }
 
-pub(super) fn parse(bytes: Vec<u8>) -> Result<SessionMap, ParseError> {
-    if let Some(encoding) = other_encoding(&bytes) {
-        return Err(ParseError(encoding.to_owned()));
-    }
-    // A place has 31 bits; the last one tells what it is a place in.
-    if i32::try_from(bytes.len()).is_err() {
-        return Err(ParseError("larger than 2 GiB".to_owned()));
-    }
-    let whole = match String::from_utf8(bytes) {
-        Ok(whole) => whole,
-        Err(error) => {
-            let json = serde_json::Deserializer::from_slice(error.as_bytes());
-            let read = Builder::of(error.as_bytes(), json).err();
-            return Err(read.unwrap_or_else(|| ParseError("it is not UTF-8 text".to_owned())));
+impl SessionMap {
+    /// Parses a map. Refuses, with the position, everything that is not exactly one JSON object with
+    /// unique keys: text after the end, lone surrogates, deep nesting, other encodings (R2, R4).
+    pub fn parse(bytes: Vec<u8>) -> Result<Self, ParseError> {
+        if let Some(encoding) = other_encoding(&bytes) {
+            return Err(ParseError(encoding.to_owned()));
         }
-    };
-    let json = serde_json::Deserializer::from_str(&whole);
-    let builder = Builder::of(whole.as_bytes(), json)?;
-    let Builder { decoded, models, entries, flat, .. } = builder;
-    // A flat object of texts is the legacy form; anything else with a text is today's form
-    // with something odd in it.
-    let legacy = !flat.is_empty() && flat.len() == models.len();
-    let mut map = if legacy {
-        SessionMap { whole, decoded, form: Form::Legacy, models: Vec::new(), entries: flat }
-    } else {
-        SessionMap { whole, decoded, form: Form::Today, models, entries }
-    };
-    map.entries.shrink_to_fit();
-    unique::check(&map).map(|()| map).map_err(ParseError)
-}
 
-/// The bytes of the value under `key` in the object that is all of `bytes`, each key of which stands
-/// there once.
-pub(super) fn within(key: &str, bytes: &[u8]) -> Result<Vec<u8>, ParseError> {
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = json
-        .deserialize_map(Within(key))
-        .and_then(|value| json.end().map(|()| value))
-        .map_err(|error| ParseError(json_error(&error)))?;
-    let value = value.ok_or_else(|| ParseError(format!("it has no {key:?}")))?;
-    Ok(value.get().as_bytes().to_vec())
+        // A position has 31 bits. The last one selects the buffer.
+        if i32::try_from(bytes.len()).is_err() {
+            return Err(ParseError("larger than 2 GiB".to_owned()));
+        }
+
+        let whole = match String::from_utf8(bytes) {
+            Ok(whole) => whole,
+            Err(error) => {
+                let json = serde_json::Deserializer::from_slice(error.as_bytes());
+                let read = Builder::of(error.as_bytes(), json).err();
+                return Err(read.unwrap_or_else(|| ParseError("it is not UTF-8 text".to_owned())));
+            }
+        };
+
+        let json = serde_json::Deserializer::from_str(&whole);
+        let Builder { decoded, models, entries, flat, .. } = Builder::of(whole.as_bytes(), json)?;
+
+        // A flat object of texts is the legacy form. Anything else with a text is today's form with a
+        // model that is not an object.
+        let is_legacy = !flat.is_empty() && flat.len() == models.len();
+        let mut map = if is_legacy {
+            Self { whole, decoded, form: Form::Legacy, models: Vec::new(), entries: flat }
+        } else {
+            Self { whole, decoded, form: Form::Today, models, entries }
+        };
+
+        map.entries.shrink_to_fit();
+        unique::check(&map).map(|()| map).map_err(ParseError)
+    }
+
+    /// Parses the map that is the value of `key` in an object, each key of which must be unique.
+    pub fn parse_within(key: &str, bytes: &[u8]) -> Result<Self, ParseError> {
+        let mut json = serde_json::Deserializer::from_slice(bytes);
+        let value = json
+            .deserialize_map(Within(key))
+            .and_then(|value| json.end().map(|()| value))
+            .map_err(|error| ParseError(json_error(&error)))?;
+        let value = value.ok_or_else(|| ParseError(format!("it has no {key:?}")))?;
+        Self::parse(value.get().as_bytes().to_vec())
+    }
 }
 
 fn other_encoding(bytes: &[u8]) -> Option<&'static str> {
@@ -80,7 +88,7 @@ fn other_encoding(bytes: &[u8]) -> Option<&'static str> {
 
 #[derive(Default)]
 struct Builder {
-    /// The address of the first byte, to turn a borrowed text into a place.
+    /// The address of the first byte, to turn a borrowed text into a range.
     start: usize,
     decoded: String,
     models: Vec<Model>,
@@ -90,7 +98,6 @@ struct Builder {
 }
 
 impl Builder {
-    /// What is in the map that `json` reads out of `bytes`.
     fn of<'de, R: Read<'de>>(
         bytes: &[u8],
         mut json: serde_json::Deserializer<R>,
@@ -113,8 +120,9 @@ impl Builder {
                 (start, DECODED)
             }
         };
+
         match (u32::try_from(start), u32::try_from(text.len())) {
-            // What is decoded is never longer than what it was written as.
+            // A decoded text is never longer than it was with escapes.
             (Ok(start), Ok(length)) => Ok(Text { start: start | flag, length }),
             _ => Err(E::custom("too large")),
         }
@@ -125,8 +133,8 @@ impl Builder {
     }
 }
 
-/// The keys of an object that is no map and no model's, to refuse the second of two equal ones; those that
-/// do can be large, and are checked in place when all are there.
+/// The keys of an object inside a value, to refuse the second of two equal ones. The map and its models
+/// can be large, and are checked in place at the end (`unique.rs`).
 #[derive(Default)]
 struct Keys<'de>(HashSet<Cow<'de, str>>);
 
@@ -146,7 +154,7 @@ impl<'de> Keys<'de> {
 #[serde(transparent)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// An object, of which the value under that key is wanted as it is written.
+/// An object, of which the value of that key is returned unparsed.
 struct Within<'k>(&'k str);
 
 impl<'de> Visitor<'de> for Within<'_> {
@@ -167,7 +175,6 @@ impl<'de> Visitor<'de> for Within<'_> {
     }
 }
 
-/// The whole map.
 struct Top<'b>(&'b mut Builder);
 
 impl<'de> Visitor<'de> for Top<'_> {
@@ -191,14 +198,13 @@ impl<'de> Visitor<'de> for Top<'_> {
     }
 }
 
-/// What a value turned out to be.
 enum Value<'de> {
     Object,
     Text(Cow<'de, str>),
     Other,
 }
 
-/// Any value; where it is a model's object, its members are taken in as mappings.
+/// Any value. The members of a model's object are added as mappings.
 struct Any<'b> {
     chats: Option<&'b mut Builder>,
 }
@@ -248,6 +254,7 @@ impl<'de> Visitor<'de> for Any<'_> {
             }
             return Ok(Value::Object);
         };
+
         while let Some(Key(key)) = map.next_key()? {
             let chat = builder.keep(&key)?;
             let session = match map.next_value_seed(Any { chats: None })? {
@@ -262,8 +269,8 @@ impl<'de> Visitor<'de> for Any<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ChatId, Mapping, SessionId};
     use super::*;
+    use crate::model::{ChatId, Mapping, MappingIdx, SessionId};
 
     fn rows(json: &str) -> Vec<(String, String, Option<String>)> {
         let map = SessionMap::parse(json.as_bytes().to_vec()).unwrap();
@@ -273,7 +280,8 @@ mod tests {
             (mapping.model.to_owned(), chat.to_owned(), session)
         };
         let all: Vec<_> = map.mappings().map(owned).collect();
-        let one_by_one: Vec<_> = (0..).map_while(|place| map.get(place)).map(owned).collect();
+        let one_by_one: Vec<_> =
+            (0..).map(MappingIdx).map_while(|index| map.get(index)).map(owned).collect();
         assert_eq!(all, one_by_one);
         assert_eq!((all.len(), all.is_empty()), (map.len(), map.is_empty()));
         all

@@ -1,15 +1,13 @@
-//! Refuses a map in which a key appears twice, at little cost in memory: JSON readers differ on which
-//! of the two counts (R2).
+//! Refuses a map in which a key appears twice, using little memory: JSON readers differ on which of the
+//! two counts (R2).
 
 use std::hash::{BuildHasher, RandomState};
 
+use super::document::{Form, SessionMap, Text};
 use super::outline::outline;
-use super::{Form, SessionMap, Text};
 
-/// Whether every key of the map, and of each object of mappings in it, stands there once.
-///
-/// # Errors
-/// One line that names the key and where it stands again.
+/// Fails if a key of the map, or of an object of mappings in it, appears twice. The error is one line
+/// with the key and the position of the second one.
 pub(super) fn check(map: &SessionMap) -> Result<(), String> {
     let models: Vec<Text> = map.models.iter().map(|model| model.name).collect();
     if let Some(place) = second(map, &models) {
@@ -17,6 +15,7 @@ pub(super) fn check(map: &SessionMap) -> Result<(), String> {
             Some(outline(map.bytes(), Form::Legacy).top.members.get(place)?.key)
         }));
     }
+
     let mut start = 0;
     let end = u32::try_from(map.entries.len()).unwrap_or(u32::MAX);
     for end in map.models.iter().map(|model| model.end).chain([end]) {
@@ -36,13 +35,14 @@ pub(super) fn check(map: &SessionMap) -> Result<(), String> {
         }
         start = end as usize;
     }
+
     Ok(())
 }
 
-/// The place of the first text that is equal to one before it.
+/// The position of the first text that is equal to one before it.
 fn second(map: &SessionMap, texts: &[Text]) -> Option<usize> {
     let hasher = RandomState::new();
-    // Equal texts have equal hashes; sorted by hash and place, they come to stand together.
+    // Equal texts have equal hashes. Sorted by hash and position, they are next to each other.
     let mut order: Vec<u64> = (0..)
         .zip(texts)
         .map(|(place, text)| {
@@ -59,6 +59,7 @@ fn second(map: &SessionMap, texts: &[Text]) -> Option<usize> {
         };
         (1..same_hash.len()).find(again).map(|at| place(same_hash[at]))
     });
+
     seconds.min()
 }
 

@@ -193,7 +193,7 @@ fn hostile_files_tell_nothing() {
     let hostile: [&[u8]; 7] =
         [b"", b"{", &[0; 4096], b"\xff\xfe\n", &deep, closed.as_bytes(), b"{\"cwd\":\"\xff\"}"];
     for text in hostile {
-        for records in [Records::Claude, Records::Codex, Records::Gemini, Records::Untold] {
+        for records in [Records::Claude, Records::Codex, Records::Gemini, Records::Unknown] {
             assert_eq!(of(text, "a.jsonl", records), About::default());
         }
         assert_eq!(of(text, "a.json", Records::Gemini), About::default());

@@ -174,7 +174,7 @@ fn what_is_not_understood_is_passed_over_unless_there_is_nothing_else() {
         r#""timestamp":"2026-11-21T05:00:00.500Z"}"#
     );
     assert_eq!(whole(nested.as_bytes(), "a.jsonl", Records::Codex), at(&hour(5)));
-    assert!(matches!(whole(good, "a.json", Records::Untold), Newest::Unread(_)));
+    assert!(matches!(whole(good, "a.json", Records::Unknown), Newest::Unread(_)));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use session_warden::clean::{Run, run_on};
 use session_warden::config::{Environment, Layer, Place, Settings};
 use session_warden::map::{Access, FileMap, MapStore, Removal, RemovalGuard, Source};
 use session_warden::model::{
-    Action, Clock, Exit, Failure, SessionMap, State, Timestamp, Warning, WarningCode,
+    Action, Clock, Exit, Failure, MappingIdx, SessionMap, State, Timestamp, Warning, WarningCode,
 };
 use session_warden::os::interrupt::Interrupt;
 use std::fs;
@@ -42,7 +42,11 @@ impl MapStore for Meddler {
         self.file.warnings()
     }
 
-    fn remove(&self, going: &[u32], guard: &mut dyn RemovalGuard) -> Result<Removal, Failure> {
+    fn remove(
+        &self,
+        going: &[MappingIdx],
+        guard: &mut dyn RemovalGuard,
+    ) -> Result<Removal, Failure> {
         (self.meddle)();
         self.file.remove(going, guard)
     }

@@ -1,4 +1,4 @@
-//! What a run does if there is no map: nothing, unless a map was named that was never there.
+//! A run that finds no map does nothing, and fails only if a map was named that never existed.
 
 use std::path::PathBuf;
 
@@ -8,25 +8,22 @@ use crate::map::{self, Choice};
 use crate::model::Failure;
 use crate::process::{self, Processes};
 
-/// Returns where maps are instead, as a hint.
-///
-/// # Errors
-/// If a folder or map was named that does not exist, and no earlier run found a map there: a timer
-/// must not be green for ever because of a typo.
-pub(crate) fn no_map(config: &Clean, journal: Option<&Journal>) -> Result<String, Failure> {
+/// Returns a hint that names other maps. Fails if the user named a folder or map that does not exist and
+/// no earlier run found a map there: a timer must not succeed for ever because of a typo.
+pub(crate) fn hint(config: &Clean, journal: Option<&Journal>) -> Result<String, Failure> {
     let known = journal.and_then(|journal| journal.known_maps().ok()).unwrap_or_default();
-    let hint = hint(config, &known);
+    let hint = other_maps(config, &known);
 
     match &config.named_place {
-        Some(place) if place.symlink_metadata().is_err() && !known.contains(&config.map) => {
-            let message = format!("no session map: {} does not exist", place.display());
+        Some(path) if path.symlink_metadata().is_err() && !known.contains(&config.map) => {
+            let message = format!("no session map: {} does not exist", path.display());
             Err(Failure::new(message).hint(hint))
         }
         _ => Ok(hint),
     }
 }
 
-fn hint(config: &Clean, known: &[PathBuf]) -> String {
+fn other_maps(config: &Clean, known: &[PathBuf]) -> String {
     let mut found: Vec<PathBuf> = Vec::new();
     for map in candidates(config, known) {
         if map != config.map && !found.contains(&map) && map.is_file() {
@@ -44,7 +41,7 @@ fn hint(config: &Clean, known: &[PathBuf]) -> String {
     }
 }
 
-/// The places where a map may be: those of earlier runs, the usual one, and those of bridges that run.
+/// Where a map may be: the maps of earlier runs, the usual one, and those of running bridges.
 fn candidates(config: &Clean, known: &[PathBuf]) -> Vec<PathBuf> {
     let mut folders = vec![PathBuf::from(SESSION_DIR)];
     if let Choice::Auto(address) | Choice::Named(address) = &config.bridge {

@@ -1,35 +1,32 @@
-//! A look into one session's file, for a list: how large it is, when its newest record was written,
-//! where it was at work, and what its user said first. This reads a conversation; a clean does not.
+//! Reads one session's file for a list: its size and times, its working folder and its first message. This
+//! reads a conversation; a clean does not.
 
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Provider;
 use super::conversation::about;
+use super::descriptor::Provider;
 use super::records::{Newest, Records, newest};
 use crate::model::Timestamp;
 use crate::os::folder::Folder;
 
-/// What a session's file holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Looked {
-    /// Its size in bytes.
+pub struct Details {
     pub size: u64,
     /// Its mtime.
     pub written: Option<Timestamp>,
     /// The time of its newest record, or one near its end.
     pub record: Option<Timestamp>,
-    /// The folder it was at work in; for Gemini without one, what it calls the project.
+    /// The working folder; for Gemini without one, its name of the project.
     pub project: Option<String>,
-    /// Its user's first message, in one line.
+    /// The user's first message, in one line.
     pub message: Option<String>,
-    /// The folder it was at work in, where that is told.
     pub worked_in: Option<PathBuf>,
 }
 
-impl Looked {
-    /// Whether it was at work in that folder or below it. Where that is not told, it was not.
+impl Details {
+    /// Returns true if the session is known to have worked in that folder or below it.
     pub fn was_below(&self, folder: &Path) -> bool {
         // A CLI asks the system where it is, which resolves links.
         let resolved = folder.canonicalize();
@@ -40,36 +37,37 @@ impl Looked {
     }
 }
 
-/// Looks into the session's file at `path`.
-///
-/// # Errors
-/// Where it cannot be opened; what cannot be understood is left out.
-pub fn look_into(provider: &Provider, path: &Path) -> io::Result<Looked> {
+/// Reads the session's file at `path`. Fails only if it cannot be opened: a part that cannot be understood
+/// is left out.
+pub fn read_details(provider: &Provider, path: &Path) -> io::Result<Details> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::other("not a path of a file"));
     };
+
     let folder = Folder::open(folder)?;
     let status = folder.status(name)?;
-    let said = about(folder.open_file(name)?, name, provider.records).unwrap_or_default();
-    // The first that is found from the end is near enough for a list.
+    let about = about(folder.open_file(name)?, name, provider.records).unwrap_or_default();
+    // The first record from the end is near enough for a list.
     let any = Timestamp::new(i64::MIN, 0);
     let record = match newest(folder.open_file(name)?, name, provider.records, any) {
         Newest::At(newest) => Some(newest),
         Newest::NoRecord | Newest::Unread(_) => None,
     };
+
     let (project, worked_in) = match provider.records {
         Records::Gemini => {
             let worked_in = root_of_gemini(path);
             let shown = worked_in.as_ref().map(|folder| folder.to_string_lossy().into_owned());
             (shown.or_else(|| of_gemini(path)), worked_in)
         }
-        Records::Claude | Records::Codex | Records::Untold => {
-            let worked_in = said.project.as_ref().map(PathBuf::from);
-            (said.project, worked_in)
+        Records::Claude | Records::Codex | Records::Unknown => {
+            let worked_in = about.project.as_ref().map(PathBuf::from);
+            (about.project, worked_in)
         }
     };
+
     let written = Some(status.written);
-    Ok(Looked { size: status.size, written, record, project, message: said.message, worked_in })
+    Ok(Details { size: status.size, written, record, project, message: about.message, worked_in })
 }
 
 /// The name of the project's folder, unless it is the hash of older versions.
@@ -79,10 +77,9 @@ fn of_gemini(path: &Path) -> Option<String> {
     (!is_hash).then(|| name.to_owned())
 }
 
-/// The folder that the project's folder is for, as Gemini CLI notes it there. Versions that named the
-/// project's folder by a hash note nothing.
+/// The working folder of a project, as Gemini CLI notes it in the project's folder. Versions that named the
+/// folder by a hash do not.
 fn root_of_gemini(path: &Path) -> Option<PathBuf> {
-    /// The longest path that Linux knows.
     const LONGEST: u64 = 4096;
     let project = Folder::open(path.parent()?.parent()?).ok()?;
     let noted = project.read_start(OsStr::new(".project_root"), LONGEST).ok()?;

@@ -1,11 +1,10 @@
-//! What a user wrote, apart from what an IDE, a hook or the CLI itself put before it or in its place.
+//! Finds the user's own text in a message, to which an IDE, a hook or the CLI itself may have added some.
 //!
-//! Those mark what they add: by an element at the start of the text (`<system-reminder>…`), by a
-//! heading, or by a sentence that is always the same. Of elements, names of many CLIs and versions are
+//! Added text is marked: by an element at the start (`<system-reminder>…`), by a heading, or by a sentence
+//! that is always the same. Of elements, names of many CLIs and versions are
 //! known by how they are made up. Another element that looks like one that a program added may still be
 //! the user's own, so it is used where nothing better follows.
 
-/// What a text is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Origin<'t> {
     /// The user wrote this part of it.
@@ -29,7 +28,7 @@ const SENTENCES: [&str; 6] = [
 /// The heading of Codex's instructions, which an element follows.
 const INSTRUCTIONS: &str = "# AGENTS.md instructions";
 
-/// The heading after which an IDE puts what the user wrote.
+/// The heading before the user's text in a message of an IDE.
 const REQUEST: &str = "## My request for ";
 
 /// How the names of elements begin that programs add, with `-` for `_`.
@@ -61,7 +60,6 @@ const ENDS: [&str; 9] = [
     "-reminder",
 ];
 
-/// The names of other elements that programs add.
 const NAMES: [&str; 8] = [
     "fork-boilerplate",
     "hook-prompt",
@@ -73,11 +71,11 @@ const NAMES: [&str; 8] = [
     "turn-aborted",
 ];
 
-/// The names of elements that hold what the user wrote.
+/// The names of elements around the user's text.
 const OF_USER: [&str; 6] =
     ["channel", "user-input", "user-message", "user-prompt", "user-query", "user-request"];
 
-/// Returns what the user wrote of `text`, from its start.
+/// Returns the user's part of `text`.
 pub(super) fn origin(text: &str) -> Origin<'_> {
     let mut rest = text.trim();
     let mut doubtful = None;
@@ -86,11 +84,11 @@ pub(super) fn origin(text: &str) -> Origin<'_> {
         if SENTENCES.iter().any(|sentence| rest.starts_with(sentence)) {
             return Origin::Program;
         }
-        if let Some(behind) = rest.strip_prefix(INSTRUCTIONS) {
-            let (_, instructions) = behind.split_once('\n').unwrap_or_default();
+        if let Some(after) = rest.strip_prefix(INSTRUCTIONS) {
+            let (_, instructions) = after.split_once('\n').unwrap_or_default();
             let instructions = instructions.trim_start();
-            match Element::at_start(instructions).and_then(|element| element.behind()) {
-                Some(behind) => rest = behind,
+            match Element::at_start(instructions).and_then(|element| element.after()) {
+                Some(after) => rest = after,
                 None => return Origin::Program,
             }
         } else if let Some(request) = request(rest) {
@@ -101,16 +99,16 @@ pub(super) fn origin(text: &str) -> Origin<'_> {
                     let Some(content) = element.content() else { break };
                     rest = content;
                 }
-                Kind::Added => match element.behind() {
-                    Some(behind) => rest = behind,
+                Kind::Added => match element.after() {
+                    Some(after) => rest = after,
                     // The user's own sentence about such an element does not end it.
                     None if element.begins_a_sentence() => break,
                     None => return Origin::Program,
                 },
-                Kind::Unknown => match element.behind() {
-                    Some(behind) if element.ends_its_line() => {
+                Kind::Unknown => match element.after() {
+                    Some(after) if element.ends_its_line() => {
                         doubtful = doubtful.or(Some(rest));
-                        rest = behind;
+                        rest = after;
                     }
                     _ => break,
                 },
@@ -129,7 +127,7 @@ pub(super) fn origin(text: &str) -> Origin<'_> {
     }
 }
 
-/// Returns what follows the heading of the user's request, in a text that begins with another heading.
+/// Returns the text after the heading of the user's request, if the text begins with another heading.
 fn request(text: &str) -> Option<&str> {
     let starts_with_heading = text.starts_with("# ");
     let mut lines = text.split_inclusive('\n');
@@ -141,7 +139,6 @@ fn request(text: &str) -> Option<&str> {
     heading.filter(|_| starts_with_heading).and_then(|_| text.get(length..))
 }
 
-/// What an element is for.
 enum Kind {
     Added,
     OfUser,
@@ -154,17 +151,15 @@ enum Kind {
 /// An element at the start of a text.
 struct Element<'t> {
     name: &'t str,
-    /// What follows its first tag.
+    /// The text after its first tag.
     inside: &'t str,
-    /// True if there is nothing in it.
     is_empty: bool,
 }
 
 impl<'t> Element<'t> {
     fn at_start(text: &'t str) -> Option<Self> {
         let tag = text.strip_prefix('<')?;
-        let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':' | '.');
-        let length = tag.find(|c| !is_of_name(c))?;
+        let length = tag.find(|c: char| !c.is_ascii_alphanumeric() && !"-_:.".contains(c))?;
         let (name, more) = tag.split_at(length);
         let (attributes, inside) = more.split_once('>')?;
         let is_tag = attributes.is_empty() || attributes.starts_with([' ', '\n', '\t', '/']);
@@ -192,7 +187,7 @@ impl<'t> Element<'t> {
         }
     }
 
-    /// Returns what is between its tags and what follows it.
+    /// Returns the text between its tags, and the text after it.
     fn parts(&self) -> Option<(&'t str, &'t str)> {
         if self.is_empty {
             return Some(("", self.inside));
@@ -204,14 +199,14 @@ impl<'t> Element<'t> {
         self.parts().map(|(content, _)| content)
     }
 
-    fn behind(&self) -> Option<&'t str> {
-        self.parts().map(|(_, behind)| behind)
+    fn after(&self) -> Option<&'t str> {
+        self.parts().map(|(_, after)| after)
     }
 
     /// Returns true if nothing follows it on its last line.
     fn ends_its_line(&self) -> bool {
-        let behind = self.behind().unwrap_or_default();
-        behind.lines().next().unwrap_or_default().trim().is_empty()
+        let after = self.after().unwrap_or_default();
+        after.lines().next().unwrap_or_default().trim().is_empty()
     }
 
     /// Returns true if its first tag is followed by a space and more on the same line.
