@@ -4,8 +4,13 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::progress::Progress;
+
+/// How often a wait checks for a signal.
+const EVERY: Duration = Duration::from_millis(50);
 
 /// Whether a signal asked the run to stop, and how far the run is.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +44,19 @@ impl Interrupt {
     /// Returns true if a signal has asked to stop.
     pub fn asked(&self) -> bool {
         self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Waits that long, or until a signal asks to stop. Returns true if none has.
+    pub fn sleep(&self, time: Duration) -> bool {
+        let start = Instant::now();
+        while !self.asked() {
+            let left = time.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return true;
+            }
+            thread::sleep(EVERY.min(left));
+        }
+        false
     }
 
     /// Returns where the run notes how far it is.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serializer};
 
 use crate::model::Timestamp;
 
-/// What is written for a time that has no year of four digits: a wait that long must not get lost.
+/// Stands for a time whose year has more than four digits: a wait that long must not get lost.
 const NEVER: &str = "9999-12-31T23:59:59.999Z";
 
 #[expect(clippy::ref_option, reason = "serde calls it so")]

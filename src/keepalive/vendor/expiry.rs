@@ -1,9 +1,10 @@
-//! When a CLI's login expires, as its credential file says. Nothing else is taken from that file, and
-//! nothing is ever written to it: renewing a login is its CLI's own work.
+//! When a CLI's login expires, by its credential file. Nothing else is taken from that file, and nothing
+//! is ever written to it: its CLI renews a login.
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use super::credentials::{self, Login};
@@ -14,30 +15,21 @@ use crate::os::folder::Folder;
 /// The most that is read of a credential file.
 const MOST: u64 = 1 << 20;
 
-/// How long to wait, in turn, before a half-written file is read again: about two seconds in all.
-const WAITS: [Duration; 6] = [
-    Duration::from_millis(20),
-    Duration::from_millis(60),
-    Duration::from_millis(150),
-    Duration::from_millis(350),
-    Duration::from_millis(600),
-    Duration::from_millis(800),
-];
+/// The waits before a half-written file is read again, in milliseconds: about two seconds in all.
+const WAITS: [u64; 6] = [20, 60, 150, 350, 600, 800];
 
-/// When a login expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expiry {
-    /// Then. Its CLI renews it, before or after, whenever it is used, if it can.
+    /// Its CLI renews it when it is used before or after that time, if it can.
     At(Timestamp),
-    /// It cannot be renewed any more: its user has to log in again.
+    /// It cannot be renewed any more.
     LogInAgain,
-    /// That is not known; why, in one line.
+    /// The reason, in one line.
     Unknown(String),
 }
 
-/// When the login of that CLI expires, whose folder is at `base`, such as `~/.claude`.
-///
-/// A half-written file is read again for about two seconds, and never judged.
+/// Returns when the login of that CLI expires, whose folder is `base`, such as `~/.claude`. A half-written
+/// file is read again for about two seconds.
 pub fn expiry(cli: Cli, base: &Path, now: Timestamp) -> Expiry {
     let login = match read(cli, base) {
         Ok(login) => login,
@@ -46,7 +38,7 @@ pub fn expiry(cli: Cli, base: &Path, now: Timestamp) -> Expiry {
     if login.is_key {
         return Expiry::Unknown("an API key does not expire".to_owned());
     }
-    // A lost race for a new token leaves Claude Code with empty ones.
+    // If it loses a race for a new token, Claude Code stores empty ones.
     if !login.has_access && !login.can_renew {
         return Expiry::LogInAgain;
     }
@@ -58,13 +50,13 @@ pub fn expiry(cli: Cli, base: &Path, now: Timestamp) -> Expiry {
     }
 }
 
-/// What tells the login of that CLI from another one: 16 hex digits over its access token, or API
-/// key, and its expiry. Nothing where there is none that can be read.
+/// Returns 16 hex digits that differ for another login: a hash of its access token or API key, and its
+/// expiry. Returns nothing if there is no login that can be read.
 pub fn credential_hash(cli: Cli, base: &Path) -> Option<String> {
     Some(format!("{:016x}", read(cli, base).ok()?.fingerprint))
 }
 
-/// Where the CLI keeps its login, in its folder.
+/// Returns the file in the CLI's folder that has its login.
 pub fn file_of(cli: Cli) -> &'static str {
     match cli {
         Cli::Claude => ".credentials.json",
@@ -73,14 +65,15 @@ pub fn file_of(cli: Cli) -> &'static str {
     }
 }
 
-/// The login, or in one line why it is not known.
+/// Returns the login, or the reason why it is unknown, in one line.
 fn read(cli: Cli, base: &Path) -> Result<Login, String> {
     let name = file_of(cli);
-    // It may be a link, as where files of a home lie in a folder of their own.
+    // It may be a link, for example to a folder of dotfiles.
     let path = base.join(name);
     let path = path.canonicalize().unwrap_or(path);
-    let (base, file) =
-        (path.parent().unwrap_or(base), path.file_name().unwrap_or(OsStr::new(name)));
+    let base = path.parent().unwrap_or(base);
+    let file = path.file_name().unwrap_or(OsStr::new(name));
+
     for wait in WAITS.map(Some).into_iter().chain([None]) {
         let text = match Folder::open(base).and_then(|base| base.read_start(file, MOST + 1)) {
             Ok(text) if text.len() as u64 > MOST => {
@@ -94,14 +87,8 @@ fn read(cli: Cli, base: &Path) -> Result<Login, String> {
         };
         match credentials::parse(cli, &text) {
             Ok(login) => return login.ok_or_else(|| format!("{name} has no login")),
-            Err(error) if error.is_data() => {
-                return Err(format!("{name} has an unknown format"));
-            }
-            Err(_) => {
-                if let Some(wait) = wait {
-                    std::thread::sleep(wait);
-                }
-            }
+            Err(error) if error.is_data() => return Err(format!("{name} has an unknown format")),
+            Err(_) => wait.into_iter().for_each(|wait| thread::sleep(Duration::from_millis(wait))),
         }
     }
     Err(format!("{name} is incomplete or damaged"))

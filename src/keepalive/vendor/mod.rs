@@ -4,7 +4,6 @@ mod answer;
 mod credentials;
 mod expiry;
 mod resets;
-pub mod scrub;
 mod token;
 mod turn;
 
