@@ -26,6 +26,7 @@ pub(super) fn expires(keeper: &Keeper<'_>, job: &Job) -> Result<Option<Timestamp
     if !matches!(job.when, When::BeforeExpiry(_)) {
         return Ok(None);
     }
+
     match &job.action {
         Action::CliPing(cli) | Action::Refresh(cli) => {
             let base = (keeper.base)(*cli).map_err(|failure| Outcome::skipped(failure.message))?;
@@ -69,6 +70,7 @@ pub(super) fn check(keeper: &Keeper<'_>, job: &Job) -> Result<String, String> {
     if !is_on_path(keeper, cli) {
         return Err(format!("{name} is not on the PATH"));
     }
+
     let base = (keeper.base)(cli).map_err(|failure| failure.message)?;
     match expiry(cli, &base, keeper.now()) {
         Expiry::At(time) => Ok(format!("the login of {name} expires {}", time.for_people())),
@@ -79,7 +81,6 @@ pub(super) fn check(keeper: &Keeper<'_>, job: &Job) -> Result<String, String> {
     }
 }
 
-/// Returns true if the program of that CLI is on the search path.
 fn is_on_path(keeper: &Keeper<'_>, cli: Cli) -> bool {
     // Without PATH, the system has a search path of its own.
     let Some(path) = &keeper.path else { return true };
@@ -123,6 +124,7 @@ fn try_repeatedly(pass: &mut Pass<'_>, job: &Job) -> Outcome {
     let keeper = pass.keeper;
     let before = job.action.cli().and_then(|cli| login_expiry(keeper, cli));
     let mut attempt = 1;
+
     loop {
         let outcome = try_once(pass, job, before.as_ref());
         // Only a failure is tried again, and no job runs in its silence.

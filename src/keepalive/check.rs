@@ -23,6 +23,7 @@ pub fn check(
 ) -> Result<Exit, Failure> {
     let mut known = keeper.store.look()?.0;
     let mut rows: Vec<Row<'_>> = Vec::new();
+
     for job in keeper.jobs {
         let state = known.state(job);
         // As a pass would.

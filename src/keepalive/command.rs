@@ -24,9 +24,7 @@ pub(super) fn run(keeper: &Keeper<'_>, job: &Job, line: &str) -> Outcome {
         Ok(ended) if ended.timed_out => {
             Outcome::failed(format!("it ran for more than {} s", time.as_secs()))
         }
-        Ok(Ended { code: Some(TRY_LATER), .. }) => {
-            Outcome::Later { why: format!("exit code {TRY_LATER}"), until: None }
-        }
+        Ok(Ended { code: Some(TRY_LATER), .. }) => Outcome::later(format!("exit code {TRY_LATER}")),
         Ok(ended) => Outcome::failed(how_it_ended(&ended)),
         Err(why) => Outcome::failed(why),
     }

@@ -5,27 +5,16 @@ use serde_json::{Value, json};
 use super::job::{Job, Outcome};
 use crate::model::Timestamp;
 
-/// What a pass did with one job.
+/// What a pass did with one job. A dry run runs no command, not even one that prints an expiry:
+/// `WouldCheck`. A job that was skipped counts as one that ran.
 #[derive(Debug)]
 pub(super) enum End {
     WouldRun,
-    /// A dry run runs no command, not even one that prints an expiry.
     WouldCheck,
-    Disabled {
-        why: String,
-    },
-    Silent {
-        until: Timestamp,
-    },
-    NotDue {
-        until: Timestamp,
-    },
-    /// It ran, or was skipped.
-    Ran {
-        outcome: Outcome,
-        /// Why its `notify` command failed.
-        notify_problem: Option<String>,
-    },
+    Disabled { why: String },
+    Silent { until: Timestamp },
+    NotDue { until: Timestamp },
+    Ran { outcome: Outcome, notify_problem: Option<String> },
 }
 
 impl End {

@@ -15,7 +15,6 @@ use crate::model::{Failure, Timestamp};
 use crate::os::interrupt::Interrupt;
 use crate::process::Processes;
 
-/// The hint if no job is configured.
 pub const NO_JOB_HINT: &str =
     "add a [[keepalive]] table to the configuration file; session-warden config shows its path";
 
@@ -52,7 +51,6 @@ impl Default for Limits {
 }
 
 pub struct Keeper<'a> {
-    /// The jobs of the configuration.
     pub jobs: &'a [Job],
     pub store: Store,
     /// The folder in which each CLI takes its turns, in an empty one of its own.
@@ -63,7 +61,6 @@ pub struct Keeper<'a> {
     pub path: Option<OsString>,
     #[cfg(feature = "openclaw")]
     pub openclaw: Surroundings,
-    /// The sources of the key to Claude's web page.
     pub keys: KeySources,
     /// Reads the processes of our own user.
     pub processes: &'a dyn Fn() -> Processes,

@@ -1,8 +1,8 @@
 //! `openclaw-touch`: the result for each agent's sessions, as lines and as one outcome.
 
-use super::job::{Outcome, Touch, Which};
+use super::job::{Outcome, OutcomeKind, Touch, Which};
 use super::keeper::Keeper;
-use super::openclaw::{Agent, NotTouched, TouchRun, touch};
+use super::openclaw::{Agent, TouchRun, touch};
 
 /// Touches the sessions of a job. Returns the lines about each agent as well.
 pub(super) fn run(keeper: &Keeper<'_>, wanted: &Touch) -> (Outcome, Vec<String>) {
@@ -54,15 +54,22 @@ fn lines(agents: &[Agent], is_dry: bool) -> Vec<String> {
                 None => format!("✓ {touched}"),
                 Some(why) => format!("✗ {touched}, {}", may_be_undone(why)),
             },
-            Err(NotTouched::Busy(why)) => format!("- {name}: later: {why}"),
-            Err(NotTouched::Skipped(why)) => format!("- {name}: skipped: {why}"),
-            Err(NotTouched::Failed(why) | NotTouched::Never(why)) => format!("✗ {name}: {why}"),
+            Err(outcome) => {
+                let why = outcome.reason().unwrap_or_default();
+                match outcome.kind() {
+                    kind @ (OutcomeKind::Later | OutcomeKind::Skipped) => {
+                        format!("- {name}: {}: {why}", kind.name())
+                    }
+                    _ => format!("✗ {name}: {why}"),
+                }
+            }
         });
         if is_dry {
             lines.extend(raised.iter().map(|key| format!("  {key}")));
         }
         lines.extend(agent.notes().iter().map(|note| format!("  {note}")));
     }
+
     lines.push(format!("{verb} {} in total", sessions(count(agents))));
     lines
 }
@@ -77,33 +84,37 @@ fn may_be_undone(why: &str) -> String {
 
 /// Returns the worst of the agents' results.
 fn outcome(agents: &[Agent], wanted: &Touch) -> Outcome {
-    let (mut never, mut failed) = (Vec::new(), Vec::new());
-    let (mut busy, mut skipped) = (Vec::new(), Vec::new());
+    let mut problems = Vec::new();
     for Agent { name, result } in agents {
-        let (list, why) = match result {
-            Ok(done) => match &done.not_synced {
-                None => continue,
-                Some(why) => (&mut failed, &may_be_undone(why)),
-            },
-            Err(NotTouched::Never(why)) => (&mut never, why),
-            Err(NotTouched::Failed(why)) => (&mut failed, why),
-            Err(NotTouched::Busy(why)) => (&mut busy, why),
-            Err(NotTouched::Skipped(why)) => (&mut skipped, why),
-        };
-        list.push(format!("{name}: {why}"));
+        match result {
+            Ok(done) => problems.extend(
+                done.not_synced
+                    .as_ref()
+                    .map(|why| (OutcomeKind::Failed, format!("{name}: {}", may_be_undone(why)))),
+            ),
+            Err(outcome) => {
+                let why = outcome.reason().unwrap_or_default();
+                problems.push((outcome.kind(), format!("{name}: {why}")));
+            }
+        }
     }
-    if !never.is_empty() {
-        return Outcome::Refused { why: never.join("; ") };
+
+    for worst in
+        [OutcomeKind::Refused, OutcomeKind::Failed, OutcomeKind::Later, OutcomeKind::Skipped]
+    {
+        let of_kind = problems.iter().filter(|(kind, _)| *kind == worst);
+        let why: Vec<&str> = of_kind.map(|(_, why)| why.as_str()).collect();
+        if !why.is_empty() {
+            let why = why.join("; ");
+            return match worst {
+                OutcomeKind::Refused => Outcome::Refused { why },
+                OutcomeKind::Failed => Outcome::Failed { why },
+                OutcomeKind::Later => Outcome::later(why),
+                _ => Outcome::Skipped { why },
+            };
+        }
     }
-    if !failed.is_empty() {
-        return Outcome::failed(failed.join("; "));
-    }
-    if !busy.is_empty() {
-        return Outcome::Later { why: busy.join("; "), until: None };
-    }
-    if !skipped.is_empty() {
-        return Outcome::skipped(skipped.join("; "));
-    }
+
     missing(agents, wanted).map_or(Outcome::Done, Outcome::skipped)
 }
 

@@ -36,6 +36,7 @@ impl Pass<'_> {
             // The run may be that of another pass.
             state.running_since = None;
         }
+
         let was_disabled = state.disabled_why(job).is_some();
         state.settle(now);
 
@@ -43,6 +44,7 @@ impl Pass<'_> {
             self.save()?;
             self.lines.extend(notify(self.keeper, job, "disabled", &why));
         }
+
         Ok(())
     }
 

@@ -15,7 +15,6 @@ use crate::model::escape::escape;
 use crate::model::plain_json::write_plain;
 use crate::model::{Exit, Failure, Timestamp};
 
-/// What a pass writes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Output {
     /// A line for each job, after the lines that it printed.
@@ -59,6 +58,7 @@ pub fn run(keeper: &Keeper<'_>, options: &Options, out: &mut dyn Write) -> Resul
         let end = pass.visit(job, options.force)?;
         report.add(job, &end, &mem::take(&mut pass.lines));
     }
+
     report.end();
 
     if keeper.interrupt.asked() {
@@ -68,6 +68,7 @@ pub fn run(keeper: &Keeper<'_>, options: &Options, out: &mut dyn Write) -> Resul
     if pass.jobs != before {
         pass.save()?;
     }
+
     report.failure.map_or(Ok(pass.exit), Err)
 }
 
@@ -124,6 +125,7 @@ impl Pass<'_> {
         if let Some(until) = job.silent_until(now) {
             return Next::Leave(End::Silent { until });
         }
+
         let after_gap = state.last_run.map(|last| last.after(job.gap()));
         let wait = state.not_before.max(after_gap).max(wait_for_others);
         if let Some(until) = wait.filter(|until| *until > now && !force) {

@@ -17,6 +17,7 @@ pub fn key_file(jobs: &[Job], id: Option<&str>, usual: &Path) -> Result<PathBuf,
     if let Some(id) = id {
         return key_file_of(jobs, id, usual);
     }
+
     let mut files: Vec<&Path> = jobs.iter().filter_map(|job| file_of(job, usual)).collect();
     files.sort();
     files.dedup();

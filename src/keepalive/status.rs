@@ -48,7 +48,6 @@ pub(super) fn rows<'k>(keeper: &Keeper<'k>, known: &Jobs) -> Vec<Row<'k>> {
     keeper.jobs.iter().map(|job| Row::new(keeper, job, known)).collect()
 }
 
-/// The status of a job.
 pub(super) struct Row<'a> {
     pub(super) job: &'a Job,
     pub(super) state: JobState,
@@ -115,6 +114,7 @@ fn text(rows: &[Row<'_>], zone: Zone, out: &mut dyn Write) -> io::Result<()> {
     if rows.is_empty() {
         return writeln!(out, "No keep-alive job is configured.");
     }
+
     for Row { job, state, next, disabled, .. } in rows {
         writeln!(out, "{} ({}, {})", job.id, job.action.name(), when(job))?;
         writeln!(out, "  last run  {}", shown(state.last_run, zone, "never"))?;
@@ -132,6 +132,7 @@ fn text(rows: &[Row<'_>], zone: Zone, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "  failures  {} in a row", state.failures)?;
         }
     }
+
     Ok(())
 }
 

@@ -29,7 +29,6 @@ const SERVING: &str = "serve.lock";
 /// A larger file is not ours.
 const LARGEST: u64 = 16 << 20;
 
-/// The state folder, as keep-alive uses it.
 #[derive(Debug, Clone)]
 pub struct Store {
     folder: PathBuf,
@@ -89,6 +88,7 @@ impl Store {
                 .with(Exit::Locked)
                 .hint("stop it, or use another folder with --state-dir DIR"));
         }
+
         // Only for the message above: the lock is what counts.
         let process = format!("{}\n", std::process::id());
         let _ = file.set_len(0).and_then(|()| file.write_all(process.as_bytes()));
@@ -111,7 +111,6 @@ impl Store {
             .map_err(|error| failed("lock", path, &error))
     }
 
-    /// Renames the files that still have a former name.
     fn rename_former(&self) -> Result<(), Failure> {
         for (former, name) in FORMER {
             let (from, to) = (self.folder.join(former), self.folder.join(name));

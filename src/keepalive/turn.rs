@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::command::bounded;
 use super::job::{Cli, Outcome};
 use super::keeper::Keeper;
-use super::vendor::{Answer, Expiry, expiry, is_at_work, judge, turn};
+use super::vendor::{Expiry, expiry, is_at_work, judge, turn};
 use crate::model::{Timestamp, describe};
 use crate::os::create;
 
@@ -22,9 +22,10 @@ const EVERY: Duration = Duration::from_millis(100);
 /// Has a CLI take one turn, in its own empty folder, unless it is running already.
 pub(super) fn ping(keeper: &Keeper<'_>, cli: Cli) -> Outcome {
     if let Some(process) = is_at_work(cli, &(keeper.processes)()) {
-        let why = format!("{} is already running as process {process}", cli.name());
-        return Outcome::Later { why, until: None };
+        let name = cli.name();
+        return Outcome::later(format!("{name} is already running as process {process}"));
     }
+
     let folder = keeper.pings.join(cli.name());
     if let Err(error) = make_empty(&folder) {
         let (folder, error) = (folder.display(), describe(&error));
@@ -35,20 +36,19 @@ pub(super) fn ping(keeper: &Keeper<'_>, cli: Cli) -> Outcome {
     if let Some(path) = &keeper.path {
         command.env("PATH", path);
     }
+
     let time = keeper.limits.turn;
     let ended = match bounded(keeper, command.current_dir(&folder), time) {
         Ok(ended) => ended,
         Err(why) => return Outcome::failed(format!("cannot run {}: {why}", cli.name())),
     };
     match judge(cli, &ended, keeper.now()) {
-        Answer::Done => Outcome::Done,
+        Outcome::Done => Outcome::Done,
         _ if keeper.interrupt.asked() => Outcome::stopped(),
-        Answer::Limited { until } => Outcome::limited(until),
-        Answer::Refused(why) => Outcome::Refused { why },
-        Answer::Failed(_) if ended.timed_out => {
+        Outcome::Failed { .. } if ended.timed_out => {
             Outcome::failed(format!("{} ran for more than {} s", cli.name(), time.as_secs()))
         }
-        Answer::Failed(why) => Outcome::Failed { why },
+        outcome => outcome,
     }
 }
 
@@ -70,6 +70,7 @@ pub(super) fn refresh(keeper: &Keeper<'_>, cli: Cli, before: Option<&Expiry>) ->
     if matches!(outcome, Outcome::Later { .. }) {
         return outcome;
     }
+
     let has_moved = |after: &Option<Expiry>| match (before, after) {
         (Some(Expiry::At(before)), Some(Expiry::At(after))) => after > before,
         _ => false,
@@ -112,6 +113,7 @@ pub(super) fn read_until<T>(
     is_final: impl Fn(&T) -> bool,
 ) -> T {
     let start = Instant::now();
+
     loop {
         let found = read();
         if is_final(&found) || start.elapsed() > keeper.limits.login_written {

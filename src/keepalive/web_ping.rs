@@ -23,7 +23,6 @@ pub(super) fn credential(keeper: &Keeper<'_>, ping: &WebPing) -> Option<String> 
     Some(keeper.keys.find(ping.key_file.as_deref()).ok()?.0.fingerprint())
 }
 
-/// Returns the source of the key, or why there is none.
 pub(super) fn login(keeper: &Keeper<'_>, ping: &WebPing) -> Result<String, String> {
     let (key, source) = keeper.keys.find(ping.key_file.as_deref())?;
     let odd = if key.looks_right() { "" } else { ", but it does not look like one" };
@@ -129,6 +128,7 @@ impl Ping<'_, '_> {
                 return Err(CallError::Stopped);
             }
         }
+
         Ok(())
     }
 

@@ -9,7 +9,6 @@ use crate::model::Timestamp;
 /// The shortest time between two runs of a job that reaches a provider.
 pub const SMALLEST_GAP: Duration = Duration::from_secs(120);
 
-/// A vendor's own program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cli {
     Claude,
@@ -45,16 +44,13 @@ pub fn is_agent_id(id: &str) -> bool {
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
 
-/// The sessions of these agents that are touched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Which {
-    /// Those of these keys.
     Named(Vec<String>),
     /// Those whose transcript was written at most that long ago.
     ActiveWithin(Duration),
 }
 
-/// A touch of sessions of OpenClaw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Touch {
     pub agents: Agents,
@@ -74,7 +70,6 @@ pub struct WebPing {
     pub key_file: Option<PathBuf>,
 }
 
-/// The work of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Runs a command line of the user's. `expiry_command` is one that prints when it expires.
@@ -90,7 +85,6 @@ pub enum Action {
 }
 
 impl Action {
-    /// Returns its name in the configuration.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Command { .. } => "command",
@@ -116,7 +110,6 @@ impl Action {
         matches!(self, Self::CliPing(_) | Self::Refresh(_) | Self::ClaudeWebPing(_))
     }
 
-    /// Returns the CLI that it runs, if any.
     pub fn cli(&self) -> Option<Cli> {
         match self {
             Self::CliPing(cli) | Self::Refresh(cli) => Some(*cli),
@@ -125,7 +118,6 @@ impl Action {
     }
 }
 
-/// The schedule of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
     /// That long after it was last done.
@@ -143,7 +135,6 @@ pub struct Job {
     pub when: When,
     /// The zone of its days and of its silence.
     pub zone: Zone,
-    /// When it must not run.
     pub silence: Option<Silence>,
     /// The shortest time from the start of one run to that of the next; see [`Job::gap`].
     pub min_gap: Duration,
@@ -173,7 +164,6 @@ impl Job {
     }
 }
 
-/// A warning about a setting of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobWarning {
     pub message: String,

@@ -16,19 +16,14 @@ const LONGEST_WINDOW: Duration = Duration::from_secs(5 * 3600 + 600);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Due {
+    /// It is due now.
     Due,
     /// The time is the earliest one outside its silence, if nothing happens until then.
-    NotYet {
-        at: Timestamp,
-    },
+    NotYet { at: Timestamp },
     /// It is due, but in its silence now.
-    Silent {
-        until: Timestamp,
-    },
+    Silent { until: Timestamp },
     /// It does not run until it is enabled, or its credential changes.
-    Disabled {
-        why: String,
-    },
+    Disabled { why: String },
 }
 
 /// Returns whether the job is due at `now`, by a state that was settled at `now`.

@@ -11,7 +11,6 @@ use crate::model::Timestamp;
 
 const MINUTES: u16 = 24 * 60;
 
-/// A minute of a local day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Minute(u16);
 
@@ -42,7 +41,6 @@ impl fmt::Display for Minute {
     }
 }
 
-/// Returns the number that two digits are.
 fn digits(text: &str) -> Option<u16> {
     let is_plain = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_plain)
@@ -88,7 +86,6 @@ impl Silence {
     }
 }
 
-/// A time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Zone(Tz);
 

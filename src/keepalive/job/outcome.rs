@@ -11,42 +11,26 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(6 * 3600);
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
 
-/// How a run ended. `why` is stored and shown, so it must hold no secret.
+/// How a run ended. `why` is stored and shown, so it must hold no secret; `until` is a time before which
+/// trying again is of no use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
+    /// It was successful.
     Done,
-    /// It was done, but the expiry is the same: until some time, doing it again is of no use.
-    Unmoved {
-        until: Timestamp,
-    },
-    /// It was done, and the provider's answer was read.
-    Answered {
-        /// The end of its usage window, if the answer has it.
-        window_ends: Option<Timestamp>,
-        warning: Option<String>,
-    },
+    /// It was done, but the expiry is the same.
+    Unmoved { until: Timestamp },
+    /// It was done, and the provider's answer may have the end of its usage window.
+    Answered { window_ends: Option<Timestamp>, warning: Option<String> },
     /// It is to be tried later, as a command asks for by exit code 75. That is no failure.
-    Later {
-        why: String,
-        /// The time before which trying again is of no use, if there is one.
-        until: Option<Timestamp>,
-    },
-    Failed {
-        why: String,
-    },
+    Later { why: String, until: Option<Timestamp> },
+    /// It was not successful, and may be tried again.
+    Failed { why: String },
     /// A usage limit of the provider is reached. That is no failure.
-    RateLimited {
-        why: String,
-        until: Option<Timestamp>,
-    },
+    RateLimited { why: String, until: Option<Timestamp> },
     /// The login is not accepted, or the job is blocked: trying again would make it worse.
-    Refused {
-        why: String,
-    },
+    Refused { why: String },
     /// Nothing could be done, for example because an expiry is unknown.
-    Skipped {
-        why: String,
-    },
+    Skipped { why: String },
 }
 
 /// The outcome without its details.
@@ -64,7 +48,6 @@ impl OutcomeKind {
     const ALL: [Self; 6] =
         [Self::Done, Self::Later, Self::Failed, Self::RateLimited, Self::Refused, Self::Skipped];
 
-    /// Returns its name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::RateLimited => "rate_limited",
@@ -91,9 +74,12 @@ impl OutcomeKind {
 }
 
 impl Outcome {
-    /// The outcome of a run that a signal ended.
     pub fn stopped() -> Self {
-        Self::Later { why: "stopped by a signal".to_owned(), until: None }
+        Self::later("stopped by a signal")
+    }
+
+    pub fn later(why: impl Into<String>) -> Self {
+        Self::Later { why: why.into(), until: None }
     }
 
     pub fn limited(until: Option<Timestamp>) -> Self {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::definition::{Job, SMALLEST_GAP, When};
 use super::outcome::{LastResult, Outcome, backoff, one_line};
-use super::text;
 use crate::model::Timestamp;
 
 /// How long a job waits that is to be tried later.
@@ -22,40 +21,29 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 #[serde(default)]
 pub struct JobState {
     /// The first pass that knew the job.
-    #[serde(with = "text")]
     pub seen: Option<Timestamp>,
-    /// The start of the last run.
-    #[serde(with = "text")]
     pub last_run: Option<Timestamp>,
     /// The end of the last successful run.
-    #[serde(with = "text")]
     pub last_done: Option<Timestamp>,
     /// The daily slot that was done last. It stays the same when the clock is set back by less than a
     /// day, so that no day is done twice.
-    #[serde(with = "text")]
     pub slot: Option<Timestamp>,
     /// The end of the usage window in the last answer. The next ping comes just after it.
-    #[serde(with = "text", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub window_ends: Option<Timestamp>,
     pub result: Option<LastResult>,
-    /// How many runs in a row have failed.
     pub failures: u32,
-    /// How many runs in a row met a rate limit.
     pub rate_limits: u32,
     /// When it may run again after a run that was not successful.
-    #[serde(with = "text")]
     pub not_before: Option<Timestamp>,
     /// When that wait began.
-    #[serde(with = "text")]
     pub waits_since: Option<Timestamp>,
     /// The expiry that the job goes by, as it was last read.
-    #[serde(with = "text")]
     pub expires: Option<Timestamp>,
     /// The state from a time when the clock was far ahead of now.
     pub ahead: Option<Ahead>,
     pub disabled: Option<Disabled>,
     /// The start of the run that is under way, or was when its pass was killed.
-    #[serde(with = "text")]
     pub running_since: Option<Timestamp>,
     /// Conversations that a ping has made, or was about to make, and has not seen deleted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -66,7 +54,6 @@ pub struct JobState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conversation {
     pub organization: String,
-    /// The id that the ping has chosen.
     pub id: String,
 }
 
@@ -76,15 +63,10 @@ pub struct Conversation {
 #[serde(default)]
 pub struct Ahead {
     /// The time that the clock had shown.
-    #[serde(with = "text")]
     shown: Option<Timestamp>,
-    #[serde(with = "text")]
     last_run: Option<Timestamp>,
-    #[serde(with = "text")]
     last_done: Option<Timestamp>,
-    #[serde(with = "text")]
     slot: Option<Timestamp>,
-    #[serde(with = "text")]
     not_before: Option<Timestamp>,
 }
 
@@ -214,6 +196,7 @@ impl JobState {
                 not_before: self.not_before,
             });
         }
+
         for time in [
             &mut self.seen,
             &mut self.last_run,
@@ -223,6 +206,7 @@ impl JobState {
         ] {
             *time = time.map(|time| time.min(now));
         }
+
         // A wait began at one of these times. It is as long as before, from now on.
         let ahead = Duration::from_secs(now.seconds_until(latest));
         self.not_before = self.not_before.map(|time| time.earlier(ahead));

@@ -30,6 +30,7 @@ fn judge(
     if ours.is_some_and(|ours| ours.split(' ').next() != Some(FIRST)) {
         return Some(format!("this is a container, and OpenClaw may run in another one: {FIX}"));
     }
+
     inner_process().map(|id| format!("OpenClaw runs in a container, as process {id}: {FIX}"))
 }
 

@@ -64,7 +64,6 @@ fn process_of(folder: &Path, name: &OsString, now: Timestamp) -> io::Result<Opti
     })
 }
 
-/// Returns the process that a lock names, and when it began.
 fn holder(content: &[u8]) -> Option<(u32, Option<u64>)> {
     let lock: Value = serde_json::from_slice(content).ok()?;
     let process = u32::try_from(lock.get("pid")?.as_u64()?).ok().filter(|process| *process > 0)?;

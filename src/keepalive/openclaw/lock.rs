@@ -6,6 +6,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::model::{Life, is_stale};
+use crate::keepalive::job::Outcome;
 use crate::model::{Timestamp, describe};
 use crate::os::interrupt::Interrupt;
 use crate::os::sibling::{Identity, SiblingFile};
@@ -30,36 +31,30 @@ pub(super) struct Lock<'a> {
     since: Instant,
 }
 
-#[derive(Debug)]
-pub(super) enum NoLock {
-    /// Another process held it all the time.
-    Busy(String),
-    Failed(String),
-}
-
 impl<'a> Lock<'a> {
-    /// Waits for the lock.
+    /// Waits for the lock, and returns why there is none otherwise.
     pub(super) fn take(
         sibling: &'a SiblingFile,
         clock: fn() -> Timestamp,
         interrupt: &Interrupt,
-    ) -> Result<Self, NoLock> {
+    ) -> Result<Self, Outcome> {
         let mut name = sibling.name().to_owned();
         name.push(".lock");
         let path = sibling.path_of(&name);
         let start = Instant::now();
+
         loop {
             let taken = Self::try_take(sibling, &name, clock).map_err(|error| {
-                NoLock::Failed(format!("cannot lock {}: {}", path.display(), describe(&error)))
+                Outcome::failed(format!("cannot lock {}: {}", path.display(), describe(&error)))
             })?;
             if let Some(lock) = taken {
                 return Ok(lock);
             }
             if start.elapsed() > PATIENCE {
-                return Err(NoLock::Busy(format!("another process holds {}", path.display())));
+                return Err(Outcome::later(format!("another process holds {}", path.display())));
             }
             if !interrupt.sleep(POLL) {
-                return Err(NoLock::Busy("stopped by a signal".to_owned()));
+                return Err(Outcome::stopped());
             }
         }
     }
@@ -84,6 +79,7 @@ impl<'a> Lock<'a> {
         {
             sibling.remove(name, found.identity, &found.bytes)?;
         }
+
         Ok(None)
     }
 

@@ -12,4 +12,4 @@ mod sqlite;
 mod touch;
 
 pub use paths::{Folders, Surroundings, VARIABLES};
-pub use touch::{Agent, Done, NotTouched, TouchRun, touch};
+pub use touch::{Agent, Done, TouchRun, touch};

@@ -40,10 +40,8 @@ pub struct Surroundings {
     variables: HashMap<&'static str, OsString>,
 }
 
-/// The folders of one OpenClaw.
 #[derive(Debug)]
 pub struct Folders {
-    /// Its state folder, such as `~/.openclaw`.
     pub state: PathBuf,
     pub settings: Settings,
     home: PathBuf,
@@ -66,7 +64,6 @@ impl Surroundings {
         (!value.is_empty()).then(|| value.into())
     }
 
-    /// Finds the folders, and reads the configuration.
     pub fn folders(&self) -> Result<Folders, String> {
         let home = self.home()?;
         let state = match (self.get("OPENCLAW_STATE_DIR"), self.profile()) {
@@ -81,6 +78,7 @@ impl Surroundings {
         if !state.is_dir() {
             return Err(format!("OpenClaw was not found in {}", state.display()));
         }
+
         let configuration = self.get("OPENCLAW_CONFIG_PATH").map(|path| under(&path, &home));
         let settings = settings(configuration, &state)?;
         Ok(Folders { state, settings, home, temporary: self.temporary() })
@@ -120,7 +118,6 @@ impl Surroundings {
 }
 
 impl Folders {
-    /// Returns the agents that exist or are configured.
     pub fn agents(&self) -> Result<Vec<String>, String> {
         let mut agents = self.settings.agents.clone();
         agents.extend(list_folders(&self.state.join("agents"))?);
@@ -129,7 +126,6 @@ impl Folders {
         Ok(agents)
     }
 
-    /// Returns the path of the store of that agent.
     pub fn store(&self, agent: &str) -> PathBuf {
         match &self.settings.store {
             Some(store) => {
@@ -146,7 +142,6 @@ impl Folders {
         self.settings.store.as_ref().is_some_and(|store| !store.contains("{agentId}"))
     }
 
-    /// Returns the folder of the transcripts of that agent.
     pub fn sessions(&self, agent: &str) -> PathBuf {
         self.state.join("agents").join(agent).join("sessions")
     }
@@ -156,7 +151,6 @@ impl Folders {
         self.state.join("agents").join(agent).join("agent").join("openclaw-agent.sqlite")
     }
 
-    /// Returns the folders in which its gateway may put its lock.
     pub fn gateways(&self) -> Vec<PathBuf> {
         let owner = fs::metadata(&self.state).map_or(process::user(), |state| state.uid());
         let mut users = vec![process::user(), owner];
@@ -175,12 +169,14 @@ fn list_folders(folder: &Path) -> Result<Vec<String>, String> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(names),
         listed => listed.map_err(|error| cannot_list(folder, &error))?,
     };
+
     for entry in listed {
         let entry = entry.map_err(|error| cannot_list(folder, &error))?;
         if entry.path().is_dir() {
             names.extend(entry.file_name().into_string());
         }
     }
+
     Ok(names)
 }
 

@@ -11,7 +11,6 @@ use std::path::Path;
 
 use crate::os::folder::Folder;
 
-/// The tables of sessions.
 const TABLES: [&str; 2] = ["session_nodes", "session_entries"];
 
 /// The beginning of a database, unless it is empty.
@@ -43,6 +42,7 @@ fn holds(mut file: impl Read, is_database: bool) -> io::Result<bool> {
     let longest = texts.iter().map(String::len).max().unwrap_or(0);
     let mut buffer = vec![0; 1 << 20];
     let (mut kept, mut is_first) = (0, true);
+
     loop {
         let Some(room) = buffer.get_mut(kept..) else { return Ok(true) };
         let count = match file.read(room) {

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use super::lock::{Lock, NoLock};
+use super::lock::Lock;
 use super::model::{Entry, Era, Store, Touched, touch as raise};
 use super::paths::{Folders, add_transcripts};
 use super::{container, gateway, sqlite};
-use crate::keepalive::job::{Agents, Touch, Which};
+use crate::keepalive::job::{Agents, Outcome, Touch, Which};
 use crate::model::{Timestamp, describe};
 use crate::os::interrupt::Interrupt;
 use crate::os::sibling::{Content, Replaced, SiblingFile};
@@ -20,20 +20,22 @@ const LARGEST: u64 = 256 << 20;
 /// How often a store that is written meanwhile is read again. Under the lock that should not happen.
 const TRIES: usize = 5;
 
+const SQLITE: &str = "OpenClaw 2026.7.2 and later use an SQLite store, which is never changed from \
+                      outside; remove session.reset from openclaw.json, or set it to {mode: \"idle\"}";
+
 pub struct TouchRun<'a> {
     pub folders: &'a Folders,
     pub touch: &'a Touch,
     pub clock: fn() -> Timestamp,
     pub interrupt: &'a Interrupt,
-    /// Write nothing.
     pub is_dry: bool,
 }
 
-/// The result for an agent's sessions.
 #[derive(Debug)]
 pub struct Agent {
     pub name: String,
-    pub result: Result<Done, NotTouched>,
+    /// The error is the outcome of a job for this agent alone.
+    pub result: Result<Done, Outcome>,
 }
 
 /// What was done, or would be.
@@ -42,36 +44,6 @@ pub struct Done {
     pub touched: Touched,
     /// Why a power failure may undo it.
     pub not_synced: Option<String>,
-}
-
-#[derive(Debug)]
-pub enum NotTouched {
-    /// Another process is at work on the store.
-    Busy(String),
-    /// Now it may not be done, or need not be.
-    Skipped(String),
-    Failed(String),
-    /// It can never be done.
-    Never(String),
-}
-
-impl From<NoLock> for NotTouched {
-    fn from(no_lock: NoLock) -> Self {
-        match no_lock {
-            NoLock::Busy(why) => Self::Busy(why),
-            NoLock::Failed(why) => Self::Failed(why),
-        }
-    }
-}
-
-impl NotTouched {
-    fn stopped() -> Self {
-        Self::Busy("stopped by a signal".to_owned())
-    }
-
-    fn unreadable(path: &Path, why: &str) -> Self {
-        Self::Failed(format!("cannot read {}: {why}", path.display()))
-    }
 }
 
 /// Touches the sessions of each agent. Fails if nothing could be begun.
@@ -85,6 +57,7 @@ pub fn touch(run: &TouchRun<'_>) -> Result<Vec<Agent>, String> {
     if agents.is_empty() {
         return Err(format!("there are no OpenClaw agents in {state}"));
     }
+
     let gateway = run.gateway()?;
     // A job that waits for a gateway has nothing to do, whatever container OpenClaw is in.
     let waits = run.touch.while_gateway && gateway.is_none();
@@ -97,11 +70,11 @@ pub fn touch(run: &TouchRun<'_>) -> Result<Vec<Agent>, String> {
 
     let results = agents.into_iter().map(|name| {
         let result = if run.interrupt.asked() {
-            Err(NotTouched::stopped())
+            Err(Outcome::stopped())
         } else if existing.contains(&name) {
             run.touch_agent(&name)
         } else {
-            Err(NotTouched::Failed(format!("there is no such agent in {state}")))
+            Err(Outcome::failed(format!("there is no such agent in {state}")))
         };
         Agent { name, result }
     });
@@ -113,14 +86,14 @@ impl TouchRun<'_> {
         gateway::running(&self.folders.gateways(), (self.clock)())
     }
 
-    fn touch_agent(&self, agent: &str) -> Result<Done, NotTouched> {
+    fn touch_agent(&self, agent: &str) -> Result<Done, Outcome> {
         let path = self.folders.store(agent);
         let sibling = match SiblingFile::of(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.check_sqlite(agent)?;
                 return Ok(Done::default());
             }
-            opened => opened.map_err(|error| NotTouched::unreadable(&path, &describe(&error)))?,
+            opened => opened.map_err(|error| unreadable(&path, &describe(&error)))?,
         };
         // Nothing is locked without need, and what is to be done is decided again under the lock.
         let Some((_, touched)) = self.look(agent, &sibling, &path)? else {
@@ -146,25 +119,22 @@ impl TouchRun<'_> {
                 Replaced::Done(error) => {
                     return Ok(Done { touched, not_synced: error.map(|error| describe(&error)) });
                 }
-                Replaced::Changed if self.interrupt.asked() => return Err(NotTouched::stopped()),
+                Replaced::Changed if self.interrupt.asked() => return Err(Outcome::stopped()),
                 Replaced::Changed if !lock.holds() => return Err(lost_lock(&path)),
                 Replaced::Changed => {}
             }
         }
-        Err(NotTouched::Busy(format!("{} is being written without its lock", path.display())))
+
+        Err(Outcome::later(format!("{} is being written without its lock", path.display())))
     }
 
     /// Fails if the agent's sessions are in a database.
-    fn check_sqlite(&self, agent: &str) -> Result<(), NotTouched> {
+    fn check_sqlite(&self, agent: &str) -> Result<(), Outcome> {
         let database = self.folders.database(agent);
         match sqlite::holds_sessions(&database) {
             Ok(false) => Ok(()),
-            Ok(true) => Err(NotTouched::Never(
-                "OpenClaw 2026.7.2 and later use an SQLite store, which is never changed from outside; \
-                 remove session.reset from openclaw.json, or set it to {mode: \"idle\"}"
-                    .to_owned(),
-            )),
-            Err(error) => Err(NotTouched::unreadable(&database, &describe(&error))),
+            Ok(true) => Err(Outcome::Refused { why: SQLITE.to_owned() }),
+            Err(error) => Err(unreadable(&database, &describe(&error))),
         }
     }
 
@@ -174,14 +144,13 @@ impl TouchRun<'_> {
         agent: &str,
         sibling: &SiblingFile,
         path: &Path,
-    ) -> Result<Option<(Content, Touched)>, NotTouched> {
+    ) -> Result<Option<(Content, Touched)>, Outcome> {
         self.check_sqlite(agent)?;
         let read = sibling.read(sibling.name(), LARGEST);
-        let read = read.map_err(|error| NotTouched::unreadable(path, &describe(&error)))?;
+        let read = read.map_err(|error| unreadable(path, &describe(&error)))?;
         let Some(mut content) = read else { return Ok(None) };
-        let store = Store::parse(std::mem::take(&mut content.bytes)).map_err(|why| {
-            NotTouched::unreadable(path, &format!("{why}; the file was left unchanged"))
-        })?;
+        let store = Store::parse(std::mem::take(&mut content.bytes))
+            .map_err(|why| unreadable(path, &format!("{why}; the file was left unchanged")))?;
         self.check_era(store.era())?;
 
         let transcripts = self.transcripts(agent, path)?;
@@ -216,9 +185,9 @@ impl TouchRun<'_> {
     }
 
     /// Fails if a store of that era may not be written now.
-    fn check_era(&self, era: Era) -> Result<(), NotTouched> {
+    fn check_era(&self, era: Era) -> Result<(), Outcome> {
         const INSTEAD: &str = "set session.reset to {mode: \"idle\"} in openclaw.json instead";
-        let gateway = self.gateway().map_err(NotTouched::Failed)?;
+        let gateway = self.gateway().map_err(Outcome::failed)?;
         let why = match (era, gateway) {
             (Era::Late, Some(process)) => format!(
                 "the gateway is running (process {process}), and OpenClaw 2026.4.25 and later only \
@@ -232,33 +201,38 @@ impl TouchRun<'_> {
             }
             _ => return Ok(()),
         };
-        Err(NotTouched::Skipped(why))
+        Err(Outcome::Skipped { why })
     }
 
     fn transcripts(
         &self,
         agent: &str,
         path: &Path,
-    ) -> Result<BTreeMap<String, Timestamp>, NotTouched> {
+    ) -> Result<BTreeMap<String, Timestamp>, Outcome> {
         let mut found = BTreeMap::new();
         if matches!(self.touch.which, Which::ActiveWithin(_)) {
             let own = self.folders.sessions(agent);
             let folders: HashSet<&Path> = path.parent().into_iter().chain([&*own]).collect();
             for folder in folders {
-                add_transcripts(folder, &mut found).map_err(NotTouched::Failed)?;
+                add_transcripts(folder, &mut found).map_err(Outcome::failed)?;
             }
         }
+
         Ok(found)
     }
 }
 
-fn cannot_replace(path: &Path, error: &io::Error) -> NotTouched {
-    NotTouched::Failed(format!("cannot replace {}: {}", path.display(), describe(error)))
+fn unreadable(path: &Path, why: &str) -> Outcome {
+    Outcome::failed(format!("cannot read {}: {why}", path.display()))
 }
 
-fn lost_lock(path: &Path) -> NotTouched {
+fn cannot_replace(path: &Path, error: &io::Error) -> Outcome {
+    Outcome::failed(format!("cannot replace {}: {}", path.display(), describe(error)))
+}
+
+fn lost_lock(path: &Path) -> Outcome {
     let path = path.display();
-    NotTouched::Busy(format!("another process took the lock of {path}; nothing was changed"))
+    Outcome::later(format!("another process took the lock of {path}; nothing was changed"))
 }
 
 /// Returns when the newest transcript of that session was written. The text of a store never becomes part
@@ -298,12 +272,14 @@ impl Agent {
             let field = field.name();
             notes.push(format!("{key}: its {field} is in the future and was left unchanged"));
         }
+
         for key in &touched.timeless {
             notes.push(format!("{key}: it has no time to update"));
         }
         for key in &touched.safe {
             notes.push(format!("{key}: OpenClaw's configuration never resets it"));
         }
+
         notes
     }
 

@@ -53,6 +53,7 @@ pub(crate) fn redact_secret(text: &str, secret: &str) -> String {
         }
         (shown, hidden_to) = (to, at + telling);
     }
+
     clean.push_str(text.get(shown..).unwrap_or_default());
 
     // If it is there in any other form, nothing of the text is shown.

@@ -1,10 +1,8 @@
 //! One line of a program's output, fit for a state file and a terminal: without control characters, of
 //! bounded length, and without anything that looks like a token.
 
-/// The most characters of a line that are kept.
 const LONGEST: usize = 200;
 
-/// The text in place of a token.
 pub(crate) const HIDDEN: &str = "[hidden]";
 
 /// How tokens begin: keys of Anthropic and `OpenAI`, base64 of a JSON object, Google's access tokens,
@@ -73,6 +71,7 @@ fn without_tokens(line: &str) -> String {
     let mut clean = String::new();
     let mut rest = line;
     let mut word_before = String::new();
+
     while let Some(first) = rest.chars().next() {
         if let Some(behind) = rest.strip_prefix(HIDDEN) {
             clean.push_str(HIDDEN);
@@ -102,6 +101,7 @@ fn without_tokens(line: &str) -> String {
         word_before = run.to_ascii_lowercase();
         rest = behind;
     }
+
     clean
 }
 
@@ -149,6 +149,7 @@ fn without_named(line: &str) -> String {
         clean.push_str(HIDDEN);
         done = end + between.len() + length.unwrap_or(value.len());
     }
+
     clean.push_str(&line[done..]);
     clean
 }
@@ -177,6 +178,7 @@ fn is_word(part: &str) -> bool {
     if part.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return part.len() < LONG;
     }
+
     let mut words: Vec<usize> = Vec::new();
     for letter in part.bytes() {
         match words.last_mut() {
@@ -184,6 +186,7 @@ fn is_word(part: &str) -> bool {
             _ => words.push(1),
         }
     }
+
     // A random text has single letters between others.
     let shortest = if words.len() == 1 { 1 } else { 3 };
     part.bytes().all(|byte| byte.is_ascii_alphabetic())

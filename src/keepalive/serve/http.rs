@@ -43,6 +43,7 @@ pub(super) fn spawn(
     for listener in &listeners {
         listener.set_nonblocking(true)?;
     }
+
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
     let page = Arc::new(page);
     thread::Builder::new().name("http".to_owned()).spawn(move || {
@@ -62,7 +63,6 @@ pub(super) fn spawn(
     Ok(())
 }
 
-/// Accepts connections for ever.
 async fn accept<P>(listener: tokio::net::TcpListener, slots: Arc<Semaphore>, page: Arc<P>)
 where
     P: Fn(&str) -> Option<Page> + Send + Sync + 'static,
@@ -113,6 +113,7 @@ fn respond(
     if !page.is_healthy {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
+
     *response.body_mut() = Full::from(page.text);
     response
 }

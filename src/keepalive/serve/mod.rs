@@ -77,6 +77,7 @@ pub fn serve(
         }
         keeper.interrupt.sleep(interval);
     }
+
     Ok(Exit::Done)
 }
 
@@ -117,6 +118,7 @@ fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Failure> {
     if !listeners.is_empty() {
         return Ok(listeners);
     }
+
     Err(Failure::new(format!("cannot listen on {why}"))
         .hint("choose another address with --listen ADDRESS:PORT"))
 }

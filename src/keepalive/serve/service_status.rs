@@ -150,7 +150,6 @@ impl ServiceStatus {
         }
     }
 
-    /// Returns the page of that path.
     pub(super) fn page(&self, path: &str, now: Instant, time: Timestamp) -> Option<Page> {
         let (is_healthy, content_type, text) = match path {
             "/health" => {
@@ -170,7 +169,6 @@ impl ServiceStatus {
         Some(Page { is_healthy, content_type, text })
     }
 
-    /// Returns why the service is not healthy, if so.
     fn unhealthy_reason(&self, now: Instant) -> Option<String> {
         let interval = self.interval.max(SHORTEST);
         let is_late = match self.last_pass {
@@ -180,6 +178,7 @@ impl ServiceStatus {
         if is_late {
             return Some("no pass has finished for too long".to_owned());
         }
+
         self.problem.clone().or_else(|| {
             self.jobs.iter().find_map(|(id, job)| {
                 Some(format!("job {id} is disabled: {}", job.given_up.as_ref()?))
@@ -229,6 +228,7 @@ impl ServiceStatus {
             let at = seconds(time.earlier(now.saturating_duration_since(last)));
             gauge(to, "last_pass_timestamp_seconds", "When the last pass finished.", [(None, at)])?;
         }
+
         for (name, help, count) in [
             ("passes_total", "Passes since the start of this process.", self.passes),
             ("prompts_total", "Successful runs since the start of this process.", self.prompts),

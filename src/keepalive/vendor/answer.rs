@@ -6,29 +6,14 @@
 use chrono::{Local, TimeZone};
 
 use super::resets::time_named;
-use crate::keepalive::job::Cli;
+use crate::keepalive::job::{Cli, Outcome};
 use crate::keepalive::redact::{last_line, redact, without_colours};
 use crate::model::Timestamp;
 use crate::process::Ended;
 
-/// The end of a turn. No text in it has anything that looks like a token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    Done,
-    /// A usage limit was reached, until that time if the CLI has named one.
-    Limited {
-        until: Option<Timestamp>,
-    },
-    /// The login is not accepted, or its user is blocked: the line that says so.
-    Refused(String),
-    /// The problem, in one line.
-    Failed(String),
-}
-
 /// A line that has all of these, in lower case, matches.
 type Pattern = &'static [&'static str];
 
-/// Usage limits.
 const LIMITED: [Pattern; 17] = [
     // Claude Code: "Claude AI usage limit reached|1762952400", "5-hour limit reached ∙ resets 3pm"
     // (anthropics/claude-code 11429), "You've hit your limit · resets 10pm (America/New_York)" (22946),
@@ -127,12 +112,13 @@ const FAILED_WITH_0: [&str; 15] = [
 /// Gemini CLI's exit code where it cannot log in: `FatalAuthenticationError` in its `errors.ts`.
 const GEMINI_REFUSED: i32 = 41;
 
-/// Judges the end of a turn. A time of day in its output is of the zone of this machine.
-pub fn judge(cli: Cli, ended: &Ended, now: Timestamp) -> Answer {
+/// Judges the end of a turn. A time of day in its output is of the zone of this machine. The outcome has
+/// no text that looks like a token.
+pub fn judge(cli: Cli, ended: &Ended, now: Timestamp) -> Outcome {
     judge_in(cli, ended, now, &Local)
 }
 
-fn judge_in(cli: Cli, ended: &Ended, now: Timestamp, zone: &impl TimeZone) -> Answer {
+fn judge_in(cli: Cli, ended: &Ended, now: Timestamp, zone: &impl TimeZone) -> Outcome {
     let plain = without_colours(&ended.said);
     let lines: Vec<(&str, String)> =
         plain.lines().map(|line| (line.trim(), line.trim().to_lowercase())).collect();
@@ -140,7 +126,7 @@ fn judge_in(cli: Cli, ended: &Ended, now: Timestamp, zone: &impl TimeZone) -> An
         && !ended.timed_out
         && !lines.iter().any(|(_, lower)| FAILED_WITH_0.iter().any(|it| lower.starts_with(it)))
     {
-        return Answer::Done;
+        return Outcome::Done;
     }
 
     // A CLI may try again, so its last message counts.
@@ -149,18 +135,20 @@ fn judge_in(cli: Cli, ended: &Ended, now: Timestamp, zone: &impl TimeZone) -> An
             continue;
         }
         if matches(lower, &LIMITED) {
-            return Answer::Limited { until: time_named(&ended.said, now, zone) };
+            return Outcome::limited(time_named(&ended.said, now, zone));
         }
         if matches(lower, &REFUSED) {
-            return Answer::Refused(redact(line));
+            return Outcome::Refused { why: redact(line) };
         }
     }
 
     let last = last_line(&ended.said);
     if cli == Cli::Gemini && ended.code == Some(GEMINI_REFUSED) {
-        return Answer::Refused(last.unwrap_or_else(|| "it could not log in".to_owned()));
+        let why = last.unwrap_or_else(|| "it could not log in".to_owned());
+        return Outcome::Refused { why };
     }
-    Answer::Failed(match (ended.timed_out, ended.code, ended.signal) {
+
+    Outcome::failed(match (ended.timed_out, ended.code, ended.signal) {
         (true, ..) => "it did not finish in time".to_owned(),
         (false, Some(code), _) => {
             last.unwrap_or_else(|| format!("it failed with exit code {code}"))

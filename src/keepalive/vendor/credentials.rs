@@ -117,6 +117,7 @@ impl Login {
         if (access.presence, refresh.presence) == (Presence::Absent, Presence::Absent) {
             return None;
         }
+
         // The standard library may change its hash one day: then a login looks like a new one, once.
         let mut hasher = DefaultHasher::new();
         (access.fingerprint, expires).hash(&mut hasher);
@@ -130,7 +131,6 @@ impl Login {
     }
 }
 
-/// Returns the time in milliseconds since 1970.
 fn milliseconds(value: &Value) -> Option<Timestamp> {
     let whole = value.as_u64().map(Duration::from_millis);
     let span = whole.or_else(|| Duration::try_from_secs_f64(value.as_f64()? / 1000.0).ok())?;

@@ -12,7 +12,6 @@ use crate::keepalive::job::Cli;
 use crate::model::{Timestamp, describe};
 use crate::os::folder::Folder;
 
-/// The most that is read of a credential file.
 const MOST: u64 = 1 << 20;
 
 /// The waits before a half-written file is read again, in milliseconds: about two seconds in all.
@@ -42,6 +41,7 @@ pub fn expiry(cli: Cli, base: &Path, now: Timestamp) -> Expiry {
     if !login.has_access && !login.can_renew {
         return Expiry::LogInAgain;
     }
+
     // A year of more than four digits is a mistake.
     match login.expires.filter(|at| at.rfc3339().is_some()) {
         Some(at) if at <= now && !login.can_renew => Expiry::LogInAgain,
@@ -56,7 +56,6 @@ pub fn credential_hash(cli: Cli, base: &Path) -> Option<String> {
     Some(format!("{:016x}", read(cli, base).ok()?.fingerprint))
 }
 
-/// Returns the file in the CLI's folder that has its login.
 pub fn file_of(cli: Cli) -> &'static str {
     match cli {
         Cli::Claude => ".credentials.json",
@@ -91,6 +90,7 @@ fn read(cli: Cli, base: &Path) -> Result<Login, String> {
             Err(_) => wait.into_iter().for_each(|wait| thread::sleep(Duration::from_millis(wait))),
         }
     }
+
     Err(format!("{name} is incomplete or damaged"))
 }
 

@@ -7,6 +7,6 @@ mod resets;
 mod token;
 mod turn;
 
-pub use answer::{Answer, judge};
+pub use answer::judge;
 pub use expiry::{Expiry, credential_hash, expiry, file_of};
 pub use turn::{is_at_work, turn};

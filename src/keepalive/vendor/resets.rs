@@ -40,9 +40,7 @@ const FORMATS: [(&str, TimeFormat); 11] = [
 
 #[derive(Debug, Clone, Copy)]
 enum TimeFormat {
-    /// Seconds since 1970.
     Unix,
-    /// Seconds from now.
     Seconds,
     /// A span from now with its units.
     Span,
@@ -104,6 +102,7 @@ fn span(text: &str) -> Option<Duration> {
         *seconds.get_or_insert(0.0) += count * unit;
         rest = behind.trim_start();
     }
+
     Duration::try_from_secs_f64(seconds?).ok()
 }
 

@@ -21,7 +21,6 @@ pub(super) enum Presence {
     /// Missing, or not a text.
     #[default]
     Absent,
-    /// An empty text.
     Empty,
     Present,
 }
@@ -70,5 +69,6 @@ fn base64url(text: &str) -> Option<Vec<u8>> {
             bytes.push(u8::try_from(bits >> held & 0xff).ok()?);
         }
     }
+
     Some(bytes)
 }

@@ -24,6 +24,7 @@ pub fn turn(cli: Cli, prompt: &str) -> Command {
         // a browser to log in.
         command.env("GEMINI_CLI_TRUST_WORKSPACE", "true").env("NO_BROWSER", "true");
     }
+
     command
 }
 

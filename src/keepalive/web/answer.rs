@@ -8,7 +8,6 @@ use super::key::SessionKey;
 use super::limits::{limit, retry_after, time};
 use crate::model::{Timestamp, describe};
 
-/// The most that is read of an answer that is not a stream.
 const LARGEST: u64 = 1 << 20;
 
 /// Why a call failed. No text in it has any part of the key.
@@ -24,7 +23,6 @@ pub enum CallError {
     Failed { why: String, status: Option<u16> },
 }
 
-/// What was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// The key (HTTP 401).
@@ -60,7 +58,6 @@ impl CallError {
 
 pub(super) type Answer = Response<ureq::Body>;
 
-/// Returns the answer if its status is one of success.
 pub(super) fn successful(
     answer: Result<Answer, ureq::Error>,
     key: &SessionKey,
@@ -71,6 +68,7 @@ pub(super) fn successful(
     if status.is_success() {
         return Ok(answer);
     }
+
     // If the body cannot be read, the status says enough.
     let body = read(&mut answer).unwrap_or_default();
     Err(judge(status.as_u16(), answer.headers(), &body, key, now))
@@ -119,7 +117,6 @@ fn limit_in_headers(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
         .or_else(|| retry_after(header(headers, "retry-after")?, now))
 }
 
-/// Judges an event of the stream that is an error.
 pub(super) fn error_event(data: &str, key: &SessionKey, now: Timestamp) -> CallError {
     let data: Value = serde_json::from_str(data).unwrap_or_default();
     match data["error"]["type"].as_str() {

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use super::answer::CallError;
 use crate::model::describe;
 
-/// How often a wait checks for a signal.
 const EVERY: Duration = Duration::from_millis(50);
 
 /// Does `work`, which has a time limit of its own, in another thread. If `stopped` returns true, it is
@@ -20,6 +19,7 @@ pub(super) fn wait_for<T: Send + 'static>(
     if stopped() {
         return Err(CallError::Stopped);
     }
+
     let (sender, answer) = channel();
     let started = thread::Builder::new().spawn(move || {
         // The receiver may have given up.

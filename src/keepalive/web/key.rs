@@ -119,7 +119,6 @@ impl SessionKey {
 pub struct KeySources {
     /// The folder of a service's credentials, `$CREDENTIALS_DIRECTORY`.
     pub credentials: Option<PathBuf>,
-    /// The variable `SESSION_KEY`.
     pub variable: Option<Variable>,
     /// The file of a key if no file is named.
     pub usual: PathBuf,
@@ -170,6 +169,7 @@ impl KeySources {
         if self.usual.symlink_metadata().is_ok() {
             return from_file(&self.usual, Guard::Private);
         }
+
         Err("there is no session key; store one with session-warden keepalive set-key".to_owned())
     }
 }

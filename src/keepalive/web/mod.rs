@@ -28,5 +28,4 @@ pub use reply::Reply;
 #[cfg(feature = "web-ping")]
 pub use site::{Limits, Site};
 
-/// The address of Claude's web page.
 pub const CLAUDE: &str = "https://claude.ai";

@@ -12,14 +12,12 @@ use crate::model::Timestamp;
 /// The most that is read of an answer, which is short to so short a prompt.
 const LARGEST: usize = 4 << 20;
 
-/// What a ping learns from an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reply {
     /// The end of its usage window, if the answer has it.
     pub window_ends: Option<Timestamp>,
 }
 
-/// Reads the stream of an answer to its end.
 pub(super) fn read(
     mut stream: impl Read,
     key: &SessionKey,
@@ -29,6 +27,7 @@ pub(super) fn read(
     let mut seen = Seen::default();
     let mut buffer = [0; 8 << 10];
     let mut length = 0;
+
     loop {
         match stream.read(&mut buffer) {
             Ok(0) => break,
@@ -48,11 +47,11 @@ pub(super) fn read(
             }
         }
     }
+
     events.end(&mut |event| seen.add(event, key, now));
     seen.reply()
 }
 
-/// The events of a stream so far.
 #[derive(Default)]
 struct Seen {
     has_answer: bool,

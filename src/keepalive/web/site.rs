@@ -16,7 +16,6 @@ use crate::model::ids::is_uuid;
 
 const PROMPT: &str = "Hi";
 
-/// How long calls may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     pub connect: Duration,
@@ -44,7 +43,6 @@ impl Default for Limits {
 
 type Config = ureq::config::ConfigBuilder<ureq::typestate::AgentScope>;
 
-/// The page as its user sees it.
 pub struct Site<'a> {
     agent: ureq::Agent,
     api: String,
@@ -96,7 +94,6 @@ impl<'a> Site<'a> {
             .user_agent(concat!("session-warden/", env!("CARGO_PKG_VERSION")))
     }
 
-    /// Returns the id of the user's first organization.
     pub fn organization(&self, now: Timestamp) -> Result<String, CallError> {
         let call = self.agent.get(self.url("/organizations"));
         let call = self.prepare(call, self.limits.call).header("accept", "application/json");

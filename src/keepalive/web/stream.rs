@@ -3,12 +3,10 @@
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Event {
-    /// Empty if it has none.
     pub(super) name: String,
     pub(super) data: String,
 }
 
-/// The stream so far.
 #[derive(Debug, Default)]
 pub(super) struct Events {
     line: Vec<u8>,

@@ -43,6 +43,7 @@ pub fn is_stale(
         Some(Life::Since(Some(began))) if noted.is_some_and(|noted| noted != began) => return true,
         Some(Life::Since(_)) | None => {}
     }
+
     match (pid, created.and_then(Timestamp::parse)) {
         (Some(_), Some(created)) => created.seconds_until(now) > STALE,
         _ => age > HALF,

@@ -37,11 +37,13 @@ impl Settings {
         if !all.is_object() {
             return Err("it is not an object".to_owned());
         }
+
         let session = all.get("session").cloned().unwrap_or(Value::Null);
         // An included file may have anything, and only OpenClaw itself reads it right.
         if all.get("$include").is_some() || includes(&session) {
             return Err("it takes its session settings from other files ($include)".to_owned());
         }
+
         let store = session.get("store").and_then(Value::as_str).map(str::trim);
         if store.is_some_and(|store| store.contains("${")) {
             return Err("session.store contains a variable".to_owned());
@@ -99,7 +101,6 @@ impl Type {
         }
     }
 
-    /// Returns its reset in `resetByType`.
     fn reset(self, types: &Value) -> Option<&Value> {
         match self {
             Self::Thread => member(types, "thread"),

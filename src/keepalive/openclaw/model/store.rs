@@ -11,7 +11,6 @@ use crate::model::session_map::outline::{Member, Object, outline};
 /// A time of an entry, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
-    /// When the entry was last written.
     UpdatedAt,
     /// The start of the session; daily resets go by it from 2026.4.25 on.
     SessionStartedAt,
@@ -22,7 +21,6 @@ pub enum Field {
 impl Field {
     const ALL: [Self; 3] = [Self::UpdatedAt, Self::SessionStartedAt, Self::LastInteractionAt];
 
-    /// Returns its name in the store.
     pub fn name(self) -> &'static str {
         match self {
             Self::UpdatedAt => "updatedAt",
@@ -47,16 +45,13 @@ pub(super) struct Number {
     pub(super) value: f64,
 }
 
-/// A session in the store.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Entry {
     /// As it is written, if it cannot be decoded.
     pub key: String,
-    /// The id of its transcript.
     pub session: Option<String>,
     /// The file name of its transcript, if the entry has one.
     pub file: Option<String>,
-    /// The likely channel of its next message.
     pub channel: Option<String>,
     numbers: [Option<Number>; 3],
 }
@@ -86,10 +81,12 @@ impl Store {
         if bytes.len() > u32::MAX as usize {
             return Err("it is larger than 4 GiB".to_owned());
         }
+
         let outline = outline(&bytes, Form::Today);
         let mut keys = HashSet::new();
         let mut entries = Vec::new();
         let mut era = Era::Early;
+
         for (member, inner) in outline.top.members.iter().zip(&outline.models) {
             let key = key(&bytes, member);
             if !keys.insert(key.clone()) {
@@ -103,6 +100,7 @@ impl Store {
             }
             entries.push(entry);
         }
+
         Ok(Self { bytes, entries, era })
     }
 
@@ -168,6 +166,7 @@ fn entry(bytes: &[u8], name: String, object: &Object) -> Result<(Entry, bool), S
     let mut entry = Entry { key: name, ..Entry::default() };
     let (mut channels, mut is_late) = ([None, None, None], false);
     let mut seen = [false; 3];
+
     for member in &object.members {
         let name = key(bytes, member);
         if let Some(field) = Field::ALL.into_iter().find(|field| field.name() == name) {
@@ -190,6 +189,7 @@ fn entry(bytes: &[u8], name: String, object: &Object) -> Result<(Entry, bool), S
             _ => {}
         }
     }
+
     entry.channel = channels.into_iter().flatten().find(|channel| !channel.trim().is_empty());
     Ok((entry, is_late))
 }

@@ -29,6 +29,7 @@ pub fn touch(
 ) -> Touched {
     let mut touched = Touched::default();
     let mut ranges: Vec<Range<usize>> = Vec::new();
+
     for entry in store.entries().iter().filter(|entry| is_selected(entry)) {
         let stale = match store.era() {
             Era::Early => Stale { daily: true, idle: false },
@@ -62,6 +63,7 @@ pub fn touch(
             ranges.extend(own);
         }
     }
+
     ranges.sort_by_key(|range| range.start);
     touched.bytes = (!ranges.is_empty()).then(|| store.with(&ranges, now));
     touched
