@@ -20,7 +20,7 @@ pub fn status(
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let (known, broken) = keeper.store.look()?;
-    let rows = rows(keeper, &known);
+    let rows = statuses(keeper, &known);
     let written = match output {
         Some(zone) => text(&rows, zone, out),
         None => json(&rows, out),
@@ -44,12 +44,14 @@ pub fn status(
 }
 
 /// Returns the status of each job, in the order of the configuration.
-pub(super) fn rows<'k>(keeper: &Keeper<'k>, known: &Jobs) -> Vec<Row<'k>> {
-    keeper.jobs.iter().map(|job| Row::new(keeper, job, known)).collect()
+pub(super) fn statuses<'k>(keeper: &Keeper<'k>, known: &Jobs) -> Vec<Row<'k>> {
+    keeper.jobs.iter().map(|job| (job, JobStatus::new(keeper, job, known))).collect()
 }
 
-pub(super) struct Row<'a> {
-    pub(super) job: &'a Job,
+pub(super) type Row<'a> = (&'a Job, JobStatus);
+
+#[derive(Debug, Clone)]
+pub(super) struct JobStatus {
     pub(super) state: JobState,
     /// When it is due next, if that is known.
     pub(super) next: Option<Timestamp>,
@@ -60,8 +62,8 @@ pub(super) struct Row<'a> {
     pub(super) silent_until: Option<Timestamp>,
 }
 
-impl<'a> Row<'a> {
-    fn new(keeper: &Keeper<'_>, job: &'a Job, known: &Jobs) -> Self {
+impl JobStatus {
+    fn new(keeper: &Keeper<'_>, job: &Job, known: &Jobs) -> Self {
         let now = keeper.now();
         let mut state = known.jobs.get(&job.id).cloned().unwrap_or_default();
         // A run may be under way now, and was not killed.
@@ -80,21 +82,19 @@ impl<'a> Row<'a> {
             Due::Silent { until } => Some(until),
             Due::Disabled { .. } => None,
         };
-        let disabled = state.disabled_why(job);
         Self {
-            job,
-            state,
             next,
-            disabled,
+            disabled: state.disabled_why(job),
             #[cfg(feature = "serve")]
             silent_until: job.silent_until(now),
+            state,
         }
     }
 
-    pub(super) fn to_json(&self) -> Value {
+    pub(super) fn to_json(&self, job: &Job) -> Value {
         json!({
-            "id": self.job.id,
-            "action": self.job.action.name(),
+            "id": job.id,
+            "action": job.action.name(),
             "last": self.state.last_run.and_then(Timestamp::rfc3339),
             "next": self.next.and_then(Timestamp::rfc3339),
             "result": self.state.result,
@@ -105,7 +105,7 @@ impl<'a> Row<'a> {
 }
 
 fn json(rows: &[Row<'_>], out: &mut dyn Write) -> io::Result<()> {
-    let jobs: Vec<Value> = rows.iter().map(Row::to_json).collect();
+    let jobs: Vec<Value> = rows.iter().map(|(job, status)| status.to_json(job)).collect();
     let report = json!({ "schema": 1, "version": env!("CARGO_PKG_VERSION"), "jobs": jobs });
     write_plain(&report, out)
 }
@@ -115,15 +115,14 @@ fn text(rows: &[Row<'_>], zone: Zone, out: &mut dyn Write) -> io::Result<()> {
         return writeln!(out, "No keep-alive job is configured.");
     }
 
-    for Row { job, state, next, disabled, .. } in rows {
+    for (job, JobStatus { state, next, disabled, .. }) in rows {
         writeln!(out, "{} ({}, {})", job.id, job.action.name(), when(job))?;
         writeln!(out, "  last run  {}", shown(state.last_run, zone, "never"))?;
-        match disabled {
-            Some(why) => writeln!(out, "  disabled  {}", escape(why))?,
-            None => {
-                let next = shown(*next, zone, "unknown: its expiry is unknown");
-                writeln!(out, "  next run  {next}")?;
-            }
+        if let Some(why) = disabled {
+            writeln!(out, "  disabled  {}", escape(why))?;
+        } else {
+            let next = shown(*next, zone, "unknown: its expiry is unknown");
+            writeln!(out, "  next run  {next}")?;
         }
         if let Some(result) = &state.result {
             writeln!(out, "  result    {}", escape(result.line()))?;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::job::{Job, When, pace};
 use super::keeper::Keeper;
 use super::run::{Options, Output, run};
-use super::status::rows;
+use super::status::statuses;
 use crate::model::{Exit, Failure, describe};
 use service_status::{OldSettings, ServiceStatus};
 
@@ -84,7 +84,7 @@ pub fn serve(
 /// Shows the state of the jobs. If it cannot be read, the pass reports that.
 fn update(status: &Mutex<ServiceStatus>, keeper: &Keeper<'_>) {
     if let Ok((known, _)) = keeper.store.look() {
-        let rows = rows(keeper, &known);
+        let rows = statuses(keeper, &known);
         lock(status).update(&rows);
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::http::Page;
 use crate::keepalive::job::{Job, JobState, OutcomeKind, When};
-use crate::keepalive::status::Row;
+use crate::keepalive::status::{JobStatus, Row};
 use crate::model::Timestamp;
 use crate::model::exposition::{Label, MetricType, write_metric};
 
@@ -63,30 +63,6 @@ pub(super) struct ServiceStatus {
     last_error: Option<String>,
 }
 
-#[derive(Debug, Clone)]
-struct JobStatus {
-    last: Option<Timestamp>,
-    next: Option<Timestamp>,
-    failures: u32,
-    /// Why it is disabled, unless its user did that.
-    given_up: Option<String>,
-    is_disabled: bool,
-    silent_until: Option<Timestamp>,
-}
-
-impl JobStatus {
-    fn of(row: &Row<'_>) -> Self {
-        Self {
-            last: row.state.last_run,
-            next: row.next,
-            failures: row.state.failures,
-            given_up: row.disabled.clone().filter(|_| !row.state.is_disabled_by_user()),
-            is_disabled: row.disabled.is_some(),
-            silent_until: row.silent_until,
-        }
-    }
-}
-
 impl ServiceStatus {
     pub(super) fn new(settings: OldSettings, interval: Duration, now: Instant) -> Self {
         Self {
@@ -115,13 +91,15 @@ impl ServiceStatus {
 
     /// Takes over the status of each job.
     pub(super) fn update(&mut self, rows: &[Row<'_>]) {
-        self.rows = rows.iter().map(Row::to_json).collect();
+        self.rows = rows.iter().map(|(job, status)| status.to_json(job)).collect();
         let before = mem::take(&mut self.jobs);
-        for row in rows {
-            let state = &row.state;
-            let old = before.get(&row.job.id);
+        for (job, status) in rows {
+            let state = &status.state;
+            let old = before.get(&job.id);
             match old {
-                Some(old) if state.running_since.is_none() && state.last_run != old.last => {
+                Some(old)
+                    if state.running_since.is_none() && state.last_run != old.state.last_run =>
+                {
                     self.add_run(state);
                     self.prompts = self.prompts.saturating_add(u64::from(is_done(state)));
                 }
@@ -129,11 +107,12 @@ impl ServiceStatus {
                 None if state.last_run > self.last_sent => self.add_run(state),
                 Some(_) | None => {}
             }
+
             let was_silent = old.and_then(|old| old.silent_until);
-            if row.silent_until.is_some() && row.silent_until != was_silent {
+            if status.silent_until.is_some() && status.silent_until != was_silent {
                 self.silences = self.silences.saturating_add(1);
             }
-            self.jobs.insert(row.job.id.clone(), JobStatus::of(row));
+            self.jobs.insert(job.id.clone(), status.clone());
         }
     }
 
@@ -180,16 +159,16 @@ impl ServiceStatus {
         }
 
         self.problem.clone().or_else(|| {
-            self.jobs.iter().find_map(|(id, job)| {
-                Some(format!("job {id} is disabled: {}", job.given_up.as_ref()?))
-            })
+            self.jobs
+                .iter()
+                .find_map(|(id, job)| Some(format!("job {id} is disabled: {}", given_up(job)?)))
         })
     }
 
     fn has_error(&self) -> bool {
         self.problem.is_some()
             || self.was_done == Some(false)
-            || self.jobs.values().any(|job| job.failures > 0 || job.given_up.is_some())
+            || self.jobs.values().any(|job| job.state.failures > 0 || given_up(job).is_some())
     }
 
     fn to_json(&self) -> Value {
@@ -239,13 +218,13 @@ impl ServiceStatus {
         }
 
         self.job_gauge(to, "job_failures", "Failed runs in a row.", |job| {
-            Some(f64::from(job.failures))
+            Some(f64::from(job.state.failures))
         })?;
         self.job_gauge(to, "job_disabled", "1 if the job is disabled, else 0.", |job| {
-            Some(number(job.is_disabled))
+            Some(number(job.disabled.is_some()))
         })?;
         self.job_gauge(to, "job_last_run_timestamp_seconds", "When the last run began.", |job| {
-            job.last.map(seconds)
+            job.state.last_run.map(seconds)
         })?;
         self.job_gauge(to, "job_next_run_timestamp_seconds", "When the job is due next.", |job| {
             job.next.map(seconds)
@@ -285,6 +264,11 @@ fn number(is_so: bool) -> f64 {
 
 fn seconds(time: Timestamp) -> f64 {
     time.since_1970().as_secs_f64()
+}
+
+/// Returns why a job is disabled, unless its user did that.
+fn given_up(job: &JobStatus) -> Option<&str> {
+    job.disabled.as_deref().filter(|_| !job.state.is_disabled_by_user())
 }
 
 fn is_done(state: &JobState) -> bool {

@@ -334,3 +334,30 @@ fn a_slot_of_up_to_a_day_ahead_is_not_forgotten() {
         assert_eq!(state.slot, Some(slot), "{ahead:?}");
     }
 }
+
+#[test]
+fn stored_lines_keep_their_text_and_are_read_as_kinds() {
+    for (line, kind) in [
+        ("done", Some(OutcomeKind::Done)),
+        ("done, but it still expires at the same time", Some(OutcomeKind::Done)),
+        ("later: busy", Some(OutcomeKind::Later)),
+        ("failed: no network", Some(OutcomeKind::Failed)),
+        ("rate limited: 5-hour limit", Some(OutcomeKind::RateLimited)),
+        ("refused: log in again", Some(OutcomeKind::Refused)),
+        ("skipped: unknown", Some(OutcomeKind::Skipped)),
+        ("something from another version", None),
+    ] {
+        let stored = serde_json::json!(line);
+        let result: LastResult = serde_json::from_value(stored.clone()).unwrap();
+        assert_eq!((result.kind, result.line()), (kind, line));
+        assert_eq!(serde_json::to_value(&result).unwrap(), stored);
+    }
+    for (why, is_by_user) in [("by the user", true), ("by its user", true), ("failed once", false)]
+    {
+        let stored = serde_json::json!({"why": why, "credential": null, "refused": false});
+        let disabled: Disabled = serde_json::from_value(stored.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&disabled).unwrap(), stored);
+        let state = JobState { disabled: Some(disabled), ..JobState::default() };
+        assert_eq!(state.is_disabled_by_user(), is_by_user, "{why}");
+    }
+}
