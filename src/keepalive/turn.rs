@@ -106,7 +106,7 @@ pub(super) fn login_expiry(keeper: &Keeper<'_>, cli: Cli) -> Option<Expiry> {
     Some(expiry(cli, &(keeper.base)(cli).ok()?, keeper.now()))
 }
 
-/// Reads something until it `is_final`, or a CLI must have written its login.
+/// Reads something again and again until it `is_final`, or a CLI must have written its login.
 pub(super) fn read_until<T>(
     keeper: &Keeper<'_>,
     read: impl Fn() -> T,

@@ -6,8 +6,8 @@ use crate::model::{Failure, describe};
 
 const OUTPUT_HINT: &str = "check the file or pipe that standard output leads to";
 
-/// Returns the failure to write something, described by `cannot`. A reader that has closed the pipe is
-/// none.
+/// Returns the failure to write something, which begins with `cannot`. It is no failure if the reader has
+/// closed the pipe.
 pub(super) fn check_written(written: io::Result<()>, cannot: &str) -> Result<(), Failure> {
     match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {

@@ -1,7 +1,7 @@
 //! The metrics of runs: gauges in a file, from which a collector reads them. `model::exposition` knows
 //! the format.
 //!
-//! Counts and times only: who chats, and which files exist, is nobody's business there (X7).
+//! Counts and times only: a collector must not see who chats, or which files exist (X7).
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

@@ -60,7 +60,7 @@ pub(crate) fn redact(text: &str) -> String {
     let words: Vec<&str> = line.split_whitespace().collect();
     let line = words.join(" ");
     match line.char_indices().nth(LONGEST) {
-        // The last character stands for the rest.
+        // The ellipsis counts as a character.
         Some(_) => line.chars().take(LONGEST - 1).chain(['…']).collect(),
         None => line,
     }

@@ -69,7 +69,7 @@ pub(super) fn successful(
         return Ok(answer);
     }
 
-    // If the body cannot be read, the status says enough.
+    // If the body cannot be read, the status is enough.
     let body = read(&mut answer).unwrap_or_default();
     Err(judge(status.as_u16(), answer.headers(), &body, key, now))
 }

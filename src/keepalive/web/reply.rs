@@ -41,7 +41,7 @@ pub(super) fn read(
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => {
-                // An error in the stream says more than that the stream was cut off.
+                // An error in the stream explains more than the fact that it was cut off.
                 events.end(&mut |event| seen.add(event, key, now));
                 return Err(seen.error.unwrap_or_else(|| incomplete(error.into(), key)));
             }
