@@ -1,90 +1,65 @@
-//! What a pass did with one job, as a line and as JSON.
+//! The end of a job in a pass, as a line and as JSON.
 
 use serde_json::{Value, json};
 
-use crate::keepalive::job::{Job, Outcome};
+use super::job::{Job, Outcome};
 use crate::model::Timestamp;
 
-/// What a pass did with one job.
+/// What a pass did with one job. A dry run runs no command, not even one that prints an expiry:
+/// `WouldCheck`. A job that was skipped counts as one that ran.
 #[derive(Debug)]
-pub(super) struct End {
-    /// In one word, for programs.
-    outcome: &'static str,
-    /// The same for people.
-    text: String,
-    reason: Option<String>,
-    until: Option<Timestamp>,
-    /// What went wrong besides.
-    warning: Option<String>,
-    /// What went wrong with its `notify`.
-    pub(super) problem: Option<String>,
+pub(super) enum End {
+    WouldRun,
+    WouldCheck,
+    Disabled { why: String },
+    Silent { until: Timestamp },
+    NotDue { until: Timestamp },
+    Ran { outcome: Outcome, notify_problem: Option<String> },
 }
 
 impl End {
-    fn new(outcome: &'static str, text: impl Into<String>) -> Self {
-        Self { outcome, text: text.into(), reason: None, until: None, warning: None, problem: None }
-    }
-
-    pub(super) fn would_run() -> Self {
-        Self::new("would_run", "would run")
-    }
-
-    pub(super) fn would_check() -> Self {
-        Self::new("would_check", "would run expiry_command to see if it is due")
-    }
-
-    pub(super) fn disabled(why: String) -> Self {
-        let text = format!("disabled: {why}");
-        Self { reason: Some(why), ..Self::new("disabled", text) }
-    }
-
-    pub(super) fn silent(until: Timestamp) -> Self {
-        let text = format!("silent until {}", until.for_people());
-        Self { until: Some(until), ..Self::new("silent", text) }
-    }
-
-    pub(super) fn not_due(until: Timestamp) -> Self {
-        let text = format!("not due before {}", until.for_people());
-        Self { until: Some(until), ..Self::new("not_due", text) }
-    }
-
-    /// Returns the end of a job that was run, or skipped.
-    pub(super) fn of(outcome: &Outcome) -> Self {
-        let (name, reason, until) = match outcome {
-            Outcome::Done | Outcome::Answered { .. } => ("done", None, None),
-            Outcome::Unmoved { until } => ("done", None, Some(*until)),
-            Outcome::Later { why, until } => ("later", Some(why), *until),
-            Outcome::Failed { why } => ("failed", Some(why), None),
-            Outcome::RateLimited { why, until } => ("rate_limited", Some(why), *until),
-            Outcome::Refused { why } => ("refused", Some(why), None),
-            Outcome::Skipped { why } => ("skipped", Some(why), None),
-        };
-        let warning = match outcome {
-            Outcome::Answered { warning, .. } => warning.clone(),
-            Outcome::Unmoved { .. } => Some("it still expires at the same time".to_owned()),
-            _ => None,
-        };
-        let text = outcome.to_string();
-        Self { outcome: name, text, reason: reason.cloned(), until, warning, problem: None }
-    }
-
-    /// Returns it as a line without the job's id.
-    pub(super) fn line(&self) -> String {
-        match &self.problem {
-            Some(problem) => format!("{}; {problem}", self.text),
-            None => self.text.clone(),
+    fn name(&self) -> &'static str {
+        match self {
+            Self::WouldRun => "would_run",
+            Self::WouldCheck => "would_check",
+            Self::Disabled { .. } => "disabled",
+            Self::Silent { .. } => "silent",
+            Self::NotDue { .. } => "not_due",
+            Self::Ran { outcome, .. } => outcome.kind().name(),
         }
     }
 
-    /// Returns it as other programs read it, with the lines that the job printed.
+    /// Returns the line that is printed after the job's id.
+    pub(super) fn line(&self) -> String {
+        match self {
+            Self::WouldRun => "would run".to_owned(),
+            Self::WouldCheck => "would run expiry_command to see if it is due".to_owned(),
+            Self::Disabled { why } => format!("disabled: {why}"),
+            Self::Silent { until } => format!("silent until {}", until.for_people()),
+            Self::NotDue { until } => format!("not due before {}", until.for_people()),
+            Self::Ran { outcome, notify_problem: None } => outcome.to_string(),
+            Self::Ran { outcome, notify_problem: Some(problem) } => format!("{outcome}; {problem}"),
+        }
+    }
+
+    /// Returns it for programs, with the lines that the job printed.
     pub(super) fn to_json(&self, job: &Job, details: &[String]) -> Value {
+        let (reason, until, warning) = match self {
+            Self::WouldRun | Self::WouldCheck => (None, None, None),
+            Self::Disabled { why } => (Some(why.as_str()), None, None),
+            Self::Silent { until } | Self::NotDue { until } => (None, Some(*until), None),
+            Self::Ran { outcome, notify_problem } => {
+                let warning = notify_problem.as_deref().or(outcome.warning());
+                (outcome.reason(), outcome.until(), warning)
+            }
+        };
         json!({
             "id": job.id,
             "action": job.action.name(),
-            "outcome": self.outcome,
-            "reason": self.reason,
-            "until": self.until.and_then(Timestamp::rfc3339),
-            "warning": self.problem.as_ref().or(self.warning.as_ref()),
+            "outcome": self.name(),
+            "reason": reason,
+            "until": until.and_then(Timestamp::rfc3339),
+            "warning": warning,
             "details": details,
         })
     }

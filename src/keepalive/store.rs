@@ -1,7 +1,8 @@
-//! What keep-alive remembers of its jobs: one file in the state folder, and a lock for a pass.
+//! The stored state of the jobs: one file in the state folder, a lock for a pass, and one for the
+//! service.
 //!
-//! A file that cannot be read is set aside and never written over; until a user has looked at it,
-//! no job runs, since what it said of failures and limits is not known.
+//! A file that cannot be parsed is set aside and never overwritten. Until a user has looked at it, no job
+//! runs, since the failures and limits in it are unknown.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::keepalive::job::JobState;
+use super::job::{Job, JobState};
 use crate::model::{Exit, Failure, Timestamp, describe};
 use crate::os::folder::Folder;
 use crate::os::lock::Lock;
@@ -18,75 +19,72 @@ use crate::os::{create, publish};
 
 const FILE: &str = "keepalive.json";
 const BROKEN: &str = "keepalive.json.broken";
-/// The names that the two files had when the command was still called `keep`.
+/// The names of the two files when the command was still called `keep`.
 const FORMER: [(&str, &str); 2] = [("keep.json", FILE), ("keep.json.broken", BROKEN)];
 
 const LOCK: &str = "keepalive.lock";
 const SERVING: &str = "serve.lock";
 
-/// A larger file is none of ours.
+/// A larger file is not ours.
 const LARGEST: u64 = 16 << 20;
 
-/// The state folder, as keep-alive uses it.
 #[derive(Debug, Clone)]
 pub struct Store {
     folder: PathBuf,
 }
 
-/// What is known of each job, by its id.
+/// The state of each job, by its id.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Jobs {
     schema: u32,
-    /// Those that are no longer configured stay: they may come back.
+    /// Jobs that are no longer configured stay: they may come back.
     pub jobs: BTreeMap<String, JobState>,
 }
 
+impl Jobs {
+    pub fn state(&mut self, job: &Job) -> &mut JobState {
+        self.jobs.entry(job.id.clone()).or_default()
+    }
+}
+
 impl Store {
-    /// The store in that state folder, which need not exist yet.
+    /// The folder need not exist yet.
     pub fn at(state: &Path) -> Self {
         Self { folder: state.to_owned() }
     }
 
-    /// Begins a pass. Exit code 75 where one is under way.
-    ///
-    /// # Errors
-    /// Where the lock cannot be had.
+    /// Takes the lock of a pass; exit code 75 if another one has it.
     pub fn begin(&self) -> Result<Lock, Failure> {
         let path = self.folder.join(LOCK);
         if let Some(lock) = self.lock(&path)? {
-            self.take_over()?;
+            self.rename_former()?;
             return Ok(lock);
         }
+
         let message = format!("another pass holds the lock {}", path.display());
         Err(Failure::new(message)
             .with(Exit::Locked)
             .hint("nothing was done; try again when that pass has finished"))
     }
 
-    /// Renames the files that still have a former name.
-    fn take_over(&self) -> Result<(), Failure> {
-        for (former, name) in FORMER {
-            let (from, to) = (self.folder.join(former), self.folder.join(name));
-            if from.symlink_metadata().is_ok() && to.symlink_metadata().is_err() {
-                rename(&from, &to).map_err(|error| failed("rename", &from, &error))?;
-            }
+    /// Takes the lock of the service; exit code 75, with its process, if another one has it.
+    pub fn serving(&self) -> Result<Lock, Failure> {
+        let path = self.folder.join(SERVING);
+        if let Some(lock) = self.lock(&path)? {
+            // Only for the message below: the lock is what counts.
+            let process = format!("{}\n", std::process::id());
+            let mut file = lock.file();
+            let _ = file.set_len(0).and_then(|()| file.write_all(process.as_bytes()));
+            return Ok(lock);
         }
-        Ok(())
-    }
 
-    /// Returns the path of that file, under its former name if it has no other.
-    fn path(&self, name: &str) -> PathBuf {
-        let path = self.folder.join(name);
-        let former = FORMER.iter().find(|(_, new)| *new == name);
-        let former = former.map(|(former, _)| self.folder.join(former));
-        match former {
-            Some(former)
-                if path.symlink_metadata().is_err() && former.symlink_metadata().is_ok() =>
-            {
-                former
-            }
-            _ => path,
-        }
+        let process = fs::read_to_string(&path).unwrap_or_default();
+        let folder = self.folder.display();
+        let process = process.trim();
+        let message = format!("another keepalive serve uses {folder}, as process {process}");
+        Err(Failure::new(message)
+            .with(Exit::Locked)
+            .hint("stop it, or use another folder with --state-dir DIR"))
     }
 
     /// Returns true if that lock is still the one of this folder, and not of one that was removed.
@@ -100,107 +98,81 @@ impl Store {
         lock.map_err(|error| failed("lock", path, &error))
     }
 
-    /// Begins to serve from here. Exit code 75, with its process, where another one does.
-    ///
-    /// # Errors
-    /// Where the lock cannot be had.
-    pub fn serving(&self) -> Result<Lock, Failure> {
-        let path = self.folder.join(SERVING);
-        if let Some(lock) = self.lock(&path)? {
-            // For the one that is refused; the lock is what counts.
-            let process = format!("{}\n", std::process::id());
-            let mut file = lock.file();
-            let _ = file.set_len(0).and_then(|()| file.write_all(process.as_bytes()));
-            return Ok(lock);
+    fn rename_former(&self) -> Result<(), Failure> {
+        for (former, name) in FORMER {
+            let (from, to) = (self.folder.join(former), self.folder.join(name));
+            if exists(&from) && !exists(&to) {
+                rename("rename", &from, &to)?;
+            }
         }
-        let process = fs::read_to_string(&path).unwrap_or_default();
-        let message = format!(
-            "another keepalive serve uses {}, as process {}",
-            self.folder.display(),
-            process.trim()
-        );
-        Err(Failure::new(message)
-            .with(Exit::Locked)
-            .hint("stop it, or use another folder with --state-dir DIR"))
+        Ok(())
     }
 
-    /// What is remembered; nothing where there is no file yet.
-    ///
-    /// # Errors
-    /// Where it cannot be read, or is broken, or a broken one was set aside that nobody has looked at.
+    /// Returns the path of that file, under its former name if it has no other.
+    fn path(&self, name: &str) -> PathBuf {
+        let path = self.folder.join(name);
+        let former = FORMER.iter().find(|(_, new)| *new == name);
+        let former = former.map(|(former, _)| self.folder.join(former));
+        former.filter(|former| !exists(&path) && exists(former)).unwrap_or(path)
+    }
+
+    /// Reads the state; empty if there is no file yet. Fails if the file is broken, or a broken one was
+    /// set aside that no user has looked at.
     pub fn read(&self) -> Result<Jobs, Failure> {
         let broken = self.path(BROKEN);
-        if broken.symlink_metadata().is_ok() {
-            return Err(unseen(&broken));
+        if exists(&broken) {
+            return Err(not_looked_at(&broken));
         }
         let path = self.path(FILE);
         if let Some(jobs) = parse(&path)? {
             return Ok(jobs);
         }
         let broken = self.folder.join(BROKEN);
-        set_aside(&path, &broken)?;
-        Err(unseen(&broken))
+        rename("set aside", &path, &broken)?;
+        Err(not_looked_at(&broken))
     }
 
-    /// The same for a dry run, which sets nothing aside.
-    ///
-    /// # Errors
-    /// As [`Self::read`].
+    /// As [`Self::read`], for a dry run, which sets nothing aside.
     pub fn peek(&self) -> Result<Jobs, Failure> {
         match self.look()? {
             (jobs, None) => Ok(jobs),
-            (_, Some(broken)) => Err(unseen(&broken)),
+            (_, Some(broken)) => Err(not_looked_at(&broken)),
         }
     }
 
-    /// The same for a command that only reads: a broken file counts as empty, and why it is broken is returned too.
-    ///
-    /// # Errors
-    /// Where it cannot be read.
+    /// Reads the state for a command that changes nothing. A broken file counts as empty, and its path
+    /// is returned too.
     pub fn look(&self) -> Result<(Jobs, Option<PathBuf>), Failure> {
         let (path, broken) = (self.path(FILE), self.path(BROKEN));
         let jobs = parse(&path)?;
-        let aside = Some(broken).filter(|broken| broken.symlink_metadata().is_ok());
-        let aside = aside.or_else(|| jobs.is_none().then_some(path));
-        Ok((jobs.unwrap_or_default(), aside))
+        let broken = Some(broken).filter(|broken| exists(broken));
+        let broken = broken.or_else(|| jobs.is_none().then_some(path));
+        Ok((jobs.unwrap_or_default(), broken))
     }
 
-    /// A user has seen that the state was broken: the file keeps another name, and jobs run again.
-    ///
-    /// # Errors
-    /// Where it cannot be renamed.
-    pub fn seen(&self, now: Timestamp) -> Result<Option<PathBuf>, Failure> {
-        let (path, broken) = (self.path(FILE), self.path(BROKEN));
-        let from = if broken.symlink_metadata().is_ok() {
-            broken
-        } else if parse(&path)?.is_none() {
-            path
-        } else {
-            return Ok(None);
-        };
+    /// Gives the broken file that a user has looked at another name, so that jobs run again. Returns
+    /// that name.
+    pub fn acknowledge(&self, now: Timestamp) -> Result<Option<PathBuf>, Failure> {
+        let (_, Some(broken)) = self.look()? else { return Ok(None) };
         let to = self.folder.join(format!("{BROKEN}.{}", now.compact()));
-        set_aside(&from, &to)?;
+        rename("set aside", &broken, &to)?;
         Ok(Some(to))
     }
 
-    /// Remembers this.
-    ///
-    /// # Errors
-    /// Where it cannot be written.
     pub fn write(&self, jobs: &Jobs) -> Result<(), Failure> {
         let path = self.folder.join(FILE);
-        let jobs = Jobs { schema: 1, jobs: jobs.jobs.clone() };
-        let write = || {
-            create::create_private_folders(&self.folder)?;
-            let mut bytes = serde_json::to_vec_pretty(&jobs)?;
-            bytes.push(b'\n');
-            publish::publish(&path, &bytes, 0o600)
-        };
-        write().map_err(|error| failed("write", &path, &error))
+        self.try_write(&path, jobs).map_err(|error| failed("write", &path, &error))
+    }
+
+    fn try_write(&self, path: &Path, jobs: &Jobs) -> io::Result<()> {
+        create::create_private_folders(&self.folder)?;
+        let mut bytes = serde_json::to_vec_pretty(&Jobs { schema: 1, jobs: jobs.jobs.clone() })?;
+        bytes.push(b'\n');
+        publish::publish(path, &bytes, 0o600)
     }
 }
 
-/// Nothing where it is broken.
+/// Returns the state in a file, or nothing if it is broken.
 fn parse(path: &Path) -> Result<Option<Jobs>, Failure> {
     let folder = path.parent().unwrap_or(path);
     let name = path.file_name().unwrap_or_default();
@@ -216,16 +188,16 @@ fn parse(path: &Path) -> Result<Option<Jobs>, Failure> {
     }
 }
 
-fn set_aside(from: &Path, to: &Path) -> Result<(), Failure> {
-    rename(from, to).map_err(|error| failed("set aside", from, &error))
+fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 #[expect(clippy::disallowed_methods, reason = "a state file only gets another name")]
-fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    fs::rename(from, to)
+fn rename(what: &str, from: &Path, to: &Path) -> Result<(), Failure> {
+    fs::rename(from, to).map_err(|error| failed(what, from, &error))
 }
 
-fn unseen(broken: &Path) -> Failure {
+fn not_looked_at(broken: &Path) -> Failure {
     let path = broken.display();
     Failure::new(format!("the state of the jobs is damaged ({path}); no job runs"))
         .hint("run session-warden keepalive status: it shows what is left, and jobs run again")

@@ -1,161 +1,160 @@
-//! `claude-web-ping`: one tiny message on Claude's web page, in a conversation of its own that is
-//! deleted again, also where something went wrong.
+//! `claude-web-ping`: one tiny message on Claude's web page, in a conversation of its own, which is
+//! deleted afterwards, also after an error.
 //!
-//! The id of that conversation is written down before it is made, so that one which was left behind,
-//! by a kill or a failed deletion, is deleted by the next run.
+//! The id of that conversation is stored before it is made, so that the next run deletes one that a kill
+//! or a failed deletion has left.
 
-use super::{Keeper, action};
-use crate::keepalive::job::{Conversation, Job, Outcome, WebPing};
-use crate::keepalive::store::Jobs;
-use crate::keepalive::web::{Reply, Site, Trouble};
+use std::mem;
+
+use super::job::{Conversation, Job, Outcome, WebPing};
+use super::keeper::Keeper;
+use super::pass::Pass;
+use super::web::{CallError, Reply, Site};
 use crate::model::Timestamp;
 
-/// As many conversations that could not be deleted are remembered, the newest.
+/// How many conversations that could not be deleted are remembered, newest first.
 const REMEMBERED: usize = 100;
 
-/// As many of them are deleted in one run, so that there is time left for the ping.
-const TIDIED: usize = 10;
+/// How many of them are deleted in one run, so that there is time left for the ping.
+const DELETED_AT_ONCE: usize = 10;
 
-/// What tells the key that a job uses from another one; nothing where there is none.
+/// Returns a hash of the key that a job uses, if there is one.
 pub(super) fn credential(keeper: &Keeper<'_>, ping: &WebPing) -> Option<String> {
     Some(keeper.keys.find(ping.key_file.as_deref()).ok()?.0.fingerprint())
 }
 
-/// Where the key comes from.
-///
-/// # Errors
-/// Why there is none.
 pub(super) fn login(keeper: &Keeper<'_>, ping: &WebPing) -> Result<String, String> {
-    let (key, place) = keeper.keys.find(ping.key_file.as_deref())?;
+    let (key, source) = keeper.keys.find(ping.key_file.as_deref())?;
     let odd = if key.looks_right() { "" } else { ", but it does not look like one" };
-    Ok(format!("the session key comes from {place}{odd}"))
+    Ok(format!("the session key comes from {source}{odd}"))
 }
 
-/// One ping.
-pub(super) fn run(keeper: &Keeper<'_>, job: &Job, ping: &WebPing, known: &mut Jobs) -> Outcome {
+pub(super) fn run(pass: &mut Pass<'_>, job: &Job, ping: &WebPing) -> Outcome {
+    let keeper = pass.keeper;
     let key = match keeper.keys.find(ping.key_file.as_deref()) {
         Ok((key, _)) => key,
-        // As with one that has expired, it runs again once there is another one.
+        // As with a key that has expired, the job runs again once there is another one.
         Err(why) => return Outcome::Refused { why },
     };
     let stopped = || keeper.interrupt.asked();
     let site = Site::new(&ping.origin, key, keeper.limits.web, &stopped);
-    let mut notes = Notes { keeper, job, known };
-    let (reply, left) = match pinged(&site, &mut notes) {
-        Ok(done) => done,
-        Err(trouble) => return outcome_of(trouble),
-    };
-    Outcome::Answered {
-        window_ends: reply.window_ends,
-        warning: left.map(|why| {
-            format!("its conversation could not be deleted; the next run tries again: {why}")
-        }),
+
+    match (Ping { site: &site, pass, job }).run() {
+        Err(error) => outcome_of(error),
+        Ok((reply, left)) => Outcome::Answered {
+            window_ends: reply.window_ends,
+            warning: left.map(|why| {
+                format!("its conversation could not be deleted; the next run tries again: {why}")
+            }),
+        },
     }
 }
 
-/// A whole ping: what was answered, and why its conversation could not be deleted, if so.
-fn pinged(site: &Site<'_>, notes: &mut Notes<'_, '_>) -> Result<(Reply, Option<String>), Trouble> {
-    tidy(site, notes)?;
-    let mut own = Site::invent(site.organization(notes.now())?);
-    notes.add(own.clone())?;
-    match site.begin(&own, notes.now()) {
-        Ok(id) if id == own.id => {}
-        Ok(id) => {
-            // The page goes by an id of its own. Ours leads nowhere.
-            let ours = std::mem::replace(&mut own.id, id);
-            notes.add(own.clone())?;
-            notes.forget(&Conversation { id: ours, ..own.clone() })?;
-        }
-        Err(trouble) if trouble.is_a_no() => {
-            notes.forget(&own)?;
-            return Err(trouble);
-        }
-        Err(trouble) => {
-            // Nobody knows whether it was made. That there is none is believed in the next run: it
-            // may yet be made after this deletion.
-            if let Ok(true) = site.delete(&own, notes.now()) {
-                notes.forget(&own)?;
-            }
-            return Err(trouble);
-        }
-    }
-    let said = site.say(&own, notes.job.zone.name(), notes.now());
-    let left = match site.delete(&own, notes.now()) {
-        Ok(_) => {
-            notes.forget(&own)?;
-            None
-        }
-        Err(trouble) => Some(outcome_of(trouble).to_string()),
-    };
-    Ok((said?, left))
-}
-
-/// Deletes what earlier runs have left. What cannot be deleted keeps nothing else from being done,
-/// unless the page says that it has had enough.
-fn tidy(site: &Site<'_>, notes: &mut Notes<'_, '_>) -> Result<(), Trouble> {
-    for left in notes.all().into_iter().take(TIDIED) {
-        match site.delete(&left, notes.now()) {
-            Ok(_) => notes.forget(&left)?,
-            // It may be another account's. The others come first the next time. Where there was no answer,
-            // they would get none.
-            Err(Trouble::Failed { status: Some(_), .. }) => {
-                notes.forget(&left)?;
-                notes.add(left)?;
-            }
-            Err(Trouble::Failed { .. }) => return Ok(()),
-            Err(trouble) => return Err(trouble),
-        }
-        if notes.keeper.interrupt.asked() {
-            return Err(Trouble::Stopped);
-        }
-    }
-    Ok(())
-}
-
-fn outcome_of(trouble: Trouble) -> Outcome {
-    match trouble {
-        Trouble::Stopped => action::stopped(),
-        Trouble::Refused(why) => Outcome::Refused { why },
-        Trouble::Limited { until } => action::limited(until),
-        Trouble::Failed { why, .. } => Outcome::Failed { why },
+fn outcome_of(error: CallError) -> Outcome {
+    match error {
+        CallError::Stopped => Outcome::stopped(),
+        CallError::Refused { why, .. } => Outcome::Refused { why },
+        CallError::Limited { until } => Outcome::limited(until),
+        CallError::Failed { why, .. } => Outcome::Failed { why },
     }
 }
 
-/// What is written down of a job's conversations, on disk before anything else is done.
-struct Notes<'a, 'k> {
-    keeper: &'a Keeper<'k>,
+struct Ping<'a, 'p> {
+    site: &'a Site<'a>,
+    pass: &'a mut Pass<'p>,
     job: &'a Job,
-    known: &'a mut Jobs,
 }
 
-impl Notes<'_, '_> {
+impl Ping<'_, '_> {
+    /// Returns the reply, and why its conversation could not be deleted, if so.
+    fn run(&mut self) -> Result<(Reply, Option<String>), CallError> {
+        self.delete_left()?;
+        let conversation = self.begin()?;
+        let reply = self.site.prompt(&conversation, self.job.zone.name(), self.now());
+        let left = match self.site.delete(&conversation, self.now()) {
+            Ok(_) => {
+                self.forget(&conversation)?;
+                None
+            }
+            Err(error) => Some(outcome_of(error).to_string()),
+        };
+        Ok((reply?, left))
+    }
+
+    /// Makes a conversation, which is remembered until it is deleted.
+    fn begin(&mut self) -> Result<Conversation, CallError> {
+        let mut own = Site::invent(self.site.organization(self.now())?);
+        self.remember(own.clone())?;
+        match self.site.begin(&own, self.now()) {
+            Ok(id) if id == own.id => Ok(own),
+            Ok(id) => {
+                // The page has chosen another id, so there is nothing under ours.
+                let ours = mem::replace(&mut own.id, id);
+                self.remember(own.clone())?;
+                self.forget(&Conversation { id: ours, ..own.clone() })?;
+                Ok(own)
+            }
+            Err(error) if error.is_certain() => {
+                self.forget(&own)?;
+                Err(error)
+            }
+            Err(error) => {
+                // It may have been made. If it is not found, it may yet be made after this deletion, so
+                // only the next run takes that for an answer.
+                if let Ok(true) = self.site.delete(&own, self.now()) {
+                    self.forget(&own)?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Deletes conversations that earlier runs have left. The ping goes on without those that cannot be
+    /// deleted, unless the page limits or refuses our calls.
+    fn delete_left(&mut self) -> Result<(), CallError> {
+        for left in self.remembered().clone().into_iter().take(DELETED_AT_ONCE) {
+            match self.site.delete(&left, self.now()) {
+                Ok(_) => self.forget(&left)?,
+                // It may be another account's. The next time, the others come first.
+                Err(CallError::Failed { status: Some(_), .. }) => {
+                    self.forget(&left)?;
+                    self.remember(left)?;
+                }
+                // Without an answer to this one, there would be none to the others.
+                Err(CallError::Failed { .. }) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+            if self.pass.keeper.interrupt.asked() {
+                return Err(CallError::Stopped);
+            }
+        }
+
+        Ok(())
+    }
+
     fn now(&self) -> Timestamp {
-        self.keeper.now()
+        self.pass.keeper.now()
     }
 
-    fn all(&mut self) -> Vec<Conversation> {
-        self.list().clone()
+    fn remembered(&mut self) -> &mut Vec<Conversation> {
+        &mut self.pass.state(self.job).conversations
     }
 
-    fn add(&mut self, conversation: Conversation) -> Result<(), Trouble> {
-        let list = self.list();
+    fn remember(&mut self, conversation: Conversation) -> Result<(), CallError> {
+        let list = self.remembered();
         list.push(conversation);
         let too_many = list.len().saturating_sub(REMEMBERED);
         list.drain(..too_many);
-        self.write()
+        self.save()
     }
 
-    fn forget(&mut self, conversation: &Conversation) -> Result<(), Trouble> {
-        self.list().retain(|other| other != conversation);
-        self.write()
+    fn forget(&mut self, conversation: &Conversation) -> Result<(), CallError> {
+        self.remembered().retain(|other| other != conversation);
+        self.save()
     }
 
-    fn list(&mut self) -> &mut Vec<Conversation> {
-        &mut self.known.jobs.entry(self.job.id.clone()).or_default().conversations
-    }
-
-    fn write(&self) -> Result<(), Trouble> {
-        let written = self.keeper.store.write(self.known);
-        written.map_err(|failure| Trouble::Failed { why: failure.message, status: None })
+    fn save(&self) -> Result<(), CallError> {
+        let saved = self.pass.save();
+        saved.map_err(|failure| CallError::Failed { why: failure.message, status: None })
     }
 }

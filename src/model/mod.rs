@@ -5,6 +5,7 @@
 pub mod activity;
 pub mod clock;
 pub mod escape;
+pub mod exposition;
 pub mod failure;
 pub mod heartbeat;
 pub mod ids;

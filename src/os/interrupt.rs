@@ -68,3 +68,20 @@ impl Interrupt {
         Self { asked: Arc::default(), progress: self.progress.clone() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_ends_with_its_time_or_with_a_request_to_stop() {
+        let interrupt = Interrupt::default();
+        let start = Instant::now();
+        assert!(interrupt.sleep(Duration::from_millis(80)));
+        assert!(start.elapsed() >= Duration::from_millis(80));
+        interrupt.ask();
+        let start = Instant::now();
+        assert!(!interrupt.sleep(Duration::from_secs(60)));
+        assert!(start.elapsed() < Duration::from_secs(30));
+    }
+}

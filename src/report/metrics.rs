@@ -1,150 +1,101 @@
-//! What runs tell a monitoring system: gauges in Prometheus' text format, version 0.0.4, for a
-//! collector that reads them from a file.
-//! <https://prometheus.io/docs/instrumenting/exposition_formats/>
+//! The metrics of runs: gauges in a file, from which a collector reads them. `model::exposition` knows
+//! the format.
 //!
-//! Counts and times only: who chats, and which files there are, is nobody's business there (X7).
+//! Counts and times only: a collector must not see who chats, or which files exist (X7).
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use super::Summary;
+use crate::model::exposition::{MetricType, unescape, write_metric};
 use crate::model::{Exit, Timestamp};
 
-/// What one run of one profile has to tell.
+const PREFIX: &str = "session_warden_";
+
+/// The measurements of one run of one profile.
 #[derive(Debug, Clone)]
 pub struct Measured {
-    /// The profile's name; empty for a run without one.
+    /// Empty for a run without a profile.
     pub profile: String,
     /// When the run ended.
     pub at: Timestamp,
-    /// How long it took.
     pub took: Duration,
-    /// The code it ended with.
+    /// The exit code.
     pub exit: u8,
-    /// Whether it only said what it would do: that is no success.
+    /// A dry run is no success.
     pub dry_run: bool,
-    /// The threshold it went by.
     pub threshold_seconds: u64,
-    /// What it found and did; nothing where it failed.
+    /// Nothing if the run failed.
     pub summary: Option<Summary>,
 }
 
-/// A gauge: its whole name, what it tells, and where its value is from.
-struct Metric {
-    name: &'static str,
-    help: &'static str,
-    value: Value,
-}
-
-enum Value {
-    /// Left out where a run failed, since it counted nothing.
-    Count(fn(&Summary) -> u64),
-    Run(fn(&Measured) -> String),
-    /// The time of the newest run that exited 0, which an older one may have been.
-    LastSuccess,
-}
-
-const METRICS: [Metric; 17] = {
+/// The gauges: the name after the prefix, the help, and the source of the value.
+const METRICS: [(&str, &str, Value); 17] = {
     use Value::{Count, LastSuccess, Run};
-    const fn metric(name: &'static str, help: &'static str, value: Value) -> Metric {
-        Metric { name, help, value }
-    }
     [
-        metric(
-            "session_warden_checked",
-            "Mappings that the last run judged.",
-            Count(|s| s.checked),
-        ),
-        metric(
-            "session_warden_active",
-            "Mappings whose session was used within the threshold.",
-            Count(|s| s.active),
-        ),
-        metric(
-            "session_warden_in_use",
-            "Mappings past the threshold that a live process uses.",
-            Count(|s| s.in_use),
-        ),
-        metric(
-            "session_warden_resident",
+        ("checked", "Mappings that the last run judged.", Count(|s| s.checked)),
+        ("active", "Mappings whose session was used within the threshold.", Count(|s| s.active)),
+        ("in_use", "Mappings past the threshold that a live process uses.", Count(|s| s.in_use)),
+        (
+            "resident",
             "Mappings past the threshold whose CLI is alive and idle by its own record.",
             Count(|s| s.resident),
         ),
-        metric(
-            "session_warden_idle",
-            "Mappings whose session was last used before the threshold.",
-            Count(|s| s.idle),
-        ),
-        metric(
-            "session_warden_missing",
-            "Mappings whose session has no file.",
-            Count(|s| s.missing),
-        ),
-        metric(
-            "session_warden_archived",
-            "Mappings whose session has an archived copy only.",
-            Count(|s| s.archived),
-        ),
-        metric(
-            "session_warden_pinned",
-            "Mappings past the threshold that --pin or an undo keeps.",
-            Count(|s| s.pinned),
-        ),
-        metric(
-            "session_warden_unknown",
-            "Mappings that could not be judged, and were kept.",
-            Count(|s| s.unknown),
-        ),
-        metric(
-            "session_warden_removed",
-            "Mappings that the last run let go.",
-            Count(|s| s.removed),
-        ),
-        metric(
-            "session_warden_would_remove",
+        ("idle", "Mappings whose session was last used before the threshold.", Count(|s| s.idle)),
+        ("missing", "Mappings whose session has no file.", Count(|s| s.missing)),
+        ("archived", "Mappings whose session has an archived copy only.", Count(|s| s.archived)),
+        ("pinned", "Mappings past the threshold that --pin or an undo keeps.", Count(|s| s.pinned)),
+        ("unknown", "Mappings that could not be judged, and were kept.", Count(|s| s.unknown)),
+        ("removed", "Mappings that the last run let go.", Count(|s| s.removed)),
+        (
+            "would_remove",
             "Mappings that the last run, a dry run, would have removed.",
             Count(|s| s.would_remove),
         ),
-        metric(
-            "session_warden_failed",
-            "Mappings that should have gone, and could not be let go.",
-            Count(|s| s.failed),
-        ),
-        metric(
-            "session_warden_last_run_timestamp_seconds",
+        ("failed", "Mappings that should have gone, and could not be let go.", Count(|s| s.failed)),
+        (
+            "last_run_timestamp_seconds",
             "When the last run ended, in seconds since 1970.",
             Run(|run| since_1970(run.at)),
         ),
-        metric(
-            "session_warden_last_success_timestamp_seconds",
+        (
+            "last_success_timestamp_seconds",
             "When the last run that exited 0 ended, in seconds since 1970; 0 if none has.",
             LastSuccess,
         ),
-        metric(
-            "session_warden_last_run_duration_seconds",
+        (
+            "last_run_duration_seconds",
             "How long the last run took.",
             Run(|run| seconds(run.took.as_secs(), run.took.subsec_nanos())),
         ),
-        metric(
-            "session_warden_threshold_seconds",
+        (
+            "threshold_seconds",
             "The idle threshold that the last run went by.",
             Run(|run| run.threshold_seconds.to_string()),
         ),
-        metric(
-            "session_warden_last_exit_code",
+        (
+            "last_exit_code",
             "The code that the last run exited with.",
             Run(|run| run.exit.to_string()),
         ),
     ]
 };
 
-/// The value of each metric, as it is written.
+enum Value {
+    /// Left out if the run failed, since it counted nothing.
+    Count(fn(&Summary) -> u64),
+    Run(fn(&Measured) -> String),
+    /// The time of the newest run that exited 0, be it this one or an older one.
+    LastSuccess,
+}
+
+/// The value of each metric, as text.
 type Samples = [Option<String>; METRICS.len()];
 
-/// Writes the new content of a file of metrics, whose content was `before`: what these runs, in
-/// their order, have to tell, and of other profiles what was there, unless `only_these`. Whatever
-/// else there was goes.
+/// Writes the new content of a metrics file whose content was `before`: the values of these runs, in
+/// their order, and those that the file has of other profiles, unless `only_these`. Anything else in
+/// the file is dropped.
 pub fn write_metrics(
     before: &str,
     runs: &[Measured],
@@ -159,79 +110,58 @@ pub fn write_metrics(
     if only_these {
         profiles.retain(|profile, _| runs.iter().any(|run| run.profile == *profile));
     }
-    for (place, Metric { name, help, .. }) in METRICS.iter().enumerate() {
-        let mut samples = profiles
+
+    for (index, (name, help, _)) in METRICS.iter().enumerate() {
+        let samples = profiles
             .iter()
-            .filter_map(|(profile, samples)| Some((profile, samples[place].as_ref()?)))
-            .peekable();
-        if samples.peek().is_some() {
-            write!(to, "# HELP {name} {help}\n# TYPE {name} gauge\n")?;
-        }
-        for (profile, value) in samples {
-            writeln!(to, "{name}{{profile=\"{}\"}} {value}", escape(profile))?;
+            .filter_map(|(profile, values)| Some((profile.as_str(), values[index].as_ref()?)));
+        let samples: Vec<_> =
+            samples.map(|(profile, value)| (Some(("profile", profile)), value)).collect();
+        if !samples.is_empty() {
+            let name = format!("{PREFIX}{name}");
+            write_metric(to, &name, MetricType::Gauge, help, samples)?;
         }
     }
     Ok(())
 }
 
-/// What `run` has to tell, after what its profile's runs have told before.
+/// Returns the samples of a run, after those that earlier runs of its profile have left.
 fn samples_of(run: &Measured, before: &Samples) -> Samples {
-    std::array::from_fn(|place| match METRICS[place].value {
+    std::array::from_fn(|index| match METRICS[index].2 {
         Value::Count(count) => run.summary.as_ref().map(|summary| count(summary).to_string()),
         Value::Run(value) => Some(value(run)),
         Value::LastSuccess if run.exit == Exit::Done.code() && !run.dry_run => {
             Some(since_1970(run.at))
         }
-        Value::LastSuccess => Some(before[place].clone().unwrap_or_else(|| "0".to_owned())),
+        Value::LastSuccess => Some(before[index].clone().unwrap_or_else(|| "0".to_owned())),
     })
 }
 
-/// The samples of each profile, out of the lines that are just as they are written here. Where
-/// there are two of one series, which no collector takes, the later one.
+/// Reads the samples of each profile, from lines exactly as they are written here. Of two samples of
+/// one series, which no collector accepts, the later one counts.
 fn read(text: &str) -> BTreeMap<String, Samples> {
     let mut profiles: BTreeMap<String, Samples> = BTreeMap::new();
     // A line without an end may be half of one.
     for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
-        if let Some((place, profile, value)) = sample(line) {
-            profiles.entry(profile).or_default()[place] = Some(value.to_owned());
+        if let Some((index, profile, value)) = sample(line) {
+            profiles.entry(profile).or_default()[index] = Some(value.to_owned());
         }
     }
     profiles
 }
 
-/// The metric's place, the profile and the value that a line tells.
+/// Returns the index in [`METRICS`], the profile and the value of a line.
 fn sample(line: &str) -> Option<(usize, String, &str)> {
-    let (name, rest) = line.split_once("{profile=\"")?;
-    let place = METRICS.iter().position(|metric| metric.name == name)?;
+    let (name, rest) = line.strip_prefix(PREFIX)?.split_once("{profile=\"")?;
+    let index = METRICS.iter().position(|(known, ..)| *known == name)?;
     let (profile, rest) = unescape(rest)?;
     let value = rest.strip_prefix("} ")?;
-    // Every parser of the format takes such a number for the same.
+
+    // Every parser of the format reads such a number alike.
     let is_plain =
         value.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e'));
     let is_number = is_plain && value.parse::<f64>().is_ok_and(f64::is_finite);
-    is_number.then_some((place, profile, value))
-}
-
-/// A label's value as the format has it.
-fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
-}
-
-/// The label's value at the start of `text`, and what comes after its closing quote.
-fn unescape(text: &str) -> Option<(String, &str)> {
-    let mut value = String::new();
-    let mut letters = text.chars();
-    loop {
-        value.push(match letters.next()? {
-            '"' => return Some((value, letters.as_str())),
-            '\\' => match letters.next()? {
-                'n' => '\n',
-                itself @ ('\\' | '"') => itself,
-                _ => return None,
-            },
-            letter => letter,
-        });
-    }
+    is_number.then_some((index, profile, value))
 }
 
 fn since_1970(time: Timestamp) -> String {

@@ -2,7 +2,6 @@
 
 use crate::commands::options::own_variables;
 
-/// Of `keepalive` as a whole.
 pub(crate) const ALL: &str = "\
 Examples:
   session-warden keepalive check
@@ -16,7 +15,7 @@ Exit codes:
   3   done, but a job failed or has a problem
   75  another pass is running; nothing was done";
 
-/// Where `claude-web-ping` finds its key.
+/// The sources of the key of `claude-web-ping`.
 macro_rules! key_variables {
     () => {
         "  CREDENTIALS_DIRECTORY, SESSION_KEY
@@ -25,7 +24,7 @@ macro_rules! key_variables {
     };
 }
 
-/// How `enable` and `disable` end.
+/// The exit codes of `enable` and `disable`.
 macro_rules! able_codes {
     () => {
         concat!(

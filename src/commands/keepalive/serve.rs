@@ -1,13 +1,16 @@
-//! The arguments of `keepalive serve`: where it listens, and which variables stand for a configuration.
+//! `keepalive serve`: its arguments, the addresses that it listens on, and its start.
 
+use anyhow::Context as _;
 use clap::Args;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
-use crate::commands::keepalive::CommonArgs;
+use super::args::CommonArgs;
 use crate::config::Environment;
-use crate::model::Failure;
+use crate::keepalive::{self, Keeper, Log, NO_JOB_HINT, Serve};
+use crate::model::{Advice, Exit, Failure};
+use crate::ui;
 
-/// The port where nothing else is said.
 const PORT: u16 = 3000;
 
 #[derive(Debug, Args)]
@@ -18,56 +21,67 @@ pub(crate) struct ServeArgs {
     listen: Option<String>,
 
     #[command(flatten)]
-    pub(crate) common: CommonArgs,
+    pub(super) common: CommonArgs,
 }
 
 impl ServeArgs {
-    /// The addresses to listen on, of which the first that there is counts. `is_drop_in` is whether there
-    /// is no job but the environment's.
-    ///
-    /// # Errors
-    /// Exit code 2 where what was said is none.
-    pub(crate) fn listen(
+    /// Returns the addresses to listen on, the preferred one first. `is_drop_in` is true if the
+    /// environment stands for the only job.
+    pub(super) fn listen(
         &self,
         environment: &Environment,
         is_drop_in: bool,
     ) -> anyhow::Result<Vec<SocketAddr>> {
-        let usage = |message| Failure::usage(message);
-        let port = match environment.get("PORT") {
-            None => None,
-            Some(text) => {
-                Some(text.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| {
-                    let text = text.to_string_lossy();
-                    usage(format!("the variable PORT is not a port number ({text:?})"))
-                        .hint(format!("for example PORT={PORT}"))
-                })?)
-            }
-        };
-        let number = port.unwrap_or(PORT);
-        if let Some(said) = &self.listen {
-            let found = addresses(said, number);
-            return Ok(found.ok_or_else(|| {
-                usage(format!("--listen {said} is not an address")).hint(
+        let set = port(environment)?;
+        let port = set.unwrap_or(PORT);
+        if let Some(typed) = &self.listen {
+            return Ok(addresses(typed, port).ok_or_else(|| {
+                Failure::usage(format!("--listen {typed} is not an address")).hint(
                     "for example --listen 127.0.0.1:3000, or --listen 0.0.0.0:3000 for all of them",
                 )
             })?);
         }
-        Ok(if port.is_some() || is_drop_in {
-            // The first takes IPv4 as well, where there is IPv6.
-            vec![(Ipv6Addr::UNSPECIFIED, number).into(), (Ipv4Addr::UNSPECIFIED, number).into()]
+
+        Ok(if set.is_some() || is_drop_in {
+            // The first takes IPv4 as well, on a machine with IPv6.
+            vec![(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()]
         } else {
-            vec![(Ipv4Addr::LOCALHOST, number).into()]
+            vec![(Ipv4Addr::LOCALHOST, port).into()]
         })
     }
 }
 
-/// An address, with a port or without one; or a name with a port.
-fn addresses(said: &str, port: u16) -> Option<Vec<SocketAddr>> {
-    if let Ok(address) = said.parse::<IpAddr>() {
+fn port(environment: &Environment) -> Result<Option<u16>, Failure> {
+    let Some(text) = environment.get("PORT") else { return Ok(None) };
+    let port = text.to_str().and_then(|text| text.parse().ok());
+    port.map(Some).ok_or_else(|| {
+        let text = text.to_string_lossy();
+        Failure::usage(format!("the variable PORT is not a port number ({text:?})"))
+            .hint(format!("for example PORT={PORT}"))
+    })
+}
+
+/// Parses an address, with a port or without one; or a name with a port.
+fn addresses(text: &str, port: u16) -> Option<Vec<SocketAddr>> {
+    if let Ok(address) = text.parse::<IpAddr>() {
         return Some(vec![(address, port).into()]);
     }
-    let found: Vec<SocketAddr> = said.to_socket_addrs().ok()?.collect();
+    let found: Vec<SocketAddr> = text.to_socket_addrs().ok()?.collect();
     Some(found).filter(|found| !found.is_empty())
+}
+
+/// Serves until a signal. `warn` prints the warnings of the configuration.
+pub(super) fn serve(
+    keeper: &Keeper<'_>,
+    listen: Vec<SocketAddr>,
+    warn: impl FnOnce(),
+) -> anyhow::Result<Exit> {
+    if keeper.jobs.is_empty() {
+        return Err(Failure::usage("no keep-alive job is configured").hint(NO_JOB_HINT).into());
+    }
+    warn();
+    let log = Log::to(io::stdout()).context("cannot serve").hint("check the limit on threads")?;
+    Ok(keepalive::serve(keeper, &Serve { listen }, log, &ui::fail)?)
 }
 
 #[cfg(test)]

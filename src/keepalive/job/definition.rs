@@ -1,30 +1,25 @@
-//! What a user wants kept alive: a job, as the configuration tells it.
+//! A job of keep-alive, as the configuration defines it.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Minute, Silence, Zone};
+use super::local::{Minute, Silence, Zone};
 use crate::model::Timestamp;
 
 /// The shortest time between two runs of a job that reaches a provider.
 pub const SMALLEST_GAP: Duration = Duration::from_secs(120);
 
-/// A vendor's own program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cli {
-    /// Claude Code.
     Claude,
-    /// Codex.
     Codex,
-    /// Gemini CLI.
     Gemini,
 }
 
 impl Cli {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::Claude, Self::Codex, Self::Gemini];
 
-    /// What it is called, in the configuration and on the command line.
+    /// Returns its name in the configuration and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Claude => "claude",
@@ -34,62 +29,51 @@ impl Cli {
     }
 }
 
-/// Whose sessions of OpenClaw are touched.
+/// The agents of OpenClaw whose sessions are touched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Agents {
-    /// Those of every agent that there is.
     All,
-    /// Those of these.
     These(Vec<String>),
 }
 
 /// Returns true if an agent of OpenClaw can have this id: it is the name of a folder.
 pub fn is_agent_id(id: &str) -> bool {
-    let fits = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
-    !id.is_empty() && id.len() <= 64 && !id.starts_with(['-', '_']) && id.chars().all(fits)
+    !id.is_empty()
+        && id.len() <= 64
+        && !id.starts_with(['-', '_'])
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
 
-/// Which sessions of OpenClaw are touched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Which {
-    /// Those of these keys.
     Named(Vec<String>),
     /// Those whose transcript was written at most that long ago.
     ActiveWithin(Duration),
 }
 
-/// A touch of sessions of OpenClaw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Touch {
-    /// Whose.
     pub agents: Agents,
-    /// Which.
     pub which: Which,
     /// Only while its gateway runs.
     pub while_gateway: bool,
-    /// OpenClaw runs where we do, whatever container that is.
+    /// OpenClaw runs in the same container as we do, whatever `/proc` looks like.
     pub same_container: bool,
 }
 
 /// A message on Claude's web page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebPing {
-    /// Where that page is: scheme, host and port, without a slash at its end.
+    /// The page's scheme, host and port, without a slash at the end.
     pub origin: String,
-    /// The file with the session key, where one is named.
+    /// The file with the session key, if the job names one.
     pub key_file: Option<PathBuf>,
 }
 
-/// What a job does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Runs a program of the user's.
-    Command {
-        /// The program's command line.
-        command: String,
-        /// The command line of what prints when it expires.
-        expiry_command: Option<String>,
-    },
+    /// Runs a command line of the user's. `expiry_command` is one that prints when it expires.
+    Command { command: String, expiry_command: Option<String> },
     /// Has a vendor's CLI take one tiny turn.
     CliPing(Cli),
     /// Has a vendor's CLI renew its login.
@@ -101,7 +85,6 @@ pub enum Action {
 }
 
 impl Action {
-    /// What the configuration calls it.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Command { .. } => "command",
@@ -121,16 +104,20 @@ impl Action {
         }
     }
 
-    /// Whether a provider gets to see it. Of a user's own command nobody knows.
+    /// Returns true if it sends something to a provider. A user's own command may do anything, and
+    /// counts as if it did not.
     pub fn reaches_provider(&self) -> bool {
+        matches!(self, Self::CliPing(_) | Self::Refresh(_) | Self::ClaudeWebPing(_))
+    }
+
+    pub fn cli(&self) -> Option<Cli> {
         match self {
-            Self::Command { .. } | Self::OpenclawTouch(_) => false,
-            Self::CliPing(_) | Self::Refresh(_) | Self::ClaudeWebPing(_) => true,
+            Self::CliPing(cli) | Self::Refresh(cli) => Some(*cli),
+            Self::Command { .. } | Self::OpenclawTouch(_) | Self::ClaudeWebPing(_) => None,
         }
     }
 }
 
-/// When a job is to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
     /// That long after it was last done.
@@ -141,38 +128,33 @@ pub enum When {
     BeforeExpiry(Duration),
 }
 
-/// One job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    /// What its user calls it.
     pub id: String,
-    /// What it does.
     pub action: Action,
-    /// When it does so.
     pub when: When,
-    /// Where its days and its silence are.
+    /// The zone of its days and of its silence.
     pub zone: Zone,
-    /// When it must not run.
     pub silence: Option<Silence>,
-    /// The shortest time from the beginning of one run to that of the next; see [`Job::gap`].
+    /// The shortest time from the start of one run to that of the next; see [`Job::gap`].
     pub min_gap: Duration,
     /// How often one run tries before it has failed.
     pub attempts: u32,
-    /// After how many failed runs in a row it is disabled; 0 is never.
+    /// The number of failed runs in a row that disables it; 0 is never.
     pub disable_after: u32,
-    /// The command line that is told when it is disabled.
+    /// The command line that runs when it is disabled.
     pub notify: Option<String>,
 }
 
 impl Job {
-    /// The shortest time between two runs: what the user wants, and no less than [`SMALLEST_GAP`]
-    /// where a provider is reached.
+    /// Returns the shortest time between two runs: the one that was set, and no less than
+    /// [`SMALLEST_GAP`] if a provider is reached.
     pub fn gap(&self) -> Duration {
         if self.action.reaches_provider() { self.min_gap.max(SMALLEST_GAP) } else { self.min_gap }
     }
 
-    /// The end of the silence that `now` lies in; nothing where it lies in none. A run that somebody
-    /// forces heeds this, and nothing else that [`super::due()`] says.
+    /// Returns the end of the silence that `now` is in, if it is in one. A forced run heeds this, and
+    /// nothing else that [`super::due()`] finds.
     pub fn silent_until(&self, now: Timestamp) -> Option<Timestamp> {
         self.silence.and_then(|silence| self.zone.silent_until(silence, now))
     }
@@ -182,11 +164,8 @@ impl Job {
     }
 }
 
-/// A setting of a job that makes little sense.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobWarning {
-    /// What is wrong, in one line.
     pub message: String,
-    /// What to do about it.
     pub hint: String,
 }

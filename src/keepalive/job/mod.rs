@@ -1,8 +1,8 @@
-//! When jobs of keep-alive are due, and what follows from how they ended.
-//! Pure: the time, the state and an expiry come in; what to do and a new state go out.
+//! When jobs of keep-alive are due, and how the end of a run changes their state.
+//! Pure: the time, the state and an expiry come in; a decision and a new state go out.
 //!
-//! A pass reads the state, calls [`JobState::settle`] for each job, asks [`due()`], and brackets what
-//! it runs with [`JobState::begin`] and [`JobState::end`], written down after each.
+//! A pass reads the state, calls [`JobState::settle`] for each job, asks [`due()`], and calls
+//! [`JobState::begin`] and [`JobState::end`] around each run, storing the state after each.
 
 pub mod definition;
 pub mod due;
@@ -17,7 +17,7 @@ pub use definition::{
 };
 pub use due::{Due, due};
 pub use local::{Minute, Silence, Zone};
-pub use outcome::{Outcome, backoff, retry_pause};
+pub use outcome::{LastResult, Outcome, OutcomeKind, backoff, retry_pause};
 pub use pace::pace;
 pub use state::{Conversation, Disabled, JobState};
 

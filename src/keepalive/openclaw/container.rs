@@ -1,7 +1,7 @@
-//! Whether OpenClaw may run in another container than we do.
+//! Detects that OpenClaw may run in another container than we do.
 //!
-//! Its locks name processes, and a process of another container is either not there or is another one: each
-//! would take the other's lock for that of a dead process, and remove it. So there nothing is touched.
+//! Its locks name processes. A process of another container does not exist in ours, or is another one:
+//! each side would take the other's lock for that of a dead process, and remove it. So nothing is touched.
 
 use std::fs;
 
@@ -11,30 +11,31 @@ use crate::process;
 /// (`PROC_PID_INIT_INO`).
 const FIRST: &str = "pid:[4026531836]";
 
-/// Why nothing may be touched from here, as far as that can be told. `sees_gateway` is whether a gateway was
-/// seen to run, which is only possible in the same container.
+/// Returns why nothing may be touched from here, if that can be detected. A gateway can only be seen to
+/// run from the same container.
 pub(super) fn why_not(sees_gateway: bool) -> Option<String> {
-    judge(process::namespace(), sees_gateway, deeper)
+    judge(process::namespace(), sees_gateway, inner_process)
 }
 
 fn judge(
     ours: Option<&str>,
     sees_gateway: bool,
-    deeper: impl Fn() -> Option<u32>,
+    inner_process: impl Fn() -> Option<u32>,
 ) -> Option<String> {
-    const RIGHT: &str = "run session-warden in the same container, or set same_container = true";
+    const FIX: &str = "run session-warden in the same container, or set same_container = true";
     if sees_gateway {
         return None;
     }
-    // Behind the name space stands the machine's boot.
+    // After the name space comes the machine's boot.
     if ours.is_some_and(|ours| ours.split(' ').next() != Some(FIRST)) {
-        return Some(format!("this is a container, and OpenClaw may run in another one: {RIGHT}"));
+        return Some(format!("this is a container, and OpenClaw may run in another one: {FIX}"));
     }
-    deeper().map(|id| format!("OpenClaw runs in a container, as process {id}: {RIGHT}"))
+
+    inner_process().map(|id| format!("OpenClaw runs in a container, as process {id}: {FIX}"))
 }
 
-/// A process of a container below this one, or of one on this machine, that is OpenClaw's by its arguments.
-fn deeper() -> Option<u32> {
+/// Returns a process in a container on this machine that is OpenClaw's by its arguments.
+fn inner_process() -> Option<u32> {
     let listed = fs::read_dir("/proc").ok()?;
     let ids = listed.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let mut ids: Vec<u32> = ids.collect();

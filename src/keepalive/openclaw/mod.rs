@@ -1,15 +1,15 @@
 //! OpenClaw's own files: where it keeps its sessions, whether its gateway runs, and the touch of a store
 //! under the lock that OpenClaw itself takes.
 //!
-//! What a store, a lock and a policy mean is in `model`.
+//! `model` knows the meaning of a store, a lock and a policy.
 
 mod container;
 mod gateway;
 mod lock;
 pub mod model;
-mod place;
+mod paths;
 mod sqlite;
 mod touch;
 
-pub use place::{Folders, Surroundings, VARIABLES};
-pub use touch::{Agent, Done, No, Touching, touch};
+pub use paths::{Folders, Surroundings, VARIABLES};
+pub use touch::{Agent, Done, TouchRun, touch};

@@ -1,8 +1,8 @@
 //! Detects whether an agent's sessions are in `SQLite`, without opening the database: its gateway owns it.
 //!
-//! A table's row in the schema holds its type, its name and its name again, right behind each other, in the
-//! database or, until that is checkpointed, in the log beside it. So these texts are looked for in both.
-//! What is left of a table that was dropped is found as well, and errs on the safe side.
+//! A table's row in the schema has its type, its name and its name again, one after the other, in the
+//! database or, until that is checkpointed, in the log beside it. So these texts are searched in both.
+//! The remains of a table that was dropped are found as well, which errs on the safe side.
 
 use memchr::memmem::Finder;
 use std::ffi::OsStr;
@@ -11,16 +11,12 @@ use std::path::Path;
 
 use crate::os::folder::Folder;
 
-/// A table is one of sessions if it is called so.
 const TABLES: [&str; 2] = ["session_nodes", "session_entries"];
 
-/// What a database begins with, unless it is empty.
+/// The beginning of a database, unless it is empty.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
-/// Whether the database at `path` holds sessions. One that is no database of this form may.
-///
-/// # Errors
-/// Where it cannot be read.
+/// Returns true if the database at `path` has sessions, or may have some since its form is unknown.
 pub(super) fn holds_sessions(path: &Path) -> io::Result<bool> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(false) };
     let folder = match Folder::open(folder) {
@@ -46,6 +42,7 @@ fn holds(mut file: impl Read, is_database: bool) -> io::Result<bool> {
     let longest = texts.iter().map(String::len).max().unwrap_or(0);
     let mut buffer = vec![0; 1 << 20];
     let (mut kept, mut is_first) = (0, true);
+
     loop {
         let Some(room) = buffer.get_mut(kept..) else { return Ok(true) };
         let count = match file.read(room) {
@@ -54,11 +51,11 @@ fn holds(mut file: impl Read, is_database: bool) -> io::Result<bool> {
         };
         let seen = buffer.get(..kept + count).unwrap_or_default();
         if count == 0 {
-            // Less than a header, and so no database either.
+            // A file shorter than a header is of an unknown form.
             return Ok(is_database && is_first && !seen.is_empty());
         }
         if is_first && is_database && seen.len() >= 100 {
-            // The encoding; in UTF-16 the texts would not be found.
+            // The encoding: in UTF-16 the texts would not be found.
             let is_utf8 = seen.get(56..60).is_some_and(|code| matches!(code, [0, 0, 0, 0 | 1]));
             if !seen.starts_with(MAGIC) || !is_utf8 {
                 return Ok(true);
@@ -68,7 +65,7 @@ fn holds(mut file: impl Read, is_database: bool) -> io::Result<bool> {
         if finders.iter().any(|finder| finder.find(seen).is_some()) {
             return Ok(true);
         }
-        // What may be the beginning of a text that goes on.
+        // The end may be the beginning of a text that goes on.
         kept = if is_first { seen.len() } else { seen.len().min(longest) };
         let from = seen.len() - kept;
         buffer.copy_within(from..from + kept, 0);

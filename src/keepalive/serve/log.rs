@@ -1,17 +1,16 @@
-//! Lines of the log, written by a thread of their own, so that a reader who stops reading holds nothing up.
+//! Lines of the log, written by a thread of their own, so that a slow reader does not stop the service.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-/// As many pieces wait to be written; what comes on top is lost.
+/// How many pieces wait to be written; further ones are lost.
 const WAITING: usize = 1000;
 
-/// How long the last of them are waited for in the end.
-const IN_THE_END: Duration = Duration::from_secs(1);
+/// How long the last of them are waited for at the end.
+const AT_THE_END: Duration = Duration::from_secs(1);
 
-/// What is written to it is written to something else in a while, if that takes it.
 #[derive(Debug)]
 pub struct Log {
     pieces: Option<SyncSender<Vec<u8>>>,
@@ -19,16 +18,13 @@ pub struct Log {
 }
 
 impl Log {
-    /// A log that is written to `to`.
-    ///
-    /// # Errors
-    /// Where no thread can be started.
+    /// Starts the thread that writes to `to`.
     pub fn to(mut to: impl Write + Send + 'static) -> io::Result<Self> {
         let (pieces, waiting) = sync_channel::<Vec<u8>>(WAITING);
         let (done, end) = channel();
         thread::Builder::new().name("log".to_owned()).spawn(move || {
             for piece in waiting {
-                // What cannot be written is nobody's trouble but its reader's.
+                // The service goes on without its log.
                 let _ = to.write_all(&piece).and_then(|()| to.flush());
             }
             let _ = done.send(());
@@ -52,8 +48,8 @@ impl Write for Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        // Nothing more comes.
+        // The thread ends when the sender is gone.
         self.pieces = None;
-        let _ = self.end.recv_timeout(IN_THE_END);
+        let _ = self.end.recv_timeout(AT_THE_END);
     }
 }

@@ -1,36 +1,19 @@
-//! What to make of how a turn with a vendor's CLI ended: it was done, a usage limit stands in the way,
-//! its user has to log in again, or it failed.
+//! Judges a turn with a vendor's CLI: it was done, a usage limit is reached, its user has to log in
+//! again, or it failed.
 //!
-//! The CLIs tell these apart in words alone; the words stand in tables below.
+//! The CLIs report these in words alone; the tables below list the words.
 
 use chrono::{Local, TimeZone};
 
 use super::resets::time_named;
-use super::scrub::{last_line, scrub, without_colours};
-use crate::keepalive::job::Cli;
+use crate::keepalive::job::{Cli, Outcome};
+use crate::keepalive::redact::{last_line, redact, without_colours};
 use crate::model::Timestamp;
 use crate::process::Ended;
 
-/// How a turn ended. No text in here holds anything that looks like a token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// It was done.
-    Done,
-    /// A usage limit was reached.
-    Limited {
-        /// When it ends, where it was named and lies ahead.
-        until: Option<Timestamp>,
-    },
-    /// The login is not good any more, or its user is blocked: the line that says so.
-    Refused(String),
-    /// Something else went wrong: what, in one line.
-    Failed(String),
-}
-
-/// A line that holds all of these, in lower case, is of a kind.
+/// A line that has all of these, in lower case, matches.
 type Pattern = &'static [&'static str];
 
-/// Usage limits.
 const LIMITED: [Pattern; 17] = [
     // Claude Code: "Claude AI usage limit reached|1762952400", "5-hour limit reached ∙ resets 3pm"
     // (anthropics/claude-code 11429), "You've hit your limit · resets 10pm (America/New_York)" (22946),
@@ -59,11 +42,11 @@ const LIMITED: [Pattern; 17] = [
     &["out of extra usage"],
 ];
 
-/// A line that holds one of these is about something else, whatever more it says: a server of tools that
-/// wants a login of its own, or the system's limits.
+/// A line that has one of these is about something else: a server of tools that wants a login of its
+/// own, or the system's limits.
 const OF_OTHERS: [&str; 4] = ["mcp", "open files", "file descriptors", "file size"];
 
-/// Logins that are not good, and users who are blocked.
+/// Logins that are not accepted, and users who are blocked.
 const REFUSED: [Pattern; 30] = [
     // Claude Code: "Invalid API key · Please run /login", "… · Fix external API key" (5666); "API
     // Error: 401 {…"authentication_error"…"OAuth token has expired…"} · Please run /login" (18225).
@@ -95,7 +78,7 @@ const REFUSED: [Pattern; 30] = [
     &["unauthenticated"],
     &["ineligibletiererror"],
     &["\"code\": 401"],
-    // Blocks: of an account, by a provider, or by what stands before its door.
+    // Blocks: of an account, by a provider, or by the proxy in front of it.
     &["permission_error"],
     &["permission_denied"],
     &["api error: 403"],
@@ -106,8 +89,8 @@ const REFUSED: [Pattern; 30] = [
     &["just a moment..."],
 ];
 
-/// How lines begin, in lower case, by which a CLI tells of a failure and yet ends with 0, as Claude
-/// Code has done (79500). What else a turn says that was done is its answer.
+/// How lines begin, in lower case, that report a failure although the CLI ends with 0, as Claude Code has
+/// done (79500). Any other output of a turn that ends with 0 is its answer.
 const FAILED_WITH_0: [&str; 15] = [
     "api error:",
     "claude ai usage limit reached|",
@@ -129,44 +112,54 @@ const FAILED_WITH_0: [&str; 15] = [
 /// Gemini CLI's exit code where it cannot log in: `FatalAuthenticationError` in its `errors.ts`.
 const GEMINI_REFUSED: i32 = 41;
 
-/// What to make of it. A time of day in what it said is of the zone of this machine.
-pub fn judge(cli: Cli, ended: &Ended, now: Timestamp) -> Answer {
+/// Judges the end of a turn. A time of day in its output is of the zone of this machine. The outcome has
+/// no text that looks like a token.
+pub fn judge(cli: Cli, ended: &Ended, now: Timestamp) -> Outcome {
     judge_in(cli, ended, now, &Local)
 }
 
-fn judge_in(cli: Cli, ended: &Ended, now: Timestamp, zone: &impl TimeZone) -> Answer {
+fn judge_in(cli: Cli, ended: &Ended, now: Timestamp, zone: &impl TimeZone) -> Outcome {
     let plain = without_colours(&ended.said);
     let lines: Vec<(&str, String)> =
         plain.lines().map(|line| (line.trim(), line.trim().to_lowercase())).collect();
-    let fails = |line: &str| FAILED_WITH_0.iter().any(|beginning| line.starts_with(beginning));
-    if ended.code == Some(0) && !ended.timed_out && !lines.iter().any(|(_, line)| fails(line)) {
-        return Answer::Done;
+    if ended.code == Some(0)
+        && !ended.timed_out
+        && !lines.iter().any(|(_, lower)| FAILED_WITH_0.iter().any(|it| lower.starts_with(it)))
+    {
+        return Outcome::Done;
     }
-    let holds = |line: &str, table: &[Pattern]| {
-        table.iter().any(|pattern| pattern.iter().all(|part| line.contains(part)))
-    };
-    // A CLI may try again, so what it said last is what counts.
-    let is_its_own = |line: &str| !OF_OTHERS.iter().any(|other| line.contains(other));
-    for (line, lower) in lines.iter().rev().filter(|(_, lower)| is_its_own(lower)) {
-        if holds(lower, &LIMITED) {
-            return Answer::Limited { until: time_named(&ended.said, now, zone) };
+
+    // A CLI may try again, so its last message counts.
+    for (line, lower) in lines.iter().rev() {
+        if OF_OTHERS.iter().any(|other| lower.contains(other)) {
+            continue;
         }
-        if holds(lower, &REFUSED) {
-            return Answer::Refused(scrub(line));
+        if matches(lower, &LIMITED) {
+            return Outcome::limited(time_named(&ended.said, now, zone));
+        }
+        if matches(lower, &REFUSED) {
+            return Outcome::Refused { why: redact(line) };
         }
     }
-    let said = last_line(&ended.said);
+
+    let last = last_line(&ended.said);
     if cli == Cli::Gemini && ended.code == Some(GEMINI_REFUSED) {
-        return Answer::Refused(said.unwrap_or_else(|| "it could not log in".to_owned()));
+        let why = last.unwrap_or_else(|| "it could not log in".to_owned());
+        return Outcome::Refused { why };
     }
-    Answer::Failed(match (ended.timed_out, ended.code, ended.signal) {
+
+    Outcome::failed(match (ended.timed_out, ended.code, ended.signal) {
         (true, ..) => "it did not finish in time".to_owned(),
         (false, Some(code), _) => {
-            said.unwrap_or_else(|| format!("it failed with exit code {code}"))
+            last.unwrap_or_else(|| format!("it failed with exit code {code}"))
         }
         (false, None, Some(signal)) => format!("it was killed by signal {signal}"),
         (false, None, None) => "how it ended is unknown".to_owned(),
     })
+}
+
+fn matches(line: &str, table: &[Pattern]) -> bool {
+    table.iter().any(|pattern| pattern.iter().all(|part| line.contains(part)))
 }
 
 #[cfg(test)]

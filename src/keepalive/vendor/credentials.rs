@@ -1,6 +1,5 @@
-//! What the CLIs' credential files say of a login, read so that no secret is kept: of an access token
-//! only whether there is one, when it expires and a number that tells it from another one; of a
-//! refresh token only whether there is one.
+//! The login in a CLI's credential file, read so that no secret is kept: of an access token its presence,
+//! its expiry and a fingerprint; of a refresh token its presence.
 
 use serde::Deserialize;
 use serde::de::Error;
@@ -12,32 +11,26 @@ use super::token::{Presence, Token};
 use crate::keepalive::job::Cli;
 use crate::model::Timestamp;
 
-/// How long a login of Codex lasts after its last renewal where its token does not tell: the CLI
-/// renews one that is 8 days old.
+/// How long a login of Codex lasts after its last renewal if its token has no expiry: the CLI renews one
+/// that is 8 days old.
 const CODEX_LASTS: Duration = Duration::from_secs(8 * 24 * 60 * 60);
 
-/// A login, as its file shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Login {
-    /// Whether there is an access token.
     pub(super) has_access: bool,
-    /// Whether there is a refresh token, by which its CLI can renew it.
+    /// True if there is a refresh token, by which its CLI can renew it.
     pub(super) can_renew: bool,
-    /// Whether it is by an API key alone.
+    /// True if it is an API key alone.
     pub(super) is_key: bool,
-    /// When the access token expires, as far as that is told.
+    /// The expiry of the access token, if it is known.
     pub(super) expires: Option<Timestamp>,
-    /// A number that is another one for another login.
+    /// A number that differs for another login.
     pub(super) fingerprint: u64,
 }
 
-/// The login in the text of that CLI's credential file; nothing where it holds none.
-///
-/// # Errors
-/// What serde says of a text that is not of the form that is known.
+/// Parses the text of that CLI's credential file; nothing if it has no login.
 pub(super) fn parse(cli: Cli, text: &[u8]) -> serde_json::Result<Option<Login>> {
-    // serde takes a list for a struct as well, by the order of fields. Anything shorter than an
-    // object is told as a text that ends early.
+    // serde takes a list for a struct as well. A text shorter than an object gives an error of its end.
     if text.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
         return Err(serde_json::Error::custom("not an object"));
     }
@@ -59,7 +52,7 @@ struct Claude {
 #[serde(default, rename_all = "camelCase")]
 struct ClaudeLogin {
     access_token: Token,
-    refresh_token: Presence,
+    refresh_token: Token,
     expires_at: Value,
 }
 
@@ -84,7 +77,7 @@ struct Codex {
 #[serde(default)]
 struct CodexTokens {
     access_token: Token,
-    refresh_token: Presence,
+    refresh_token: Token,
 }
 
 impl Codex {
@@ -93,12 +86,12 @@ impl Codex {
         let renewed = self.last_refresh.as_str().and_then(Timestamp::parse);
         let expires = access_token.expires.or(renewed.map(|time| time.after(CODEX_LASTS)));
         let login = Login::new(access_token, refresh_token, expires);
-        if self.key.presence != Presence::There
+        if self.key.presence != Presence::Present
             || login.is_some_and(|login| login.has_access || login.can_renew)
         {
             return login;
         }
-        let login = Login::new(self.key, Presence::Absent, None)?;
+        let login = Login::new(self.key, Token::default(), None)?;
         Some(Login { is_key: true, ..login })
     }
 }
@@ -108,7 +101,7 @@ impl Codex {
 #[serde(default)]
 struct Gemini {
     access_token: Token,
-    refresh_token: Presence,
+    refresh_token: Token,
     expiry_date: Value,
 }
 
@@ -119,17 +112,18 @@ impl Gemini {
 }
 
 impl Login {
-    /// Nothing where neither token is a text, be it an empty one.
-    fn new(access: Token, refresh: Presence, expires: Option<Timestamp>) -> Option<Self> {
-        if (access.presence, refresh) == (Presence::Absent, Presence::Absent) {
+    /// Returns nothing if neither token is a text, be it an empty one.
+    fn new(access: Token, refresh: Token, expires: Option<Timestamp>) -> Option<Self> {
+        if (access.presence, refresh.presence) == (Presence::Absent, Presence::Absent) {
             return None;
         }
-        // The standard library may hash otherwise one day: then a login looks like a new one, once.
+
+        // The standard library may change its hash one day: then a login looks like a new one, once.
         let mut hasher = DefaultHasher::new();
         (access.fingerprint, expires).hash(&mut hasher);
         Some(Self {
-            has_access: access.presence == Presence::There,
-            can_renew: refresh == Presence::There,
+            has_access: access.presence == Presence::Present,
+            can_renew: refresh.presence == Presence::Present,
             is_key: false,
             expires,
             fingerprint: hasher.finish(),
@@ -137,7 +131,6 @@ impl Login {
     }
 }
 
-/// A time in milliseconds since 1970.
 fn milliseconds(value: &Value) -> Option<Timestamp> {
     let whole = value.as_u64().map(Duration::from_millis);
     let span = whole.or_else(|| Duration::try_from_secs_f64(value.as_f64()? / 1000.0).ok())?;

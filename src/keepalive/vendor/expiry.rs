@@ -1,5 +1,5 @@
-//! When a CLI's login expires, as its credential file says. Nothing else is taken from that file, and
-//! nothing is ever written to it: renewing a login is its CLI's own work.
+//! When a CLI's login expires, by its credential file. Nothing else is taken from that file, and nothing
+//! is ever written to it: its CLI renews a login.
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
@@ -12,27 +12,24 @@ use crate::model::{Timestamp, describe};
 use crate::os::folder::Folder;
 use crate::os::retry::{Patience, until_whole};
 
-/// The most that is read of a credential file.
 const MOST: u64 = 1 << 20;
 
 /// How long a half-written file is read again.
 const PATIENCE: Patience =
     Patience { limit: Duration::from_secs(2), longest_wait: Duration::from_millis(800) };
 
-/// When a login expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expiry {
-    /// Then. Its CLI renews it, before or after, whenever it is used, if it can.
+    /// Its CLI renews it when it is used before or after that time, if it can.
     At(Timestamp),
-    /// It cannot be renewed any more: its user has to log in again.
+    /// It cannot be renewed any more.
     LogInAgain,
-    /// That is not known; why, in one line.
+    /// The reason, in one line.
     Unknown(String),
 }
 
-/// When the login of that CLI expires, whose folder is at `base`, such as `~/.claude`.
-///
-/// A half-written file is read again for about two seconds, and never judged.
+/// Returns when the login of that CLI expires, whose folder is `base`, such as `~/.claude`. A half-written
+/// file is read again for about two seconds.
 pub fn expiry(cli: Cli, base: &Path, now: Timestamp) -> Expiry {
     let login = match read(cli, base) {
         Ok(login) => login,
@@ -41,10 +38,11 @@ pub fn expiry(cli: Cli, base: &Path, now: Timestamp) -> Expiry {
     if login.is_key {
         return Expiry::Unknown("an API key does not expire".to_owned());
     }
-    // A lost race for a new token leaves Claude Code with empty ones.
+    // If it loses a race for a new token, Claude Code stores empty ones.
     if !login.has_access && !login.can_renew {
         return Expiry::LogInAgain;
     }
+
     // A year of more than four digits is a mistake.
     match login.expires.filter(|at| at.rfc3339().is_some()) {
         Some(at) if at <= now && !login.can_renew => Expiry::LogInAgain,
@@ -53,13 +51,12 @@ pub fn expiry(cli: Cli, base: &Path, now: Timestamp) -> Expiry {
     }
 }
 
-/// What tells the login of that CLI from another one: 16 hex digits over its access token, or API
-/// key, and its expiry. Nothing where there is none that can be read.
+/// Returns 16 hex digits that differ for another login: a hash of its access token or API key, and its
+/// expiry. Returns nothing if there is no login that can be read.
 pub fn credential_hash(cli: Cli, base: &Path) -> Option<String> {
     Some(format!("{:016x}", read(cli, base).ok()?.fingerprint))
 }
 
-/// Where the CLI keeps its login, in its folder.
 pub fn file_of(cli: Cli) -> &'static str {
     match cli {
         Cli::Claude => ".credentials.json",
@@ -68,10 +65,10 @@ pub fn file_of(cli: Cli) -> &'static str {
     }
 }
 
-/// The login, or in one line why it is not known.
+/// Returns the login, or the reason why it is unknown, in one line.
 fn read(cli: Cli, base: &Path) -> Result<Login, String> {
     let name = file_of(cli);
-    // It may be a link, as where files of a home lie in a folder of their own.
+    // It may be a link, for example to a folder of dotfiles.
     let path = base.join(name);
     let path = path.canonicalize().unwrap_or(path);
     let (base, file) =

@@ -4,10 +4,9 @@ mod answer;
 mod credentials;
 mod expiry;
 mod resets;
-pub mod scrub;
 mod token;
 mod turn;
 
-pub use answer::{Answer, judge};
+pub use answer::judge;
 pub use expiry::{Expiry, credential_hash, expiry, file_of};
 pub use turn::{is_at_work, turn};

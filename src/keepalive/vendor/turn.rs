@@ -1,60 +1,43 @@
-//! One tiny turn with a vendor's own CLI, which renews its login on the way: how it is asked for, and
-//! whether that CLI is at work already.
+//! One tiny turn with a vendor's own CLI, which renews its login on the way: the command for it, and
+//! whether that CLI is running already.
 
 use std::process::Command;
 
 use crate::keepalive::job::Cli;
 use crate::process::{Processes, named_ancestor, running};
 
-/// How a CLI is asked for one turn.
-struct Manner {
-    /// Its program and what stands before the text.
-    words: &'static [&'static str],
-    /// What is set in its environment.
-    variables: &'static [(&'static str, &'static str)],
-    /// The name of its package, in whose folder its script may be run.
-    package: &'static str,
-}
-
-fn manner(cli: Cli) -> Manner {
-    match cli {
-        Cli::Claude => Manner {
-            words: &["claude", "-p"],
-            variables: &[],
-            package: "/@anthropic-ai/claude-code/",
-        },
+/// Returns the command for one turn of that CLI, with a prompt that must not begin with `-`. It is to be
+/// run in a folder of its own with nothing on standard input.
+pub fn turn(cli: Cli, prompt: &str) -> Command {
+    let words: &[&str] = match cli {
+        Cli::Claude => &["claude", "-p"],
         // Outside a git repository, and our folder is none, it would end with "Not inside a trusted
         // directory and --skip-git-repo-check was not specified" (openai/codex, issue 7522).
-        Cli::Codex => Manner {
-            words: &["codex", "exec", "--skip-git-repo-check"],
-            variables: &[],
-            package: "/@openai/codex/",
-        },
-        // Since 0.39 it ends with 55 in a folder that is not trusted; older versions do not know the
-        // option `--skip-trust`, but leave the variable alone. With the other one it does not open a
-        // browser to log in, but fails.
-        Cli::Gemini => Manner {
-            words: &["gemini", "-p"],
-            variables: &[("GEMINI_CLI_TRUST_WORKSPACE", "true"), ("NO_BROWSER", "true")],
-            package: "/@google/gemini-cli/",
-        },
-    }
-}
-
-/// The command that asks that CLI for one turn about `text`, which must not begin with `-`. It is
-/// looked for on PATH, and is to be run in a folder of its own with nothing on standard input.
-pub fn turn(cli: Cli, text: &str) -> Command {
-    let Manner { words, variables, .. } = manner(cli);
+        Cli::Codex => &["codex", "exec", "--skip-git-repo-check"],
+        Cli::Gemini => &["gemini", "-p"],
+    };
     let mut command = Command::new(words[0]);
-    command.args(&words[1..]).arg(text).envs(variables.iter().copied());
+    command.args(&words[1..]).arg(prompt);
+    if cli == Cli::Gemini {
+        // Since 0.39 it ends with 55 in a folder that is not trusted; older versions do not know the
+        // option `--skip-trust`, but ignore the variable. With the other one it fails instead of opening
+        // a browser to log in.
+        command.env("GEMINI_CLI_TRUST_WORKSPACE", "true").env("NO_BROWSER", "true");
+    }
+
     command
 }
 
-/// A process that is this CLI: one of `processes`, or one that this process descends from, which are
-/// not among those.
+/// Returns a process that is this CLI: one of `processes`, or one that this process descends from.
 pub fn is_at_work(cli: Cli, processes: &Processes) -> Option<u32> {
+    // The folder of the package whose script may be run.
+    let package = match cli {
+        Cli::Claude => "/@anthropic-ai/claude-code/",
+        Cli::Codex => "/@openai/codex/",
+        Cli::Gemini => "/@google/gemini-cli/",
+    };
     let names = [cli.name()];
-    running(processes.all(), &names, manner(cli).package).or_else(|| named_ancestor(&names))
+    running(processes.all(), &names, package).or_else(|| named_ancestor(&names))
 }
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
-//! What to make of an answer of Claude's web page. Its words are shown through
-//! [`SessionKey::scrub`] alone.
+//! Judges an answer of Claude's web page. Its words are shown through [`SessionKey::redact`] alone.
 
 use serde_json::Value;
 use std::io::{self, Read};
@@ -7,44 +6,49 @@ use ureq::http::{HeaderMap, Response};
 
 use super::key::SessionKey;
 use super::limits::{limit, retry_after, time};
-use crate::model::Timestamp;
+use crate::model::{Timestamp, describe};
 
-/// The most that is read of an answer that is no stream.
 const LARGEST: u64 = 1 << 20;
 
-/// Why a call did not do what it was for. No text in here holds anything of the key.
+/// Why a call failed. No text in it has any part of the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
-    /// Somebody has asked to stop.
+pub enum CallError {
+    /// A signal asked to stop.
     Stopped,
     /// The key is not accepted, or the page is closed to us: trying again would make it worse.
-    Refused(String),
-    /// A usage limit is reached.
-    Limited {
-        /// When it ends, if that was told.
-        until: Option<Timestamp>,
-    },
-    /// Something else went wrong.
-    Failed {
-        /// What, in one line.
-        why: String,
-        /// The status of the answer, where a whole one came.
-        status: Option<u16>,
-    },
+    Refused { why: String, refusal: Refusal },
+    /// A usage limit is reached, until that time if it is known.
+    Limited { until: Option<Timestamp> },
+    /// Anything else, with the status of the answer if a complete one came.
+    Failed { why: String, status: Option<u16> },
 }
 
-impl Trouble {
-    /// Something went wrong that is not told by a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The key (HTTP 401).
+    Key,
+    /// The key, or access to one conversation (HTTP 403 with JSON).
+    Forbidden,
+    /// Our program as a whole (HTTP 403 with a web page).
+    Blocked,
+}
+
+impl CallError {
     pub(super) fn failed(why: impl Into<String>) -> Self {
         Self::Failed { why: why.into(), status: None }
     }
 
-    /// Whether what was asked for cannot have been done: the page has said no. Without an answer, and
-    /// after an error of the page's own, nobody knows.
-    pub fn is_a_no(&self) -> bool {
+    fn refused(refusal: Refusal, details: &str) -> Self {
+        let why = format!("the session key has expired or is invalid ({details})");
+        Self::Refused { why, refusal }
+    }
+
+    /// Returns true if the call has certainly had no effect, since the page refused it. Without an
+    /// answer, and after an error of the page's own, that is unknown.
+    pub fn is_certain(&self) -> bool {
         match self {
             Self::Stopped => false,
-            Self::Refused(_) | Self::Limited { .. } => true,
+            Self::Refused { .. } | Self::Limited { .. } => true,
             Self::Failed { status, .. } => {
                 status.is_some_and(|status| (300..=499).contains(&status))
             }
@@ -52,21 +56,20 @@ impl Trouble {
     }
 }
 
-/// The answer to a call, which had a status of success.
 pub(super) type Answer = Response<ureq::Body>;
 
-/// The answer, if its status is one of success.
-pub(super) fn good(
+pub(super) fn successful(
     answer: Result<Answer, ureq::Error>,
     key: &SessionKey,
     now: Timestamp,
-) -> Result<Answer, Trouble> {
-    let mut answer = answer.map_err(|error| cut(error, key))?;
+) -> Result<Answer, CallError> {
+    let mut answer = answer.map_err(|error| incomplete(error, key))?;
     let status = answer.status();
     if status.is_success() {
         return Ok(answer);
     }
-    // Where it cannot be read to its end, the status says enough.
+
+    // If the body cannot be read, the status is enough.
     let body = read(&mut answer).unwrap_or_default();
     Err(judge(status.as_u16(), answer.headers(), &body, key, now))
 }
@@ -77,102 +80,104 @@ fn judge(
     body: &[u8],
     key: &SessionKey,
     now: Timestamp,
-) -> Trouble {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let first = body.trim_ascii_start().first();
-    let is_json = match first {
+) -> CallError {
+    let is_json = match body.trim_ascii_start().first() {
         Some(first) => b"{[".contains(first),
-        None => header("content-type").is_some_and(|kind| kind.contains("json")),
+        None => header(headers, "content-type").is_some_and(|kind| kind.contains("json")),
     };
-    let told: Value = serde_json::from_slice(body).unwrap_or_default();
-    let said = words(&told, key).map(|said| format!(": {said}")).unwrap_or_default();
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let details = format!("HTTP {status}{}", after_colon(&body, key));
     match status {
-        401 | 403 if status == 401 || is_json => Trouble::Refused(format!(
-            "the session key has expired or is invalid (HTTP {status}{said})"
-        )),
-        403 => Trouble::Refused(
-            "blocked (HTTP 403 with a web page, as a bot check has); it is not worked around"
+        401 => CallError::refused(Refusal::Key, &details),
+        403 if is_json => CallError::refused(Refusal::Forbidden, &details),
+        403 => CallError::Refused {
+            why: "blocked (HTTP 403 with a web page, as a bot check has); it is not worked around"
                 .to_owned(),
-        ),
-        429 => {
-            let unified = || {
-                let told = header("anthropic-ratelimit-unified-reset")?;
-                time(&Value::String(told.to_owned()), now)
-            };
-            let retry = || retry_after(header("retry-after")?, now);
-            Trouble::Limited { until: limit(&told, now).or_else(unified).or_else(retry) }
-        }
-        300..=399 => Trouble::Failed {
+            refusal: Refusal::Blocked,
+        },
+        429 => CallError::Limited {
+            until: limit(&body, now).or_else(|| limit_in_headers(headers, now)),
+        },
+        300..=399 => CallError::Failed {
             why: format!("a redirect (HTTP {status}), which is not followed with the key"),
             status: Some(status),
         },
-        _ => Trouble::Failed { why: format!("HTTP {status}{said}"), status: Some(status) },
+        _ => CallError::Failed { why: details, status: Some(status) },
     }
 }
 
-/// What an event of the stream says that is an error.
-pub(super) fn error_event(data: &str, key: &SessionKey, now: Timestamp) -> Trouble {
-    let told: Value = serde_json::from_str(data).unwrap_or_default();
-    match told["error"]["type"].as_str() {
-        Some("rate_limit_error") => Trouble::Limited { until: limit(&told, now) },
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn limit_in_headers(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
+    let unified = header(headers, "anthropic-ratelimit-unified-reset");
+    unified
+        .and_then(|text| time(&Value::String(text.to_owned()), now))
+        .or_else(|| retry_after(header(headers, "retry-after")?, now))
+}
+
+pub(super) fn error_event(data: &str, key: &SessionKey, now: Timestamp) -> CallError {
+    let data: Value = serde_json::from_str(data).unwrap_or_default();
+    match data["error"]["type"].as_str() {
+        Some("rate_limit_error") => CallError::Limited { until: limit(&data, now) },
         Some("authentication_error") => {
-            let said = words(&told, key).unwrap_or_default();
-            Trouble::Refused(format!("the session key has expired or is invalid ({said})"))
+            CallError::refused(Refusal::Key, &message(&data, key).unwrap_or_default())
         }
         _ => {
-            let said = words(&told, key).map(|said| format!(": {said}")).unwrap_or_default();
-            Trouble::failed(format!("the answer ended with an error{said}"))
+            let details = after_colon(&data, key);
+            CallError::failed(format!("the answer ended with an error{details}"))
         }
     }
 }
 
-/// What an error says, in one line.
-fn words(told: &Value, key: &SessionKey) -> Option<String> {
-    let error = told.get("error").unwrap_or(told);
+/// Returns the message of an error behind a colon, or nothing.
+fn after_colon(body: &Value, key: &SessionKey) -> String {
+    message(body, key).map(|message| format!(": {message}")).unwrap_or_default()
+}
+
+/// Returns the type and the message of an error, in one line.
+fn message(body: &Value, key: &SessionKey) -> Option<String> {
+    let error = body.get("error").unwrap_or(body);
     // That it is an error is known.
     let kind = error["type"].as_str().filter(|kind| !["", "error"].contains(kind));
-    let message = error["message"].as_str().or(error.as_str());
-    // JSON is for programs.
-    let message = message.filter(|text| !text.is_empty() && !text.starts_with('{'));
-    match (kind, message) {
-        (Some(kind), Some(message)) => Some(key.scrub(&format!("{kind}: {message}"))),
-        (one, other) => one.or(other).map(|text| key.scrub(text)),
+    // A message that is JSON is for programs.
+    let text = error["message"].as_str().or(error.as_str());
+    let text = text.filter(|text| !text.is_empty() && !text.starts_with('{'));
+    match (kind, text) {
+        (Some(kind), Some(text)) => Some(key.redact(&format!("{kind}: {text}"))),
+        (one, other) => one.or(other).map(|text| key.redact(text)),
     }
 }
 
-/// The JSON in an answer.
-pub(super) fn json(mut answer: Answer, what: &str, key: &SessionKey) -> Result<Value, Trouble> {
-    let body = read(&mut answer).map_err(|error| cut(error.into(), key))?;
+/// Parses the JSON in an answer; `what` names it in errors.
+pub(super) fn json(mut answer: Answer, what: &str, key: &SessionKey) -> Result<Value, CallError> {
+    let body = read(&mut answer).map_err(|error| incomplete(error.into(), key))?;
     if body.len() as u64 > LARGEST {
-        return Err(Trouble::failed(format!("{what}: the answer is larger than 1 MiB")));
+        return Err(CallError::failed(format!("{what}: the answer is larger than 1 MiB")));
     }
-    // What serde says of it would show parts of it.
+    // serde's message would show parts of it.
     serde_json::from_slice(&body)
-        .map_err(|_| Trouble::failed(format!("{what}: the answer is not JSON")))
+        .map_err(|_| CallError::failed(format!("{what}: the answer is not JSON")))
 }
 
-/// The body, or one byte more of it than there may be.
+/// Reads the body, or one byte more than it may have.
 fn read(answer: &mut Answer) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
-    answer
-        .body_mut()
-        .with_config()
-        .limit(u64::MAX)
-        .reader()
-        .take(LARGEST + 1)
-        .read_to_end(&mut body)?;
+    let reader = answer.body_mut().with_config().limit(u64::MAX).reader();
+    reader.take(LARGEST + 1).read_to_end(&mut body)?;
     Ok(body)
 }
 
-/// Why no whole answer came.
-pub(super) fn cut(error: ureq::Error, key: &SessionKey) -> Trouble {
-    Trouble::failed(match error {
+/// Returns why no complete answer came.
+pub(super) fn incomplete(error: ureq::Error, key: &SessionKey) -> CallError {
+    CallError::failed(match error {
         ureq::Error::Timeout(_) => "no complete answer came in time".to_owned(),
         ureq::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
             "no complete answer came in time".to_owned()
         }
-        ureq::Error::Io(error) => key.scrub(&crate::model::describe(&error)),
-        error => key.scrub(&error.to_string()),
+        ureq::Error::Io(error) => key.redact(&describe(&error)),
+        error => key.redact(&error.to_string()),
     })
 }
 
@@ -185,7 +190,7 @@ mod tests {
         SessionKey::parse("sk-ant-sid01-0123456789abcdef").unwrap()
     }
 
-    fn judged(status: u16, headers: &[(&'static str, &str)], body: &str) -> Trouble {
+    fn judged(status: u16, headers: &[(&'static str, &str)], body: &str) -> CallError {
         let headers = headers.iter().map(|(name, value)| {
             (ureq::http::HeaderName::from_static(name), value.parse().unwrap())
         });
@@ -194,8 +199,8 @@ mod tests {
 
     #[test]
     fn a_status_and_its_body_tell_what_is_wrong() {
-        let expired = |trouble: Trouble| match trouble {
-            Trouble::Refused(why) => why.contains("expired"),
+        let expired = |error: CallError| match error {
+            CallError::Refused { why, .. } => why.contains("expired"),
             _ => false,
         };
         let html = "<!DOCTYPE html><title>Just a moment...</title>";
@@ -203,20 +208,20 @@ mod tests {
         assert!(expired(judged(403, &[], "{\"error\":{\"type\":\"permission_error\"}}")));
         assert!(expired(judged(403, &[("content-type", "application/json")], "")));
         for body in [html, "", "Forbidden"] {
-            let Trouble::Refused(why) = judged(403, &[], body) else { panic!("{body}") };
+            let CallError::Refused { why, .. } = judged(403, &[], body) else { panic!("{body}") };
             assert!(why.starts_with("blocked"), "{why}");
         }
         for (status, certain) in [(302, true), (404, true), (500, false), (529, false)] {
-            let trouble = judged(status, &[("location", "http://elsewhere/")], "oops");
-            assert_eq!(trouble.is_a_no(), certain, "{trouble:?}");
-            assert!(matches!(trouble, Trouble::Failed { .. }), "{trouble:?}");
+            let error = judged(status, &[("location", "http://elsewhere/")], "oops");
+            assert_eq!(error.is_certain(), certain, "{error:?}");
+            assert!(matches!(error, CallError::Failed { .. }), "{error:?}");
         }
     }
 
     #[test]
     fn a_limit_ends_when_the_answer_says_so_and_else_its_headers() {
         let until = |headers: &[(&'static str, &str)], body: &str| {
-            let Trouble::Limited { until } = judged(429, headers, body) else { panic!("{body}") };
+            let CallError::Limited { until } = judged(429, headers, body) else { panic!("{body}") };
             until.map(|time| time.since_1970().as_secs())
         };
         let inner = json!({"resetsAt": 1_000_500}).to_string();
@@ -233,18 +238,18 @@ mod tests {
     fn an_error_is_told_in_one_line_without_the_key() {
         let body = json!({"error": {"type": "api_error",
             "message": "no\nluck with sk-ant-sid01-0123456789abcdef"}});
-        let Trouble::Failed { why, .. } = judged(500, &[], &body.to_string()) else { panic!() };
+        let CallError::Failed { why, .. } = judged(500, &[], &body.to_string()) else { panic!() };
         assert_eq!(why, "HTTP 500: api_error: no luck with [hidden]");
         let event = |data: &str| error_event(data, &key(), Timestamp::new(0, 0));
         let overloaded = json!({"error": {"type": "overloaded_error", "message": "Overloaded"}});
         assert_eq!(
             event(&overloaded.to_string()),
-            Trouble::failed("the answer ended with an error: overloaded_error: Overloaded")
+            CallError::failed("the answer ended with an error: overloaded_error: Overloaded")
         );
-        assert_eq!(event("garbage"), Trouble::failed("the answer ended with an error"));
+        assert_eq!(event("garbage"), CallError::failed("the answer ended with an error"));
         let limited = json!({"error": {"type": "rate_limit_error", "message": "later"}});
-        assert_eq!(event(&limited.to_string()), Trouble::Limited { until: None });
+        assert_eq!(event(&limited.to_string()), CallError::Limited { until: None });
         let expired = json!({"error": {"type": "authentication_error"}});
-        assert!(matches!(event(&expired.to_string()), Trouble::Refused(_)));
+        assert!(matches!(event(&expired.to_string()), CallError::Refused { .. }));
     }
 }

@@ -1,46 +1,45 @@
-//! Waiting for a call, and for a request to stop at the same time.
+//! Waits for a call, and for a signal to stop at the same time.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::answer::Trouble;
+use super::answer::CallError;
+use crate::model::describe;
 
-/// How often a wait checks for a signal.
 const EVERY: Duration = Duration::from_millis(50);
 
-/// Does `work`, which ends by its own time limit, and gives up on it once `stopped` says so and
-/// `patience` more has passed. What was given up on goes on by itself until its limit.
+/// Does `work`, which has a time limit of its own, in another thread. If `stopped` returns true, it is
+/// waited for a further `patience` and then given up; it goes on by itself until its limit.
 pub(super) fn wait_for<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Trouble> + Send + 'static,
+    work: impl FnOnce() -> Result<T, CallError> + Send + 'static,
     stopped: &dyn Fn() -> bool,
     patience: Duration,
-) -> Result<T, Trouble> {
+) -> Result<T, CallError> {
     if stopped() {
-        return Err(Trouble::Stopped);
+        return Err(CallError::Stopped);
     }
+
     let (sender, answer) = channel();
     let started = thread::Builder::new().spawn(move || {
-        // Nobody may be waiting any more.
+        // The receiver may have given up.
         let _ = sender.send(work());
     });
-    if let Err(error) = started {
-        return Err(Trouble::failed(format!(
-            "cannot start a thread: {}",
-            crate::model::describe(&error)
-        )));
-    }
+    started.map_err(|error| {
+        CallError::failed(format!("cannot start a thread: {}", describe(&error)))
+    })?;
+
     let mut since: Option<Instant> = None;
     loop {
         match answer.recv_timeout(EVERY) {
             Ok(found) => return found,
             Err(RecvTimeoutError::Disconnected) => {
-                return Err(Trouble::failed("the call broke off"));
+                return Err(CallError::failed("the call broke off"));
             }
             Err(RecvTimeoutError::Timeout) => {}
         }
         if stopped() && since.get_or_insert_with(Instant::now).elapsed() >= patience {
-            return Err(Trouble::Stopped);
+            return Err(CallError::Stopped);
         }
     }
 }
@@ -65,10 +64,10 @@ mod tests {
             begins.store(true, Ordering::SeqCst);
             Ok(())
         };
-        assert_eq!(wait_for(work, &|| true, long), Err(Trouble::Stopped));
+        assert_eq!(wait_for(work, &|| true, long), Err(CallError::Stopped));
         assert!(!begun.load(Ordering::SeqCst));
         // Asked for meanwhile, with patience and without.
-        for (patience, expected) in [(long, Ok(7)), (Duration::ZERO, Err(Trouble::Stopped))] {
+        for (patience, expected) in [(long, Ok(7)), (Duration::ZERO, Err(CallError::Stopped))] {
             let start = Instant::now();
             let stopped = || start.elapsed() > Duration::from_millis(20);
             assert_eq!(wait_for(slow, &stopped, patience), expected);
@@ -77,10 +76,10 @@ mod tests {
 
     #[test]
     fn a_call_that_panics_is_a_failure() {
-        let work = || -> Result<(), Trouble> { panic!("as a test has it") };
+        let work = || -> Result<(), CallError> { panic!("as a test has it") };
         assert_eq!(
             wait_for(work, &|| false, Duration::ZERO),
-            Err(Trouble::failed("the call broke off"))
+            Err(CallError::failed("the call broke off"))
         );
     }
 }

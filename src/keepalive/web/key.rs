@@ -10,32 +10,26 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::keepalive::redact::HIDDEN;
 #[cfg(feature = "web-ping")]
-use super::spelling::{bare, letters, unnumbered};
-use crate::keepalive::vendor::scrub::HIDDEN;
-#[cfg(feature = "web-ping")]
-use crate::keepalive::vendor::scrub::scrub;
+use crate::keepalive::redact::redact_secret;
 use crate::model::describe;
 use crate::process;
 
 /// The name of a service's credential that holds the key (`LoadCredential=` of systemd).
 const CREDENTIAL: &str = "session-key";
 
-/// A longer text is no key; they have about 120 characters.
+/// A longer text is not a key; they have about 120 characters.
 const LONGEST: usize = 4096;
 
-/// How keys begin that the page gives out.
+/// How the keys begin that the page gives out.
 const BEGINNING: &str = "sk-ant-sid";
 
-/// As many characters in a row tell something of a key.
-#[cfg(feature = "web-ping")]
-const TELLING: usize = 8;
-
-/// The value of the page's cookie `sessionKey`. It is shown to nobody but the page.
+/// The value of the page's cookie `sessionKey`. Only the page gets to see it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionKey(String);
 
-/// Nothing of it, wherever it is in.
+/// Shows nothing of the key, whatever value it is part of.
 impl fmt::Debug for SessionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SessionKey({HIDDEN})")
@@ -43,12 +37,9 @@ impl fmt::Debug for SessionKey {
 }
 
 impl SessionKey {
-    /// The key that `text` is, without the white space around it. The error says what is wrong, and
-    /// nothing of the text.
+    /// Parses a key with white space around it. The error shows nothing of the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        // RFC 6265: what the value of a cookie is made of.
-        let fits = |letter: char| letter.is_ascii_graphic() && !"\",;\\".contains(letter);
         let why = if text.is_empty() {
             "it is empty"
         } else if text.len() > LONGEST {
@@ -59,7 +50,8 @@ impl SessionKey {
             "it begins with sessionKey=; the key is only what follows"
         } else if text.starts_with(['\'', '"', '`']) {
             "it has quotes around it"
-        } else if !text.chars().all(fits) {
+        } else if !text.chars().all(|c| c.is_ascii_graphic() && !"\",;\\".contains(c)) {
+            // The value of a cookie has no others (RFC 6265).
             "it has characters that no session key has"
         } else {
             return Ok(Self(text.to_owned()));
@@ -67,97 +59,68 @@ impl SessionKey {
         Err(why.to_owned())
     }
 
-    /// Whether that text, which may come from anywhere, may hold a key.
+    /// Returns true if a text from anywhere may contain a key.
     pub fn may_be_in(text: &str) -> bool {
         text.contains("sk-ant-")
     }
 
-    /// The text without what may be a key, as it may have been typed by mistake.
+    /// Returns the text without words that may be a key typed by mistake.
     pub fn hidden_in(text: &str) -> Cow<'_, str> {
         if !Self::may_be_in(text) {
             return text.into();
         }
-        let ends = |letter: char| letter.is_whitespace() || "'\"`".contains(letter);
-        let parts = text.split_inclusive(ends).map(|part| {
-            let bare = part.trim_end_matches(ends);
-            if Self::may_be_in(bare) { part.replacen(bare, HIDDEN, 1) } else { part.to_owned() }
+        let parts = text.split_inclusive(ends_word).map(|part| {
+            let word = part.trim_end_matches(ends_word);
+            if Self::may_be_in(word) { part.replacen(word, HIDDEN, 1) } else { part.to_owned() }
         });
         parts.collect::<String>().into()
     }
 
-    /// The key as it stands in a file.
+    /// Returns the content of a key file.
     pub fn to_bytes(&self) -> Vec<u8> {
         format!("{}\n", self.0).into_bytes()
     }
 
-    /// Whether it looks like the keys that the page gives out.
+    /// Returns true if it looks like the keys that the page gives out.
     pub fn looks_right(&self) -> bool {
         self.0.starts_with(BEGINNING)
     }
 
-    /// 16 hex digits that are others for another key.
+    /// Returns 16 hex digits, which differ for another key.
     pub fn fingerprint(&self) -> String {
-        // The standard library may hash otherwise one day: then a key looks like a new one, once.
+        // The standard library may change its hash one day: then a key looks like a new one, once.
         let mut hasher = DefaultHasher::new();
         self.0.hash(&mut hasher);
         format!("{:016x}", hasher.finish())
     }
 }
 
+fn ends_word(letter: char) -> bool {
+    letter.is_whitespace() || "'\"`".contains(letter)
+}
+
 #[cfg(feature = "web-ping")]
 impl SessionKey {
-    /// The header by which the page knows its user.
+    /// Returns the header by which the page knows its user.
     pub(super) fn cookie(&self) -> String {
         format!("sessionKey={}", self.0)
     }
 
-    /// A line of what somebody else said, without the key, any part of it, and whatever looks like a
-    /// token. Everything that comes from the page is shown through this, and nothing by another way.
-    pub(super) fn scrub(&self, text: &str) -> String {
-        let letters = letters(text);
-        let plain: Vec<u8> =
-            letters.iter().map(|(letter, _)| letter.to_ascii_lowercase()).collect();
-        let key = self.0.to_ascii_lowercase();
-        let telling = TELLING.min(key.len());
-        let parts: Vec<&[u8]> = key.as_bytes().windows(telling).collect();
-        let mut clean = String::new();
-        // Keys are ASCII, so that what is found begins and ends between characters.
-        let (mut shown, mut hidden_to) = (0, 0);
-        for (at, part) in plain.windows(telling).enumerate() {
-            if !parts.contains(&part) {
-                continue;
-            }
-            let (from, to) = (letters[at].1.start, letters[at + telling - 1].1.end);
-            if at >= hidden_to {
-                clean.push_str(text.get(shown..from).unwrap_or_default());
-                clean.push_str(HIDDEN);
-            }
-            (shown, hidden_to) = (to, at + telling);
-        }
-        clean.push_str(text.get(shown..).unwrap_or_default());
-        if self.is_spelt_in(&clean) { HIDDEN.to_owned() } else { scrub(&clean) }
-    }
-
-    /// Whether a part of the key is in there however it is written: with something between its letters, as
-    /// entities of HTML, by number, or in wide letters. Then nothing of the text is shown.
-    fn is_spelt_in(&self, text: &str) -> bool {
-        let key = bare(&self.0);
-        let telling = TELLING.min(key.len());
-        let said = bare(&unnumbered(text));
-        // Both are ASCII.
-        telling > 0 && (telling..=key.len()).any(|end| said.contains(&key[end - telling..end]))
+    /// Returns a line from the page without the key, any part of it, and whatever looks like a token.
+    /// All text from the page is shown through this.
+    pub(super) fn redact(&self, text: &str) -> String {
+        redact_secret(text, &self.0)
     }
 }
 
-/// Where a key may come from: the first of these that there is. It never comes from arguments, which
-/// every user of the machine can read.
+/// The sources of a key, the first of which counts. It never comes from arguments, which every user of
+/// the machine can read.
 #[derive(Debug, Clone, Default)]
 pub struct KeySources {
     /// The folder of a service's credentials, `$CREDENTIALS_DIRECTORY`.
     pub credentials: Option<PathBuf>,
-    /// The variable `SESSION_KEY`.
     pub variable: Option<Variable>,
-    /// Where one lies if no file is named.
+    /// The file of a key if no file is named.
     pub usual: PathBuf,
 }
 
@@ -172,7 +135,7 @@ impl fmt::Debug for Variable {
 }
 
 impl KeySources {
-    /// The name of a variable by which a key is found before the usual file, where one is set.
+    /// Returns the variable that is set and takes precedence over the usual file.
     pub fn before_usual(&self) -> Option<&'static str> {
         let credential = self.credential().map(|_| "CREDENTIALS_DIRECTORY");
         credential.or_else(|| self.variable.as_ref().map(|_| "SESSION_KEY"))
@@ -180,46 +143,43 @@ impl KeySources {
 
     fn credential(&self) -> Option<PathBuf> {
         let path = self.credentials.as_ref()?.join(CREDENTIAL);
-        // One that cannot be seen is told of, and no other key is taken in its place.
+        // If it cannot be seen, that is reported, and no other key is used instead.
         match path.symlink_metadata() {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             _ => Some(path),
         }
     }
 
-    /// The key and where it was found: in `named`, if that is said, and nowhere else then.
-    ///
-    /// # Errors
-    /// Why there is none, in one line that holds nothing of it.
+    /// Returns the key and its source: the file `named`, if there is one, and nothing else then. The
+    /// error is one line that shows nothing of a key.
     pub fn find(&self, named: Option<&Path>) -> Result<(SessionKey, String), String> {
         if let Some(path) = named {
             return from_file(path, Guard::Private);
         }
-        // Whoever hands credentials to services guards them in its own way: systemd by an ACL.
+        // A service manager guards credentials in its own way: systemd by an ACL.
         if let Some(path) = self.credential() {
             return from_file(&path, Guard::Others);
         }
         if let Some(Variable(value)) = &self.variable {
             let text = value.to_str().ok_or("SESSION_KEY is not UTF-8")?;
-            let key = SessionKey::parse(text);
-            return Ok((
-                key.map_err(|why| format!("SESSION_KEY is not a session key: {why}"))?,
-                "SESSION_KEY".to_owned(),
-            ));
+            let key = SessionKey::parse(text)
+                .map_err(|why| format!("SESSION_KEY is not a session key: {why}"))?;
+            return Ok((key, "SESSION_KEY".to_owned()));
         }
         if self.usual.symlink_metadata().is_ok() {
             return from_file(&self.usual, Guard::Private);
         }
+
         Err("there is no session key; store one with session-warden keepalive set-key".to_owned())
     }
 }
 
-/// Who sees to it that nobody else reads a file.
+/// Who makes sure that no other user can read a key file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Guard {
     /// Its own mode and owner.
     Private,
-    /// Whoever has put it there.
+    /// The service manager that put it there.
     Others,
 }
 
@@ -229,40 +189,34 @@ fn from_file(path: &Path, guard: Guard) -> Result<(SessionKey, String), String> 
         ErrorKind::NotFound => format!("the key file {shown} does not exist"),
         _ => format!("cannot read the session key from {shown}: {}", describe(&error)),
     })?;
-    let key = SessionKey::parse(&text);
-    Ok((
-        key.map_err(|why| format!("{shown} does not hold a session key: {why}"))?,
-        shown.to_string(),
-    ))
+    let key = SessionKey::parse(&text)
+        .map_err(|why| format!("{shown} does not hold a session key: {why}"))?;
+    Ok((key, shown.to_string()))
 }
 
 fn read(path: &Path, guard: Guard) -> io::Result<String> {
-    // NONBLOCK: a FIFO must not make the run wait. A link is followed, since whoever mounts secrets
-    // lays them so; what counts is the file that is opened.
+    // NONBLOCK: a FIFO must not make the run wait. A link is followed, since secrets are mounted as
+    // links; the mode and owner of the file itself count.
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let about = file.metadata()?;
     if !about.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
-    if guard == Guard::Private {
-        if about.mode() & 0o077 != 0 {
-            let mode = about.mode() & 0o7777;
-            return Err(io::Error::other(format!(
-                "other users can read it (mode {mode:04o}); run chmod 600 on it"
-            )));
-        }
-        if about.uid() != process::user() && about.uid() != 0 {
-            return Err(io::Error::other(format!(
-                "it belongs to user {}, not to you or root",
-                about.uid()
-            )));
-        }
+
+    if guard == Guard::Private && about.mode() & 0o077 != 0 {
+        let mode = about.mode() & 0o7777;
+        let why = format!("other users can read it (mode {mode:04o}); run chmod 600 on it");
+        return Err(io::Error::other(why));
     }
+    if guard == Guard::Private && about.uid() != process::user() && about.uid() != 0 {
+        let why = format!("it belongs to user {}, not to you or root", about.uid());
+        return Err(io::Error::other(why));
+    }
+
     let mut text = String::new();
-    // One more than there may be.
-    let most = u64::try_from(LONGEST).unwrap_or(u64::MAX);
-    file.take(most + 3).read_to_string(&mut text)?;
+    // A little more than the longest key.
+    file.take(LONGEST as u64 + 3).read_to_string(&mut text)?;
     Ok(text)
 }
 
@@ -337,14 +291,14 @@ mod tests {
             bytes(|byte| format!("%{byte:02X}")),
             bytes(|byte| format!("{byte:02x}")),
         ] {
-            let said = key.scrub(&format!("the key {echo} is bad, é"));
+            let said = key.redact(&format!("the key {echo} is bad, é"));
             assert!(said.starts_with("the key ") && said.ends_with(" is bad, é"), "{said}");
             let left = said.to_lowercase();
             for part in ["abcd", "efgh", "ijkl", "mnop", "qrst", "7273", "%72%73"] {
                 assert!(!left.contains(part), "{part} of {echo} is left in {said}");
             }
         }
-        assert_eq!(key.scrub("Overloaded, try again"), "Overloaded, try again");
+        assert_eq!(key.redact("Overloaded, try again"), "Overloaded, try again");
     }
 
     #[cfg(feature = "web-ping")]
@@ -366,10 +320,10 @@ mod tests {
                 .collect::<Vec<_>>()
                 .join(" / "),
         ] {
-            assert_eq!(key.scrub(&format!("the key {echo} is bad")), HIDDEN, "{echo}");
+            assert_eq!(key.redact(&format!("the key {echo} is bad")), HIDDEN, "{echo}");
         }
         for text in ["HTTP 500 &#38; more", "\\u{1F600} C:\\101 &#x; &# \\9", "a session is over"] {
-            assert_ne!(key.scrub(text), HIDDEN, "{text}");
+            assert_ne!(key.redact(text), HIDDEN, "{text}");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! When a usage window or a limit ends, as Claude's web page tells it.
+//! When a usage window or a limit ends, by an answer of Claude's web page.
 //!
-//! After an answer comes an event `message_limit` (seen by several that show usage, in 2026):
+//! After an answer comes an event `message_limit` (seen by several tools that show usage, in 2026):
 //! `{"type":"message_limit","message_limit":{"type":"within_limit","resetsAt":null,…,"windows":{"5h":
-//! {"status":"within_limit","resets_at":1777464600,"utilization":0.86},"7d":{…}}}}`. Where a limit is
+//! {"status":"within_limit","resets_at":1777464600,"utilization":0.86},"7d":{…}}}}`. If a limit is
 //! reached, the answer has status 429, and the text of its error is itself JSON of that form, with
 //! `resetsAt` (Xerxes-2/clewdr, `src/error.rs`), or there is a header.
 
@@ -11,75 +11,77 @@ use std::time::Duration;
 
 use crate::model::Timestamp;
 
-/// A window of five hours ends no later than that, with something added for clocks that differ. A time
-/// further ahead is that of another limit.
+/// A window of five hours ends no later than that, with some tolerance for clocks that differ. A later
+/// time is that of another limit.
 const WINDOW: Duration = Duration::from_secs(5 * 3600 + 600);
 
-/// No limit lasts longer: the longest window is a month.
+/// The longest window is a month.
 const LONGEST: Duration = Duration::from_secs(32 * 24 * 3600);
 
-/// What says that a window or a limit is used up.
+/// A larger number is in milliseconds: in seconds it is the year 5138, in milliseconds 1973.
+const MILLISECONDS_FROM: f64 = 1e11;
+
+/// The status of a window or a limit that is used up.
 const EXCEEDED: &str = "exceeded_limit";
 
-/// When the window of five hours ends, by an event `message_limit`.
+/// Returns when the window of five hours ends, by an event `message_limit`.
 pub(super) fn window(event: &Value, now: Timestamp) -> Option<Timestamp> {
     let limit = limit_in(event);
-    let told = limit["windows"].get("5h").and_then(|window| window.get("resets_at"));
-    let told = told.and_then(|told| time(told, now)).or_else(|| time(&limit["resetsAt"], now));
-    told.filter(|time| *time <= now.after(WINDOW))
+    let of_window = limit["windows"].get("5h").and_then(|window| time(&window["resets_at"], now));
+    let found = of_window.or_else(|| time(&limit["resetsAt"], now));
+    found.filter(|time| *time <= now.after(WINDOW))
 }
 
-/// Whether an event `message_limit` says that a limit is used up.
+/// Returns true if an event `message_limit` shows a limit that is used up.
 pub(super) fn is_exceeded(event: &Value) -> bool {
     let limit = limit_in(event);
     limit["type"] == EXCEEDED || windows(limit).any(|window| window["status"] == EXCEEDED)
 }
 
-/// When the limit ends that this says is reached: an answer's body, an event, or a part of these.
-pub(super) fn limit(told: &Value, now: Timestamp) -> Option<Timestamp> {
-    let error = &told["error"];
-    let text = error["message"].as_str().or_else(|| told["message"].as_str());
-    // Its text is JSON, once more.
+/// Returns when the limit ends that an answer's body, an event, or a part of these reports.
+pub(super) fn limit(report: &Value, now: Timestamp) -> Option<Timestamp> {
+    let error = &report["error"];
+    let text = error["message"].as_str().or_else(|| report["message"].as_str());
+    // The message may be JSON again.
     let inner: Value = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    [&inner, limit_in(told), error, &error["details"], told].into_iter().find_map(|part| {
+
+    [&inner, limit_in(report), error, &error["details"], report].into_iter().find_map(|part| {
         let used_up = windows(part).filter(|window| window["status"] == EXCEEDED);
-        // With two of them used up, the later one counts.
+        // Of two that are used up, the later one counts.
         let latest = used_up.filter_map(|window| time(&window["resets_at"], now)).max();
         latest.or_else(|| ["resetsAt", "resets_at"].iter().find_map(|name| time(&part[*name], now)))
     })
 }
 
-/// The time that the header `Retry-After` tells: a number of seconds, or a date (RFC 9110, 10.2.3).
+/// Returns the time in the header `Retry-After`: a number of seconds, or a date (RFC 9110, 10.2.3).
 pub(super) fn retry_after(text: &str, now: Timestamp) -> Option<Timestamp> {
     let text = text.trim();
-    let span = || Some(now.after(Duration::from_secs(text.parse().ok()?)));
-    let date = || {
-        let date = chrono::DateTime::parse_from_rfc2822(text).ok()?;
-        Some(Timestamp::new(date.timestamp(), 0))
+    let time = match text.parse() {
+        Ok(seconds) => now.after(Duration::from_secs(seconds)),
+        Err(_) => Timestamp::new(chrono::DateTime::parse_from_rfc2822(text).ok()?.timestamp(), 0),
     };
-    span().or_else(date).filter(|time| is_sound(*time, now))
+    Some(time).filter(|time| is_plausible(*time, now))
 }
 
-/// The time that is written as seconds or milliseconds since 1970, or as RFC 3339.
-pub(super) fn time(told: &Value, now: Timestamp) -> Option<Timestamp> {
-    /// In seconds this is the year 5138, in milliseconds 1973.
-    const MILLISECONDS_FROM: f64 = 1e11;
-    let number = |number: f64| {
-        let seconds = if number >= MILLISECONDS_FROM { number / 1000.0 } else { number };
-        Some(Timestamp::new(0, 0).after(Duration::try_from_secs_f64(seconds).ok()?))
-    };
-    let found = match told {
-        Value::Number(told) => number(told.as_f64()?),
+/// Returns the time written as seconds or milliseconds since 1970, or as RFC 3339.
+pub(super) fn time(value: &Value, now: Timestamp) -> Option<Timestamp> {
+    let found = match value {
+        Value::Number(number) => since_1970(number.as_f64()?),
         Value::String(text) => {
-            Timestamp::parse(text).or_else(|| text.trim().parse().ok().and_then(number))
+            Timestamp::parse(text).or_else(|| since_1970(text.trim().parse().ok()?))
         }
         _ => None,
     };
-    found.filter(|time| is_sound(*time, now))
+    found.filter(|time| is_plausible(*time, now))
 }
 
-/// Whether it lies ahead, and a limit can end then.
-fn is_sound(time: Timestamp, now: Timestamp) -> bool {
+fn since_1970(number: f64) -> Option<Timestamp> {
+    let seconds = if number >= MILLISECONDS_FROM { number / 1000.0 } else { number };
+    Some(Timestamp::new(0, 0).after(Duration::try_from_secs_f64(seconds).ok()?))
+}
+
+/// Returns true if the time is in the future, and a limit can end then.
+fn is_plausible(time: Timestamp, now: Timestamp) -> bool {
     time > now && time <= now.after(LONGEST)
 }
 

@@ -1,8 +1,8 @@
-//! One tiny message on Claude's web page, by the calls that the page itself makes. That is no public
-//! interface, and may change or be closed at any time: nothing is done to look like a browser, and
-//! nothing to get past a block.
+//! One tiny message on Claude's web page, by the calls that the page itself makes. That is not a public
+//! interface, and may change or be closed at any time: no browser is imitated, and no block is worked
+//! around.
 //!
-//! What such a ping is for, when it runs, and what is written down of it, is for others to know.
+//! When a ping runs, and what is stored of it, is decided by the rest of keep-alive.
 
 #[cfg(feature = "web-ping")]
 mod answer;
@@ -17,12 +17,10 @@ mod reply;
 #[cfg(feature = "web-ping")]
 mod site;
 #[cfg(feature = "web-ping")]
-mod spelling;
-#[cfg(feature = "web-ping")]
 mod stream;
 
 #[cfg(feature = "web-ping")]
-pub use answer::Trouble;
+pub use answer::{CallError, Refusal};
 pub use key::{KeySources, SessionKey, Variable};
 pub use origin::origin;
 #[cfg(feature = "web-ping")]
@@ -30,5 +28,4 @@ pub use reply::Reply;
 #[cfg(feature = "web-ping")]
 pub use site::{Limits, Site};
 
-/// Where Claude's web page is.
 pub const CLAUDE: &str = "https://claude.ai";

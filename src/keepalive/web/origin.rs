@@ -1,21 +1,23 @@
-//! Where the page is: an origin, and nothing that a key could be lost to.
+//! The address of the page: an origin, and nothing that the key could be sent to by mistake.
 
 use std::net::IpAddr;
+use ureq::http::Uri;
+use ureq::http::uri::Authority;
 
-/// An origin as it is written: `https://host`, with a port or without; plain `http` for this machine
-/// alone. The error says what is wrong, for the middle of a sentence.
+/// Parses `https://host`, with a port or without; plain `http` only for this machine. The error is for
+/// the middle of a sentence.
 pub fn origin(text: &str) -> Result<String, String> {
     let origin = text.strip_suffix('/').unwrap_or(text);
-    let uri: ureq::http::Uri =
-        origin.parse().map_err(|error| format!("not a web address ({error})"))?;
+    let uri: Uri = origin.parse().map_err(|error| format!("not a web address ({error})"))?;
     let is_plain = !origin.ends_with('/')
         && !origin.contains(['?', '#'])
         && uri.path_and_query().is_none_or(|path| path.as_str() == "/");
     let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'));
-    let host = authority.map(ureq::http::uri::Authority::host).filter(|host| !host.is_empty());
+    let host = authority.map(Authority::host).filter(|host| !host.is_empty());
     let (true, Some(host)) = (is_plain, host) else {
         return Err("more than a scheme, a host and a port".to_owned());
     };
+
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let is_local =
         host == "localhost" || bare.parse().is_ok_and(|address: IpAddr| address.is_loopback());

@@ -1,79 +1,78 @@
 //! The answer that Claude writes, as the stream of events that it comes in.
 
 use serde_json::Value;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
-use super::answer::{Trouble, cut, error_event};
+use super::answer::{CallError, error_event, incomplete};
 use super::key::SessionKey;
 use super::limits;
 use super::stream::{Event, Events};
 use crate::model::Timestamp;
 
-/// The answer to so little is short. This is the most that is read of it.
+/// The most that is read of an answer, which is short to so short a prompt.
 const LARGEST: usize = 4 << 20;
 
-/// What was learnt from an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reply {
-    /// When the usage window ends that it lies in, if that was told.
+    /// The end of its usage window, if the answer has it.
     pub window_ends: Option<Timestamp>,
 }
 
-/// Reads the stream of an answer to its end.
 pub(super) fn read(
     mut stream: impl Read,
     key: &SessionKey,
     now: Timestamp,
-) -> Result<Reply, Trouble> {
+) -> Result<Reply, CallError> {
     let mut events = Events::default();
-    let mut told = Told::default();
-    let mut each = |event: &Event| told.take(event, key, now);
+    let mut seen = Seen::default();
     let mut buffer = [0; 8 << 10];
-    let mut read = 0;
+    let mut length = 0;
+
     loop {
         match stream.read(&mut buffer) {
             Ok(0) => break,
-            Ok(length) => {
-                read += length;
-                if read > LARGEST {
-                    return Err(Trouble::failed("the answer is larger than 4 MiB"));
+            Ok(count) => {
+                length += count;
+                if length > LARGEST {
+                    return Err(CallError::failed("the answer is larger than 4 MiB"));
                 }
-                events.take(buffer.get(..length).unwrap_or_default(), &mut each);
+                let bytes = buffer.get(..count).unwrap_or_default();
+                events.take(bytes, &mut |event| seen.add(event, key, now));
             }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => {
-                // What it said before it was cut off tells more.
-                events.end(&mut each);
-                return Err(told.trouble.unwrap_or_else(|| cut(error.into(), key)));
+                // An error in the stream explains more than the fact that it was cut off.
+                events.end(&mut |event| seen.add(event, key, now));
+                return Err(seen.error.unwrap_or_else(|| incomplete(error.into(), key)));
             }
         }
     }
-    events.end(&mut each);
-    told.reply()
+
+    events.end(&mut |event| seen.add(event, key, now));
+    seen.reply()
 }
 
-/// What the events of a stream have told so far.
 #[derive(Default)]
-struct Told {
+struct Seen {
     has_answer: bool,
     is_used_up: bool,
     limit_ends: Option<Timestamp>,
     window_ends: Option<Timestamp>,
-    trouble: Option<Trouble>,
+    error: Option<CallError>,
 }
 
-impl Told {
-    fn take(&mut self, event: &Event, key: &SessionKey, now: Timestamp) {
+impl Seen {
+    fn add(&mut self, event: &Event, key: &SessionKey, now: Timestamp) {
         let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
         let name = event.name.trim();
         let kind = if name.is_empty() { data["type"].as_str() } else { Some(name) };
-        // An error is one, whatever it is called.
+        // An error may come under any name.
         let kind = if data["type"] == "error" { Some("error") } else { kind };
         match kind {
             Some("ping") => {}
             Some("error") => {
-                // The first one is why the others came.
-                self.trouble.get_or_insert_with(|| error_event(&event.data, key, now));
+                // The first one is the cause of the others.
+                self.error.get_or_insert_with(|| error_event(&event.data, key, now));
             }
             Some("message_limit") => {
                 self.is_used_up = limits::is_exceeded(&data);
@@ -84,18 +83,16 @@ impl Told {
         }
     }
 
-    fn reply(self) -> Result<Reply, Trouble> {
-        match self {
-            // What told of the limit may tell its end as well.
-            Self { trouble: Some(Trouble::Limited { until: None }), limit_ends, .. } => {
-                Err(Trouble::Limited { until: limit_ends })
+    fn reply(self) -> Result<Reply, CallError> {
+        match self.error {
+            // The event about the limit may have its end.
+            Some(CallError::Limited { until: None }) => {
+                Err(CallError::Limited { until: self.limit_ends })
             }
-            Self { trouble: Some(trouble), .. } => Err(trouble),
-            Self { has_answer: true, window_ends, .. } => Ok(Reply { window_ends }),
-            Self { is_used_up: true, limit_ends, .. } => {
-                Err(Trouble::Limited { until: limit_ends })
-            }
-            _ => Err(Trouble::failed("the answer was empty")),
+            Some(error) => Err(error),
+            None if self.has_answer => Ok(Reply { window_ends: self.window_ends }),
+            None if self.is_used_up => Err(CallError::Limited { until: self.limit_ends }),
+            None => Err(CallError::failed("the answer was empty")),
         }
     }
 }
@@ -104,7 +101,7 @@ impl Told {
 mod tests {
     use super::*;
 
-    fn told(stream: &str) -> Result<Reply, Trouble> {
+    fn reply_of(stream: &str) -> Result<Reply, CallError> {
         let key = SessionKey::parse("sk-ant-sid01-0123456789abcdef").unwrap();
         read(stream.as_bytes(), &key, Timestamp::new(1_777_460_000, 0))
     }
@@ -116,31 +113,40 @@ mod tests {
             {\"type\":\"exceeded_limit\",\"windows\":{\"5h\":{\"status\":\"exceeded_limit\",\
             \"resets_at\":1777460900}}}}\n\n";
         let ends = Some(Timestamp::new(1_777_460_900, 0));
-        assert_eq!(told(answer), Ok(Reply { window_ends: None }));
-        assert_eq!(told("data: {\"type\":\"message_start\"}\n\n"), Ok(Reply { window_ends: None }));
-        assert_eq!(told(&format!("{answer}{limit}")), Ok(Reply { window_ends: ends }));
-        assert_eq!(told(limit), Err(Trouble::Limited { until: ends }));
+        assert_eq!(reply_of(answer), Ok(Reply { window_ends: None }));
+        assert_eq!(
+            reply_of("data: {\"type\":\"message_start\"}\n\n"),
+            Ok(Reply { window_ends: None })
+        );
+        assert_eq!(reply_of(&format!("{answer}{limit}")), Ok(Reply { window_ends: ends }));
+        assert_eq!(reply_of(limit), Err(CallError::Limited { until: ends }));
         for nothing in
             ["", "event: ping\ndata: {}\n\n", "<html>\n<body>no: thing</body>\n", "{\"a\":1}"]
         {
-            assert_eq!(told(nothing), Err(Trouble::failed("the answer was empty")), "{nothing}");
+            assert_eq!(
+                reply_of(nothing),
+                Err(CallError::failed("the answer was empty")),
+                "{nothing}"
+            );
         }
         for error in
             ["event: error\ndata: {}\n\n", "data: {\"type\":\"error\"}\n\n", "event: error"]
         {
             let stream = format!("{answer}{error}");
-            assert_eq!(told(&stream), Err(Trouble::failed("the answer ended with an error")));
+            assert_eq!(reply_of(&stream), Err(CallError::failed("the answer ended with an error")));
         }
         for error in
             ["event: completion\ndata: {\"type\":\"error\"}\n\n", "event: error \ndata: {}\n\n"]
         {
             let stream = format!("{answer}{error}");
-            assert!(matches!(told(&stream), Err(Trouble::Failed { .. })), "{error}");
+            assert!(matches!(reply_of(&stream), Err(CallError::Failed { .. })), "{error}");
         }
         let error = "event: error\ndata: {\"error\":{\"type\":\"rate_limit_error\"}}\n\n";
-        assert_eq!(told(&format!("{limit}{error}")), Err(Trouble::Limited { until: ends }));
-        assert!(told(&"x".repeat(LARGEST + 1)).is_err_and(|trouble| {
-            trouble == Trouble::failed("the answer is larger than 4 MiB")
-        }));
+        assert_eq!(reply_of(&format!("{limit}{error}")), Err(CallError::Limited { until: ends }));
+        assert!(
+            reply_of(&"x".repeat(LARGEST + 1)).is_err_and(|error| {
+                error == CallError::failed("the answer is larger than 4 MiB")
+            })
+        );
     }
 }

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use ureq::RequestBuilder;
 use uuid::Uuid;
 
-use super::answer::{Trouble, good, json as json_in};
+use super::answer::{CallError, Refusal, json as json_in, successful};
 use super::ask::wait_for;
 use super::key::SessionKey;
 use super::reply::{Reply, read};
@@ -13,13 +14,10 @@ use crate::keepalive::job::Conversation;
 use crate::model::Timestamp;
 use crate::model::ids::is_uuid;
 
-/// What is said.
 const PROMPT: &str = "Hi";
 
-/// How long calls may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// To connect.
     pub connect: Duration,
     /// Any call but those below.
     pub call: Duration,
@@ -27,7 +25,7 @@ pub struct Limits {
     pub answer: Duration,
     /// All calls of a ping but the deletion.
     pub all: Duration,
-    /// The deletion of a conversation, also after somebody has asked to stop.
+    /// The deletion of a conversation, also after a signal.
     pub delete: Duration,
 }
 
@@ -43,10 +41,8 @@ impl Default for Limits {
     }
 }
 
-/// How calls are made.
 type Config = ureq::config::ConfigBuilder<ureq::typestate::AgentScope>;
 
-/// The page as its user sees it.
 pub struct Site<'a> {
     agent: ureq::Agent,
     api: String,
@@ -57,7 +53,7 @@ pub struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
-    /// The page at `origin`. Nothing is called yet; the time for all calls begins now.
+    /// Prepares calls to the page at `origin`. The time for all of them begins now.
     pub fn new(
         origin: &str,
         key: SessionKey,
@@ -67,7 +63,7 @@ impl<'a> Site<'a> {
         Self::over(Self::config(), origin, key, limits, stopped)
     }
 
-    /// The same, called with this configuration.
+    /// As [`Self::new`], with this configuration of the HTTP client.
     pub fn over(
         config: Config,
         origin: &str,
@@ -85,124 +81,106 @@ impl<'a> Site<'a> {
         }
     }
 
-    /// How calls are made: to the page itself and to nobody else. A proxy that stands in the
-    /// environment is not asked, and no redirect is followed, so that the key goes nowhere else.
+    /// Returns the configuration of the HTTP client: no proxy and no redirect, so that the key goes to
+    /// the page and nowhere else.
     pub fn config() -> Config {
         ureq::Agent::config_builder()
             .proxy(None)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .http_status_as_error(false)
-            // The four calls of a ping are not worth a connection that may have ended meanwhile.
+            // Four calls are not worth a connection that may have ended in between.
             .max_idle_connections(0)
             .user_agent(concat!("session-warden/", env!("CARGO_PKG_VERSION")))
     }
 
-    /// The first organization of the user's.
-    ///
-    /// # Errors
-    /// Where there is none, or that cannot be told.
-    pub fn organization(&self, now: Timestamp) -> Result<String, Trouble> {
-        let (agent, key, url) = self.parts("/organizations");
-        let within = self.within(self.limits.call);
-        let connect = self.limits.connect;
+    pub fn organization(&self, now: Timestamp) -> Result<String, CallError> {
+        let call = self.agent.get(self.url("/organizations"));
+        let call = self.prepare(call, self.limits.call).header("accept", "application/json");
+        let key = Arc::clone(&self.key);
         let work = move || {
-            let call = agent.get(url).header("cookie", key.cookie());
-            let call = call.header("accept", "application/json");
-            let call = call.config().timeout_connect(Some(connect)).timeout_global(Some(within));
-            let all = json_in(good(call.build().call(), &key, now)?, "organizations", &key)?;
-            let Value::Array(all) = all else {
-                return Err(Trouble::failed("organizations: the answer is not a list"));
+            let list = json_in(successful(call.call(), &key, now)?, "organizations", &key)?;
+            let Value::Array(list) = list else {
+                return Err(CallError::failed("organizations: the answer is not a list"));
             };
-            let first = all.first();
-            let first = first.ok_or_else(|| Trouble::failed("the account has no organization"))?;
-            id_in(first).ok_or_else(|| Trouble::failed("organizations: the first one has no uuid"))
+            let first = list.first();
+            let first =
+                first.ok_or_else(|| CallError::failed("the account has no organization"))?;
+            id_in(first)
+                .ok_or_else(|| CallError::failed("organizations: the first one has no uuid"))
         };
         wait_for(work, self.stopped, Duration::ZERO)
     }
 
-    /// A conversation that there is not yet.
+    /// Returns a conversation that does not exist yet.
     pub fn invent(organization: String) -> Conversation {
         Conversation { organization, id: Uuid::new_v4().to_string() }
     }
 
-    /// Begins that conversation, and returns the id that it got. After a request to stop, the answer is
-    /// waited for a little longer: only then is it known whether there is something to delete.
-    ///
-    /// # Errors
-    /// Where it is not known that there is one now.
-    pub fn begin(&self, conversation: &Conversation, now: Timestamp) -> Result<String, Trouble> {
+    /// Begins that conversation, and returns the id that the page gave it. After a signal, the answer is
+    /// waited for a little longer: it shows whether there is a conversation to delete.
+    pub fn begin(&self, conversation: &Conversation, now: Timestamp) -> Result<String, CallError> {
         let path = format!("/organizations/{}/chat_conversations", conversation.organization);
-        let (agent, key, url) = self.parts(&path);
-        let (within, connect) = (self.within(self.limits.call), self.limits.connect);
+        let call = self.prepare(self.agent.post(self.url(&path)), self.limits.call);
+        let call = call.header("accept", "application/json").content_type("application/json");
         let body = json!({"uuid": conversation.id, "name": ""}).to_string();
+        let key = Arc::clone(&self.key);
         let work = move || {
-            let call = agent.post(url).header("cookie", key.cookie());
-            let call = call.header("accept", "application/json");
-            let call = call.content_type("application/json");
-            let call = call.config().timeout_connect(Some(connect)).timeout_global(Some(within));
-            let made = json_in(good(call.build().send(body), &key, now)?, "conversation", &key)?;
-            id_in(&made).ok_or_else(|| Trouble::failed("conversation: the new one has no uuid"))
+            let made = json_in(successful(call.send(body), &key, now)?, "conversation", &key)?;
+            id_in(&made).ok_or_else(|| CallError::failed("conversation: the new one has no uuid"))
         };
         wait_for(work, self.stopped, self.limits.delete)
     }
 
-    /// Says something in that conversation, and reads the answer to its end.
-    ///
-    /// # Errors
-    /// Where there was no whole answer.
-    pub fn say(
+    /// Sends the prompt in that conversation, and reads the answer to its end.
+    pub fn prompt(
         &self,
         conversation: &Conversation,
         zone: &str,
         now: Timestamp,
-    ) -> Result<Reply, Trouble> {
-        let (agent, key, url) = self.parts(&format!("{}/completion", path_of(conversation)));
-        let (within, connect) = (self.within(self.limits.answer), self.limits.connect);
+    ) -> Result<Reply, CallError> {
+        let url = self.url(&format!("{}/completion", path_of(conversation)));
+        let call = self.prepare(self.agent.post(url), self.limits.answer);
+        let call = call.header("accept", "text/event-stream").content_type("application/json");
         let body = json!({"prompt": PROMPT, "timezone": zone, "attachments": [], "files": []});
+        let key = Arc::clone(&self.key);
         let work = move || {
-            let call = agent.post(url).header("cookie", key.cookie());
-            let call = call.header("accept", "text/event-stream");
-            let call = call.content_type("application/json");
-            let call = call.config().timeout_connect(Some(connect)).timeout_global(Some(within));
-            let mut answer = good(call.build().send(body.to_string()), &key, now)?;
-            // What is too long is seen below.
+            let mut answer = successful(call.send(body.to_string()), &key, now)?;
+            // `read` has a limit of its own.
             let reader = answer.body_mut().with_config().limit(u64::MAX).reader();
             read(reader, &key, now)
         };
         wait_for(work, self.stopped, Duration::ZERO)
     }
 
-    /// Deletes that conversation, whether or not somebody wants to stop. Whether it was there.
-    ///
-    /// # Errors
-    /// Where it may still be there.
-    pub fn delete(&self, conversation: &Conversation, now: Timestamp) -> Result<bool, Trouble> {
-        let (agent, key, url) = self.parts(&path_of(conversation));
-        let call = agent.delete(url).header("cookie", key.cookie());
+    /// Deletes that conversation, also after a signal. Returns true if it existed; after an error, it
+    /// may still exist.
+    pub fn delete(&self, conversation: &Conversation, now: Timestamp) -> Result<bool, CallError> {
+        let call = self.agent.delete(self.url(&path_of(conversation)));
+        let call = call.header("cookie", self.key.cookie());
         let call = call.config().timeout_global(Some(self.limits.delete)).build().call();
-        match good(call, &key, now) {
+        match successful(call, &self.key, now) {
             Ok(_) => Ok(true),
-            Err(Trouble::Failed { status: Some(404 | 410), .. }) => Ok(false),
-            // That may be about this one conversation alone, which another account has made.
-            Err(Trouble::Refused(why))
-                if why.contains("HTTP 403") && !why.starts_with("blocked") =>
-            {
-                Err(Trouble::Failed { why, status: Some(403) })
+            Err(CallError::Failed { status: Some(404 | 410), .. }) => Ok(false),
+            // This one conversation may belong to another account.
+            Err(CallError::Refused { why, refusal: Refusal::Forbidden }) => {
+                Err(CallError::Failed { why, status: Some(403) })
             }
-            Err(trouble) => Err(trouble),
+            Err(error) => Err(error),
         }
     }
 
-    fn parts(&self, path: &str) -> (ureq::Agent, Arc<SessionKey>, String) {
-        (self.agent.clone(), Arc::clone(&self.key), format!("{}{path}", self.api))
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.api)
     }
 
-    /// As long as a call may take, by its own limit and that of all of them.
-    fn within(&self, limit: Duration) -> Duration {
+    /// Adds the key and the time limits: that of the call, and the rest of the time for all calls.
+    fn prepare<B>(&self, call: RequestBuilder<B>, limit: Duration) -> RequestBuilder<B> {
         let left = self.limits.all.saturating_sub(self.begun.elapsed());
-        // Nothing would mean no limit.
-        limit.min(left).max(Duration::from_millis(1))
+        // Zero would mean no limit.
+        let within = limit.min(left).max(Duration::from_millis(1));
+        let call = call.header("cookie", self.key.cookie()).config();
+        call.timeout_connect(Some(self.limits.connect)).timeout_global(Some(within)).build()
     }
 }
 
@@ -210,8 +188,8 @@ fn path_of(Conversation { organization, id }: &Conversation) -> String {
     format!("/organizations/{organization}/chat_conversations/{id}")
 }
 
-/// The `uuid` of what the page told; what is none is not put into an address.
-fn id_in(told: &Value) -> Option<String> {
-    let id = told.get("uuid")?.as_str()?;
+/// Returns the `uuid` of an answer. Any other text must not become part of an address.
+fn id_in(answer: &Value) -> Option<String> {
+    let id = answer.get("uuid")?.as_str()?;
     is_uuid(id.as_bytes()).then(|| id.to_owned())
 }

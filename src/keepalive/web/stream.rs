@@ -1,29 +1,25 @@
-//! A stream of server-sent events, taken apart as its bytes come (WHATWG HTML, 9.2.6). How much may
-//! come is bounded by whoever reads.
+//! A stream of server-sent events, parsed as its bytes come (WHATWG HTML, 9.2.6). The reader bounds
+//! its length.
 
-/// One event.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Event {
-    /// Its name; empty where it has none.
     pub(super) name: String,
-    /// Its data.
     pub(super) data: String,
 }
 
-/// The stream so far.
 #[derive(Debug, Default)]
 pub(super) struct Events {
     line: Vec<u8>,
     event: Event,
     has_data: bool,
-    /// Whether the last byte was a carriage return, which a line feed may still belong to.
+    /// True after a carriage return, which a line feed may still belong to.
     is_after_return: bool,
-    /// Whether the first line has ended. A byte order mark stands before it.
+    /// True after the first line, which may have a byte order mark.
     has_begun: bool,
 }
 
 impl Events {
-    /// Takes in more bytes, and hands each event to `each` that they end.
+    /// Takes in more bytes, and hands each event to `each` that they complete.
     pub(super) fn take(&mut self, bytes: &[u8], each: &mut impl FnMut(&Event)) {
         for byte in bytes {
             match byte {
@@ -35,8 +31,8 @@ impl Events {
         }
     }
 
-    /// Ends the stream. An event that was not ended by an empty line counts all the same: it may be
-    /// the one that says what went wrong.
+    /// Ends the stream. An event without an empty line after it counts as well: it may be the error
+    /// that ended the stream.
     pub(super) fn end(mut self, each: &mut impl FnMut(&Event)) {
         self.end_line(each);
         self.hand_over(each);
@@ -50,6 +46,7 @@ impl Events {
         if line.is_empty() {
             return self.hand_over(each);
         }
+
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
@@ -61,12 +58,12 @@ impl Events {
                 self.event.data.push_str(value);
                 self.has_data = true;
             }
-            // A comment, or a field that means nothing here.
+            // A comment, or a field without meaning here.
             _ => {}
         }
     }
 
-    /// An event without data is none, unless it has a name that says something by itself.
+    /// Hands over the event, unless it has neither data nor a name.
     fn hand_over(&mut self, each: &mut impl FnMut(&Event)) {
         let event = std::mem::take(&mut self.event);
         if std::mem::take(&mut self.has_data) || !event.name.is_empty() {

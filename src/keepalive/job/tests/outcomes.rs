@@ -46,7 +46,7 @@ fn a_run_is_under_way_from_its_beginning_to_its_end() {
     let end = at(NOW).after(MINUTE);
     state.end(&hourly(), &Outcome::Done, None, end);
     assert_eq!((state.last_run, state.running_since, state.last_done), (now, None, Some(end)));
-    assert_eq!(state.result.as_deref(), Some("done"));
+    assert_eq!(state.result.as_ref().map(LastResult::line), Some("done"));
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn failures_wait_longer_each_time_and_disable_in_the_end() {
         state.not_before = None;
         run(&mut state, &job, &failed(), at(NOW));
         assert_eq!((state.failures, wait(&state)), (failures, Some(minutes * MINUTE)));
-        assert_eq!(state.result.as_deref(), Some("failed: no network"));
+        assert_eq!(state.result.as_ref().map(LastResult::line), Some("failed: no network"));
         assert_eq!((why_not(&job, &state), state.last_done), (None, None));
     }
     run(&mut state, &job, &failed(), at(NOW));
@@ -97,7 +97,7 @@ fn a_rate_limit_waits_as_long_as_it_says_and_is_no_failure() {
     let until = at(NOW).after(3 * DAY);
     run(&mut state, &job, &limited(Some(until)), at(NOW));
     assert_eq!((state.not_before, state.failures), (Some(until), 0));
-    assert_eq!(state.result.as_deref(), Some("rate limited: 5-hour limit"));
+    assert_eq!(state.result.as_ref().map(LastResult::line), Some("rate limited: 5-hour limit"));
     run(&mut state, &job, &failed(), at(NOW));
     assert_eq!(state.not_before, Some(until), "a forced run does not shorten it");
     let mut state = JobState::default();
@@ -157,7 +157,7 @@ fn what_is_refused_is_disabled_until_its_credential_is_another() {
     state.begin(at(NOW));
     state.end(&job, &refused, Some("old".to_owned()), at(NOW));
     assert_eq!(why_not(&job, &state).as_deref(), Some("log in again"));
-    assert_eq!(state.result.as_deref(), Some("refused: log in again"));
+    assert_eq!(state.result.as_ref().map(LastResult::line), Some("refused: log in again"));
     for same in [Some("old"), None] {
         state.notices_change(same);
         assert!(state.disabled.is_some());
@@ -182,7 +182,7 @@ fn a_killed_pass_is_a_failed_run() {
     state.settle(at(NOW));
     assert_eq!((state.failures, state.running_since), (1, None));
     assert_eq!(wait(&state), Some(5 * MINUTE));
-    assert_eq!(state.result.as_deref(), Some("failed: the pass was killed"));
+    assert_eq!(state.result.as_ref().map(LastResult::line), Some("failed: the pass was killed"));
     let once = state.clone();
     state.settle(at(NOW));
     assert_eq!(state, once, "it is found once");
@@ -293,8 +293,11 @@ fn a_state_survives_being_written() {
         run(&mut state, &job, &outcome, at(NOW));
     }
     state.begin(at(NOW));
-    state.disabled =
-        Some(Disabled { why: "so".to_owned(), credential: Some("ab".to_owned()), refused: true });
+    state.disabled = Some(Disabled {
+        why: "so".to_owned().into(),
+        credential: Some("ab".to_owned()),
+        refused: true,
+    });
     let text = serde_json::to_string(&state).unwrap();
     assert!(text.contains("\"last_run\":\"2026-05-10T12:00:00.000Z\""), "{text}");
     assert_eq!(serde_json::from_str::<JobState>(&text).unwrap(), state);
@@ -329,5 +332,32 @@ fn a_slot_of_up_to_a_day_ahead_is_not_forgotten() {
         let mut state = JobState { slot: Some(now.after(ahead)), ..JobState::default() };
         state.settle(now);
         assert_eq!(state.slot, Some(slot), "{ahead:?}");
+    }
+}
+
+#[test]
+fn stored_lines_keep_their_text_and_are_read_as_kinds() {
+    for (line, kind) in [
+        ("done", Some(OutcomeKind::Done)),
+        ("done, but it still expires at the same time", Some(OutcomeKind::Done)),
+        ("later: busy", Some(OutcomeKind::Later)),
+        ("failed: no network", Some(OutcomeKind::Failed)),
+        ("rate limited: 5-hour limit", Some(OutcomeKind::RateLimited)),
+        ("refused: log in again", Some(OutcomeKind::Refused)),
+        ("skipped: unknown", Some(OutcomeKind::Skipped)),
+        ("something from another version", None),
+    ] {
+        let stored = serde_json::json!(line);
+        let result: LastResult = serde_json::from_value(stored.clone()).unwrap();
+        assert_eq!((result.kind, result.line()), (kind, line));
+        assert_eq!(serde_json::to_value(&result).unwrap(), stored);
+    }
+    for (why, is_by_user) in [("by the user", true), ("by its user", true), ("failed once", false)]
+    {
+        let stored = serde_json::json!({"why": why, "credential": null, "refused": false});
+        let disabled: Disabled = serde_json::from_value(stored.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&disabled).unwrap(), stored);
+        let state = JobState { disabled: Some(disabled), ..JobState::default() };
+        assert_eq!(state.is_disabled_by_user(), is_by_user, "{why}");
     }
 }

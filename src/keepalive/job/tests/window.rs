@@ -56,7 +56,7 @@ fn a_ping_with_a_warning_is_done() {
     let warning = Some("left behind:\nHTTP 500".to_owned());
     run(&mut state, &job, &Outcome::Answered { window_ends: None, warning }, at(NOW));
     assert_eq!((state.last_done, state.failures), (Some(at(NOW)), 0));
-    assert_eq!(state.result.as_deref(), Some("done: left behind: HTTP 500"));
+    assert_eq!(state.result.as_ref().map(LastResult::line), Some("done: left behind: HTTP 500"));
     assert_eq!(answered(None).to_string(), "done");
 }
 

@@ -1,7 +1,7 @@
-//! OpenClaw's session store, as far as it is touched: what is in it, what makes a session stale, and
-//! whether a lock still counts. Pure: bytes, times and settings come in.
+//! OpenClaw's session store, as far as it is touched: its entries, the resets of a session, and whether a
+//! lock is stale. Pure: bytes, times and settings come in.
 //!
-//! The facts are those of OpenClaw 2026.2.12 to 2026.7.1, by its packages and by running it.
+//! The facts are those of OpenClaw 2026.2.12 to 2026.7.1, from its packages and from running it.
 
 pub mod lock;
 pub mod settings;

@@ -1,36 +1,36 @@
-//! Which numbers of a store are raised.
+//! The touch of a store: which of its numbers are raised.
 
 use std::ops::Range;
 
 use super::settings::{Settings, Stale};
 use super::store::{Entry, Era, Field, Store};
 
-/// What a touch makes of a store.
+/// The result of a touch. Sessions are given by their keys.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Touched {
-    /// The new bytes; nothing where nothing is raised.
+    /// The new bytes; nothing if nothing is raised.
     pub bytes: Option<Vec<u8>>,
-    /// The keys of the sessions that are raised.
     pub raised: Vec<String>,
-    /// Those whose time lies in the future, and which.
+    /// Sessions with a time in the future, and which one.
     pub future: Vec<(String, Field)>,
-    /// Those that have no time that could be raised.
+    /// Sessions without a time that could be raised.
     pub timeless: Vec<String>,
-    /// Those that no reset ever ends.
+    /// Sessions that no reset ever ends.
     pub safe: Vec<String>,
 }
 
-/// Raises the wanted sessions to `now`, in milliseconds since 1970. Nothing is ever lowered, and nothing
-/// put where there was no number.
+/// Raises the times of the selected sessions to `now`, in milliseconds since 1970. No time is ever lowered,
+/// and none is added.
 pub fn touch(
     store: &Store,
     settings: &Settings,
-    is_wanted: impl Fn(&Entry) -> bool,
+    is_selected: impl Fn(&Entry) -> bool,
     now: u64,
 ) -> Touched {
     let mut touched = Touched::default();
-    let mut places: Vec<Range<usize>> = Vec::new();
-    for entry in store.entries().iter().filter(|entry| is_wanted(entry)) {
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+
+    for entry in store.entries().iter().filter(|entry| is_selected(entry)) {
         let stale = match store.era() {
             Era::Early => Stale { daily: true, idle: false },
             Era::Late => settings.stale(&entry.key, entry.channel.as_deref()),
@@ -41,7 +41,7 @@ pub fn touch(
         }
         let (mut own, mut future, mut has_any) = (Vec::new(), None, false);
         for fields in sources(store.era(), stale) {
-            // OpenClaw goes by the first of them that is there.
+            // OpenClaw goes by the first of them that exists.
             let found = fields.iter().find_map(|field| Some((*field, entry.number(*field)?)));
             let Some((field, number)) = found else { continue };
             has_any = true;
@@ -54,21 +54,22 @@ pub fn touch(
             }
         }
         if let Some(field) = future {
-            // What is left of it would end the session all the same.
+            // It is left unchanged, and with it the others: the session ends all the same.
             touched.future.push((entry.key.clone(), field));
         } else if !has_any {
             touched.timeless.push(entry.key.clone());
         } else {
             touched.raised.push(entry.key.clone());
-            places.extend(own);
+            ranges.extend(own);
         }
     }
-    places.sort_by_key(|place| place.start);
-    touched.bytes = (!places.is_empty()).then(|| store.with(&places, now));
+
+    ranges.sort_by_key(|range| range.start);
+    touched.bytes = (!ranges.is_empty()).then(|| store.with(&ranges, now));
     touched
 }
 
-/// For each way to go stale, the times that it goes by: the first that there is.
+/// Returns the times that each reset goes by: the first one that exists counts.
 fn sources(era: Era, stale: Stale) -> Vec<&'static [Field]> {
     const EARLY: &[Field] = &[Field::UpdatedAt];
     const DAILY: &[Field] = &[Field::SessionStartedAt, Field::UpdatedAt];
@@ -76,8 +77,8 @@ fn sources(era: Era, stale: Stale) -> Vec<&'static [Field]> {
     match era {
         Era::Early => vec![EARLY],
         Era::Late => {
-            let ways = [(stale.daily, DAILY), (stale.idle, IDLE)];
-            ways.into_iter().filter(|(is_so, _)| *is_so).map(|(_, fields)| fields).collect()
+            let resets = [(stale.daily, DAILY), (stale.idle, IDLE)];
+            resets.into_iter().filter(|(is_set, _)| *is_set).map(|(_, fields)| fields).collect()
         }
     }
 }

@@ -7,7 +7,7 @@ fn now() -> Timestamp {
     Timestamp::parse("2026-01-05T11:00:00Z").unwrap()
 }
 
-fn answer(cli: Cli, code: i32, said: &str) -> Answer {
+fn answer(cli: Cli, code: i32, said: &str) -> Outcome {
     let said = said.to_owned();
     let ended = Ended { code: Some(code), signal: None, timed_out: false, said };
     let answer = judge_in(cli, &ended, now(), &Rome);
@@ -21,26 +21,26 @@ fn answer(cli: Cli, code: i32, said: &str) -> Answer {
 #[track_caller]
 fn limited(cli: Cli, said: &str, until: Option<&str>) {
     let until = until.map(|time| Timestamp::parse(time).unwrap());
-    assert_eq!(answer(cli, 1, said), Answer::Limited { until }, "{said}");
+    assert_eq!(answer(cli, 1, said), Outcome::limited(until), "{said}");
 }
 
 #[track_caller]
 fn refused(cli: Cli, said: &str, why: &str) {
-    assert_eq!(answer(cli, 1, said), Answer::Refused(why.to_owned()), "{said}");
+    assert_eq!(answer(cli, 1, said), Outcome::Refused { why: why.to_owned() }, "{said}");
 }
 
 #[track_caller]
 fn failed(cli: Cli, said: &str, why: &str) {
-    assert_eq!(answer(cli, 1, said), Answer::Failed(why.to_owned()), "{said}");
+    assert_eq!(answer(cli, 1, said), Outcome::failed(why.to_owned()), "{said}");
 }
 
 #[test]
 fn what_claude_says() {
     let cli = Cli::Claude;
-    assert_eq!(answer(cli, 0, "OK\n"), Answer::Done);
+    assert_eq!(answer(cli, 0, "OK\n"), Outcome::Done);
     assert_eq!(
         answer(cli, 0, "You asked about \"limit reached\" and invalid API keys.\n"),
-        Answer::Done
+        Outcome::Done
     );
     limited(cli, "Claude AI usage limit reached|1767625200\n", Some("2026-01-05T15:00:00Z"));
     limited(
@@ -50,7 +50,7 @@ fn what_claude_says() {
     );
     limited(cli, "API Error: 429 {\"type\":\"rate_limit_error\"}", None);
     let with_0 = answer(cli, 0, "API Error: Rate limit reached\n");
-    assert_eq!(with_0, Answer::Limited { until: None });
+    assert_eq!(with_0, Outcome::limited(None));
     refused(cli, "Invalid API key · Please run /login", "Invalid API key · Please run /login");
     refused(
         cli,
@@ -61,9 +61,9 @@ fn what_claude_says() {
          expired. [hidden]\"},\"request_id\":\"[hidden]\"} · Please run /login",
     );
     let with_0 = answer(cli, 0, "Not logged in · Please run /login\n");
-    assert_eq!(with_0, Answer::Refused("Not logged in · Please run /login".to_owned()));
+    assert_eq!(with_0, Outcome::Refused { why: "Not logged in · Please run /login".to_owned() });
     failed(cli, "API Error: 529 overloaded\n", "API Error: 529 overloaded");
-    assert_eq!(answer(cli, 0, "API Error: 500 x"), Answer::Failed("API Error: 500 x".to_owned()));
+    assert_eq!(answer(cli, 0, "API Error: 500 x"), Outcome::failed("API Error: 500 x".to_owned()));
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn what_codex_says() {
     // It tries again by itself, and what it tells then is no failure.
     assert_eq!(
         answer(cli, 0, "stream error: 429 Too Many Requests; retrying 1/5\nOK"),
-        Answer::Done
+        Outcome::Done
     );
     limited(
         cli,
@@ -106,7 +106,7 @@ fn what_gemini_says() {
     let cli = Cli::Gemini;
     let tried = "Attempt 1 failed: You have exhausted your capacity on this model. Your quota will \
                  reset after 5s.. Retrying after 6173ms...\n";
-    assert_eq!(answer(cli, 0, &format!("{tried}OK\n")), Answer::Done);
+    assert_eq!(answer(cli, 0, &format!("{tried}OK\n")), Outcome::Done);
     limited(cli, tried, Some("2026-01-05T11:00:05Z"));
     limited(
         cli,
@@ -121,14 +121,14 @@ fn what_gemini_says() {
         "Error authenticating: FatalAuthenticationError: Manual authorization is required",
     );
     let code = answer(cli, 41, "Something about ya29.fabricated\n");
-    assert_eq!(code, Answer::Refused("Something about [hidden]".to_owned()));
-    assert_eq!(answer(cli, 41, ""), Answer::Refused("it could not log in".to_owned()));
+    assert_eq!(code, Outcome::Refused { why: "Something about [hidden]".to_owned() });
+    assert_eq!(answer(cli, 41, ""), Outcome::Refused { why: "it could not log in".to_owned() });
     assert_eq!(
         answer(Cli::Codex, 41, ""),
-        Answer::Failed("it failed with exit code 41".to_owned())
+        Outcome::failed("it failed with exit code 41".to_owned())
     );
     let untrusted = "Gemini CLI is not running in a trusted directory.";
-    assert_eq!(answer(cli, 0, untrusted), Answer::Failed(untrusted.to_owned()));
+    assert_eq!(answer(cli, 0, untrusted), Outcome::failed(untrusted.to_owned()));
 }
 
 #[test]
@@ -139,14 +139,14 @@ fn what_did_not_end_by_itself() {
     };
     assert_eq!(
         end(true, Some(15), "thinking"),
-        Answer::Failed("it did not finish in time".to_owned())
+        Outcome::failed("it did not finish in time".to_owned())
     );
-    assert_eq!(end(false, Some(9), ""), Answer::Failed("it was killed by signal 9".to_owned()));
+    assert_eq!(end(false, Some(9), ""), Outcome::failed("it was killed by signal 9".to_owned()));
     let asks = "Opening authentication page in your browser. Do you want to continue? [Y/n]";
-    assert_eq!(end(true, Some(15), asks), Answer::Refused(asks.to_owned()));
+    assert_eq!(end(true, Some(15), asks), Outcome::Refused { why: asks.to_owned() });
     // Told to end, it may well end with 0; the turn was not done.
     let ended = Ended { code: Some(0), signal: None, timed_out: true, said: String::new() };
-    let late = Answer::Failed("it did not finish in time".to_owned());
+    let late = Outcome::failed("it did not finish in time".to_owned());
     assert_eq!(judge_in(Cli::Claude, &ended, now(), &Rome), late);
 }
 
@@ -155,7 +155,7 @@ fn the_zone_of_this_machine_is_asked_for() {
     let said = "Claude AI usage limit reached|1767625200".to_owned();
     let ended = Ended { code: Some(1), signal: None, timed_out: false, said };
     let until = Timestamp::parse("2026-01-05T15:00:00Z");
-    assert_eq!(judge(Cli::Claude, &ended, now()), Answer::Limited { until });
+    assert_eq!(judge(Cli::Claude, &ended, now()), Outcome::limited(until));
 }
 
 #[test]
@@ -187,10 +187,10 @@ fn limits_of_every_form_are_limits_whatever_it_ends_with() {
     }
     for line in ["5-hour limit reached ∙ resets 3pm", "Weekly limit reached"] {
         let answer = answer(Cli::Claude, 0, line);
-        assert!(matches!(answer, Answer::Limited { .. }), "{line}: {answer:?}");
+        assert!(matches!(answer, Outcome::RateLimited { .. }), "{line}: {answer:?}");
     }
     let answer = answer(Cli::Gemini, 0, "[API Error: You have exhausted your daily quota]");
-    assert!(matches!(answer, Answer::Limited { .. }), "{answer:?}");
+    assert!(matches!(answer, Outcome::RateLimited { .. }), "{answer:?}");
     // Colours hide nothing.
     refused(Cli::Claude, "\u{1b}[31mPlease run /login\u{1b}[0m", "Please run /login");
 }

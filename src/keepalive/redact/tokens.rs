@@ -1,14 +1,12 @@
-//! One line of what a program said, fit for a state file and a terminal: without control characters,
-//! of bounded length, and without anything that looks like a token.
+//! One line of a program's output, fit for a state file and a terminal: without control characters, of
+//! bounded length, and without anything that looks like a token.
 
-/// The most characters of a line that are kept.
 const LONGEST: usize = 200;
 
-/// What stands in place of a token.
 pub(crate) const HIDDEN: &str = "[hidden]";
 
-/// How tokens begin: Anthropic's and `OpenAI`'s keys, what is base64 of a JSON object, Google's
-/// access tokens, API keys and refresh tokens, GitHub's, GitLab's, Slack's and Amazon's.
+/// How tokens begin: keys of Anthropic and `OpenAI`, base64 of a JSON object, Google's access tokens,
+/// API keys and refresh tokens, and tokens of GitHub, GitLab, Slack and Amazon.
 const BEGINNINGS: [&str; 15] = [
     "sk-",
     "sess-",
@@ -27,8 +25,8 @@ const BEGINNINGS: [&str; 15] = [
     "ASIA",
 ];
 
-/// What a secret is called that stands behind a colon or an equals sign. A token is none of these: more is
-/// said of tokens than what they are.
+/// Names of secrets, followed by a colon or an equals sign. `token` is not one of them: messages say
+/// more about tokens than their value.
 const NAMES: [&str; 13] = [
     "password",
     "passwd",
@@ -49,21 +47,32 @@ const NAMES: [&str; 13] = [
 /// words.
 const LONG: usize = 20;
 
-/// The last line of `said` that says something, scrubbed; nothing where none does.
-pub(crate) fn last_line(said: &str) -> Option<String> {
-    let plain = without_colours(said);
-    let says = |line: &&str| line.chars().filter(|letter| letter.is_alphabetic()).count() >= 3;
-    plain.lines().rev().find(says).map(scrub)
+/// Returns the last line with at least three letters, redacted.
+pub(crate) fn last_line(text: &str) -> Option<String> {
+    let plain = without_colours(text);
+    let mut lines = plain.lines().rev();
+    lines.find(|line| line.chars().filter(|letter| letter.is_alphabetic()).count() >= 3).map(redact)
 }
 
-/// The line without tokens, in one line and cut to 200 characters.
-pub(crate) fn scrub(line: &str) -> String {
+/// Returns the text without tokens, on one line and cut to 200 characters.
+pub(crate) fn redact(text: &str) -> String {
+    let line = without_tokens(&without_named(&without_users(&without_colours(text))));
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(LONGEST) {
+        // The ellipsis counts as a character.
+        Some(_) => line.chars().take(LONGEST - 1).chain(['…']).collect(),
+        None => line,
+    }
+}
+
+/// Returns the line without tokens, and with spaces in place of control characters.
+fn without_tokens(line: &str) -> String {
     let mut clean = String::new();
-    let line = without_named(&without_users(&without_colours(line)));
-    let mut rest = line.as_str();
-    let mut after = String::new();
+    let mut rest = line;
+    let mut word_before = String::new();
+
     while let Some(first) = rest.chars().next() {
-        // What was hidden already.
         if let Some(behind) = rest.strip_prefix(HIDDEN) {
             clean.push_str(HIDDEN);
             rest = behind;
@@ -75,29 +84,28 @@ pub(crate) fn scrub(line: &str) -> String {
             rest = &rest[first.len_utf8()..];
             continue;
         }
+
         let (run, behind) = rest.split_at(length);
-        // Behind `basic` there is a user and a password in base64, or a word.
-        let is_encoded = run.bytes().any(|byte| !byte.is_ascii_lowercase());
-        let has_both = run.bytes().any(|byte| byte.is_ascii_digit())
-            && run.bytes().any(|byte| byte.is_ascii_alphabetic());
-        let is_named = after == "bearer"
-            || after == "basic" && is_encoded
-            // `Failed to refresh token: 401` is about none.
-            || after == "token" && has_both;
-        clean.push_str(if is_named || is_token(run) { HIDDEN } else { run });
-        after = run.to_ascii_lowercase();
+        let is_secret = match &*word_before {
+            "bearer" => true,
+            // A user and a password in base64, or a word.
+            "basic" => run.bytes().any(|byte| !byte.is_ascii_lowercase()),
+            // `Failed to refresh token: 401` has no token.
+            "token" => {
+                run.bytes().any(|byte| byte.is_ascii_digit())
+                    && run.bytes().any(|byte| byte.is_ascii_alphabetic())
+            }
+            _ => false,
+        };
+        clean.push_str(if is_secret || is_token(run) { HIDDEN } else { run });
+        word_before = run.to_ascii_lowercase();
         rest = behind;
     }
-    let words: Vec<&str> = clean.split_whitespace().collect();
-    let line = words.join(" ");
-    match line.char_indices().nth(LONGEST) {
-        // The last of them stands for what is left out.
-        Some(_) => line.chars().take(LONGEST - 1).chain(['…']).collect(),
-        None => line,
-    }
+
+    clean
 }
 
-/// The line without the user and the password of an address (RFC 3986, 3.2.1).
+/// Returns the line without the user and the password of an address (RFC 3986, 3.2.1).
 fn without_users(line: &str) -> String {
     let mut parts = line.split("://");
     let mut clean = parts.next().unwrap_or_default().to_owned();
@@ -111,72 +119,66 @@ fn without_users(line: &str) -> String {
     clean
 }
 
-/// The line without what is named as a secret: `password=…`, `x-api-key: …`, `"secret":"…"`.
+/// Returns the line without values that are named as secrets: `password=…`, `x-api-key: …`,
+/// `"secret":"…"`, `--password …`.
 fn without_named(line: &str) -> String {
     let lower = line.to_ascii_lowercase();
-    let mut clean = String::new();
-    let mut done = 0;
     let mut names: Vec<usize> = NAMES
         .iter()
         .flat_map(|name| lower.match_indices(name).map(|(at, name)| at + name.len()))
         .collect();
     names.sort_unstable();
+
+    let mut clean = String::new();
+    let mut done = 0;
     for end in names.into_iter().filter(|end| lower.is_char_boundary(*end)) {
         let behind = &line[end..];
-        let value = behind.trim_start_matches(|letter: char| " \t:=\"'".contains(letter));
+        let value = behind.trim_start_matches([' ', '\t', ':', '=', '"', '\'']);
         let between = &behind[..behind.len() - value.len()];
-        // `--password hunter2` as well.
-        let is_option = line[..end].rsplit(char::is_whitespace).next().is_some_and(|word| {
-            word.starts_with("--")
-                && between.chars().all(char::is_whitespace)
-                && !between.is_empty()
-        });
+        let word = line[..end].rsplit(char::is_whitespace).next().unwrap_or_default();
+        let is_option = word.starts_with("--") && !between.is_empty() && between.trim().is_empty();
         if end < done || !(between.contains([':', '=']) || is_option) {
             continue;
         }
-        // In quotes, up to the quote.
-        let quote = between.chars().next_back().filter(|last| "\"'".contains(*last));
-        let is_end = |letter: char| match quote {
-            Some(quote) => letter == quote,
-            None => letter.is_whitespace() || "\"'&,;)}".contains(letter),
+
+        let length = match between.chars().next_back().filter(|last| "\"'".contains(*last)) {
+            Some(quote) => value.find(quote),
+            None => value.find(|c: char| c.is_whitespace() || "\"'&,;)}".contains(c)),
         };
-        let length = value.find(is_end).unwrap_or(value.len());
         clean.push_str(&line[done..end + between.len()]);
         clean.push_str(HIDDEN);
-        done = end + between.len() + length;
+        done = end + between.len() + length.unwrap_or(value.len());
     }
+
     clean.push_str(&line[done..]);
     clean
 }
 
-/// What tokens are made of: base64 in either alphabet, and what stands between their parts.
+/// Returns true for the characters of tokens: base64 in either alphabet, and separators of their parts.
 fn is_of_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-_+/=.~%".contains(&byte)
 }
 
 fn is_token(run: &str) -> bool {
-    let begins = |beginning: &str| {
+    let begins_token = BEGINNINGS.iter().any(|beginning| {
         run.match_indices(beginning).any(|(at, _)| {
             !run[..at].bytes().next_back().is_some_and(|before| before.is_ascii_alphanumeric())
         })
-    };
-    if BEGINNINGS.iter().any(|beginning| begins(beginning)) {
-        return true;
-    }
+    });
     let mut parts = run.split(|letter: char| !letter.is_ascii_alphanumeric());
-    run.len() >= LONG && !parts.all(is_word)
+    begins_token || run.len() >= LONG && !parts.all(is_word)
 }
 
-/// Whether it is a word as people write them, a name in `CamelCase` of such, or a number that is no
-/// longer than a time.
+/// Returns true for a word as people write them, a name in `CamelCase`, and a number that is no longer
+/// than a time.
 fn is_word(part: &str) -> bool {
-    let is_all = |is: fn(&u8) -> bool| part.bytes().all(|byte| is(&byte));
-    if is_all(u8::is_ascii_digit) {
+    if part.bytes().all(|byte| byte.is_ascii_digit()) {
         return part.len() <= 10;
     }
-    if is_all(u8::is_ascii_uppercase) {
+    if part.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return part.len() < LONG;
     }
+
     let mut words: Vec<usize> = Vec::new();
     for letter in part.bytes() {
         match words.last_mut() {
@@ -184,12 +186,14 @@ fn is_word(part: &str) -> bool {
             _ => words.push(1),
         }
     }
-    // What is made at random has single letters between others.
+
+    // A random text has single letters between others.
     let shortest = if words.len() == 1 { 1 } else { 3 };
-    is_all(u8::is_ascii_alphabetic) && words.iter().all(|length| (shortest..LONG).contains(length))
+    part.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && words.iter().all(|length| (shortest..LONG).contains(length))
 }
 
-/// The text without the sequences by which a terminal is told colours (ECMA-48, 5.4).
+/// Returns the text without the escape sequences for colours (ECMA-48, 5.4).
 pub(crate) fn without_colours(text: &str) -> String {
     let mut parts = text.split("\u{1b}[");
     let mut plain = parts.next().unwrap_or_default().to_owned();
@@ -206,7 +210,7 @@ mod tests {
 
     #[track_caller]
     fn check(line: &str, expected: &str) {
-        assert_eq!(scrub(line), expected, "{line}");
+        assert_eq!(redact(line), expected, "{line}");
     }
 
     #[test]

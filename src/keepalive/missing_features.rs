@@ -1,18 +1,18 @@
-//! What stands in for the actions whose feature this build does not have: each refuses to run.
+//! Stand-ins for the actions whose feature this build lacks: each refuses to run.
 
 #[cfg(not(feature = "openclaw"))]
-pub(super) mod touch {
-    use super::super::Keeper;
+pub(super) mod openclaw_touch {
     use crate::keepalive::job::{Outcome, Touch};
+    use crate::keepalive::keeper::Keeper;
 
     const WHY: &str = "this build lacks the feature openclaw";
 
-    pub(in super::super) fn run(_: &Keeper<'_>, _: &Touch, _: &mut Vec<String>) -> Outcome {
-        Outcome::Skipped { why: WHY.to_owned() }
+    pub(in super::super) fn run(_: &Keeper<'_>, _: &Touch) -> (Outcome, Vec<String>) {
+        (Outcome::skipped(WHY), Vec::new())
     }
 
-    pub(in super::super) fn preview(_: &Keeper<'_>, _: &Touch, said: &mut Vec<String>) {
-        said.push(WHY.to_owned());
+    pub(in super::super) fn preview(_: &Keeper<'_>, _: &Touch) -> Vec<String> {
+        vec![WHY.to_owned()]
     }
 
     pub(in super::super) fn check(_: &Keeper<'_>, _: &Touch) -> Result<String, String> {
@@ -22,9 +22,9 @@ pub(super) mod touch {
 
 #[cfg(not(feature = "web-ping"))]
 pub(super) mod web_ping {
-    use super::super::Keeper;
     use crate::keepalive::job::{Job, Outcome, WebPing};
-    use crate::keepalive::store::Jobs;
+    use crate::keepalive::keeper::Keeper;
+    use crate::keepalive::pass::Pass;
 
     const WHY: &str = "this build lacks the feature web-ping";
 
@@ -36,7 +36,7 @@ pub(super) mod web_ping {
         Err(WHY.to_owned())
     }
 
-    pub(in super::super) fn run(_: &Keeper<'_>, _: &Job, _: &WebPing, _: &mut Jobs) -> Outcome {
-        Outcome::Skipped { why: WHY.to_owned() }
+    pub(in super::super) fn run(_: &mut Pass<'_>, _: &Job, _: &WebPing) -> Outcome {
+        Outcome::skipped(WHY)
     }
 }
