@@ -72,7 +72,7 @@ pub fn run_of(
     interrupt: &Interrupt,
 ) -> Result<Run, Failure> {
     let access = if config.dry_run { Access::Read } else { Access::Change };
-    let said = config.map_is_said;
+    let said = config.map_is_explicit;
     let store = map::open(&config.bridge, &config.map, said, access, interrupt)?;
     run_on(store, config, by_hand, now, interrupt)
 }

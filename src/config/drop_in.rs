@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use super::Environment;
-use super::environment::SESSION_KEY;
+use super::environment::{Environment, SESSION_KEY};
 use super::keepalive::{ATTEMPTS, DISABLE_AFTER};
 use crate::keepalive::job::JobWarning;
 use crate::keepalive::job::{Action, Job, Minute, Silence, WebPing, When, Zone};

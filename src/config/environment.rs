@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[cfg(feature = "openclaw")]
 use crate::keepalive::openclaw;
@@ -102,7 +102,12 @@ impl Environment {
         is_terminal && self.get("TERM").is_none_or(|term| term != "dumb")
     }
 
-    /// The value of a variable that is set to something.
+    /// Returns the current user's home folder: `HOME`, else the one of the password file.
+    pub fn home(&self) -> Option<PathBuf> {
+        self.get("HOME").map(PathBuf::from).or_else(dirs::home_dir)
+    }
+
+    /// Returns the value of a variable that is set to something.
     pub fn get(&self, name: &str) -> Option<OsString> {
         self.0.get(name).cloned()
     }

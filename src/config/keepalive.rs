@@ -1,25 +1,33 @@
-//! `[[keepalive]]`: the jobs of keep-alive. None is there unless the user has written it.
+//! `[[keepalive]]`: the jobs of keep-alive. There is none unless the user has written it.
 
+use serde::Deserialize;
+use serde::de::{Deserializer, Error};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
-use toml::de::DeValue;
 
-use super::file::Paths;
-use super::reader::{NOT_A_NAME, Section, Wrong, number, text, texts};
-use super::touch;
+use super::folders::ConfigPaths;
+use super::table::{Table, fields};
+use super::values::{self, Strings, neither, parsed};
+use crate::keepalive::job::definition::is_agent_id;
 use crate::keepalive::job::{
-    Action, Cli, Job, JobWarning, Minute, SMALLEST_GAP, Silence, WebPing, When, Zone,
+    Action, Agents, Cli, Job, JobWarning, Minute, SMALLEST_GAP, Silence, Touch, WebPing, When,
+    Which, Zone,
 };
 use crate::keepalive::web;
 use crate::model::Failure;
 
 const MINUTE: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
-/// How often a run is tried, and after how many failed runs in a row a job is disabled, unless the
-/// job says something else.
+/// How often a run is tried, and after how many failed runs in a row a job is disabled, by default.
 pub(super) const ATTEMPTS: u32 = 3;
 pub(super) const DISABLE_AFTER: u32 = 5;
 
-/// The jobs, and what is to be warned of.
+/// The keys that say when a job runs.
+const TIMES: [&str; 3] = ["every", "daily", "before_expiry"];
+
+/// The jobs of the file.
 #[derive(Debug, Clone, Default)]
 pub struct Keeping {
     /// In the order of the file.
@@ -28,213 +36,347 @@ pub struct Keeping {
     pub warnings: Vec<JobWarning>,
 }
 
-/// Reads every `[[keepalive]]` of that document.
-///
-/// # Errors
-/// Where one makes no sense, with its line.
-pub(super) fn keeping(document: &mut Section<'_>, paths: &Paths<'_>) -> Result<Keeping, Failure> {
-    let mut keeping = Keeping::default();
-    for mut section in document.sections("keepalive")? {
-        let id = id(&mut section, &keeping.jobs)?;
-        let action = action(&mut section, paths)?;
-        let when = when(&mut section, &action)?;
-        let gap = section.take("min_gap", "min_gap = \"2m\"", duration)?;
+/// The keys that every job may have.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JobKeys {
+    #[serde(deserialize_with = "values::name")]
+    id: String,
+    #[serde(default, deserialize_with = "duration")]
+    every: Option<Duration>,
+    #[serde(default, deserialize_with = "minute")]
+    daily: Option<Minute>,
+    #[serde(default, deserialize_with = "duration")]
+    before_expiry: Option<Duration>,
+    #[serde(default, deserialize_with = "duration")]
+    min_gap: Option<Duration>,
+    #[serde(default, deserialize_with = "zone")]
+    time_zone: Zone,
+    #[serde(default, deserialize_with = "silence")]
+    silence: Option<Silence>,
+    #[serde(default, deserialize_with = "attempts")]
+    attempts: Option<u32>,
+    #[serde(default, deserialize_with = "disable_after")]
+    disable_after: Option<u32>,
+    #[serde(default, deserialize_with = "line")]
+    notify: Option<String>,
+}
+
+/// The keys of each action.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ActionKeys {
+    Command(CommandKeys),
+    CliPing(CliKeys),
+    Refresh(CliKeys),
+    OpenclawTouch(TouchKeys),
+    ClaudeWebPing(WebPingKeys),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CommandKeys {
+    #[serde(deserialize_with = "required_line")]
+    command: String,
+    #[serde(default, deserialize_with = "line")]
+    expiry_command: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CliKeys {
+    #[serde(deserialize_with = "cli")]
+    cli: Cli,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TouchKeys {
+    #[serde(deserialize_with = "agents")]
+    agents: Agents,
+    #[serde(default, deserialize_with = "sessions")]
+    sessions: Vec<String>,
+    #[serde(default, deserialize_with = "active_within")]
+    active_within: Option<Duration>,
+    #[serde(default)]
+    while_gateway: bool,
+    #[serde(default)]
+    same_container: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WebPingKeys {
+    #[serde(default, deserialize_with = "origin")]
+    base_url: Option<String>,
+    #[serde(default, deserialize_with = "key_file")]
+    key_file: Option<PathBuf>,
+}
+
+impl From<ActionKeys> for Action {
+    fn from(keys: ActionKeys) -> Self {
+        match keys {
+            ActionKeys::Command(CommandKeys { command, expiry_command }) => {
+                Self::Command { command, expiry_command }
+            }
+            ActionKeys::CliPing(keys) => Self::CliPing(keys.cli),
+            ActionKeys::Refresh(keys) => Self::Refresh(keys.cli),
+            ActionKeys::OpenclawTouch(keys) => Self::OpenclawTouch(Touch {
+                agents: keys.agents,
+                which: keys.active_within.map_or(Which::Named(keys.sessions), Which::ActiveWithin),
+                while_gateway: keys.while_gateway,
+                same_container: keys.same_container,
+            }),
+            ActionKeys::ClaudeWebPing(keys) => Self::ClaudeWebPing(WebPing {
+                origin: keys.base_url.unwrap_or_else(|| web::CLAUDE.to_owned()),
+                key_file: keys.key_file,
+            }),
+        }
+    }
+}
+
+impl Keeping {
+    /// Adds the job of that table.
+    pub(super) fn add(
+        &mut self,
+        table: &mut Table<'_>,
+        paths: &ConfigPaths<'_>,
+    ) -> Result<(), Failure> {
+        let keys: JobKeys = table.read()?;
+        if self.jobs.iter().any(|job| job.id == keys.id) {
+            return Err(table.wrong_value("id", "already the id of another job"));
+        }
+        let mut action = action(table)?;
+        if let Action::ClaudeWebPing(WebPing { key_file: Some(path), .. }) = &mut action {
+            *path = paths.expand(path).map_err(|why| table.wrong_value("key_file", &why))?;
+        }
+        let when = when(table, &keys, &action)?;
+
         let smallest = if action.reaches_provider() { SMALLEST_GAP } else { Duration::ZERO };
-        if let Some(gap) = gap.filter(|gap| *gap < smallest) {
-            let (gap, smallest) =
-                (humantime::format_duration(gap), humantime::format_duration(smallest));
-            keeping.warnings.push(JobWarning {
+        if let Some(gap) = keys.min_gap.filter(|gap| *gap < smallest) {
+            let [gap, smallest] = [gap, smallest].map(humantime::format_duration);
+            let id = &keys.id;
+            self.warnings.push(JobWarning {
                 message: format!("job {id}: min_gap {gap} is too short; {smallest} is used"),
                 hint: format!(
                     "set min_gap = \"{smallest}\" or more: the job sends requests to a provider"
                 ),
             });
         }
-        let job = Job {
-            when,
-            zone: section
-                .take("time_zone", "time_zone = \"Europe/Berlin\"", |value| {
-                    Zone::parse(&text(value)?)
-                })?
-                .unwrap_or_default(),
-            silence: section.take("silence", "silence = [\"01:00\", \"07:00\"]", silence)?,
-            // What tells an expiry stands for a provider.
-            min_gap: gap.unwrap_or(usual(when, smallest)).max(smallest),
-            attempts: section
-                .take("attempts", "attempts = 3", |value| whole(value, 1..=10))?
-                .unwrap_or(ATTEMPTS),
-            disable_after: section
-                .take("disable_after", "disable_after = 5", |value| whole(value, 1..=1000))?
-                .unwrap_or(DISABLE_AFTER),
-            notify: section.take("notify", "notify = \"notify-send\"", line)?,
-            id,
+        // A command that prints an expiry may ask a provider as well.
+        let usual = if matches!(when, When::BeforeExpiry(_)) { SMALLEST_GAP } else { smallest };
+        self.jobs.push(Job {
+            id: keys.id,
             action,
-        };
-        section.end()?;
-        keeping.jobs.push(job);
+            when,
+            zone: keys.time_zone,
+            silence: keys.silence,
+            min_gap: keys.min_gap.unwrap_or(usual).max(smallest),
+            attempts: keys.attempts.unwrap_or(ATTEMPTS),
+            disable_after: keys.disable_after.unwrap_or(DISABLE_AFTER),
+            notify: keys.notify,
+        });
+        Ok(())
     }
-    Ok(keeping)
 }
 
-fn usual(when: When, smallest: Duration) -> Duration {
-    if matches!(when, When::BeforeExpiry(_)) { SMALLEST_GAP } else { smallest }
-}
-
-fn id(section: &mut Section<'_>, others: &[Job]) -> Result<String, Failure> {
-    if !section.has("id") {
-        return Err(section
-            .wrong("id", "this [[keepalive]] has no id")
-            .hint("for example id = \"claude\""));
-    }
-    let id = section.take("id", "id = \"claude\"", |value| -> Result<_, String> {
-        let id = text(value)?;
-        let fits = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
-        if id.is_empty() || !id.chars().all(fits) || id.starts_with(['.', '-']) {
-            return Err(NOT_A_NAME.to_owned());
-        }
-        if others.iter().any(|job| job.id == id) {
-            return Err("already the id of another job".into());
-        }
-        Ok(id)
-    })?;
-    Ok(id.unwrap_or_default())
-}
-
-fn action(section: &mut Section<'_>, paths: &Paths<'_>) -> Result<Action, Failure> {
-    const RIGHT: &str = "action = \"cli-ping\"";
-    /// What each action asks for; it cannot do without the first of them, if that is marked.
-    const KEYS: [(&str, &[&str], bool); 5] = [
-        ("command", &["command", "expiry_command"], true),
-        ("cli-ping", &["cli"], true),
-        ("refresh", &["cli"], true),
-        (touch::NAME, &touch::KEYS, false),
-        ("claude-web-ping", &["base_url", "key_file"], false),
+/// Reads the action of a job, with its keys.
+fn action(table: &mut Table<'_>) -> Result<Action, Failure> {
+    let actions = [
+        ("command", fields::<CommandKeys>()),
+        ("cli-ping", fields::<CliKeys>()),
+        ("refresh", fields::<CliKeys>()),
+        ("openclaw-touch", fields::<TouchKeys>()),
+        ("claude-web-ping", fields::<WebPingKeys>()),
     ];
-    if !section.has("action") {
-        return Err(section
-            .wrong("action", "this [[keepalive]] has no action")
-            .hint(format!("the actions are {}", KEYS.map(|(name, ..)| name).join(", "))));
+    if !table.has("action") {
+        let names = actions.map(|(name, _)| name).join(", ");
+        let failure = table.wrong("action", "this [[keepalive]] has no action");
+        return Err(failure.hint(format!("the actions are {names}")));
     }
-    let found = section.take("action", RIGHT, |value| {
-        let name = text(value)?;
-        let found = KEYS.into_iter().find(|(known, ..)| *known == name);
-        found.ok_or_else(|| format!("not one of {}", KEYS.map(|(name, ..)| name).join(", ")))
-    })?;
-    // It was there.
-    let (name, of, needs_first) = found.unwrap_or(KEYS[0]);
-    for key in KEYS.iter().flat_map(|(_, keys, _)| *keys) {
-        if section.has(key) && !of.contains(key) {
-            return Err(section
-                .wrong(key, &format!("{key} is not a setting of the action {name}"))
-                .hint(format!("remove it; the settings of {name} are {}", of.join(", "))));
+    let named = table.text("action");
+    if let Some((name, own)) = actions.iter().find(|(name, _)| named == Some(*name)) {
+        let mut keys = actions.iter().flat_map(|(_, keys)| *keys);
+        if let Some(key) = keys.find(|key| table.has(key) && !own.contains(key)) {
+            let what = format!("{key} is not a setting of the action {name}");
+            let hint = format!("remove it; the settings of {name} are {}", own.join(", "));
+            return Err(table.wrong(key, &what).hint(hint));
         }
     }
-    if name == touch::NAME {
-        return touch::read(section).map(Action::OpenclawTouch);
+
+    let keys: ActionKeys = table.read_tagged("action")?;
+    if matches!(keys, ActionKeys::OpenclawTouch(_))
+        && table.has("sessions") == table.has("active_within")
+    {
+        let what = "an openclaw-touch job needs exactly one of sessions and active_within";
+        return Err(table.wrong("active_within", what).hint("for example active_within = \"10m\""));
     }
-    if needs_first && !section.has(of[0]) {
-        let example = if of[0] == "cli" { "cli = \"claude\"" } else { "command = \"make ping\"" };
-        return Err(section
-            .wrong("action", &format!("the action {name} needs {}", of[0]))
-            .hint(format!("for example {example}")));
-    }
-    if name == "claude-web-ping" {
-        let origin = section.take("base_url", "base_url = \"https://claude.ai\"", |value| {
-            web::origin(&text(value)?)
-        })?;
-        let origin = origin.unwrap_or_else(|| web::CLAUDE.to_owned());
-        let key_file =
-            section.take("key_file", "key_file = \"~/.claude-session-key\"", |value| {
-                if web::SessionKey::may_be_in(&text(value)?) {
-                    return Err("not a path: it looks like the key itself".to_owned());
-                }
-                paths.read(value)
-            })?;
-        return Ok(Action::ClaudeWebPing(WebPing { origin, key_file }));
-    }
-    let command = section.take("command", "command = \"make ping\"", line)?;
-    let expiry_command = section.take("expiry_command", "expiry_command = \"date\"", line)?;
-    let cli = section.take("cli", "cli = \"claude\"", |value| {
-        let name = text(value)?;
-        let found = Cli::ALL.into_iter().find(|cli| cli.name() == name);
-        found.ok_or_else(|| "neither claude, codex nor gemini".to_owned())
-    })?;
-    Ok(match (name, cli, command) {
-        ("cli-ping", Some(cli), _) => Action::CliPing(cli),
-        (_, Some(cli), _) => Action::Refresh(cli),
-        (_, None, command) => {
-            Action::Command { command: command.unwrap_or_default(), expiry_command }
+    Ok(keys.into())
+}
+
+/// Returns when a job runs.
+fn when(table: &Table<'_>, keys: &JobKeys, action: &Action) -> Result<When, Failure> {
+    let found: Vec<&str> = TIMES.into_iter().filter(|key| table.has(key)).collect();
+    let [key] = found[..] else {
+        let second = found.get(1).copied().unwrap_or_default();
+        let what = "a job needs exactly one of every, daily and before_expiry";
+        return Err(table.wrong(second, what).hint("for example every = \"1h\""));
+    };
+    let before_expiry = keys.before_expiry.is_some();
+    let (what, hint) = match action {
+        Action::Refresh(_) if !before_expiry => {
+            let what = format!("a refresh job needs before_expiry, not {key}");
+            return Err(table.wrong(key, &what).hint("for example before_expiry = \"5m\""));
         }
+        Action::OpenclawTouch(_) if before_expiry => (
+            "an openclaw-touch job needs every or daily: a session has no expiry",
+            "for example every = \"10m\"",
+        ),
+        Action::ClaudeWebPing(_) if before_expiry => (
+            "a claude-web-ping job needs every or daily: the expiry of its key is unknown",
+            "for example every = \"1h\"",
+        ),
+        Action::Command { expiry_command: None, .. } if before_expiry => (
+            "a command job with before_expiry needs expiry_command",
+            "for example expiry_command = \"cat ~/expiry\", which prints a time",
+        ),
+        _ => {
+            let shortest = if action.reaches_provider() { MINUTE } else { MINUTE / 2 };
+            if keys.every.is_some_and(|every| every < shortest) {
+                let why = format!("shorter than {}", humantime::format_duration(shortest));
+                return Err(table.wrong_value("every", &why));
+            }
+            let every = keys.every.map(When::Every).or(keys.daily.map(When::Daily));
+            let before = keys.before_expiry.map(When::BeforeExpiry);
+            // One of them was there.
+            return Ok(every.or(before).unwrap_or(When::Every(Duration::MAX)));
+        }
+    };
+    Err(table.wrong(key, what).hint(hint))
+}
+
+fn duration<'de, D: Deserializer<'de>>(text: D) -> Result<Option<Duration>, D::Error> {
+    let span = parsed(text, |text| {
+        let span =
+            humantime::parse_duration(text).map_err(|error| format!("not a duration ({error})"))?;
+        if span > LONGEST { Err("longer than a year".to_owned()) } else { Ok(span) }
+    });
+    span.map(Some)
+}
+
+fn active_within<'de, D: Deserializer<'de>>(text: D) -> Result<Option<Duration>, D::Error> {
+    match duration(text)? {
+        Some(Duration::ZERO) => Err(D::Error::custom("zero")),
+        span => Ok(span),
+    }
+}
+
+fn minute<'de, D: Deserializer<'de>>(text: D) -> Result<Option<Minute>, D::Error> {
+    parsed(text, Minute::parse).map(Some)
+}
+
+fn zone<'de, D: Deserializer<'de>>(text: D) -> Result<Zone, D::Error> {
+    parsed(text, Zone::parse)
+}
+
+fn silence<'de, D: Deserializer<'de>>(list: D) -> Result<Option<Silence>, D::Error> {
+    let times = list.deserialize_any(Strings::each(|time| Minute::parse(time).map(|_| ())))?;
+    let [start, end] = &times[..] else {
+        return Err(D::Error::custom("not a list of a start and an end"));
+    };
+    let silence = Silence::new(
+        Minute::parse(start).map_err(D::Error::custom)?,
+        Minute::parse(end).map_err(D::Error::custom)?,
+    );
+    silence.map(Some).map_err(D::Error::custom)
+}
+
+fn attempts<'de, D: Deserializer<'de>>(number: D) -> Result<Option<u32>, D::Error> {
+    whole(number, 1..=10)
+}
+
+fn disable_after<'de, D: Deserializer<'de>>(number: D) -> Result<Option<u32>, D::Error> {
+    whole(number, 1..=1000)
+}
+
+fn whole<'de, D>(number: D, range: RangeInclusive<u32>) -> Result<Option<u32>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let number = u32::try_from(i64::deserialize(number)?).ok();
+    let number = number.filter(|number| range.contains(number)).map(Some);
+    number.ok_or_else(|| {
+        D::Error::custom(format!("not a whole number from {} to {}", range.start(), range.end()))
     })
 }
 
-fn when(section: &mut Section<'_>, action: &Action) -> Result<When, Failure> {
-    const KEYS: [&str; 3] = ["every", "daily", "before_expiry"];
-    let mut said = KEYS.into_iter().filter(|key| section.has(key));
-    let (Some(key), None) = (said.next(), said.next()) else {
-        let second = KEYS.into_iter().filter(|key| section.has(key)).nth(1).unwrap_or("id");
-        let what = "a job needs exactly one of every, daily and before_expiry";
-        return Err(section.wrong(second, what).hint("for example every = \"1h\""));
-    };
-    if matches!(action, Action::Refresh(_)) && key != "before_expiry" {
-        return Err(section
-            .wrong(key, &format!("a refresh job needs before_expiry, not {key}"))
-            .hint("for example before_expiry = \"5m\""));
-    }
-    if matches!(action, Action::OpenclawTouch(_)) && key == "before_expiry" {
-        let what = "an openclaw-touch job needs every or daily: a session has no expiry";
-        return Err(section.wrong(key, what).hint("for example every = \"10m\""));
-    }
-    if matches!(action, Action::ClaudeWebPing(_)) && key == "before_expiry" {
-        let what = "a claude-web-ping job needs every or daily: the expiry of its key is unknown";
-        return Err(section.wrong(key, what).hint("for example every = \"1h\""));
-    }
-    if matches!(action, Action::Command { expiry_command: None, .. }) && key == "before_expiry" {
-        return Err(section
-            .wrong(key, "a command job with before_expiry needs expiry_command")
-            .hint("for example expiry_command = \"cat ~/expiry\", which prints a time"));
-    }
-    let shortest = if action.reaches_provider() { MINUTE } else { MINUTE / 2 };
-    let every = section.take("every", "every = \"1h\"", |value| match duration(value)? {
-        span if span < shortest => {
-            Err(format!("shorter than {}", humantime::format_duration(shortest)))
+fn line<'de, D: Deserializer<'de>>(text: D) -> Result<Option<String>, D::Error> {
+    required_line(text).map(Some)
+}
+
+fn required_line<'de, D: Deserializer<'de>>(text: D) -> Result<String, D::Error> {
+    parsed(text, |line| {
+        if line.trim().is_empty() || line.contains('\0') {
+            return Err("empty, or contains a NUL character".to_owned());
         }
-        span => Ok(When::Every(span)),
-    })?;
-    let daily = section.take("daily", "daily = \"09:00\"", |value| {
-        Minute::parse(&text(value)?).map(When::Daily)
-    })?;
-    let before = section.take("before_expiry", "before_expiry = \"5m\"", |value| {
-        duration(value).map(When::BeforeExpiry)
-    })?;
-    // One of them was there.
-    Ok(every.or(daily).or(before).unwrap_or(When::Every(Duration::MAX)))
+        Ok(line.to_owned())
+    })
 }
 
-fn silence(value: &DeValue<'_>) -> Result<Silence, Wrong> {
-    let times = texts(value, |time| Minute::parse(time).map(|_| ()))?;
-    let [start, end] = &times[..] else {
-        return Err("not a list of a start and an end".to_owned().into());
-    };
-    Ok(Silence::new(Minute::parse(start)?, Minute::parse(end)?)?)
+fn cli<'de, D: Deserializer<'de>>(name: D) -> Result<Cli, D::Error> {
+    parsed(name, |name| {
+        let found = Cli::ALL.into_iter().find(|cli| cli.name() == name);
+        found.ok_or_else(|| neither(&Cli::ALL.map(|cli| cli.name().to_owned())))
+    })
 }
 
-pub(super) fn duration(value: &DeValue<'_>) -> Result<Duration, String> {
-    let span = humantime::parse_duration(&text(value)?)
-        .map_err(|error| format!("not a duration ({error})"))?;
-    let longest = Duration::from_secs(366 * 24 * 3600);
-    if span > longest { Err("longer than a year".to_owned()) } else { Ok(span) }
+fn origin<'de, D: Deserializer<'de>>(url: D) -> Result<Option<String>, D::Error> {
+    parsed(url, web::origin).map(Some)
 }
 
-fn line(value: &DeValue<'_>) -> Result<String, String> {
-    let line = text(value)?;
-    if line.trim().is_empty() || line.contains('\0') {
-        return Err("empty, or contains a NUL character".to_owned());
+fn key_file<'de, D: Deserializer<'de>>(path: D) -> Result<Option<PathBuf>, D::Error> {
+    let path = parsed(path, |path| {
+        if web::SessionKey::may_be_in(path) {
+            return Err("not a path: it looks like the key itself".to_owned());
+        }
+        Ok(path.into())
+    });
+    path.map(Some)
+}
+
+/// `"all"`, one agent, or a list of agents.
+fn agents<'de, D: Deserializer<'de>>(value: D) -> Result<Agents, D::Error> {
+    let single = |name: &str| if name == "all" { Ok(()) } else { agent(name) };
+    let names = value.deserialize_any(Strings { single: Some(single), each: agent })?;
+    if names == ["all"] {
+        return Ok(Agents::All);
     }
-    Ok(line)
+    let mut names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+    // One that is named twice is touched once.
+    names.sort();
+    names.dedup();
+    Ok(Agents::These(names))
 }
 
-fn whole(value: &DeValue<'_>, range: std::ops::RangeInclusive<u32>) -> Result<u32, String> {
-    let found = number(value)?.parse().ok().filter(|number| range.contains(number));
-    found.ok_or_else(|| format!("not a whole number from {} to {}", range.start(), range.end()))
+/// An agent's id becomes a folder's name, so it must be one as OpenClaw makes them.
+fn agent(id: &str) -> Result<(), String> {
+    if !is_agent_id(id) {
+        return Err(format!("not a list of agents: {id:?} may only have letters, digits, - and _"));
+    }
+    if id == "all" {
+        return Err("a list with \"all\"; for every agent, write agents = \"all\"".to_owned());
+    }
+    Ok(())
+}
+
+/// One session key, or a list of them.
+fn sessions<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<String>, D::Error> {
+    value.deserialize_any(Strings { single: Some(session), each: session })
+}
+
+fn session(key: &str) -> Result<(), String> {
+    if key.trim().is_empty() {
+        return Err("not a list of session keys: one is empty".to_owned());
+    }
+    Ok(())
 }

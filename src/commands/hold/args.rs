@@ -217,7 +217,7 @@ impl HoldArgs {
         let warn = |message: &str, hint: &str| ui::warning(message, hint);
         let holds = match self.becomes {
             // Whoever has started us has read the configuration.
-            Some(_) => self.state.named().map(Holds::at),
+            Some(_) => self.state.state_dir.as_deref().map(Holds::at),
             None => match holds(&self.config, &self.state, environment) {
                 Err(failure) if failure.exit != Exit::Usage => {
                     let hint = failure.hint.as_deref().unwrap_or(NOT_HELD_HINT);
@@ -347,8 +347,7 @@ fn holds(
     environment: &Environment,
 ) -> Result<Holds, Failure> {
     let settings = Settings::read(config.config.as_deref(), environment.clone(), false)?;
-    let mut flags = Layer::default();
-    state.say(&mut flags);
+    let flags = Layer { state: state.clone(), ..Layer::default() };
     let (clean, _) = settings.resolve(&flags, None)?;
     Ok(Holds::at(&clean.state_dir()?))
 }

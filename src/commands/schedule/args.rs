@@ -307,8 +307,7 @@ pub(crate) fn run(
             schedule::uninstall(&removal, environment, &mut out)
         }
         ScheduleCommand::Status(args) => {
-            let mut flags = Layer::default();
-            args.state.say(&mut flags);
+            let flags = Layer { state: args.state.clone(), ..Layer::default() };
             let settings =
                 Settings::read(args.config.config.as_deref(), environment.clone(), false)?;
             let state = settings.resolve(&flags, None)?.0.state_dir()?;
@@ -356,7 +355,7 @@ impl InstallArgs {
             profile,
             all_profiles: self.run.all_profiles,
             config: self.run.config.config,
-            says_how_much: self.run.quiet || self.run.verbose,
+            says_how_much: self.run.settings.verbosity().is_some(),
             arguments,
         })
     }

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::commands::schedule::{Wish, usage};
-use crate::config::{Bridge, CONFIG, Environment, Home, PROFILE, Settings, absolute, state_dir_in};
+use crate::config::{CONFIG, Environment, Home, PROFILE, Settings, absolute, state_dir_in};
 use crate::model::{Advice, Failure};
 use crate::process;
 use crate::provider::PROVIDERS;
@@ -65,7 +65,7 @@ pub(super) fn job(
     check_name(wish.profile.as_deref())?;
     let (user, sees, settings) = seen(wish, method, environment, sudo)?;
     let profiles: Vec<Option<&str>> = if wish.all_profiles {
-        if matches!(wish.flags.bridge, Some(Bridge::Named(_))) {
+        if wish.flags.ask.bridge.names_one() {
             return Err(usage("--all-profiles and --bridge URL cannot be used together")
                 .hint("set bridge in each [[profile]] of the configuration")
                 .into());

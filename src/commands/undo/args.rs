@@ -5,7 +5,7 @@ use clap::builder::NonEmptyStringValueParser;
 use std::io;
 
 use crate::commands::options::{
-    BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, MapArgs, ProfileArgs, StateArgs,
+    AskArgs, BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, MapArgs, ProfileArgs, StateArgs,
 };
 use crate::commands::undo::{self, Options, Target};
 use crate::config::{Color, Layer, Settings};
@@ -96,8 +96,9 @@ impl UndoArgs {
         let (clean, _) = settings.resolve(&flags, profile)?;
         let journal = Journal::at(&clean.state_dir()?);
         // The map that is named, or the profile's; otherwise it is where the run found it.
-        let named = Layer { place: self.map.place(), ..flags.clone() };
-        let map = if named.place.is_some() || profile.is_some() {
+        let mut named = flags.clone();
+        named.ask.place.map = self.map.clone();
+        let map = if self.map.place().is_some() || profile.is_some() {
             Some(settings.resolve(&named, profile)?.0.map)
         } else {
             None
@@ -185,11 +186,13 @@ impl UndoArgs {
     /// Returns the settings that were typed, without the map: naming it must not turn off the search for its
     /// bridge, since no edit is safe beside a bridge that runs.
     fn layer(&self) -> Layer {
-        let mut layer = Layer { format: self.format.format(), ..Layer::default() };
-        self.bridge.say(&mut layer);
-        self.color.say(&mut layer);
-        self.state.say(&mut layer);
-        layer
+        Layer {
+            ask: AskArgs { bridge: self.bridge.clone(), ..AskArgs::default() },
+            format: self.format.clone(),
+            color: self.color.clone(),
+            state: self.state.clone(),
+            ..Layer::default()
+        }
     }
 
     /// Returns the `--color` that was typed.

@@ -1,0 +1,314 @@
+//! A table of the configuration file: serde reads its keys, and every error names file, line and key, with an
+//! example or the nearest known key. The keys themselves are in `options.rs` and `keepalive.rs`.
+
+use serde::de::value::MapDeserializer;
+use serde::de::{self, DeserializeOwned};
+use std::fmt::{self, Display};
+use std::path::Path;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use crate::model::Failure;
+
+/// How alike an unknown and a known key must be for a hint; 1 is equal.
+const ALIKE: f64 = 0.75;
+
+/// A correct line for each key, for hints.
+const EXAMPLES: &[&str] = &[
+    "session_dir = \"/tmp/claude_sessions\"",
+    "map = \"/path/of/session_map.json\"",
+    "hours = 2",
+    "idle = \"90m\"",
+    "home = \"/home/you\"",
+    "bridge = \"http://127.0.0.1:9000\"",
+    "allow_remote_bridge = false",
+    "missing = \"keep\"",
+    "clock = \"record\"",
+    "pin = [\"team-*\"]",
+    "dry_run = false",
+    "provider = [\"claude\"]",
+    "ignore_processes = [\"vector\"]",
+    "max_remove = 100",
+    "format = \"text\"",
+    "color = \"auto\"",
+    "metrics = \"/path/of.prom\"",
+    "log = \"/path/of.log\"",
+    "state_dir = \"/path/of/folder\"",
+    "quiet = true",
+    "verbose = true",
+    "name = \"dev\"",
+    "id = \"claude\"",
+    "action = \"cli-ping\"",
+    "cli = \"claude\"",
+    "command = \"make ping\"",
+    "expiry_command = \"date\"",
+    "base_url = \"https://claude.ai\"",
+    "key_file = \"~/.claude-session-key\"",
+    "agents = [\"main\"]",
+    "sessions = [\"agent:main:main\"]",
+    "active_within = \"10m\"",
+    "while_gateway = true",
+    "same_container = true",
+    "every = \"1h\"",
+    "daily = \"09:00\"",
+    "before_expiry = \"5m\"",
+    "min_gap = \"2m\"",
+    "time_zone = \"Europe/Berlin\"",
+    "silence = [\"01:00\", \"07:00\"]",
+    "attempts = 3",
+    "disable_after = 5",
+    "notify = \"notify-send\"",
+];
+
+/// The file that is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source<'t> {
+    pub(super) path: &'t Path,
+    pub(super) text: &'t str,
+}
+
+impl<'t> Source<'t> {
+    /// Parses the whole file as one table.
+    pub(super) fn parse(self) -> Result<Table<'t>, Failure> {
+        let table = DeTable::parse(self.text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            self.wrong(at, error.message()).hint("correct the TOML syntax of this line")
+        })?;
+        Ok(Table::new(self, 0, String::new(), table.into_inner()))
+    }
+
+    /// Returns an error at that byte of the file.
+    pub(super) fn wrong(self, at: usize, what: &str) -> Failure {
+        let before = self.text.as_bytes().iter().take(at);
+        let line = 1 + before.filter(|byte| **byte == b'\n').count();
+        let what = what.replace(['\n', '\r'], " ");
+        Failure::usage(format!("{}:{line}: {what}", self.path.display()))
+    }
+}
+
+/// A table whose keys are read in groups; a key that no group has is unknown.
+#[derive(Debug)]
+pub(super) struct Table<'t> {
+    source: Source<'t>,
+    /// The byte at which it begins.
+    at: usize,
+    /// Its name in brackets; empty for the whole file.
+    name: String,
+    all: DeTable<'t>,
+    /// The entries that no group has read yet.
+    rest: DeTable<'t>,
+    known: Vec<&'static str>,
+}
+
+impl<'t> Table<'t> {
+    fn new(source: Source<'t>, at: usize, name: String, all: DeTable<'t>) -> Self {
+        Self { source, at, name, rest: all.clone(), all, known: Vec::new() }
+    }
+
+    /// Reads the keys that are fields of `T`.
+    pub(super) fn read<T: DeserializeOwned>(&mut self) -> Result<T, Failure> {
+        let keys = fields::<T>();
+        self.known.extend(keys);
+        let mut own = DeTable::new();
+        for key in keys {
+            own.extend(self.rest.remove_entry(*key));
+        }
+        let lacks = format!("this {} has no", self.name);
+        let found = self.deserialize(own, &lacks)?;
+
+        // To serde, 0x2 is just 2.
+        let odd = |value: &DeValue<'_>| matches!(value, DeValue::Integer(n) if n.radix() != 10);
+        match keys.iter().find(|key| self.all.get(**key).is_some_and(|value| odd(value.get_ref())))
+        {
+            Some(key) => Err(self.wrong_value(key, "not a decimal number")),
+            None => Ok(found),
+        }
+    }
+
+    /// Reads an enum whose variant is the value of the key `tag`, with all keys that are left as its fields.
+    ///
+    /// An enum with `#[serde(tag)]` would lose the position of each value, so the table is put into the form of
+    /// an enum without it: `{ VARIANT = { … } }`.
+    #[cfg(feature = "keepalive")]
+    pub(super) fn read_tagged<T: DeserializeOwned>(
+        &mut self,
+        tag: &'static str,
+    ) -> Result<T, Failure> {
+        self.known.push(tag);
+        let variant = self.rest.remove(tag).map(|value| (value.span(), value.into_inner()));
+        let Some((span, DeValue::String(variant))) = variant else {
+            return Err(self.wrong_value(tag, "not a string"));
+        };
+        let lacks = format!("the {tag} {variant} needs");
+        let own = DeValue::Table(std::mem::take(&mut self.rest));
+        let tagged = (Spanned::new(span, variant), Spanned::new(self.at..self.at, own));
+        self.deserialize([tagged].into_iter().collect(), &lacks)
+    }
+
+    fn deserialize<T: DeserializeOwned>(
+        &self,
+        table: DeTable<'t>,
+        lacks: &str,
+    ) -> Result<T, Failure> {
+        let value = Spanned::new(self.at..self.at, DeValue::Table(table));
+        T::deserialize(ValueDeserializer::from(value)).map_err(|error| {
+            let (at, message) = (error.span().map_or(self.at, |span| span.start), error.message());
+            let mut quoted = message.split('`').skip(1).step_by(2);
+            if message.starts_with("missing field ") {
+                let key = quoted.next().unwrap_or_default();
+                return self.source.wrong(self.at, &format!("{lacks} {key}")).hint(example(key));
+            }
+            if message.starts_with("unknown field ") {
+                let known: Vec<&str> = self.known.iter().copied().chain(quoted.skip(1)).collect();
+                return self.check(&known).err().unwrap_or_else(|| self.source.wrong(at, message));
+            }
+            let key = self.all.iter().find(|(key, value)| holds(key, value, at));
+            let why = plain(message);
+            key.map_or_else(
+                || self.source.wrong(at, &why),
+                |(key, _)| {
+                    let what = format!("{} is {why}", key.get_ref());
+                    self.source.wrong(at, &what).hint(example(key.get_ref()))
+                },
+            )
+        })
+    }
+
+    /// Returns the table under that key.
+    pub(super) fn table(&mut self, key: &'static str) -> Result<Option<Self>, Failure> {
+        self.known.push(key);
+        let value = self.rest.remove(key);
+        value.map(|value| self.below(format!("[{key}]"), value)).transpose()
+    }
+
+    /// Returns the tables of the array under that key.
+    pub(super) fn tables(&mut self, key: &'static str) -> Result<Vec<Self>, Failure> {
+        self.known.push(key);
+        let Some(value) = self.rest.remove(key) else { return Ok(Vec::new()) };
+        let at = value.span().start;
+        let DeValue::Array(tables) = value.into_inner() else {
+            let failure = self.source.wrong(at, &format!("{key} is not a list of tables"));
+            return Err(failure.hint(format!("begin each one with [[{key}]]")));
+        };
+        tables.into_iter().map(|table| self.below(format!("[[{key}]]"), table)).collect()
+    }
+
+    fn below(&self, name: String, value: Spanned<DeValue<'t>>) -> Result<Self, Failure> {
+        let at = value.span().start;
+        match value.into_inner() {
+            DeValue::Table(table) => Ok(Self::new(self.source, at, name, table)),
+            _ => Err(self
+                .source
+                .wrong(at, &format!("{name} is not a table"))
+                .hint(format!("write {name} on a line of its own, and its settings below it"))),
+        }
+    }
+
+    /// Returns true if the table has that key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.all.contains_key(key)
+    }
+
+    /// Returns the value of that key if it is a string.
+    #[cfg(feature = "keepalive")]
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
+        self.all.get(key)?.get_ref().as_str()
+    }
+
+    /// Returns an error in the line of that key; without that key, in the first line of the table.
+    pub(super) fn wrong(&self, key: &str, what: &str) -> Failure {
+        let key = self.all.get_key_value(key);
+        self.source.wrong(key.map_or(self.at, |(key, _)| key.span().start), what)
+    }
+
+    /// Returns the error that the value of that key is so, which `why` says for the middle of a sentence.
+    pub(super) fn wrong_value(&self, key: &str, why: &str) -> Failure {
+        self.wrong(key, &format!("{key} is {why}")).hint(example(key))
+    }
+
+    /// Refuses keys that no group had.
+    pub(super) fn end(self) -> Result<(), Failure> {
+        self.check(&self.known)
+    }
+
+    /// Refuses keys other than these.
+    pub(super) fn check(&self, known: &[&str]) -> Result<(), Failure> {
+        let unknown = self.all.keys().filter(|key| !known.contains(&&**key.get_ref()));
+        let Some(key) = unknown.min_by_key(|key| key.span().start) else { return Ok(()) };
+        let place = if self.name.is_empty() {
+            "at the top of the file".to_owned()
+        } else {
+            format!("in {}", self.name)
+        };
+
+        let name = key.get_ref();
+        let likeness = |known: &str| strsim::jaro_winkler(name, known);
+        let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        let failure = self.source.wrong(key.span().start, &format!("unknown key {name:?} {place}"));
+        Err(failure.hint(match nearest {
+            Some(nearest) if likeness(nearest) >= ALIKE => format!("did you mean {nearest:?}?"),
+            _ => format!("the keys are {}", known.join(", ")),
+        }))
+    }
+}
+
+/// Returns true if that byte of the file is in that key or in its value.
+fn holds<K>(key: &Spanned<K>, value: &Spanned<DeValue<'_>>, at: usize) -> bool {
+    let is_below = match value.get_ref() {
+        DeValue::Table(table) => table.iter().any(|(key, value)| holds(key, value, at)),
+        _ => false,
+    };
+    is_below || key.span().contains(&at) || value.span().contains(&at)
+}
+
+fn example(key: &str) -> String {
+    let is_of_key = |line: &&str| line.split(' ').next() == Some(key);
+    EXAMPLES
+        .iter()
+        .copied()
+        .find(is_of_key)
+        .map_or_else(String::new, |line| format!("for example {line}"))
+}
+
+/// Puts into plain words what serde says about a value, for the middle of a sentence.
+fn plain(message: &str) -> String {
+    let expected = ["invalid ", "unknown variant "].iter().any(|start| message.starts_with(start));
+    let expected = message.rsplit_once(", expected ").filter(|_| expected);
+    match expected.map(|(_, expected)| expected) {
+        Some("a boolean") => "neither true nor false".to_owned(),
+        Some("path string") => "not a string".to_owned(),
+        Some("f64") => "not a number".to_owned(),
+        Some("u64" | "i64") => "not a whole number".to_owned(),
+        Some(expected) => format!("not {}", expected.replace('`', "")),
+        None if message.ends_with(" overflowed") => "not a number that fits".to_owned(),
+        None => message.to_owned(),
+    }
+}
+
+/// The names of the fields of a struct that denies unknown ones.
+pub(super) fn fields<T: DeserializeOwned>() -> &'static [&'static str] {
+    let no_field = MapDeserializer::new([("", "")].into_iter());
+    T::deserialize(no_field).err().map_or(&[], |Fields(known)| known)
+}
+
+/// The error of a struct about a field that it does not have.
+#[derive(Debug)]
+struct Fields(&'static [&'static str]);
+
+impl de::Error for Fields {
+    fn custom<T: Display>(_: T) -> Self {
+        Self(&[])
+    }
+
+    fn unknown_field(_: &str, known: &'static [&'static str]) -> Self {
+        Self(known)
+    }
+}
+
+impl Display for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an unknown field")
+    }
+}
+
+impl std::error::Error for Fields {}
