@@ -6,14 +6,11 @@ use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::config::{CONFIG, ConfigFile, Environment, Origin, PROFILE, Shown};
+use crate::config::{CONFIG, ConfigFile, EXAMPLE, Environment, Origin, PROFILE, Shown, absolute};
 use crate::model::escape::escape;
 use crate::model::plain_json::write_plain;
 use crate::model::{Exit, Failure, describe};
 use crate::os::create::create;
-
-/// An example of every setting, all of it as comments.
-pub const EXAMPLE: &str = include_str!("../../packaging/config.example.toml");
 
 /// The profile in use.
 #[derive(Debug, Clone, Copy)]
@@ -120,9 +117,9 @@ pub fn init(
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
     let path = match named {
-        Some(named) => Some(crate::config::absolute(named)?),
+        Some(named) => Some(absolute(named)?),
         None => match environment.get(CONFIG) {
-            Some(named) => Some(crate::config::absolute(named.as_ref())?),
+            Some(named) => Some(absolute(named.as_ref())?),
             None => ConfigFile::usual_path(environment),
         },
     };

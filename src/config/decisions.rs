@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::environment::Environment;
 use super::folders::{Home, MAP_NAME, SESSION_DIR, absolute};
 use super::layers::{Layers, Origin};
-use super::values::{Bridge, Color, Idle, Place};
+use super::values::{Bridge, Color, Idle, Place, word_for};
 use crate::map::{Address, Choice};
 use crate::model::{Failure, IdleThreshold, Patterns, Thresholds};
 use crate::provider::PROVIDERS;
@@ -171,7 +171,7 @@ impl Layers<'_> {
         };
         let found = self.first(variable, |layer| layer.color.color);
         let (color, origin) = found.unwrap_or((Color::Auto, Origin::Default));
-        self.show("color", color.to_string(), origin);
+        self.show("color", word_for(color).unwrap_or_default(), origin);
         match color {
             Color::Auto => is_terminal,
             Color::Always => true,

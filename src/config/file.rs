@@ -127,6 +127,7 @@ impl ConfigFile {
 
         for mut table in document.tables("profile")? {
             let ProfileName { name } = table.read()?;
+            let name = table.parse("name", name, |name| values::name(&name))?;
             if file.profiles.iter().any(|(known, _)| *known == name) {
                 return Err(table.wrong_value("name", "already the name of another profile"));
             }
@@ -173,7 +174,6 @@ impl ConfigFile {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ProfileName {
-    #[serde(deserialize_with = "values::name")]
     name: String,
 }
 
@@ -189,9 +189,13 @@ fn layer(table: &mut Table<'_>, paths: &ConfigPaths<'_>) -> Result<Layer, Failur
     let ask = AskArgs { place, bridge: table.read()?, ..table.read()? };
     let (format, color, state) = (table.read()?, table.read()?, table.read()?);
     let mut layer = Layer { ask, format, color, state, ..table.read()? };
+    table.check_each("pin", &layer.ask.pin, values::check_pattern)?;
+    table.check_each("provider", layer.ask.provider.iter().flatten(), values::check_provider)?;
+    let programs = layer.ignore_processes.iter().flatten();
+    table.check_each("ignore_processes", programs, values::check_program_name)?;
     for (key, path) in layer.paths_mut() {
         if let Some(path) = path {
-            *path = paths.expand(path).map_err(|why| table.wrong_value(key, &why))?;
+            *path = table.parse(key, &*path, |path| paths.expand(path))?;
         }
     }
     if layer.quiet == Some(true) && layer.verbose == Some(true) {

@@ -1,14 +1,12 @@
 //! `[[keepalive]]`: the jobs of keep-alive. There is none unless the user has written it.
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::folders::ConfigPaths;
 use super::table::{Table, fields};
-use super::values::{self, Strings, neither, parsed};
+use super::values::{name, neither};
 use crate::keepalive::job::definition::is_agent_id;
 use crate::keepalive::job::{
     Action, Agents, Cli, Job, JobWarning, Minute, SMALLEST_GAP, Silence, Touch, WebPing, When,
@@ -18,7 +16,7 @@ use crate::keepalive::web;
 use crate::model::Failure;
 
 const MINUTE: Duration = Duration::from_secs(60);
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+pub(super) const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// How often a run is tried, and after how many failed runs in a row a job is disabled, by default.
 pub(super) const ATTEMPTS: u32 = 3;
@@ -40,25 +38,15 @@ pub struct Keeping {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct JobKeys {
-    #[serde(deserialize_with = "values::name")]
     id: String,
-    #[serde(default, deserialize_with = "duration")]
-    every: Option<Duration>,
-    #[serde(default, deserialize_with = "minute")]
-    daily: Option<Minute>,
-    #[serde(default, deserialize_with = "duration")]
-    before_expiry: Option<Duration>,
-    #[serde(default, deserialize_with = "duration")]
-    min_gap: Option<Duration>,
-    #[serde(default, deserialize_with = "zone")]
-    time_zone: Zone,
-    #[serde(default, deserialize_with = "silence")]
-    silence: Option<Silence>,
-    #[serde(default, deserialize_with = "attempts")]
-    attempts: Option<u32>,
-    #[serde(default, deserialize_with = "disable_after")]
-    disable_after: Option<u32>,
-    #[serde(default, deserialize_with = "line")]
+    every: Option<String>,
+    daily: Option<String>,
+    before_expiry: Option<String>,
+    min_gap: Option<String>,
+    time_zone: Option<String>,
+    silence: Option<Vec<String>>,
+    attempts: Option<i64>,
+    disable_after: Option<i64>,
     notify: Option<String>,
 }
 
@@ -76,28 +64,22 @@ enum ActionKeys {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CommandKeys {
-    #[serde(deserialize_with = "required_line")]
     command: String,
-    #[serde(default, deserialize_with = "line")]
     expiry_command: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CliKeys {
-    #[serde(deserialize_with = "cli")]
-    cli: Cli,
+    cli: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TouchKeys {
-    #[serde(deserialize_with = "agents")]
-    agents: Agents,
-    #[serde(default, deserialize_with = "sessions")]
-    sessions: Vec<String>,
-    #[serde(default, deserialize_with = "active_within")]
-    active_within: Option<Duration>,
+    agents: OneOrMore,
+    sessions: Option<OneOrMore>,
+    active_within: Option<String>,
     #[serde(default)]
     while_gateway: bool,
     #[serde(default)]
@@ -105,34 +87,17 @@ struct TouchKeys {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WebPingKeys {
-    #[serde(default, deserialize_with = "origin")]
-    base_url: Option<String>,
-    #[serde(default, deserialize_with = "key_file")]
-    key_file: Option<PathBuf>,
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
 }
 
-impl From<ActionKeys> for Action {
-    fn from(keys: ActionKeys) -> Self {
-        match keys {
-            ActionKeys::Command(CommandKeys { command, expiry_command }) => {
-                Self::Command { command, expiry_command }
-            }
-            ActionKeys::CliPing(keys) => Self::CliPing(keys.cli),
-            ActionKeys::Refresh(keys) => Self::Refresh(keys.cli),
-            ActionKeys::OpenclawTouch(keys) => Self::OpenclawTouch(Touch {
-                agents: keys.agents,
-                which: keys.active_within.map_or(Which::Named(keys.sessions), Which::ActiveWithin),
-                while_gateway: keys.while_gateway,
-                same_container: keys.same_container,
-            }),
-            ActionKeys::ClaudeWebPing(keys) => Self::ClaudeWebPing(WebPing {
-                origin: keys.base_url.unwrap_or_else(|| web::CLAUDE.to_owned()),
-                key_file: keys.key_file,
-            }),
-        }
-    }
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WebPingKeys {
+    base_url: Option<String>,
+    key_file: Option<String>,
 }
 
 impl Keeping {
@@ -143,19 +108,24 @@ impl Keeping {
         paths: &ConfigPaths<'_>,
     ) -> Result<(), Failure> {
         let keys: JobKeys = table.read()?;
-        if self.jobs.iter().any(|job| job.id == keys.id) {
+        let id = table.parse("id", &*keys.id, name)?;
+        if self.jobs.iter().any(|job| job.id == id) {
             return Err(table.wrong_value("id", "already the id of another job"));
         }
-        let mut action = action(table)?;
-        if let Action::ClaudeWebPing(WebPing { key_file: Some(path), .. }) = &mut action {
-            *path = paths.expand(path).map_err(|why| table.wrong_value("key_file", &why))?;
-        }
-        let when = when(table, &keys, &action)?;
+        let action = action(table, paths)?;
+        let min_gap = table.parse_some("min_gap", keys.min_gap.clone(), duration)?;
+        let zone =
+            table.parse_some("time_zone", keys.time_zone.clone(), |zone| Zone::parse(&zone))?;
+        let silence = table.parse_some("silence", keys.silence.clone(), silence)?;
+        let attempts = table.parse_some("attempts", keys.attempts, |n| whole(n, 1..=10))?;
+        let disable_after =
+            table.parse_some("disable_after", keys.disable_after, |n| whole(n, 1..=1000))?;
+        let notify = table.parse_some("notify", keys.notify.clone(), line)?;
+        let when = when(table, keys, &action)?;
 
         let smallest = if action.reaches_provider() { SMALLEST_GAP } else { Duration::ZERO };
-        if let Some(gap) = keys.min_gap.filter(|gap| *gap < smallest) {
+        if let Some(gap) = min_gap.filter(|gap| *gap < smallest) {
             let [gap, smallest] = [gap, smallest].map(humantime::format_duration);
-            let id = &keys.id;
             self.warnings.push(JobWarning {
                 message: format!("job {id}: min_gap {gap} is too short; {smallest} is used"),
                 hint: format!(
@@ -166,22 +136,91 @@ impl Keeping {
         // A command that prints an expiry may ask a provider as well.
         let usual = if matches!(when, When::BeforeExpiry(_)) { SMALLEST_GAP } else { smallest };
         self.jobs.push(Job {
-            id: keys.id,
+            id,
             action,
             when,
-            zone: keys.time_zone,
-            silence: keys.silence,
-            min_gap: keys.min_gap.unwrap_or(usual).max(smallest),
-            attempts: keys.attempts.unwrap_or(ATTEMPTS),
-            disable_after: keys.disable_after.unwrap_or(DISABLE_AFTER),
-            notify: keys.notify,
+            zone: zone.unwrap_or_default(),
+            silence,
+            min_gap: min_gap.unwrap_or(usual).max(smallest),
+            attempts: attempts.unwrap_or(ATTEMPTS),
+            disable_after: disable_after.unwrap_or(DISABLE_AFTER),
+            notify,
         });
         Ok(())
     }
 }
 
 /// Reads the action of a job, with its keys.
-fn action(table: &mut Table<'_>) -> Result<Action, Failure> {
+fn action(table: &mut Table<'_>, paths: &ConfigPaths<'_>) -> Result<Action, Failure> {
+    check_keys(table)?;
+    Ok(match table.read_tagged("action")? {
+        ActionKeys::Command(keys) => Action::Command {
+            command: table.parse("command", keys.command, line)?,
+            expiry_command: table.parse_some("expiry_command", keys.expiry_command, line)?,
+        },
+        ActionKeys::CliPing(keys) => Action::CliPing(table.parse("cli", keys.cli, cli)?),
+        ActionKeys::Refresh(keys) => Action::Refresh(table.parse("cli", keys.cli, cli)?),
+        ActionKeys::OpenclawTouch(keys) => Action::OpenclawTouch(touch(table, keys)?),
+        ActionKeys::ClaudeWebPing(keys) => {
+            let origin = table.parse_some("base_url", keys.base_url, |url| web::origin(&url))?;
+            let key_file = table.parse_some("key_file", keys.key_file, |path| {
+                if web::SessionKey::may_be_in(&path) {
+                    return Err("not a path: it looks like the key itself".to_owned());
+                }
+                paths.expand(path.as_ref())
+            })?;
+            let origin = origin.unwrap_or_else(|| web::CLAUDE.to_owned());
+            Action::ClaudeWebPing(WebPing { origin, key_file })
+        }
+    })
+}
+
+fn touch(table: &Table<'_>, keys: TouchKeys) -> Result<Touch, Failure> {
+    let agents = match keys.agents {
+        OneOrMore::One(name) if name == "all" => Agents::All,
+        agents => {
+            let names = strings(table, "agents", agents, agent)?;
+            let mut names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+            // One that is named twice is touched once.
+            names.sort();
+            names.dedup();
+            Agents::These(names)
+        }
+    };
+    let within = table.parse_some("active_within", keys.active_within, duration)?;
+    let which = match (keys.sessions, within) {
+        (Some(sessions), None) => Which::Named(strings(table, "sessions", sessions, session)?),
+        (None, Some(Duration::ZERO)) => return Err(table.wrong_value("active_within", "zero")),
+        (None, Some(within)) => Which::ActiveWithin(within),
+        _ => {
+            let what = "an openclaw-touch job needs exactly one of sessions and active_within";
+            let hint = "for example active_within = \"10m\"";
+            return Err(table.wrong("active_within", what).hint(hint));
+        }
+    };
+    let (while_gateway, same_container) = (keys.while_gateway, keys.same_container);
+    Ok(Touch { agents, which, while_gateway, same_container })
+}
+
+fn strings(
+    table: &Table<'_>,
+    key: &str,
+    found: OneOrMore,
+    check: fn(&str) -> Result<(), String>,
+) -> Result<Vec<String>, Failure> {
+    let strings = match found {
+        OneOrMore::One(string) => vec![string],
+        OneOrMore::More(strings) => strings,
+    };
+    if strings.is_empty() {
+        return Err(table.wrong_value(key, "an empty list"));
+    }
+    table.check_each(key, &strings, check)?;
+    Ok(strings)
+}
+
+/// Refuses a job without an action, and keys of another action than its own.
+fn check_keys(table: &Table<'_>) -> Result<(), Failure> {
     let actions = [
         ("command", fields::<CommandKeys>()),
         ("cli-ping", fields::<CliKeys>()),
@@ -195,167 +234,94 @@ fn action(table: &mut Table<'_>) -> Result<Action, Failure> {
         return Err(failure.hint(format!("the actions are {names}")));
     }
     let named = table.text("action");
-    if let Some((name, own)) = actions.iter().find(|(name, _)| named == Some(*name)) {
-        let mut keys = actions.iter().flat_map(|(_, keys)| *keys);
-        if let Some(key) = keys.find(|key| table.has(key) && !own.contains(key)) {
+    let own = actions.iter().find(|(name, _)| named == Some(*name));
+    let Some((name, own)) = own else { return Ok(()) };
+    let mut keys = actions.iter().flat_map(|(_, keys)| *keys);
+    match keys.find(|key| table.has(key) && !own.contains(key)) {
+        Some(key) => {
             let what = format!("{key} is not a setting of the action {name}");
             let hint = format!("remove it; the settings of {name} are {}", own.join(", "));
-            return Err(table.wrong(key, &what).hint(hint));
+            Err(table.wrong(key, &what).hint(hint))
         }
+        None => Ok(()),
     }
-
-    let keys: ActionKeys = table.read_tagged("action")?;
-    if matches!(keys, ActionKeys::OpenclawTouch(_))
-        && table.has("sessions") == table.has("active_within")
-    {
-        let what = "an openclaw-touch job needs exactly one of sessions and active_within";
-        return Err(table.wrong("active_within", what).hint("for example active_within = \"10m\""));
-    }
-    Ok(keys.into())
 }
 
 /// Returns when a job runs.
-fn when(table: &Table<'_>, keys: &JobKeys, action: &Action) -> Result<When, Failure> {
+fn when(table: &Table<'_>, keys: JobKeys, action: &Action) -> Result<When, Failure> {
     let found: Vec<&str> = TIMES.into_iter().filter(|key| table.has(key)).collect();
     let [key] = found[..] else {
         let second = found.get(1).copied().unwrap_or_default();
         let what = "a job needs exactly one of every, daily and before_expiry";
         return Err(table.wrong(second, what).hint("for example every = \"1h\""));
     };
-    let before_expiry = keys.before_expiry.is_some();
-    let (what, hint) = match action {
-        Action::Refresh(_) if !before_expiry => {
+    let (what, hint) = match (action, key == "before_expiry") {
+        (Action::Refresh(_), false) => {
             let what = format!("a refresh job needs before_expiry, not {key}");
             return Err(table.wrong(key, &what).hint("for example before_expiry = \"5m\""));
         }
-        Action::OpenclawTouch(_) if before_expiry => (
+        (Action::OpenclawTouch(_), true) => (
             "an openclaw-touch job needs every or daily: a session has no expiry",
             "for example every = \"10m\"",
         ),
-        Action::ClaudeWebPing(_) if before_expiry => (
+        (Action::ClaudeWebPing(_), true) => (
             "a claude-web-ping job needs every or daily: the expiry of its key is unknown",
             "for example every = \"1h\"",
         ),
-        Action::Command { expiry_command: None, .. } if before_expiry => (
+        (Action::Command { expiry_command: None, .. }, true) => (
             "a command job with before_expiry needs expiry_command",
             "for example expiry_command = \"cat ~/expiry\", which prints a time",
         ),
         _ => {
             let shortest = if action.reaches_provider() { MINUTE } else { MINUTE / 2 };
-            if keys.every.is_some_and(|every| every < shortest) {
-                let why = format!("shorter than {}", humantime::format_duration(shortest));
-                return Err(table.wrong_value("every", &why));
-            }
-            let every = keys.every.map(When::Every).or(keys.daily.map(When::Daily));
-            let before = keys.before_expiry.map(When::BeforeExpiry);
+            let every = table.parse_some("every", keys.every, |span| match duration(span)? {
+                span if span < shortest => {
+                    Err(format!("shorter than {}", humantime::format_duration(shortest)))
+                }
+                span => Ok(When::Every(span)),
+            })?;
+            let daily = table
+                .parse_some("daily", keys.daily, |time| Minute::parse(&time).map(When::Daily))?;
+            let before = table.parse_some("before_expiry", keys.before_expiry, |span| {
+                duration(span).map(When::BeforeExpiry)
+            })?;
             // One of them was there.
-            return Ok(every.or(before).unwrap_or(When::Every(Duration::MAX)));
+            return Ok(every.or(daily).or(before).unwrap_or(When::Every(Duration::MAX)));
         }
     };
     Err(table.wrong(key, what).hint(hint))
 }
 
-fn duration<'de, D: Deserializer<'de>>(text: D) -> Result<Option<Duration>, D::Error> {
-    let span = parsed(text, |text| {
-        let span =
-            humantime::parse_duration(text).map_err(|error| format!("not a duration ({error})"))?;
-        if span > LONGEST { Err("longer than a year".to_owned()) } else { Ok(span) }
-    });
-    span.map(Some)
+// The error of each of the following is for the middle of a sentence.
+
+fn duration(text: String) -> Result<Duration, String> {
+    let span = humantime::parse_duration(&text);
+    let span = span.map_err(|error| format!("not a duration ({error})"))?;
+    if span > LONGEST { Err("longer than a year".to_owned()) } else { Ok(span) }
 }
 
-fn active_within<'de, D: Deserializer<'de>>(text: D) -> Result<Option<Duration>, D::Error> {
-    match duration(text)? {
-        Some(Duration::ZERO) => Err(D::Error::custom("zero")),
-        span => Ok(span),
-    }
-}
-
-fn minute<'de, D: Deserializer<'de>>(text: D) -> Result<Option<Minute>, D::Error> {
-    parsed(text, Minute::parse).map(Some)
-}
-
-fn zone<'de, D: Deserializer<'de>>(text: D) -> Result<Zone, D::Error> {
-    parsed(text, Zone::parse)
-}
-
-fn silence<'de, D: Deserializer<'de>>(list: D) -> Result<Option<Silence>, D::Error> {
-    let times = list.deserialize_any(Strings::each(|time| Minute::parse(time).map(|_| ())))?;
+fn silence(times: Vec<String>) -> Result<Silence, String> {
     let [start, end] = &times[..] else {
-        return Err(D::Error::custom("not a list of a start and an end"));
+        return Err("not a list of a start and an end".to_owned());
     };
-    let silence = Silence::new(
-        Minute::parse(start).map_err(D::Error::custom)?,
-        Minute::parse(end).map_err(D::Error::custom)?,
-    );
-    silence.map(Some).map_err(D::Error::custom)
+    Silence::new(Minute::parse(start)?, Minute::parse(end)?)
 }
 
-fn attempts<'de, D: Deserializer<'de>>(number: D) -> Result<Option<u32>, D::Error> {
-    whole(number, 1..=10)
+fn whole(number: i64, range: RangeInclusive<u32>) -> Result<u32, String> {
+    let found = u32::try_from(number).ok().filter(|number| range.contains(number));
+    found.ok_or_else(|| format!("not a whole number from {} to {}", range.start(), range.end()))
 }
 
-fn disable_after<'de, D: Deserializer<'de>>(number: D) -> Result<Option<u32>, D::Error> {
-    whole(number, 1..=1000)
-}
-
-fn whole<'de, D>(number: D, range: RangeInclusive<u32>) -> Result<Option<u32>, D::Error>
-where
-    D: Deserializer<'de>,
-{
-    let number = u32::try_from(i64::deserialize(number)?).ok();
-    let number = number.filter(|number| range.contains(number)).map(Some);
-    number.ok_or_else(|| {
-        D::Error::custom(format!("not a whole number from {} to {}", range.start(), range.end()))
-    })
-}
-
-fn line<'de, D: Deserializer<'de>>(text: D) -> Result<Option<String>, D::Error> {
-    required_line(text).map(Some)
-}
-
-fn required_line<'de, D: Deserializer<'de>>(text: D) -> Result<String, D::Error> {
-    parsed(text, |line| {
-        if line.trim().is_empty() || line.contains('\0') {
-            return Err("empty, or contains a NUL character".to_owned());
-        }
-        Ok(line.to_owned())
-    })
-}
-
-fn cli<'de, D: Deserializer<'de>>(name: D) -> Result<Cli, D::Error> {
-    parsed(name, |name| {
-        let found = Cli::ALL.into_iter().find(|cli| cli.name() == name);
-        found.ok_or_else(|| neither(&Cli::ALL.map(|cli| cli.name().to_owned())))
-    })
-}
-
-fn origin<'de, D: Deserializer<'de>>(url: D) -> Result<Option<String>, D::Error> {
-    parsed(url, web::origin).map(Some)
-}
-
-fn key_file<'de, D: Deserializer<'de>>(path: D) -> Result<Option<PathBuf>, D::Error> {
-    let path = parsed(path, |path| {
-        if web::SessionKey::may_be_in(path) {
-            return Err("not a path: it looks like the key itself".to_owned());
-        }
-        Ok(path.into())
-    });
-    path.map(Some)
-}
-
-/// `"all"`, one agent, or a list of agents.
-fn agents<'de, D: Deserializer<'de>>(value: D) -> Result<Agents, D::Error> {
-    let single = |name: &str| if name == "all" { Ok(()) } else { agent(name) };
-    let names = value.deserialize_any(Strings { single: Some(single), each: agent })?;
-    if names == ["all"] {
-        return Ok(Agents::All);
+fn line(line: String) -> Result<String, String> {
+    if line.trim().is_empty() || line.contains('\0') {
+        return Err("empty, or contains a NUL character".to_owned());
     }
-    let mut names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
-    // One that is named twice is touched once.
-    names.sort();
-    names.dedup();
-    Ok(Agents::These(names))
+    Ok(line)
+}
+
+fn cli(name: String) -> Result<Cli, String> {
+    let found = Cli::ALL.into_iter().find(|cli| cli.name() == name);
+    found.ok_or_else(|| neither(&Cli::ALL.map(|cli| cli.name().to_owned())))
 }
 
 /// An agent's id becomes a folder's name, so it must be one as OpenClaw makes them.
@@ -367,11 +333,6 @@ fn agent(id: &str) -> Result<(), String> {
         return Err("a list with \"all\"; for every agent, write agents = \"all\"".to_owned());
     }
     Ok(())
-}
-
-/// One session key, or a list of them.
-fn sessions<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<String>, D::Error> {
-    value.deserialize_any(Strings { single: Some(session), each: session })
 }
 
 fn session(key: &str) -> Result<(), String> {

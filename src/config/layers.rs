@@ -121,7 +121,7 @@ impl Layers<'_> {
         value
     }
 
-    /// Decides a setting that has no default; `none` is shown then.
+    /// Decides a setting that may have no value; `none` is shown then.
     pub(super) fn optional<T>(
         &mut self,
         name: &'static str,
@@ -130,9 +130,9 @@ impl Layers<'_> {
         show: impl Fn(&T) -> String,
     ) -> Option<T> {
         let found = self.first("", get);
-        let (value, origin) =
-            found.map_or((None, Origin::Default), |(value, origin)| (Some(value), origin));
-        self.show(name, value.as_ref().map_or_else(|| none.to_owned(), show), origin);
+        let shown = found.as_ref().map_or_else(|| none.to_owned(), |(value, _)| show(value));
+        let (value, origin) = found.unzip();
+        self.show(name, shown, origin.unwrap_or_default());
         value
     }
 

@@ -32,4 +32,5 @@ pub use options::{
     AskArgs, BridgeArgs, ColorArgs, FormatArgs, Layer, MapArgs, PlaceArgs, StateArgs,
 };
 pub use settings::{Clean, Settings};
+pub(crate) use table::EXAMPLE;
 pub use values::{Bridge, Color, Format, Idle, Place, Verbosity};

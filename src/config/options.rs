@@ -43,7 +43,6 @@ pub struct Layer {
 
     /// The programs that never show that a session is in use.
     #[arg(skip)]
-    #[serde(deserialize_with = "values::program_names")]
     pub ignore_processes: Option<Vec<String>>,
 
     #[command(flatten)]
@@ -102,12 +101,10 @@ pub struct AskArgs {
 
     /// Keep mappings that match: a glob over chat, session and model/chat (repeatable)
     #[arg(long, value_name = "PATTERN", value_parser = pattern, help_heading = "What to keep")]
-    #[serde(deserialize_with = "values::patterns")]
     pub pin: Vec<String>,
 
     /// Only mappings of this CLI: claude, codex, gemini or vibe (repeatable)
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PROVIDERS.iter().map(|provider| provider.name)), hide_possible_values = true)]
-    #[serde(deserialize_with = "values::providers")]
     pub provider: Option<Vec<String>>,
 
     #[command(flatten)]

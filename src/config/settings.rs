@@ -256,22 +256,17 @@ impl Clean {
         // As root on another user's map, root's own variables say nothing of that user's CLIs (X2).
         let us = process::user();
         let theirs = map_owner.filter(|owner| us == 0 && *owner != 0);
-        let user = theirs.unwrap_or(us);
-        let temporary = provider
-            .temporary_of(user, |name| self.environment.get(name).filter(|_| theirs.is_none()));
-        let folder = self.folder_of(provider, map_owner)?;
+        let environment =
+            if theirs.is_some() { &Environment::default() } else { &self.environment };
+        let temporary = provider.temporary_of(theirs.unwrap_or(us), |name| environment.get(name));
+        let moved = match self.home {
+            Home::Given(_) => None,
+            _ => provider.moved_to(|name| environment.get(name)),
+        };
+        let folder = match moved {
+            Some(moved) => absolute(&moved)?,
+            None => provider.in_home(&self.home.resolve(us, map_owner)?),
+        };
         Ok(Base { folder, temporary })
-    }
-
-    fn folder_of(&self, provider: &Provider, map_owner: Option<u32>) -> Result<PathBuf, Failure> {
-        // As root on another user's map, root's own variables say nothing of that user's CLIs (X2).
-        let is_theirs = process::user() == 0 && map_owner.is_some_and(|owner| owner != 0);
-        if !matches!(self.home, Home::Given(_))
-            && !is_theirs
-            && let Some(moved) = provider.moved_to(|name| self.environment.get(name))
-        {
-            return absolute(&moved);
-        }
-        Ok(provider.in_home(&self.home.resolve(process::user(), map_owner)?))
     }
 }

@@ -13,52 +13,14 @@ use crate::model::Failure;
 /// How alike an unknown and a known key must be for a hint; 1 is equal.
 const ALIKE: f64 = 0.75;
 
-/// A correct line for each key, for hints.
-const EXAMPLES: &[&str] = &[
-    "session_dir = \"/tmp/claude_sessions\"",
-    "map = \"/path/of/session_map.json\"",
-    "hours = 2",
-    "idle = \"90m\"",
-    "home = \"/home/you\"",
-    "bridge = \"http://127.0.0.1:9000\"",
-    "allow_remote_bridge = false",
-    "missing = \"keep\"",
-    "clock = \"record\"",
-    "pin = [\"team-*\"]",
-    "dry_run = false",
-    "provider = [\"claude\"]",
-    "ignore_processes = [\"vector\"]",
-    "max_remove = 100",
-    "format = \"text\"",
-    "color = \"auto\"",
-    "metrics = \"/path/of.prom\"",
-    "log = \"/path/of.log\"",
-    "state_dir = \"/path/of/folder\"",
-    "quiet = true",
-    "verbose = true",
-    "name = \"dev\"",
-    "id = \"claude\"",
-    "action = \"cli-ping\"",
-    "cli = \"claude\"",
-    "command = \"make ping\"",
-    "expiry_command = \"date\"",
-    "base_url = \"https://claude.ai\"",
-    "key_file = \"~/.claude-session-key\"",
-    "agents = [\"main\"]",
-    "sessions = [\"agent:main:main\"]",
-    "active_within = \"10m\"",
-    "while_gateway = true",
-    "same_container = true",
-    "every = \"1h\"",
-    "daily = \"09:00\"",
-    "before_expiry = \"5m\"",
-    "min_gap = \"2m\"",
-    "time_zone = \"Europe/Berlin\"",
-    "silence = [\"01:00\", \"07:00\"]",
-    "attempts = 3",
-    "disable_after = 5",
-    "notify = \"notify-send\"",
-];
+/// An example of every setting, all of it as comments.
+pub(crate) const EXAMPLE: &str = include_str!("../../packaging/config.example.toml");
+
+/// Lines for hints that are shorter than those in the example.
+const SHORT: &str = "#pin = [\"team-*\"]\n#metrics = \"/path/of.prom\"\n#state_dir = \"/path/of/folder\"\n\
+                     #bridge = \"http://127.0.0.1:9000\"\n#name = \"dev\"\n#action = \"cli-ping\"\n";
+
+const NOT_STRINGS: &str = "not a list of strings";
 
 /// The file that is read.
 #[derive(Debug, Clone, Copy)]
@@ -162,15 +124,20 @@ impl<'t> Table<'t> {
                 let known: Vec<&str> = self.known.iter().copied().chain(quoted.skip(1)).collect();
                 return self.check(&known).err().unwrap_or_else(|| self.source.wrong(at, message));
             }
-            let key = self.all.iter().find(|(key, value)| holds(key, value, at));
-            let why = plain(message);
-            key.map_or_else(
-                || self.source.wrong(at, &why),
-                |(key, _)| {
-                    let what = format!("{} is {why}", key.get_ref());
-                    self.source.wrong(at, &what).hint(example(key.get_ref()))
-                },
-            )
+            let Some((key, value)) = self.all.iter().find(|(key, value)| holds(key, value, at))
+            else {
+                return self.source.wrong(at, &plain(message));
+            };
+            let why = match value.get_ref() {
+                DeValue::Array(_) => NOT_STRINGS.to_owned(),
+                DeValue::Table(table) => {
+                    let below = table.iter().find(|(_, value)| value.span().contains(&at));
+                    let name = below.map_or_else(String::new, |(key, _)| format!(" for {key}"));
+                    plain(message) + &name
+                }
+                _ => plain(message),
+            };
+            self.source.wrong(at, &format!("{key} is {why}")).hint(example(key.get_ref()))
         })
     }
 
@@ -209,6 +176,46 @@ impl<'t> Table<'t> {
         self.all.contains_key(key)
     }
 
+    /// Parses a value that was read from that key; the error of `parse` is for the middle of a sentence.
+    pub(super) fn parse<V, T>(
+        &self,
+        key: &str,
+        value: V,
+        parse: impl FnOnce(V) -> Result<T, String>,
+    ) -> Result<T, Failure> {
+        parse(value).map_err(|why| self.wrong_value(key, &why))
+    }
+
+    #[cfg(feature = "keepalive")]
+    pub(super) fn parse_some<V, T>(
+        &self,
+        key: &str,
+        value: Option<V>,
+        parse: impl FnOnce(V) -> Result<T, String>,
+    ) -> Result<Option<T>, Failure> {
+        value.map(|value| self.parse(key, value, parse)).transpose()
+    }
+
+    /// Checks the strings of a list that was read from that key; an error has the line of the string.
+    pub(super) fn check_each<'s>(
+        &self,
+        key: &str,
+        strings: impl IntoIterator<Item = &'s String>,
+        check: impl Fn(&str) -> Result<(), String>,
+    ) -> Result<(), Failure> {
+        let list = self.all.get(key).map(|list| (list.span(), list.get_ref().as_array()));
+        for (index, text) in strings.into_iter().enumerate() {
+            check(text).map_err(|why| {
+                let string = list.as_ref().and_then(|(_, list)| list.as_ref()?.get(index));
+                let span =
+                    string.map(Spanned::span).or(list.as_ref().map(|(span, _)| span.clone()));
+                let at = span.map_or(self.at, |span| span.start);
+                self.source.wrong(at, &format!("{key} is {why}")).hint(example(key))
+            })?;
+        }
+        Ok(())
+    }
+
     /// Returns the value of that key if it is a string.
     #[cfg(feature = "keepalive")]
     pub(super) fn text(&self, key: &str) -> Option<&str> {
@@ -228,7 +235,7 @@ impl<'t> Table<'t> {
 
     /// Refuses keys that no group had.
     pub(super) fn end(self) -> Result<(), Failure> {
-        self.check(&self.known)
+        if self.rest.is_empty() { Ok(()) } else { self.check(&self.known) }
     }
 
     /// Refuses keys other than these.
@@ -261,13 +268,11 @@ fn holds<K>(key: &Spanned<K>, value: &Spanned<DeValue<'_>>, at: usize) -> bool {
     is_below || key.span().contains(&at) || value.span().contains(&at)
 }
 
+/// Returns a correct line for that key, as a hint.
 fn example(key: &str) -> String {
-    let is_of_key = |line: &&str| line.split(' ').next() == Some(key);
-    EXAMPLES
-        .iter()
-        .copied()
-        .find(is_of_key)
-        .map_or_else(String::new, |line| format!("for example {line}"))
+    let mut lines = SHORT.lines().chain(EXAMPLE.lines()).filter_map(|line| line.strip_prefix('#'));
+    let found = lines.find(|line| line.split(' ').next() == Some(key));
+    found.map_or_else(String::new, |line| format!("for example {line}"))
 }
 
 /// Puts into plain words what serde says about a value, for the middle of a sentence.
@@ -277,6 +282,8 @@ fn plain(message: &str) -> String {
     match expected.map(|(_, expected)| expected) {
         Some("a boolean") => "neither true nor false".to_owned(),
         Some("path string") => "not a string".to_owned(),
+        Some("a sequence") => NOT_STRINGS.to_owned(),
+        None if message.starts_with("data did not match ") => NOT_STRINGS.to_owned(),
         Some("f64") => "not a number".to_owned(),
         Some("u64" | "i64") => "not a whole number".to_owned(),
         Some(expected) => format!("not {}", expected.replace('`', "")),

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -28,12 +28,6 @@ pub enum Color {
 }
 
 impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&word_for(*self).unwrap_or_default())
-    }
-}
-
-impl fmt::Display for Color {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&word_for(*self).unwrap_or_default())
     }
@@ -116,6 +110,12 @@ impl<'de> Deserialize<'de> for Idle {
     }
 }
 
+impl<'de> Deserialize<'de> for IdleThreshold {
+    fn deserialize<D: Deserializer<'de>>(text: D) -> Result<Self, D::Error> {
+        parsed(text, Self::from_duration)
+    }
+}
+
 struct IdleVisitor;
 
 impl<'de> Visitor<'de> for IdleVisitor {
@@ -131,8 +131,7 @@ impl<'de> Visitor<'de> for IdleVisitor {
 
     fn visit_map<M: MapAccess<'de>>(self, mut table: M) -> Result<Idle, M::Error> {
         let mut idle = Idle::default();
-        while let Some(Scope(name, provider)) = table.next_key()? {
-            let threshold = table.next_value_seed(ThresholdOf(&name))?;
+        while let Some((Scope(provider), threshold)) = table.next_entry()? {
             match provider {
                 Some(provider) => idle.special.push((provider, threshold)),
                 None => idle.usual = Some(threshold),
@@ -142,34 +141,19 @@ impl<'de> Visitor<'de> for IdleVisitor {
     }
 }
 
-/// A key of a table of thresholds, and the index of the provider that it names, unless it is `default`.
-struct Scope(String, Option<usize>);
+/// A key of a table of thresholds: the index of a provider, or `default`.
+struct Scope(Option<usize>);
 
 impl<'de> Deserialize<'de> for Scope {
     fn deserialize<D: Deserializer<'de>>(name: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(name)?;
-        let provider = PROVIDERS.iter().position(|provider| provider.name == name);
-        if provider.is_none() && name != "default" {
-            let names = provider_names();
-            let why = format!("set for {name:?}, but not for one of {names}, default");
-            return Err(D::Error::custom(why));
-        }
-        Ok(Self(name, provider))
-    }
-}
-
-/// The value of that key in a table of thresholds.
-struct ThresholdOf<'n>(&'n str);
-
-impl<'de> DeserializeSeed<'de> for ThresholdOf<'_> {
-    type Value = IdleThreshold;
-
-    fn deserialize<D: Deserializer<'de>>(self, text: D) -> Result<IdleThreshold, D::Error> {
-        // The error of another type than a string has serde's words.
-        let text = String::deserialize(text)
-            .map_err(|_| D::Error::custom(format!("not a string for {}", self.0)))?;
-        IdleThreshold::from_duration(&text)
-            .map_err(|why| D::Error::custom(format!("{why} for {}", self.0)))
+        parsed(name, |name| {
+            let provider = PROVIDERS.iter().position(|provider| provider.name == name);
+            if provider.is_none() && name != "default" {
+                let names = provider_names();
+                return Err(format!("set for {name:?}, but not for one of {names}, default"));
+            }
+            Ok(Self(provider))
+        })
     }
 }
 
@@ -239,16 +223,14 @@ where
     parse(&String::deserialize(text)?).map_err(D::Error::custom)
 }
 
-/// Reads the name of a profile or the id of a job.
-pub(super) fn name<'de, D: Deserializer<'de>>(name: D) -> Result<String, D::Error> {
-    parsed(name, |name| {
-        let fits = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
-        if name.is_empty() || !name.chars().all(fits) || name.starts_with(['.', '-']) {
-            let allowed = "use letters, digits, ., - and _, and do not begin with . or -";
-            return Err(format!("not a valid name: {allowed}"));
-        }
-        Ok(name.to_owned())
-    })
+/// Returns that name of a profile or id of a job if it is valid.
+pub(super) fn name(name: &str) -> Result<String, String> {
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+    if name.is_empty() || !name.chars().all(fits) || name.starts_with(['.', '-']) {
+        let allowed = "use letters, digits, ., - and _, and do not begin with . or -";
+        return Err(format!("not a valid name: {allowed}"));
+    }
+    Ok(name.to_owned())
 }
 
 /// Reads a number of hours.
@@ -260,105 +242,30 @@ where
     IdleThreshold::from_hours(&hours).map(Some).map_err(D::Error::custom)
 }
 
-pub(super) fn patterns<'de, D: Deserializer<'de>>(list: D) -> Result<Vec<String>, D::Error> {
-    list.deserialize_any(Strings::each(|text| {
-        let added = Patterns::default().add(text);
-        added.map_err(|why| format!("not a list of patterns: {text:?} is {why}"))
-    }))
+// The error of each of the following is for the middle of a sentence.
+
+pub(super) fn check_pattern(text: &str) -> Result<(), String> {
+    let added = Patterns::default().add(text);
+    added.map_err(|why| format!("not a list of patterns: {text:?} is {why}"))
 }
 
-pub(super) fn program_names<'de, D>(list: D) -> Result<Option<Vec<String>>, D::Error>
-where
-    D: Deserializer<'de>,
-{
-    let names = list.deserialize_any(Strings::each(|name| match name {
+pub(super) fn check_program_name(name: &str) -> Result<(), String> {
+    match name {
         "" => Err("not a list of program names: one is empty".to_owned()),
         name if name.contains('/') => {
             Err(format!("not a list of program names: {name:?} is a path"))
         }
         _ => Ok(()),
-    }));
-    names.map(Some)
+    }
 }
 
-pub(super) fn providers<'de, D>(list: D) -> Result<Option<Vec<String>>, D::Error>
-where
-    D: Deserializer<'de>,
-{
-    let names = list.deserialize_any(Strings::each(|name| {
-        if PROVIDERS.iter().any(|provider| provider.name == name) {
-            return Ok(());
-        }
-        Err(format!("{name:?}, but must be one of {}", provider_names()))
-    }));
-    names.map(Some)
+pub(super) fn check_provider(name: &str) -> Result<(), String> {
+    if PROVIDERS.iter().any(|provider| provider.name == name) {
+        return Ok(());
+    }
+    Err(format!("{name:?}, but must be one of {}", provider_names()))
 }
 
 fn provider_names() -> String {
     PROVIDERS.each_ref().map(|provider| provider.name).join(", ")
-}
-
-/// Returns an error for the middle of a sentence.
-type Check = fn(&str) -> Result<(), String>;
-
-/// A list of strings, each of which `each` has to accept. Where `single` accepts it, a string is a list of one.
-#[derive(Clone, Copy)]
-pub(super) struct Strings {
-    pub(super) single: Option<Check>,
-    pub(super) each: Check,
-}
-
-impl Strings {
-    pub(super) fn each(each: Check) -> Self {
-        Self { single: None, each }
-    }
-}
-
-impl<'de> Visitor<'de> for Strings {
-    type Value = Vec<String>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of strings")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Vec<String>, E> {
-        let check = self.single.ok_or_else(|| E::custom("not a list of strings"))?;
-        check(text).map_err(E::custom)?;
-        Ok(vec![text.to_owned()])
-    }
-
-    fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<Vec<String>, S::Error> {
-        let mut all = Vec::new();
-        while let Some(text) = list.next_element_seed(Element(self.each))? {
-            all.push(text);
-        }
-        if all.is_empty() && self.single.is_some() {
-            return Err(S::Error::custom("an empty list"));
-        }
-        Ok(all)
-    }
-}
-
-/// One string of a list.
-struct Element(Check);
-
-impl<'de> DeserializeSeed<'de> for Element {
-    type Value = String;
-
-    fn deserialize<D: Deserializer<'de>>(self, text: D) -> Result<String, D::Error> {
-        text.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Element {
-    type Value = String;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of strings")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
-        (self.0)(text).map_err(E::custom)?;
-        Ok(text.to_owned())
-    }
 }
