@@ -21,7 +21,7 @@ pub struct Clean {
     pub dry_run: bool,
     /// How long a session may be idle.
     pub idle: Thresholds,
-    /// The path of the map, absolute.
+    /// The absolute path of the map.
     pub map: PathBuf,
     /// True if a flag, a profile or the file names the map or its folder.
     pub map_is_explicit: bool,
@@ -31,13 +31,10 @@ pub struct Clean {
     pub home: Home,
     /// The environment, for the CLIs' own variables.
     pub environment: Environment,
-    /// How the map is to be reached.
     pub bridge: Choice,
     /// The state folder, if one is named.
     pub state_dir: Option<PathBuf>,
-    /// What to do with a mapping whose session has no file.
     pub missing: Missing,
-    /// The clock of the last use.
     pub clock: Clock,
     /// The mappings that are never removed.
     pub pin: Patterns,
@@ -239,12 +236,10 @@ impl Clean {
         }
         let home = self.environment.get("HOME").map(PathBuf::from);
         // Root that works with a user's environment must leave nothing of its own in that user's home.
-        let is_theirs = |home: &PathBuf| {
-            let owner = std::fs::metadata(home).map_or(0, |home| home.uid());
-            process::user() == 0 && owner != 0
-        };
-        let home = Home::User(home.filter(|home| !is_theirs(home)));
-        let home = home.resolve(process::user(), None).map_err(|failure| {
+        let us = process::user();
+        let ours = home
+            .filter(|home| us != 0 || std::fs::metadata(home).map_or(0, |home| home.uid()) == 0);
+        let home = Home::User(ours).resolve(us, None).map_err(|failure| {
             let message = format!("cannot determine the state folder: {}", failure.message);
             Failure::new(message).hint("name it with --state-dir DIR")
         })?;

@@ -79,10 +79,9 @@ impl<'t> Table<'t> {
         let found = self.deserialize(own, &lacks)?;
 
         // To serde, 0x2 is just 2.
-        let odd = |value: &DeValue<'_>| matches!(value, DeValue::Integer(n) if n.radix() != 10);
-        match keys.iter().find(|key| self.all.get(**key).is_some_and(|value| odd(value.get_ref())))
-        {
-            Some(key) => Err(self.wrong_value(key, "not a decimal number")),
+        let mut own = self.all.iter().filter(|(key, _)| keys.contains(&&**key.get_ref()));
+        match own.find(|(_, value)| value.get_ref().as_integer().is_some_and(|n| n.radix() != 10)) {
+            Some((key, _)) => Err(self.wrong_value(key.get_ref(), "not a decimal number")),
             None => Ok(found),
         }
     }
@@ -113,32 +112,35 @@ impl<'t> Table<'t> {
         lacks: &str,
     ) -> Result<T, Failure> {
         let value = Spanned::new(self.at..self.at, DeValue::Table(table));
-        T::deserialize(ValueDeserializer::from(value)).map_err(|error| {
-            let (at, message) = (error.span().map_or(self.at, |span| span.start), error.message());
-            let mut quoted = message.split('`').skip(1).step_by(2);
-            if message.starts_with("missing field ") {
-                let key = quoted.next().unwrap_or_default();
-                return self.source.wrong(self.at, &format!("{lacks} {key}")).hint(example(key));
+        T::deserialize(ValueDeserializer::from(value)).map_err(|error| self.failure(&error, lacks))
+    }
+
+    /// Returns that error of serde in plain words. `lacks` begins the sentence about a key that is missing.
+    fn failure(&self, error: &toml::de::Error, lacks: &str) -> Failure {
+        let (at, message) = (error.span().map_or(self.at, |span| span.start), error.message());
+        let mut quoted = message.split('`').skip(1).step_by(2);
+        if message.starts_with("missing field ") {
+            let key = quoted.next().unwrap_or_default();
+            return self.source.wrong(self.at, &format!("{lacks} {key}")).hint(example(key));
+        }
+        if message.starts_with("unknown field ") {
+            let known: Vec<&str> = self.known.iter().copied().chain(quoted.skip(1)).collect();
+            return self.check(&known).err().unwrap_or_else(|| self.source.wrong(at, message));
+        }
+
+        let why = plain(message);
+        let Some((key, value)) = self.all.iter().find(|(key, value)| holds(key, value, at)) else {
+            return self.source.wrong(at, &why);
+        };
+        let why = match value.get_ref() {
+            DeValue::Array(_) if at != value.span().start => NOT_STRINGS.to_owned(),
+            DeValue::Table(table) => {
+                let below = table.iter().find(|(_, value)| value.span().contains(&at));
+                why + &below.map_or_else(String::new, |(key, _)| format!(" for {key}"))
             }
-            if message.starts_with("unknown field ") {
-                let known: Vec<&str> = self.known.iter().copied().chain(quoted.skip(1)).collect();
-                return self.check(&known).err().unwrap_or_else(|| self.source.wrong(at, message));
-            }
-            let Some((key, value)) = self.all.iter().find(|(key, value)| holds(key, value, at))
-            else {
-                return self.source.wrong(at, &plain(message));
-            };
-            let why = match value.get_ref() {
-                DeValue::Array(_) => NOT_STRINGS.to_owned(),
-                DeValue::Table(table) => {
-                    let below = table.iter().find(|(_, value)| value.span().contains(&at));
-                    let name = below.map_or_else(String::new, |(key, _)| format!(" for {key}"));
-                    plain(message) + &name
-                }
-                _ => plain(message),
-            };
-            self.source.wrong(at, &format!("{key} is {why}")).hint(example(key.get_ref()))
-        })
+            _ => why,
+        };
+        self.wrong_at(at, key.get_ref(), &why)
     }
 
     /// Returns the table under that key.
@@ -203,14 +205,11 @@ impl<'t> Table<'t> {
         strings: impl IntoIterator<Item = &'s String>,
         check: impl Fn(&str) -> Result<(), String>,
     ) -> Result<(), Failure> {
-        let list = self.all.get(key).map(|list| (list.span(), list.get_ref().as_array()));
+        let list = self.all.get(key).and_then(|list| list.get_ref().as_array());
         for (index, text) in strings.into_iter().enumerate() {
-            check(text).map_err(|why| {
-                let string = list.as_ref().and_then(|(_, list)| list.as_ref()?.get(index));
-                let span =
-                    string.map(Spanned::span).or(list.as_ref().map(|(span, _)| span.clone()));
-                let at = span.map_or(self.at, |span| span.start);
-                self.source.wrong(at, &format!("{key} is {why}")).hint(example(key))
+            check(text).map_err(|why| match list.and_then(|list| list.get(index)) {
+                Some(string) => self.wrong_at(string.span().start, key, &why),
+                None => self.wrong_value(key, &why),
             })?;
         }
         Ok(())
@@ -224,13 +223,20 @@ impl<'t> Table<'t> {
 
     /// Returns an error in the line of that key; without that key, in the first line of the table.
     pub(super) fn wrong(&self, key: &str, what: &str) -> Failure {
-        let key = self.all.get_key_value(key);
-        self.source.wrong(key.map_or(self.at, |(key, _)| key.span().start), what)
+        self.source.wrong(self.start(key), what)
     }
 
-    /// Returns the error that the value of that key is so, which `why` says for the middle of a sentence.
+    /// Returns an error about the value of that key; `why` is for the middle of a sentence.
     pub(super) fn wrong_value(&self, key: &str, why: &str) -> Failure {
-        self.wrong(key, &format!("{key} is {why}")).hint(example(key))
+        self.wrong_at(self.start(key), key, why)
+    }
+
+    fn wrong_at(&self, at: usize, key: &str, why: &str) -> Failure {
+        self.source.wrong(at, &format!("{key} is {why}")).hint(example(key))
+    }
+
+    fn start(&self, key: &str) -> usize {
+        self.all.get_key_value(key).map_or(self.at, |(key, _)| key.span().start)
     }
 
     /// Refuses keys that no group had.
@@ -249,11 +255,11 @@ impl<'t> Table<'t> {
         };
 
         let name = key.get_ref();
-        let likeness = |known: &str| strsim::jaro_winkler(name, known);
-        let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        let alike = known.iter().map(|known| (strsim::jaro_winkler(name, known), known));
+        let nearest = alike.max_by(|a, b| a.0.total_cmp(&b.0));
         let failure = self.source.wrong(key.span().start, &format!("unknown key {name:?} {place}"));
         Err(failure.hint(match nearest {
-            Some(nearest) if likeness(nearest) >= ALIKE => format!("did you mean {nearest:?}?"),
+            Some((likeness, nearest)) if likeness >= ALIKE => format!("did you mean {nearest:?}?"),
             _ => format!("the keys are {}", known.join(", ")),
         }))
     }
@@ -261,11 +267,10 @@ impl<'t> Table<'t> {
 
 /// Returns true if that byte of the file is in that key or in its value.
 fn holds<K>(key: &Spanned<K>, value: &Spanned<DeValue<'_>>, at: usize) -> bool {
-    let is_below = match value.get_ref() {
-        DeValue::Table(table) => table.iter().any(|(key, value)| holds(key, value, at)),
-        _ => false,
-    };
-    is_below || key.span().contains(&at) || value.span().contains(&at)
+    let table = value.get_ref().as_table();
+    table.is_some_and(|table| table.iter().any(|(key, value)| holds(key, value, at)))
+        || key.span().contains(&at)
+        || value.span().contains(&at)
 }
 
 /// Returns a correct line for that key, as a hint.
@@ -277,8 +282,8 @@ fn example(key: &str) -> String {
 
 /// Puts into plain words what serde says about a value, for the middle of a sentence.
 fn plain(message: &str) -> String {
-    let expected = ["invalid ", "unknown variant "].iter().any(|start| message.starts_with(start));
-    let expected = message.rsplit_once(", expected ").filter(|_| expected);
+    let is_of_serde = message.starts_with("invalid ") || message.starts_with("unknown variant ");
+    let expected = message.rsplit_once(", expected ").filter(|_| is_of_serde);
     match expected.map(|(_, expected)| expected) {
         Some("a boolean") => "neither true nor false".to_owned(),
         Some("path string") => "not a string".to_owned(),
@@ -292,7 +297,7 @@ fn plain(message: &str) -> String {
     }
 }
 
-/// The names of the fields of a struct that denies unknown ones.
+/// Returns the names of the fields of a struct that denies unknown ones.
 pub(super) fn fields<T: DeserializeOwned>() -> &'static [&'static str] {
     let no_field = MapDeserializer::new([("", "")].into_iter());
     T::deserialize(no_field).err().map_or(&[], |Fields(known)| known)
