@@ -6,7 +6,7 @@ use session_warden::commands::config::{Chosen, write_json, write_text};
 use session_warden::config::{Bridge, Clean, Color, ConfigFile, Environment, Format, Idle, Layer};
 use session_warden::config::{Origin, Settings, Shown};
 use session_warden::map::Choice;
-use session_warden::model::{Clock, Exit, Failure, Missing};
+use session_warden::model::{Clock, Exit, Failure, IdleThreshold, Missing};
 use session_warden::provider::PROVIDERS;
 use std::cell::OnceCell;
 use std::fmt::Write;
@@ -160,7 +160,7 @@ fn layer(layer: &Layer, into: &mut String) {
     };
     say("dry_run", layer.dry_run.map(|value| value.to_string()));
     let ask = &layer.ask;
-    say("hours", ask.hours.as_ref().map(|hours| format!("{:?}", hours.seconds() as f64 / 3600.0)));
+    say("hours", ask.hours.as_ref().map(hours));
     say("idle", ask.idle.as_ref().map(idle));
     say("session_dir", ask.place.map.session_dir.as_ref().map(path));
     say("map", ask.place.map.map.as_ref().map(path));
@@ -199,10 +199,15 @@ fn layer(layer: &Layer, into: &mut String) {
     say("state_dir", layer.state.state_dir.as_ref().map(path));
 }
 
+fn hours(threshold: &IdleThreshold) -> String {
+    let seconds = u32::try_from(threshold.seconds()).expect("a century has fewer");
+    format!("{:?}", f64::from(seconds) / 3600.0)
+}
+
 fn idle(idle: &Idle) -> String {
     let mut parts: Vec<String> = Vec::new();
     parts.extend(idle.usual.as_ref().map(|usual| format!("default = \"{}s\"", usual.seconds())));
-    let special = |(place, threshold): &(usize, session_warden::model::IdleThreshold)| {
+    let special = |(place, threshold): &(usize, IdleThreshold)| {
         format!("{} = \"{}s\"", PROVIDERS[*place].name, threshold.seconds())
     };
     parts.extend(idle.special.iter().map(special));

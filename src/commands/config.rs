@@ -55,6 +55,7 @@ pub fn write_text(
     writeln!(to)?;
     let name_width = shown.iter().map(|shown| shown.name.len()).max().unwrap_or(0);
     let origin_width = shown.iter().map(|shown| shown.origin.to_string().len()).max().unwrap_or(0);
+
     for Shown { name, value, origin } in shown {
         let origin = origin.to_string();
         writeln!(to, "{name:<name_width$}  {origin:<origin_width$}  {}", escape(value))?;
@@ -92,6 +93,7 @@ pub fn write_json(
         value,
         origin: origin.to_string(),
     });
+
     let all = All {
         schema: 1,
         version: env!("CARGO_PKG_VERSION"),
@@ -119,6 +121,7 @@ pub fn init(
             .context("cannot determine the path of the configuration: no home is known")
             .hint("name the file with --config FILE")?,
     };
+
     let shown = path.display();
     create(&path, EXAMPLE.as_bytes()).map_err(|error| {
         if error.kind() == io::ErrorKind::AlreadyExists {

@@ -32,6 +32,7 @@ impl Layers<'_> {
         let mut layers = self.each("", |layer| layer.ask.idle());
         layers.push((Some(Idle::from(IdleThreshold::DEFAULT)), Origin::Default));
         let mut thresholds = Thresholds { usual: IdleThreshold::DEFAULT, special: Vec::new() };
+
         for (idle, origin) in layers {
             let Some(idle) = idle else { continue };
             let mut values: Vec<String> = idle.usual.iter().map(ToString::to_string).collect();
@@ -63,12 +64,14 @@ impl Layers<'_> {
             Place::Folder(folder) => (absolute(&folder.join(MAP_NAME))?, false),
             Place::File(map) => (absolute(map)?, true),
         };
+
         let named = match (&place, &origin) {
             // A folder in `[clean]` may be there before its bridge is.
             (_, Origin::Default | Origin::File) => None,
             (Place::Folder(folder), _) => Some(absolute(folder)?),
             (Place::File(_), _) => Some(path.clone()),
         };
+
         let is_explicit = !matches!(origin, Origin::Environment(_) | Origin::Default);
         self.show("map", path.to_string_lossy(), origin);
         Ok(MapPlace { path, is_file_named, is_explicit, named })
@@ -82,6 +85,7 @@ impl Layers<'_> {
             self.show("home", value.unwrap_or("from the password file".into()), Origin::Default);
             return Ok(Home::User(home));
         };
+
         let home = absolute(&home)?;
         self.show("home", home.to_string_lossy(), origin.clone());
         Ok(if origin == Origin::File { Home::Usual(home) } else { Home::Given(home) })
@@ -99,10 +103,12 @@ impl Layers<'_> {
             |layer| layer.ask.bridge.allow_remote_bridge,
             false,
         );
+
         let layers = self.each("", |layer| layer.ask.bridge.bridge.clone()).into_iter();
         let mut named = layers.filter_map(|(bridge, origin)| Some((bridge?, origin)));
         let found = named.find(|(bridge, origin)| !self.is_of_another_map(bridge, origin));
         let (bridge, origin) = found.unwrap_or((Bridge::Auto, Origin::Default));
+
         let (choice, value) = match bridge {
             Bridge::Off => (Choice::Off, "off".to_owned()),
             // A bridge shows the folder of its map, never the name of the file.
@@ -123,6 +129,7 @@ impl Layers<'_> {
                 return Err(Failure::usage(message).hint("--allow-remote-bridge allows it"));
             }
         };
+
         self.show("bridge", value, origin);
         Ok((choice, allows_remote))
     }
@@ -154,6 +161,7 @@ impl Layers<'_> {
             }
             self.show("pin", pin.join(", "), origin);
         }
+
         if patterns.is_empty() {
             self.show("pin", "none", Origin::Default);
         }
@@ -169,9 +177,10 @@ impl Layers<'_> {
             None if is_forced => "CLICOLOR_FORCE",
             None => "TERM",
         };
+
         let found = self.first(variable, |layer| layer.color.color);
         let (color, origin) = found.unwrap_or((Color::Auto, Origin::Default));
-        self.show("color", word_for(color).unwrap_or_default(), origin);
+        self.show("color", word_for(&color), origin);
         match color {
             Color::Auto => is_terminal,
             Color::Always => true,

@@ -74,6 +74,7 @@ impl DropIn {
                 hint: "for example SILENCE_START=01:00 and SILENCE_END=07:00".to_owned(),
             });
         }
+
         Ok(Self {
             every: every.max(SHORTEST_HERE),
             zone,

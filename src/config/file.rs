@@ -35,7 +35,7 @@ const PROFILE_KEYS: [&str; 10] =
 pub struct ConfigFile {
     /// Where it is, or would be.
     pub path: Option<PathBuf>,
-    /// What named it.
+    /// The flag or the variable that names it.
     pub origin: Origin,
     pub exists: bool,
     /// The section `[clean]`.
@@ -59,6 +59,7 @@ impl ConfigFile {
             (None, Some(path)) => (Some(path.into()), Origin::Environment(CONFIG)),
             (None, None) => (None, Origin::Default),
         };
+
         let named = named.as_deref().map(absolute).transpose()?;
         let must_exist = named.is_some();
         let Some(path) = named.or_else(|| Self::usual_path(environment)) else {
@@ -88,6 +89,7 @@ impl ConfigFile {
             let failure = unreadable(&path, "it is larger than 1 MiB");
             return Err(failure.hint("name another file with --config FILE"));
         }
+
         // Root in a user's environment would obey that user, with all that root may do.
         let owner = std::fs::metadata(&path).map_or(0, |file| file.uid());
         if !must_exist && process::user() == 0 && owner != 0 {
@@ -120,6 +122,7 @@ impl ConfigFile {
         let paths = ConfigPaths { folder: path.parent().unwrap_or(path), home };
         let mut document = Source { path, text }.parse()?;
         let mut file = Self { path: Some(path.to_owned()), exists: true, ..Self::default() };
+
         if let Some(mut table) = document.table("clean")? {
             file.clean = layer(&mut table, &paths)?;
             table.end()?;
@@ -127,7 +130,7 @@ impl ConfigFile {
 
         for mut table in document.tables("profile")? {
             let ProfileName { name } = table.read()?;
-            let name = table.parse("name", name, |name| values::name(&name))?;
+            let name = table.parse("name", &*name, values::name)?;
             if file.profiles.iter().any(|(known, _)| *known == name) {
                 return Err(table.wrong_value("name", "already the name of another profile"));
             }
@@ -162,6 +165,7 @@ impl ConfigFile {
         } else {
             format!("there is no profile {name:?}: the configuration {path} does not exist")
         };
+
         let names: Vec<&str> = self.profiles.iter().map(|(name, _)| name.as_str()).collect();
         Err(Failure::usage(message).hint(if names.is_empty() {
             format!("a profile begins with [[profile]] and name = {name:?}")
@@ -185,10 +189,12 @@ fn layer(table: &mut Table<'_>, paths: &ConfigPaths<'_>) -> Result<Layer, Failur
             return Err(table.wrong(other, &what).hint("remove one of them"));
         }
     }
+
     let place = PlaceArgs { map: table.read()?, ..table.read()? };
     let ask = AskArgs { place, bridge: table.read()?, ..table.read()? };
     let (format, color, state) = (table.read()?, table.read()?, table.read()?);
     let mut layer = Layer { ask, format, color, state, ..table.read()? };
+
     table.check_each("pin", &layer.ask.pin, values::check_pattern)?;
     table.check_each("provider", layer.ask.provider.iter().flatten(), values::check_provider)?;
     let programs = layer.ignore_processes.iter().flatten();
@@ -198,6 +204,7 @@ fn layer(table: &mut Table<'_>, paths: &ConfigPaths<'_>) -> Result<Layer, Failur
             *path = table.parse(key, &*path, |path| paths.expand(path))?;
         }
     }
+
     if layer.quiet == Some(true) && layer.verbose == Some(true) {
         let failure = table.wrong("verbose", "quiet and verbose cannot be used together");
         return Err(failure.hint("remove one of them"));
@@ -217,6 +224,7 @@ fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
+
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes)?;
     Ok(bytes)

@@ -1,4 +1,4 @@
-//! The folders that a run uses: homes, and what is at which place in them.
+//! The folders that a run uses: homes, our folders in them, and the meaning of paths in the configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -40,6 +40,7 @@ impl Home {
             (Self::User(Some(home)), _) => return absolute(home),
             (Self::User(None), _) => us,
         };
+
         process::home_of(user).map_err(|why| {
             Failure::new(format!("cannot determine the home folder: {why}"))
                 .hint("name it with --home DIR")
@@ -104,6 +105,7 @@ impl ConfigPaths<'_> {
         if text.contains('\0') {
             return Err("not a path: it contains a NUL character".to_owned());
         }
+
         match (path.strip_prefix("~"), self.home) {
             (Ok(below), Some(home)) => Ok(home.join(below)),
             (Ok(_), None) => Err("in a home folder that is unknown: HOME is not set".to_owned()),

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::folders::ConfigPaths;
-use super::table::{Table, fields};
+use super::table::Table;
 use super::values::{name, neither};
 use crate::keepalive::job::definition::is_agent_id;
 use crate::keepalive::job::{
@@ -22,8 +22,7 @@ pub(super) const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 pub(super) const ATTEMPTS: u32 = 3;
 pub(super) const DISABLE_AFTER: u32 = 5;
 
-/// The keys that say when a job runs.
-const TIMES: [&str; 3] = ["every", "daily", "before_expiry"];
+const ACTIONS: &str = "command, cli-ping, refresh, openclaw-touch, claude-web-ping";
 
 /// The jobs of the file.
 #[derive(Debug, Clone, Default)]
@@ -54,36 +53,27 @@ struct JobKeys {
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum ActionKeys {
-    Command(CommandKeys),
-    CliPing(CliKeys),
-    Refresh(CliKeys),
-    OpenclawTouch(TouchKeys),
-    ClaudeWebPing(WebPingKeys),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CommandKeys {
-    command: String,
-    expiry_command: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CliKeys {
-    cli: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TouchKeys {
-    agents: OneOrMore,
-    sessions: Option<OneOrMore>,
-    active_within: Option<String>,
-    #[serde(default)]
-    while_gateway: bool,
-    #[serde(default)]
-    same_container: bool,
+    Command {
+        command: String,
+        expiry_command: Option<String>,
+    },
+    CliPing {
+        cli: String,
+    },
+    Refresh {
+        cli: String,
+    },
+    OpenclawTouch {
+        agents: OneOrMore,
+        sessions: Option<OneOrMore>,
+        active_within: Option<String>,
+        while_gateway: Option<bool>,
+        same_container: Option<bool>,
+    },
+    ClaudeWebPing {
+        base_url: Option<String>,
+        key_file: Option<String>,
+    },
 }
 
 #[derive(Deserialize)]
@@ -91,13 +81,6 @@ struct TouchKeys {
 enum OneOrMore {
     One(String),
     More(Vec<String>),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WebPingKeys {
-    base_url: Option<String>,
-    key_file: Option<String>,
 }
 
 impl Keeping {
@@ -112,16 +95,21 @@ impl Keeping {
         if self.jobs.iter().any(|job| job.id == id) {
             return Err(table.wrong_value("id", "already the id of another job"));
         }
+
         let action = action(table, paths)?;
-        let min_gap = table.parse_some("min_gap", keys.min_gap.clone(), duration)?;
-        let zone =
-            table.parse_some("time_zone", keys.time_zone.clone(), |zone| Zone::parse(&zone))?;
-        let silence = table.parse_some("silence", keys.silence.clone(), silence)?;
+        let every = table.parse_some("every", keys.every.as_deref(), duration)?.map(When::Every);
+        let daily = table.parse_some("daily", keys.daily.as_deref(), Minute::parse)?;
+        let before = table.parse_some("before_expiry", keys.before_expiry.as_deref(), duration)?;
+        let when = every.or(daily.map(When::Daily)).or(before.map(When::BeforeExpiry));
+        let when = check_when(table, when, &action)?;
+
+        let min_gap = table.parse_some("min_gap", keys.min_gap.as_deref(), duration)?;
+        let zone = table.parse_some("time_zone", keys.time_zone.as_deref(), Zone::parse)?;
+        let silence = table.parse_some("silence", keys.silence.as_deref(), silence)?;
         let attempts = table.parse_some("attempts", keys.attempts, |n| whole(n, 1..=10))?;
         let disable_after =
             table.parse_some("disable_after", keys.disable_after, |n| whole(n, 1..=1000))?;
-        let notify = table.parse_some("notify", keys.notify.clone(), line)?;
-        let when = when(table, keys, &action)?;
+        let notify = table.parse_some("notify", keys.notify.as_deref(), line)?;
 
         let smallest = if action.reaches_provider() { SMALLEST_GAP } else { Duration::ZERO };
         if let Some(gap) = min_gap.filter(|gap| *gap < smallest) {
@@ -133,6 +121,7 @@ impl Keeping {
                 ),
             });
         }
+
         // A command that prints an expiry may ask a provider as well.
         let usual = if matches!(when, When::BeforeExpiry(_)) { SMALLEST_GAP } else { smallest };
         self.jobs.push(Job {
@@ -152,19 +141,34 @@ impl Keeping {
 
 /// Reads the action of a job, with its keys.
 fn action(table: &mut Table<'_>, paths: &ConfigPaths<'_>) -> Result<Action, Failure> {
-    check_keys(table)?;
+    if !table.has("action") {
+        let failure = table.wrong("action", "this [[keepalive]] has no action");
+        return Err(failure.hint(format!("the actions are {ACTIONS}")));
+    }
+
     Ok(match table.read_tagged("action")? {
-        ActionKeys::Command(keys) => Action::Command {
-            command: table.parse("command", keys.command, line)?,
-            expiry_command: table.parse_some("expiry_command", keys.expiry_command, line)?,
+        ActionKeys::Command { command, expiry_command } => Action::Command {
+            command: table.parse("command", &*command, line)?,
+            expiry_command: table.parse_some("expiry_command", expiry_command.as_deref(), line)?,
         },
-        ActionKeys::CliPing(keys) => Action::CliPing(table.parse("cli", keys.cli, cli)?),
-        ActionKeys::Refresh(keys) => Action::Refresh(table.parse("cli", keys.cli, cli)?),
-        ActionKeys::OpenclawTouch(keys) => Action::OpenclawTouch(touch(table, keys)?),
-        ActionKeys::ClaudeWebPing(keys) => {
-            let origin = table.parse_some("base_url", keys.base_url, |url| web::origin(&url))?;
-            let key_file = table.parse_some("key_file", keys.key_file, |path| {
-                if web::SessionKey::may_be_in(&path) {
+        ActionKeys::CliPing { cli } => Action::CliPing(table.parse("cli", &*cli, cli_named)?),
+        ActionKeys::Refresh { cli } => Action::Refresh(table.parse("cli", &*cli, cli_named)?),
+        ActionKeys::OpenclawTouch {
+            agents,
+            sessions,
+            active_within,
+            while_gateway,
+            same_container,
+        } => Action::OpenclawTouch(Touch {
+            agents: agents_of(table, agents)?,
+            which: sessions_of(table, sessions, active_within.as_deref())?,
+            while_gateway: while_gateway.unwrap_or(false),
+            same_container: same_container.unwrap_or(false),
+        }),
+        ActionKeys::ClaudeWebPing { base_url, key_file } => {
+            let origin = table.parse_some("base_url", base_url.as_deref(), web::origin)?;
+            let key_file = table.parse_some("key_file", key_file.as_deref(), |path| {
+                if web::SessionKey::may_be_in(path) {
                     return Err("not a path: it looks like the key itself".to_owned());
                 }
                 paths.expand(path.as_ref())
@@ -175,33 +179,37 @@ fn action(table: &mut Table<'_>, paths: &ConfigPaths<'_>) -> Result<Action, Fail
     })
 }
 
-fn touch(table: &Table<'_>, keys: TouchKeys) -> Result<Touch, Failure> {
-    let agents = match keys.agents {
-        OneOrMore::One(name) if name == "all" => Agents::All,
-        agents => {
-            let names = strings(table, "agents", agents, agent)?;
-            let mut names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
-            // One that is named twice is touched once.
-            names.sort();
-            names.dedup();
-            Agents::These(names)
-        }
-    };
-    let within = table.parse_some("active_within", keys.active_within, duration)?;
-    let which = match (keys.sessions, within) {
-        (Some(sessions), None) => Which::Named(strings(table, "sessions", sessions, session)?),
-        (None, Some(Duration::ZERO)) => return Err(table.wrong_value("active_within", "zero")),
-        (None, Some(within)) => Which::ActiveWithin(within),
+fn agents_of(table: &Table<'_>, agents: OneOrMore) -> Result<Agents, Failure> {
+    if matches!(&agents, OneOrMore::One(name) if name == "all") {
+        return Ok(Agents::All);
+    }
+
+    let names = strings(table, "agents", agents, agent)?;
+    let mut names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+    // One that is named twice is touched once.
+    names.sort();
+    names.dedup();
+    Ok(Agents::These(names))
+}
+
+fn sessions_of(
+    table: &Table<'_>,
+    sessions: Option<OneOrMore>,
+    active_within: Option<&str>,
+) -> Result<Which, Failure> {
+    match (sessions, table.parse_some("active_within", active_within, duration)?) {
+        (Some(sessions), None) => Ok(Which::Named(strings(table, "sessions", sessions, session)?)),
+        (None, Some(Duration::ZERO)) => Err(table.wrong_value("active_within", "zero")),
+        (None, Some(within)) => Ok(Which::ActiveWithin(within)),
         _ => {
             let what = "an openclaw-touch job needs exactly one of sessions and active_within";
             let hint = "for example active_within = \"10m\"";
-            return Err(table.wrong("active_within", what).hint(hint));
+            Err(table.wrong("active_within", what).hint(hint))
         }
-    };
-    let (while_gateway, same_container) = (keys.while_gateway, keys.same_container);
-    Ok(Touch { agents, which, while_gateway, same_container })
+    }
 }
 
+/// Returns the strings of a list that must not be empty, or the only one.
 fn strings(
     table: &Table<'_>,
     key: &str,
@@ -215,93 +223,57 @@ fn strings(
     if strings.is_empty() {
         return Err(table.wrong_value(key, "an empty list"));
     }
+
     table.check_each(key, &strings, check)?;
     Ok(strings)
 }
 
-/// Refuses a job without an action, and keys of another action than its own.
-fn check_keys(table: &Table<'_>) -> Result<(), Failure> {
-    let actions = [
-        ("command", fields::<CommandKeys>()),
-        ("cli-ping", fields::<CliKeys>()),
-        ("refresh", fields::<CliKeys>()),
-        ("openclaw-touch", fields::<TouchKeys>()),
-        ("claude-web-ping", fields::<WebPingKeys>()),
-    ];
-    if !table.has("action") {
-        let names = actions.map(|(name, _)| name).join(", ");
-        let failure = table.wrong("action", "this [[keepalive]] has no action");
-        return Err(failure.hint(format!("the actions are {names}")));
-    }
-    let named = table.text("action");
-    let own = actions.iter().find(|(name, _)| named == Some(*name));
-    let Some((name, own)) = own else { return Ok(()) };
-    let mut keys = actions.iter().flat_map(|(_, keys)| *keys);
-    match keys.find(|key| table.has(key) && !own.contains(key)) {
-        Some(key) => {
-            let what = format!("{key} is not a setting of the action {name}");
-            let hint = format!("remove it; the settings of {name} are {}", own.join(", "));
-            Err(table.wrong(key, &what).hint(hint))
-        }
-        None => Ok(()),
-    }
-}
-
-/// Returns when a job runs.
-fn when(table: &Table<'_>, keys: JobKeys, action: &Action) -> Result<When, Failure> {
-    let found: Vec<&str> = TIMES.into_iter().filter(|key| table.has(key)).collect();
-    let [key] = found[..] else {
-        let second = found.get(1).copied().unwrap_or_default();
+/// Returns when a job runs, if it is the only time of that job and its action can have it.
+fn check_when(table: &Table<'_>, when: Option<When>, action: &Action) -> Result<When, Failure> {
+    let keys = ["every", "daily", "before_expiry"].into_iter().filter(|key| table.has(key));
+    let (Some(when), [key]) = (when, &keys.clone().collect::<Vec<_>>()[..]) else {
+        let second = keys.clone().nth(1).unwrap_or_default();
         let what = "a job needs exactly one of every, daily and before_expiry";
         return Err(table.wrong(second, what).hint("for example every = \"1h\""));
     };
-    let (what, hint) = match (action, key == "before_expiry") {
-        (Action::Refresh(_), false) => {
-            let what = format!("a refresh job needs before_expiry, not {key}");
-            return Err(table.wrong(key, &what).hint("for example before_expiry = \"5m\""));
-        }
-        (Action::OpenclawTouch(_), true) => (
+
+    let shortest = if action.reaches_provider() { MINUTE } else { MINUTE / 2 };
+    let (what, hint) = match (action, when) {
+        (Action::Refresh(_), When::Every(_) | When::Daily(_)) => (
+            &*format!("a refresh job needs before_expiry, not {key}"),
+            "for example before_expiry = \"5m\"",
+        ),
+        (Action::OpenclawTouch(_), When::BeforeExpiry(_)) => (
             "an openclaw-touch job needs every or daily: a session has no expiry",
             "for example every = \"10m\"",
         ),
-        (Action::ClaudeWebPing(_), true) => (
+        (Action::ClaudeWebPing(_), When::BeforeExpiry(_)) => (
             "a claude-web-ping job needs every or daily: the expiry of its key is unknown",
             "for example every = \"1h\"",
         ),
-        (Action::Command { expiry_command: None, .. }, true) => (
+        (Action::Command { expiry_command: None, .. }, When::BeforeExpiry(_)) => (
             "a command job with before_expiry needs expiry_command",
             "for example expiry_command = \"cat ~/expiry\", which prints a time",
         ),
-        _ => {
-            let shortest = if action.reaches_provider() { MINUTE } else { MINUTE / 2 };
-            let every = table.parse_some("every", keys.every, |span| match duration(span)? {
-                span if span < shortest => {
-                    Err(format!("shorter than {}", humantime::format_duration(shortest)))
-                }
-                span => Ok(When::Every(span)),
-            })?;
-            let daily = table
-                .parse_some("daily", keys.daily, |time| Minute::parse(&time).map(When::Daily))?;
-            let before = table.parse_some("before_expiry", keys.before_expiry, |span| {
-                duration(span).map(When::BeforeExpiry)
-            })?;
-            // One of them was there.
-            return Ok(every.or(daily).or(before).unwrap_or(When::Every(Duration::MAX)));
+        (_, When::Every(span)) if span < shortest => {
+            let why = format!("shorter than {}", humantime::format_duration(shortest));
+            return Err(table.wrong_value(key, &why));
         }
+        _ => return Ok(when),
     };
     Err(table.wrong(key, what).hint(hint))
 }
 
 // The error of each of the following is for the middle of a sentence.
 
-fn duration(text: String) -> Result<Duration, String> {
-    let span = humantime::parse_duration(&text);
+fn duration(text: &str) -> Result<Duration, String> {
+    let span = humantime::parse_duration(text);
     let span = span.map_err(|error| format!("not a duration ({error})"))?;
     if span > LONGEST { Err("longer than a year".to_owned()) } else { Ok(span) }
 }
 
-fn silence(times: Vec<String>) -> Result<Silence, String> {
-    let [start, end] = &times[..] else {
+fn silence(times: &[String]) -> Result<Silence, String> {
+    let [start, end] = times else {
         return Err("not a list of a start and an end".to_owned());
     };
     Silence::new(Minute::parse(start)?, Minute::parse(end)?)
@@ -312,14 +284,14 @@ fn whole(number: i64, range: RangeInclusive<u32>) -> Result<u32, String> {
     found.ok_or_else(|| format!("not a whole number from {} to {}", range.start(), range.end()))
 }
 
-fn line(line: String) -> Result<String, String> {
+fn line(line: &str) -> Result<String, String> {
     if line.trim().is_empty() || line.contains('\0') {
         return Err("empty, or contains a NUL character".to_owned());
     }
-    Ok(line)
+    Ok(line.to_owned())
 }
 
-fn cli(name: String) -> Result<Cli, String> {
+fn cli_named(name: &str) -> Result<Cli, String> {
     let found = Cli::ALL.into_iter().find(|cli| cli.name() == name);
     found.ok_or_else(|| neither(&Cli::ALL.map(|cli| cli.name().to_owned())))
 }

@@ -53,12 +53,13 @@ pub(super) fn of_environment(environment: &Environment) -> Layer {
     let state = state.filter(|path| path.is_absolute()).map(|path| path.join(PROGRAM));
     let state_dir = environment.get(STATE_DIR).map(PathBuf::from).or(state);
 
-    // What the terminal is decides only where the environment says neither.
+    // The terminal decides only if the environment does not.
     let color = match (environment.wants_color(true), environment.wants_color(false)) {
         (false, _) => Some(Color::Never),
         (_, true) => Some(Color::Always),
         _ => None,
     };
+
     let session_dir = environment.get("CLAUDE_SESSION_DIR").map(PathBuf::from);
     let place = PlaceArgs { map: MapArgs { session_dir, map: None }, home: None };
     Layer {
@@ -79,7 +80,7 @@ pub(super) struct Layers<'l> {
 }
 
 impl Layers<'_> {
-    /// Returns what each layer has, the first to decide first. `variable` is the one in the environment.
+    /// Returns the value of each layer, beginning with the one that decides first. `variable` is the one in the environment.
     pub(super) fn each<T>(
         &self,
         variable: &'static str,
@@ -88,6 +89,7 @@ impl Layers<'_> {
         let profile = self.profile.as_ref();
         let profile =
             profile.map(|(name, layer)| (get(layer), Origin::Profile((*name).to_owned())));
+
         let below = [
             (get(&self.environment), Origin::Environment(variable)),
             (get(self.file), Origin::File),
@@ -101,12 +103,26 @@ impl Layers<'_> {
         variable: &'static str,
         get: impl Fn(&Layer) -> Option<T>,
     ) -> Option<(T, Origin)> {
-        let all = self.each(variable, get).into_iter();
-        all.filter_map(|(value, origin)| Some((value?, origin))).next()
+        let mut all = self.each(variable, get).into_iter();
+        all.find_map(|(value, origin)| Some((value?, origin)))
     }
 
     pub(super) fn show(&mut self, name: &'static str, value: impl Into<String>, origin: Origin) {
         self.shown.push(Shown { name, value: value.into(), origin });
+    }
+
+    /// Shows the value that was found with its origin, or `none`, and returns the value.
+    pub(super) fn decide<T>(
+        &mut self,
+        name: &'static str,
+        found: Option<(T, Origin)>,
+        none: &str,
+        show: impl Fn(&T) -> String,
+    ) -> Option<T> {
+        let shown = found.as_ref().map_or_else(|| none.to_owned(), |(value, _)| show(value));
+        let (value, origin) = found.unzip();
+        self.show(name, shown, origin.unwrap_or_default());
+        value
     }
 
     /// Decides a setting without a variable.
@@ -116,36 +132,23 @@ impl Layers<'_> {
         get: impl Fn(&Layer) -> Option<T>,
         default: T,
     ) -> T {
-        let (value, origin) = self.first("", get).unwrap_or((default, Origin::Default));
-        self.show(name, value.to_string(), origin);
-        value
-    }
-
-    /// Decides a setting that may have no value; `none` is shown then.
-    pub(super) fn optional<T>(
-        &mut self,
-        name: &'static str,
-        get: impl Fn(&Layer) -> Option<T>,
-        none: &str,
-        show: impl Fn(&T) -> String,
-    ) -> Option<T> {
         let found = self.first("", get);
-        let shown = found.as_ref().map_or_else(|| none.to_owned(), |(value, _)| show(value));
-        let (value, origin) = found.unzip();
-        self.show(name, shown, origin.unwrap_or_default());
-        value
+        self.decide(name, found, &default.to_string(), T::to_string).unwrap_or(default)
     }
 
     /// Decides a list of names; `none` is shown for an empty one.
     pub(super) fn names(
         &mut self,
         name: &'static str,
-        get: impl Fn(&Layer) -> Option<Vec<String>>,
+        get: impl Fn(&Layer) -> &Option<Vec<String>>,
         none: &str,
     ) -> Vec<String> {
-        let (names, origin) = self.first("", get).unwrap_or_default();
-        self.show(name, if names.is_empty() { none.to_owned() } else { names.join(", ") }, origin);
-        names
+        let found = self.first("", |layer| get(layer).clone());
+        let found = self.decide(name, found, none, |names| match &names[..] {
+            [] => none.to_owned(),
+            names => names.join(", "),
+        });
+        found.unwrap_or_default()
     }
 
     /// Decides a path, which is made absolute; `none` is shown if no layer has it.
@@ -156,12 +159,9 @@ impl Layers<'_> {
         get: impl Fn(&Layer) -> &Option<PathBuf>,
         none: &str,
     ) -> Result<Option<PathBuf>, Failure> {
-        let Some((path, origin)) = self.first(variable, |layer| get(layer).clone()) else {
-            self.show(name, none, Origin::Default);
-            return Ok(None);
-        };
-        let path = absolute(&path)?;
-        self.show(name, path.to_string_lossy(), origin);
-        Ok(Some(path))
+        let found = self.first(variable, |layer| get(layer).clone());
+        let found = found.map(|(path, origin)| absolute(&path).map(|path| (path, origin)));
+        let found = found.transpose()?;
+        Ok(self.decide(name, found, none, |path| path.to_string_lossy().into_owned()))
     }
 }

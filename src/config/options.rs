@@ -75,7 +75,7 @@ pub struct Layer {
     pub state: StateArgs,
 }
 
-/// What is judged, and how.
+/// The mappings that are judged, and the rules for it.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
 #[command(next_help_heading = REMOVE)]
 #[serde(default, deny_unknown_fields)]

@@ -127,6 +127,7 @@ impl Settings {
             Some(name) => Some((name, self.file.profile(name)?)),
             None => None,
         };
+
         let environment = of_environment(&self.environment);
         Ok(Layers { flags, profile, environment, file: &self.file.clean, shown: Vec::new() })
     }
@@ -137,13 +138,14 @@ impl Layers<'_> {
     fn clean(&mut self, environment: &Environment, is_terminal: bool) -> Result<Clean, Failure> {
         let dry_run = self.setting("dry_run", |layer| layer.dry_run, false);
         let idle = self.idle();
+
         let map = self.map()?;
         let home = self.home(environment)?;
         let (bridge, _) = self.bridge(map.is_file_named, environment)?;
-        // Whoever asks for a dry run wants to see it, whatever timers do.
+        let missing = self.first("", |layer| layer.ask.missing);
+        let missing = self.decide("missing", missing, "remove, unless all are missing", word_for);
+        // A dry run that was typed shows its report, even if `[clean]` says `quiet`.
         let is_dry_run_typed = self.flags.dry_run == Some(true) && self.flags.verbosity().is_none();
-        let variable =
-            if environment.get(STATE_DIR).is_some() { STATE_DIR } else { "XDG_STATE_HOME" };
 
         let mut clean = Clean {
             dry_run,
@@ -153,25 +155,18 @@ impl Layers<'_> {
             named_place: map.named,
             home,
             bridge,
-            missing: self
-                .optional(
-                    "missing",
-                    |layer| layer.ask.missing,
-                    "remove, unless all are missing",
-                    |missing| word_for(*missing).unwrap_or_default(),
-                )
-                .unwrap_or(Missing::RemoveGuarded),
+            missing: missing.unwrap_or(Missing::RemoveGuarded),
             clock: self.setting("clock", |layer| layer.ask.clock, Clock::Mtime),
             pin: self.pin()?,
-            providers: self.names("provider", |layer| layer.ask.provider.clone(), "all"),
+            providers: self.names("provider", |layer| &layer.ask.provider, "all"),
             ignore_processes: Ignored(self.names(
                 "ignore_processes",
-                |layer| layer.ignore_processes.clone(),
+                |layer| &layer.ignore_processes,
                 "none",
             )),
-            max_remove: self.optional(
+            max_remove: self.decide(
                 "max_remove",
-                |layer| layer.max_remove,
+                self.first("", |layer| layer.max_remove),
                 "none",
                 u64::to_string,
             ),
@@ -186,7 +181,7 @@ impl Layers<'_> {
             log: self.path("log", "", |layer| &layer.log, "none")?,
             state_dir: self.path(
                 "state_dir",
-                variable,
+                if environment.get(STATE_DIR).is_some() { STATE_DIR } else { "XDG_STATE_HOME" },
                 |layer| &layer.state.state_dir,
                 &format!("~/{STATE_IN_HOME}/{PROGRAM}"),
             )?,
@@ -194,14 +189,9 @@ impl Layers<'_> {
             profile: self.profile.map(|(name, _)| name.to_owned()),
         };
 
-        // Whoever tries something out must not make a monitoring system believe it.
+        // A monitoring system would take the metrics of a dry run for those of a real one.
         clean.metrics = clean.metrics.filter(|_| !dry_run || self.flags.metrics.is_some());
-        for (option, file) in [("metrics", &clean.metrics), ("log", &clean.log)] {
-            if file.as_ref() == Some(&clean.map) {
-                let message = format!("--{option} {} is the map itself", clean.map.display());
-                return Err(Failure::usage(message).hint("choose another file"));
-            }
-        }
+        clean.check_outputs()?;
         self.show_roots(&clean.home, environment);
         Ok(clean)
     }
@@ -220,6 +210,16 @@ impl Layers<'_> {
 }
 
 impl Clean {
+    fn check_outputs(&self) -> Result<(), Failure> {
+        for (option, file) in [("metrics", &self.metrics), ("log", &self.log)] {
+            if file.as_ref() == Some(&self.map) {
+                let message = format!("--{option} {} is the map itself", self.map.display());
+                return Err(Failure::usage(message).hint("choose another file"));
+            }
+        }
+        Ok(())
+    }
+
     /// Returns true if mappings of that model are judged at all.
     pub fn asks_for(&self, model: &str) -> bool {
         self.providers.is_empty()
@@ -239,6 +239,7 @@ impl Clean {
         let us = process::user();
         let ours = home
             .filter(|home| us != 0 || std::fs::metadata(home).map_or(0, |home| home.uid()) == 0);
+
         let home = Home::User(ours).resolve(us, None).map_err(|failure| {
             let message = format!("cannot determine the state folder: {}", failure.message);
             Failure::new(message).hint("name it with --state-dir DIR")
@@ -254,6 +255,7 @@ impl Clean {
         let environment =
             if theirs.is_some() { &Environment::default() } else { &self.environment };
         let temporary = provider.temporary_of(theirs.unwrap_or(us), |name| environment.get(name));
+
         let moved = match self.home {
             Home::Given(_) => None,
             _ => provider.moved_to(|name| environment.get(name)),

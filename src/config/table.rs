@@ -75,8 +75,8 @@ impl<'t> Table<'t> {
         for key in keys {
             own.extend(self.rest.remove_entry(*key));
         }
-        let lacks = format!("this {} has no", self.name);
-        let found = self.deserialize(own, &lacks)?;
+
+        let found = self.deserialize(own, &format!("this {}", self.name), "has no")?;
 
         // To serde, 0x2 is just 2.
         let mut own = self.all.iter().filter(|(key, _)| keys.contains(&&**key.get_ref()));
@@ -100,38 +100,52 @@ impl<'t> Table<'t> {
         let Some((span, DeValue::String(variant))) = variant else {
             return Err(self.wrong_value(tag, "not a string"));
         };
-        let lacks = format!("the {tag} {variant} needs");
+
+        let of = format!("the {tag} {variant}");
         let own = DeValue::Table(std::mem::take(&mut self.rest));
         let tagged = (Spanned::new(span, variant), Spanned::new(self.at..self.at, own));
-        self.deserialize([tagged].into_iter().collect(), &lacks)
+        self.deserialize([tagged].into_iter().collect(), &of, "needs")
     }
 
     fn deserialize<T: DeserializeOwned>(
         &self,
         table: DeTable<'t>,
+        of: &str,
         lacks: &str,
     ) -> Result<T, Failure> {
         let value = Spanned::new(self.at..self.at, DeValue::Table(table));
-        T::deserialize(ValueDeserializer::from(value)).map_err(|error| self.failure(&error, lacks))
+        T::deserialize(ValueDeserializer::from(value))
+            .map_err(|error| self.failure(&error, of, lacks))
     }
 
-    /// Returns that error of serde in plain words. `lacks` begins the sentence about a key that is missing.
-    fn failure(&self, error: &toml::de::Error, lacks: &str) -> Failure {
+    /// Returns that error in plain words. A missing key is one that `of` `lacks`, such as "this `[[profile]]`" and
+    /// "has no".
+    fn failure(&self, error: &toml::de::Error, of: &str, lacks: &str) -> Failure {
         let (at, message) = (error.span().map_or(self.at, |span| span.start), error.message());
-        let mut quoted = message.split('`').skip(1).step_by(2);
-        if message.starts_with("missing field ") {
-            let key = quoted.next().unwrap_or_default();
-            return self.source.wrong(self.at, &format!("{lacks} {key}")).hint(example(key));
+        if let Some(key) = message.strip_prefix("missing field ") {
+            let key = key.trim_matches('`');
+            return self.source.wrong(self.at, &format!("{of} {lacks} {key}")).hint(example(key));
         }
-        if message.starts_with("unknown field ") {
-            let known: Vec<&str> = self.known.iter().copied().chain(quoted.skip(1)).collect();
-            return self.check(&known).err().unwrap_or_else(|| self.source.wrong(at, message));
+
+        // Of the fields of a variant.
+        if message.starts_with("unexpected keys in table: ")
+            && let Some((_, own)) = message.rsplit_once(", available keys: ")
+        {
+            let known: Vec<&str> = self.known.iter().copied().chain(own.split(", ")).collect();
+            let mut others = self.all.keys().filter(|key| !known.contains(&&**key.get_ref()));
+            return match others.find(|key| !example(key.get_ref()).is_empty()) {
+                Some(key) => self
+                    .wrong(key.get_ref(), &format!("{key} is not a setting of {of}"))
+                    .hint(format!("remove it; its settings are {own}")),
+                None => self.check(&known).err().unwrap_or_else(|| self.source.wrong(at, message)),
+            };
         }
 
         let why = plain(message);
         let Some((key, value)) = self.all.iter().find(|(key, value)| holds(key, value, at)) else {
             return self.source.wrong(at, &why);
         };
+
         let why = match value.get_ref() {
             DeValue::Array(_) if at != value.span().start => NOT_STRINGS.to_owned(),
             DeValue::Table(table) => {
@@ -155,6 +169,7 @@ impl<'t> Table<'t> {
         self.known.push(key);
         let Some(value) = self.rest.remove(key) else { return Ok(Vec::new()) };
         let at = value.span().start;
+
         let DeValue::Array(tables) = value.into_inner() else {
             let failure = self.source.wrong(at, &format!("{key} is not a list of tables"));
             return Err(failure.hint(format!("begin each one with [[{key}]]")));
@@ -215,12 +230,6 @@ impl<'t> Table<'t> {
         Ok(())
     }
 
-    /// Returns the value of that key if it is a string.
-    #[cfg(feature = "keepalive")]
-    pub(super) fn text(&self, key: &str) -> Option<&str> {
-        self.all.get(key)?.get_ref().as_str()
-    }
-
     /// Returns an error in the line of that key; without that key, in the first line of the table.
     pub(super) fn wrong(&self, key: &str, what: &str) -> Failure {
         self.source.wrong(self.start(key), what)
@@ -257,6 +266,7 @@ impl<'t> Table<'t> {
         let name = key.get_ref();
         let alike = known.iter().map(|known| (strsim::jaro_winkler(name, known), known));
         let nearest = alike.max_by(|a, b| a.0.total_cmp(&b.0));
+
         let failure = self.source.wrong(key.span().start, &format!("unknown key {name:?} {place}"));
         Err(failure.hint(match nearest {
             Some((likeness, nearest)) if likeness >= ALIKE => format!("did you mean {nearest:?}?"),
@@ -280,7 +290,7 @@ fn example(key: &str) -> String {
     found.map_or_else(String::new, |line| format!("for example {line}"))
 }
 
-/// Puts into plain words what serde says about a value, for the middle of a sentence.
+/// Returns the message of serde about a value in plain words, for the middle of a sentence.
 fn plain(message: &str) -> String {
     let is_of_serde = message.starts_with("invalid ") || message.starts_with("unknown variant ");
     let expected = message.rsplit_once(", expected ").filter(|_| is_of_serde);
@@ -298,7 +308,7 @@ fn plain(message: &str) -> String {
 }
 
 /// Returns the names of the fields of a struct that denies unknown ones.
-pub(super) fn fields<T: DeserializeOwned>() -> &'static [&'static str] {
+fn fields<T: DeserializeOwned>() -> &'static [&'static str] {
     let no_field = MapDeserializer::new([("", "")].into_iter());
     T::deserialize(no_field).err().map_or(&[], |Fields(known)| known)
 }

@@ -29,27 +29,23 @@ pub enum Color {
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&word_for(*self).unwrap_or_default())
+        f.write_str(&word_for(self))
     }
 }
 
 /// How much of a report is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Verbosity {
     /// Nothing, unless something went wrong.
     Quiet,
-    /// What goes or needs attention; in a dry run, everything.
+    /// Mappings that are removed or need attention; in a dry run, all of them.
     Normal,
     Verbose,
 }
 
 impl fmt::Display for Verbosity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Quiet => "quiet",
-            Self::Normal => "normal",
-            Self::Verbose => "verbose",
-        })
+        f.write_str(&word_for(self))
     }
 }
 
@@ -185,8 +181,8 @@ impl ValueEnum for Clock {
 }
 
 /// Returns the word for that value of an option.
-pub(super) fn word_for<T: ValueEnum>(value: T) -> Option<String> {
-    Some(value.to_possible_value()?.get_name().to_owned())
+pub(super) fn word_for<T: ValueEnum>(value: &T) -> String {
+    value.to_possible_value().map_or_else(String::new, |word| word.get_name().to_owned())
 }
 
 /// Reads one of the words that an option takes.
@@ -197,7 +193,7 @@ where
 {
     let found = parsed(text, |text| {
         T::from_str(text, false).map_err(|_| {
-            let words = T::value_variants().iter().cloned().filter_map(word_for);
+            let words = T::value_variants().iter().map(word_for);
             neither(&words.collect::<Vec<String>>())
         })
     });
