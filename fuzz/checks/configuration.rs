@@ -4,9 +4,9 @@
 
 use session_warden::commands::config::{Chosen, write_json, write_text};
 use session_warden::config::{Bridge, Clean, Color, ConfigFile, Environment, Format, Idle, Layer};
-use session_warden::config::{Origin, Place, Settings, Shown, Verbosity};
+use session_warden::config::{Origin, Settings, Shown};
 use session_warden::map::Choice;
-use session_warden::model::{Clock, Exit, Failure, Missing, ProviderIdx};
+use session_warden::model::{Clock, Exit, Failure, IdleThreshold, Missing, ProviderIdx};
 use session_warden::provider::PROVIDERS;
 use std::cell::OnceCell;
 use std::fmt::Write;
@@ -108,10 +108,10 @@ fn holds(file: &ConfigFile, profile: Option<&str>, clean: &Clean, shown: &[Shown
         assert!(path.is_absolute() && *path != clean.map || Some(path) == clean.state_dir.as_ref());
     }
     if let Choice::Named(address) = &clean.bridge {
-        assert!(address.is_loopback() || file.clean.allow_remote_bridge == Some(true));
+        assert!(address.is_loopback() || file.clean.ask.bridge.allow_remote_bridge == Some(true));
     }
     let own = profile.and_then(|name| file.profile(name).ok());
-    let keeps = !file.clean.pin.is_empty() || own.is_some_and(|own| !own.pin.is_empty());
+    let keeps = !file.clean.ask.pin.is_empty() || own.is_some_and(|own| !own.ask.pin.is_empty());
     assert_eq!(keeps, !clean.pin.is_empty());
     for setting in shown {
         let is_possible = match &setting.origin {
@@ -160,48 +160,55 @@ fn layer(layer: &Layer, into: &mut String) {
         }
     };
     say("dry_run", layer.dry_run.map(|value| value.to_string()));
-    say("idle", layer.idle.as_ref().map(idle));
-    match &layer.place {
-        Some(Place::Folder(folder)) => say("session_dir", Some(path(folder))),
-        Some(Place::File(map)) => say("map", Some(path(map))),
-        None => {}
-    }
-    say("home", layer.home.as_ref().map(path));
+    let ask = &layer.ask;
+    say("hours", ask.hours.as_ref().map(hours));
+    say("idle", ask.idle.as_ref().map(idle));
+    say("session_dir", ask.place.map.session_dir.as_ref().map(path));
+    say("map", ask.place.map.map.as_ref().map(path));
+    say("home", ask.place.home.as_ref().map(path));
     say(
         "bridge",
-        layer.bridge.as_ref().map(|bridge| match bridge {
+        ask.bridge.bridge.as_ref().map(|bridge| match bridge {
             Bridge::Off => quoted("off"),
             Bridge::Auto => quoted("auto"),
             Bridge::Named(address) => quoted(address.as_str()),
         }),
     );
-    say("allow_remote_bridge", layer.allow_remote_bridge.map(|value| value.to_string()));
+    say("allow_remote_bridge", ask.bridge.allow_remote_bridge.map(|value| value.to_string()));
     let missing = |missing| quoted(if missing == Missing::Keep { "keep" } else { "remove" });
-    say("missing", layer.missing.map(missing));
-    say("clock", layer.clock.map(|c| quoted(if c == Clock::Mtime { "mtime" } else { "record" })));
-    say("pin", Some(&layer.pin).filter(|pin| !pin.is_empty()).map(|pin| list(pin)));
-    say("provider", layer.providers.as_deref().map(list));
+    say("missing", ask.missing.map(missing));
+    say("clock", ask.clock.map(|c| quoted(if c == Clock::Mtime { "mtime" } else { "record" })));
+    say("pin", Some(&ask.pin).filter(|pin| !pin.is_empty()).map(|pin| list(pin)));
+    say("provider", ask.provider.as_deref().map(list));
     say("max_remove", layer.max_remove.map(|most| most.to_string()));
-    say("format", layer.format.map(|f| quoted(if f == Format::Text { "text" } else { "json" })));
+    say(
+        "format",
+        layer.format.format.map(|f| quoted(if f == Format::Text { "text" } else { "json" })),
+    );
     say(
         "color",
-        layer.color.map(|color| match color {
+        layer.color.color.map(|color| match color {
             Color::Auto => quoted("auto"),
             Color::Always => quoted("always"),
             Color::Never => quoted("never"),
         }),
     );
-    say("quiet", layer.verbosity.map(|said| (said == Verbosity::Quiet).to_string()));
-    say("verbose", layer.verbosity.map(|said| (said == Verbosity::Verbose).to_string()));
+    say("quiet", layer.quiet.map(|value| value.to_string()));
+    say("verbose", layer.verbose.map(|value| value.to_string()));
     say("metrics", layer.metrics.as_ref().map(path));
     say("log", layer.log.as_ref().map(path));
-    say("state_dir", layer.state_dir.as_ref().map(path));
+    say("state_dir", layer.state.state_dir.as_ref().map(path));
+}
+
+fn hours(threshold: &IdleThreshold) -> String {
+    let seconds = u32::try_from(threshold.seconds()).expect("a century has fewer");
+    format!("{:?}", f64::from(seconds) / 3600.0)
 }
 
 fn idle(idle: &Idle) -> String {
     let mut parts: Vec<String> = Vec::new();
     parts.extend(idle.usual.as_ref().map(|usual| format!("default = \"{}s\"", usual.seconds())));
-    let special = |(provider, threshold): &(ProviderIdx, session_warden::model::IdleThreshold)| {
+    let special = |(provider, threshold): &(ProviderIdx, IdleThreshold)| {
         format!("{} = \"{}s\"", PROVIDERS[provider.get()].name, threshold.seconds())
     };
     parts.extend(idle.special.iter().map(special));

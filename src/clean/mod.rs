@@ -44,7 +44,7 @@ pub fn run_of(
     interrupt: &Interrupt,
 ) -> Result<Run, Failure> {
     let access = if config.dry_run { Access::Read } else { Access::Change };
-    let is_explicit = config.map_is_said;
+    let is_explicit = config.map_is_explicit;
     let store = map::open(&config.bridge, &config.map, is_explicit, access, interrupt)?;
     run_on(store, config, selection, now, interrupt)
 }

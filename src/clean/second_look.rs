@@ -66,7 +66,8 @@ impl SecondLook<'_> {
         let kept = recorded
             .map(|(mapping, _)| mapping)
             .filter(|mapping| !removed.contains(mapping) && removal.unanswered != Some(*mapping));
-        if let Err(failure) = self.journal.record_restored(kept.filter_map(|mapping| self.voided(mapping)))
+        if let Err(failure) =
+            self.journal.record_restored(kept.filter_map(|mapping| self.voided(mapping)))
         {
             self.findings.warnings.push(Warning::new(WarningCode::NotWrittenDown, failure.message));
         }

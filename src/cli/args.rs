@@ -134,8 +134,8 @@ impl Cli {
     /// Returns what `--color` says, for messages.
     pub(super) fn color(&self) -> Option<Color> {
         match &self.command {
-            None => self.clean.run.color(),
-            Some(Command::Clean(args)) => args.run.color(),
+            None => self.clean.run.settings.color.choice(),
+            Some(Command::Clean(args)) => args.run.settings.color.choice(),
             Some(Command::List(args)) => args.color.choice(),
             Some(Command::Remove(args)) => args.color.choice(),
             Some(Command::Doctor(args)) => args.color.choice(),

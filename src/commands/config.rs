@@ -2,23 +2,20 @@
 
 pub mod args;
 
+use anyhow::Context;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::config::{CONFIG, ConfigFile, Environment, Origin, PROFILE, Shown};
+use crate::config::{CONFIG, ConfigFile, EXAMPLE, Environment, Origin, PROFILE, Shown, absolute};
 use crate::model::escape::escape;
 use crate::model::plain_json::write_plain;
-use crate::model::{Exit, Failure, describe};
+use crate::model::{Advice, Exit, Failure, describe};
 use crate::os::create::create;
-
-/// An example of every setting, all of it as comments.
-pub const EXAMPLE: &str = include_str!("../../packaging/config.example.toml");
 
 /// The profile in use.
 #[derive(Debug, Clone, Copy)]
 pub struct Chosen<'a> {
-    /// Its name, if one is in use.
     pub name: Option<&'a str>,
     /// True if it was named on the command line, and not by the environment.
     pub is_typed: bool,
@@ -54,9 +51,11 @@ pub fn write_text(
     if let Some(name) = chosen.name {
         writeln!(to, "profile        {name} ({})", chosen.origin())?;
     }
+
     writeln!(to)?;
     let name_width = shown.iter().map(|shown| shown.name.len()).max().unwrap_or(0);
     let origin_width = shown.iter().map(|shown| shown.origin.to_string().len()).max().unwrap_or(0);
+
     for Shown { name, value, origin } in shown {
         let origin = origin.to_string();
         writeln!(to, "{name:<name_width$}  {origin:<origin_width$}  {}", escape(value))?;
@@ -89,10 +88,12 @@ pub fn write_json(
         profile_origin: Option<String>,
         settings: Vec<Setting<'a>>,
     }
-    let setting = |shown: &'_ Shown| -> (&'static str, String, String) {
-        (shown.name, shown.value.clone(), shown.origin.to_string())
-    };
-    let settings: Vec<_> = shown.iter().map(setting).collect();
+    let settings = shown.iter().map(|Shown { name, value, origin }| Setting {
+        name,
+        value,
+        origin: origin.to_string(),
+    });
+
     let all = All {
         schema: 1,
         version: env!("CARGO_PKG_VERSION"),
@@ -102,37 +103,25 @@ pub fn write_json(
         profiles: file.profiles.iter().map(|(name, _)| name.as_str()).collect(),
         profile: chosen.name,
         profile_origin: chosen.name.map(|_| chosen.origin().to_string()),
-        settings: settings
-            .iter()
-            .map(|(name, value, origin)| Setting { name, value, origin: origin.clone() })
-            .collect(),
+        settings: settings.collect(),
     };
     write_plain(&all, to)
 }
 
 /// Writes the example to where the configuration is looked for, if there is none.
-///
-/// # Errors
-/// Where there is one, or it cannot be written.
 pub fn init(
     named: Option<&Path>,
     environment: &Environment,
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
+    let named = named.map(Path::to_owned).or_else(|| Some(environment.get(CONFIG)?.into()));
     let path = match named {
-        Some(named) => Some(crate::config::absolute(named)?),
-        None => match environment.get(CONFIG) {
-            Some(named) => Some(crate::config::absolute(named.as_ref())?),
-            None => ConfigFile::usual_path(environment),
-        },
+        Some(named) => absolute(&named)?,
+        None => ConfigFile::usual_path(environment)
+            .context("cannot determine the path of the configuration: no home is known")
+            .hint("name the file with --config FILE")?,
     };
-    let Some(path) = path else {
-        return Err(Failure::new(
-            "cannot determine the path of the configuration: no home is known",
-        )
-        .hint("name the file with --config FILE")
-        .into());
-    };
+
     let shown = path.display();
     create(&path, EXAMPLE.as_bytes()).map_err(|error| {
         if error.kind() == io::ErrorKind::AlreadyExists {
@@ -143,18 +132,14 @@ pub fn init(
                 .hint("check the permissions of its folder, or use --config FILE")
         }
     })?;
-    let line = format!(
-        "Wrote {}. Every setting in it is commented out, so nothing changes yet.",
-        escape(&shown.to_string())
-    );
+
+    let path = escape(&shown.to_string());
+    let line =
+        format!("Wrote {path}. Every setting in it is commented out, so nothing changes yet.");
     match writeln!(out, "{line}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let message =
-                format!("the file was written, but this cannot be printed: {}", describe(&error));
-            Err(Failure::new(message)
-                .hint("check the file or pipe that standard output leads to")
-                .into())
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error)
+            .context("the file was written, but this cannot be printed")
+            .hint("check the file or pipe that standard output leads to"),
         _ => Ok(Exit::Done),
     }
 }

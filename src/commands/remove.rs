@@ -7,8 +7,8 @@ use crate::clean::run_of;
 use crate::clean::selection::Selection;
 use crate::commands::clean;
 use crate::commands::options::{
-    BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, OUTPUT, PlaceArgs, ProfileArgs, StateArgs,
-    verbosity,
+    AskArgs, BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, OUTPUT, PlaceArgs, ProfileArgs,
+    StateArgs,
 };
 use crate::config::{Clean, Layer, Settings};
 use crate::model::{Exit, Timestamp};
@@ -117,17 +117,17 @@ impl RemoveArgs {
 
     /// What the flags say.
     fn layer(&self) -> Layer {
-        let mut layer = Layer {
+        let (place, bridge) = (self.place.clone(), self.bridge.clone());
+        Layer {
             dry_run: Some(self.dry_run),
-            format: self.format.format(),
-            verbosity: verbosity(self.quiet, self.verbose),
+            ask: AskArgs { place, bridge, ..AskArgs::default() },
+            format: self.format.clone(),
+            color: self.color.clone(),
+            quiet: self.quiet.then_some(true),
+            verbose: self.verbose.then_some(true),
+            state: self.state.clone(),
             ..Layer::default()
-        };
-        self.place.say(&mut layer);
-        self.bridge.say(&mut layer);
-        self.color.say(&mut layer);
-        self.state.say(&mut layer);
-        layer
+        }
     }
 }
 

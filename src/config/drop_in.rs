@@ -1,20 +1,13 @@
 //! The settings of a service that pings Claude's web page, as its users have them in the environment: with
-//! them alone, `keepalive serve` does what that one did.
+//! them alone, `keepalive serve` does what that service did.
 
 use std::time::Duration;
 
-use super::Environment;
-use super::environment::SESSION_KEY;
-use super::keepalive::{ATTEMPTS, DISABLE_AFTER};
-use crate::keepalive::job::JobWarning;
-use crate::keepalive::job::{Action, Job, Minute, Silence, WebPing, When, Zone};
+use super::environment::{Environment, SESSION_KEY};
+use super::keepalive::{ATTEMPTS, DISABLE_AFTER, LONGEST};
+use crate::keepalive::job::{Action, Job, JobWarning, Minute, Silence, WebPing, When, Zone};
 use crate::keepalive::web;
 use crate::model::Failure;
-
-/// What holds where nothing is said, as that service had it.
-const EVERY: Duration = Duration::from_secs(3600);
-const ZONE: &str = "Europe/Amsterdam";
-const SILENCE: [&str; 2] = ["01:00", "07:00"];
 
 /// The shortest interval that it took, and the shortest that reaches a provider here.
 const SHORTEST: Duration = Duration::from_secs(30);
@@ -23,23 +16,22 @@ const SHORTEST_HERE: Duration = Duration::from_secs(120);
 /// When it pings, and when not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DropIn {
-    /// How often.
     pub every: Duration,
-    /// Where its silence is.
+    /// The time zone of the silence.
     pub zone: Zone,
-    /// When it does not.
+    /// The times without a ping.
     pub silence: Silence,
     /// The variables that were not taken as they are set.
     pub warnings: Vec<JobWarning>,
 }
 
 impl DropIn {
-    /// Whether the environment has a key, which is what that service could not do without.
+    /// Returns true if the environment has a key, which that service could not do without.
     pub fn is_meant(environment: &Environment) -> bool {
         environment.get(SESSION_KEY).is_some()
     }
 
-    /// The job that it comes to.
+    /// Returns the job that these settings describe.
     pub fn job(&self) -> Job {
         let ping = WebPing { origin: web::CLAUDE.to_owned(), key_file: None };
         Job {
@@ -55,36 +47,18 @@ impl DropIn {
         }
     }
 
-    /// Reads `PROMPT_INTERVAL_MS`, `TIMEZONE`, `SILENCE_START` and `SILENCE_END`.
+    /// Reads `PROMPT_INTERVAL_MS`, `TIMEZONE`, `SILENCE_START` and `SILENCE_END`, with the defaults of that
+    /// service.
     ///
     /// # Errors
-    /// Exit code 2 where one makes no sense.
+    /// Exit code 2 if a value makes no sense.
     pub fn read(environment: &Environment) -> Result<Self, Failure> {
+        let every = variable(environment, "PROMPT_INTERVAL_MS", "3600000", interval)?;
+        let zone = variable(environment, "TIMEZONE", "Europe/Amsterdam", Zone::parse)?;
+        let start = variable(environment, "SILENCE_START", "01:00", Minute::parse)?;
+        let end = variable(environment, "SILENCE_END", "07:00", Minute::parse)?;
+
         let mut warnings = Vec::new();
-        let wrong = |name: &str, why: String, right: &str| {
-            let message = format!("the variable {name} is {why}");
-            Failure::usage(message).hint(format!("for example {name}={right}"))
-        };
-        let text = |name: &str, usual: &str| match environment.get(name) {
-            None => Ok(usual.to_owned()),
-            Some(value) => {
-                value.into_string().map_err(|_| wrong(name, "not UTF-8".to_owned(), usual))
-            }
-        };
-        let every = match environment.get("PROMPT_INTERVAL_MS") {
-            None => EVERY,
-            Some(value) => {
-                let shown = value.to_string_lossy().into_owned();
-                let span = shown.trim().parse().map(Duration::from_millis);
-                let span = span.ok().filter(|span| *span <= Duration::from_secs(366 * 24 * 3600));
-                let why = format!("not a whole number of milliseconds up to a year ({shown:?})");
-                span.ok_or_else(|| wrong("PROMPT_INTERVAL_MS", why, "3600000"))?
-            }
-        };
-        if every < SHORTEST {
-            let why = format!("{}, but must be at least 30000", every.as_millis());
-            return Err(wrong("PROMPT_INTERVAL_MS", why, "3600000"));
-        }
         if every < SHORTEST_HERE {
             let every = every.as_millis();
             warnings.push(JobWarning {
@@ -92,12 +66,6 @@ impl DropIn {
                 hint: "set it to 120000 or more: the job sends requests to a provider".to_owned(),
             });
         }
-        let zone = Zone::parse(&text("TIMEZONE", ZONE)?);
-        let zone = zone.map_err(|why| wrong("TIMEZONE", why, ZONE))?;
-        let minute =
-            |name, usual| Minute::parse(&text(name, usual)?).map_err(|why| wrong(name, why, usual));
-        let start = minute("SILENCE_START", SILENCE[0])?;
-        let end = minute("SILENCE_END", SILENCE[1])?;
         if start == end {
             warnings.push(JobWarning {
                 message: format!(
@@ -106,12 +74,39 @@ impl DropIn {
                 hint: "for example SILENCE_START=01:00 and SILENCE_END=07:00".to_owned(),
             });
         }
+
         Ok(Self {
             every: every.max(SHORTEST_HERE),
             zone,
             silence: Silence::new(start, end).unwrap_or_else(|_| Silence::always(start)),
             warnings,
         })
+    }
+}
+
+/// Reads a variable by `parse`, whose error is for the middle of a sentence.
+fn variable<T>(
+    environment: &Environment,
+    name: &str,
+    default: &str,
+    parse: fn(&str) -> Result<T, String>,
+) -> Result<T, Failure> {
+    let value = environment.get(name).unwrap_or_else(|| default.into());
+    let parsed = value.to_str().ok_or_else(|| "not UTF-8".to_owned()).and_then(parse);
+    parsed.map_err(|why| {
+        let message = format!("the variable {name} is {why}");
+        Failure::usage(message).hint(format!("for example {name}={default}"))
+    })
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let span = text.trim().parse().map(Duration::from_millis);
+    match span.ok().filter(|span| *span <= LONGEST) {
+        None => Err(format!("not a whole number of milliseconds up to a year ({text:?})")),
+        Some(span) if span < SHORTEST => {
+            Err(format!("{}, but must be at least 30000", span.as_millis()))
+        }
+        Some(span) => Ok(span),
     }
 }
 
@@ -128,11 +123,11 @@ mod tests {
 
     #[test]
     fn without_anything_it_is_as_that_service_was() {
-        let told = read(&[]).unwrap();
-        assert_eq!((told.every, told.zone.name()), (EVERY, ZONE));
-        assert_eq!(told.silence.start().to_string(), "01:00");
-        assert_eq!(told.silence.end().to_string(), "07:00");
-        assert_eq!(told.warnings, []);
+        let found = read(&[]).unwrap();
+        assert_eq!((found.every.as_secs(), found.zone.name()), (3600, "Europe/Amsterdam"));
+        assert_eq!(found.silence.start().to_string(), "01:00");
+        assert_eq!(found.silence.end().to_string(), "07:00");
+        assert_eq!(found.warnings, []);
     }
 
     #[test]
@@ -140,7 +135,7 @@ mod tests {
         let job = read(&[("PROMPT_INTERVAL_MS", "7200000")]).unwrap().job();
         assert!(job.action.reaches_provider() && job.gap() == SHORTEST_HERE);
         assert_eq!(job.when, When::Every(Duration::from_secs(7200)));
-        assert_eq!((job.zone.name(), job.silence.is_some()), (ZONE, true));
+        assert_eq!((job.zone.name(), job.silence.is_some()), ("Europe/Amsterdam", true));
         let key = |name: &str| (name == SESSION_KEY).then(|| "k".into());
         assert!(DropIn::is_meant(&Environment::from(key)));
         assert!(!DropIn::is_meant(&Environment::from(|_| None)));
@@ -149,8 +144,8 @@ mod tests {
     #[test]
     fn an_interval_is_refused_raised_or_taken() {
         let check = |text: &str, expected: Option<(u64, usize)>| {
-            let told = read(&[("PROMPT_INTERVAL_MS", text)]);
-            let found = told.ok().map(|told| (told.every.as_secs(), told.warnings.len()));
+            let found = read(&[("PROMPT_INTERVAL_MS", text)]);
+            let found = found.ok().map(|found| (found.every.as_secs(), found.warnings.len()));
             assert_eq!(found, expected, "{text}");
         };
         check("29999", None);
@@ -168,9 +163,9 @@ mod tests {
 
     #[test]
     fn a_silence_that_ends_where_it_starts_is_always() {
-        let told = read(&[("SILENCE_START", "09:00"), ("SILENCE_END", "09:00")]).unwrap();
-        assert!(told.warnings[0].message.contains("no ping is ever sent"), "{:?}", told.warnings);
-        assert_eq!(told.silence, Silence::always(Minute::parse("09:00").unwrap()));
+        let found = read(&[("SILENCE_START", "09:00"), ("SILENCE_END", "09:00")]).unwrap();
+        assert!(found.warnings[0].message.contains("no ping is ever sent"), "{:?}", found.warnings);
+        assert_eq!(found.silence, Silence::always(Minute::parse("09:00").unwrap()));
         for (name, value) in
             [("SILENCE_START", "9"), ("SILENCE_END", "24:00"), ("TIMEZONE", "Europe/Nowhere")]
         {

@@ -1,15 +1,15 @@
-//! The environment, read once and nowhere else.
+//! The environment, which is read once and nowhere else. `layers.rs` makes settings of it.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[cfg(feature = "openclaw")]
 use crate::keepalive::openclaw;
 use crate::provider::{PROVIDERS, Provider};
 
-/// The key to Claude's web page. It is a secret, and written down nowhere.
+/// The key to Claude's web page. It is a secret, and no file or output gets it.
 pub(super) const SESSION_KEY: &str = "SESSION_KEY";
 
 /// The same as `--config`, `--profile` and `--state-dir`.
@@ -17,8 +17,8 @@ pub(crate) const CONFIG: &str = "SESSION_WARDEN_CONFIG";
 pub(crate) const PROFILE: &str = "SESSION_WARDEN_PROFILE";
 pub(crate) const STATE_DIR: &str = "SESSION_WARDEN_STATE_DIR";
 
-/// The environment variables that a run reads, besides the providers' own: what a clean's timer must see, and
-/// what is about one run, or about keep-alive, and means nothing to it.
+/// The environment variables that a run reads, besides the providers' own: those that the timer of a clean needs,
+/// and those that concern one run or keep-alive.
 const FOR_TIMERS: [&str; 9] = [
     "HOME",
     CONFIG,
@@ -64,24 +64,25 @@ impl Environment {
         Self::from(|name| std::env::var_os(name))
     }
 
-    /// An environment whose variables `value` tells.
+    /// Returns an environment in which a variable has the value that `value` returns.
     pub fn from(value: impl Fn(&str) -> Option<OsString>) -> Self {
         let own = PROVIDERS.iter().flat_map(Provider::variables);
         let names = FOR_TIMERS.into_iter().chain(OF_ONE_RUN).chain(own);
         #[cfg(feature = "openclaw")]
         let names = names.chain(openclaw::VARIABLES);
+
         let set = names.filter_map(|name| Some((name, value(name)?)));
         Self(set.filter(|(_, value)| !value.is_empty()).collect())
     }
 
-    /// The variables that say where a run looks and how it reports, with their values: what a timer
-    /// must see to do as a person's run does. The terminal's are none of them.
+    /// Returns the variables that decide where a run looks and how it reports, without those of the terminal: a
+    /// timer needs them to do the same as a person's run.
     pub fn settings(&self) -> Vec<(&'static str, OsString)> {
         let own = PROVIDERS.iter().flat_map(Provider::variables);
         FOR_TIMERS.into_iter().chain(own).filter_map(|name| Some((name, self.get(name)?))).collect()
     }
 
-    /// The same for the user with that home: `HOME` is theirs, and `XDG_*` are not known.
+    /// Returns the environment of the user with that home, whose `XDG_*` are unknown.
     #[must_use]
     pub fn of_home(&self, home: &Path) -> Self {
         let mut all = self.0.clone();
@@ -102,7 +103,12 @@ impl Environment {
         is_terminal && self.get("TERM").is_none_or(|term| term != "dumb")
     }
 
-    /// The value of a variable that is set to something.
+    /// Returns the current user's home folder: `HOME`, else the one of the password file.
+    pub fn home(&self) -> Option<PathBuf> {
+        self.get("HOME").map(PathBuf::from).or_else(dirs::home_dir)
+    }
+
+    /// Returns the value of a variable that is set to something.
     pub fn get(&self, name: &str) -> Option<OsString> {
         self.0.get(name).cloned()
     }

@@ -1,25 +1,30 @@
-//! `[[keepalive]]`: the jobs of keep-alive. None is there unless the user has written it.
+//! `[[keepalive]]`: the jobs of keep-alive. There is none unless the user has written it.
 
+use serde::Deserialize;
+use std::ops::RangeInclusive;
 use std::time::Duration;
-use toml::de::DeValue;
 
-use super::file::Paths;
-use super::reader::{NOT_A_NAME, Section, Wrong, number, text, texts};
-use super::touch;
+use super::folders::ConfigPaths;
+use super::table::Table;
+use super::values::{name, neither};
+use crate::keepalive::job::definition::is_agent_id;
 use crate::keepalive::job::{
-    Action, Cli, Job, JobWarning, Minute, SMALLEST_GAP, Silence, WebPing, When, Zone,
+    Action, Agents, Cli, Job, JobWarning, Minute, SMALLEST_GAP, Silence, Touch, WebPing, When,
+    Which, Zone,
 };
 use crate::keepalive::web;
 use crate::model::Failure;
 
 const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
-/// How often a run is tried, and after how many failed runs in a row a job is disabled, unless the
-/// job says something else.
+/// How often a run is tried, and after how many failed runs in a row a job is disabled, by default.
 pub(super) const ATTEMPTS: u32 = 3;
 pub(super) const DISABLE_AFTER: u32 = 5;
 
-/// The jobs, and what is to be warned of.
+const ACTIONS: &str = "command, cli-ping, refresh, openclaw-touch, claude-web-ping";
+
+/// The jobs of the file.
 #[derive(Debug, Clone, Default)]
 pub struct Keeping {
     /// In the order of the file.
@@ -28,213 +33,283 @@ pub struct Keeping {
     pub warnings: Vec<JobWarning>,
 }
 
-/// Reads every `[[keepalive]]` of that document.
-///
-/// # Errors
-/// Where one makes no sense, with its line.
-pub(super) fn keeping(document: &mut Section<'_>, paths: &Paths<'_>) -> Result<Keeping, Failure> {
-    let mut keeping = Keeping::default();
-    for mut section in document.sections("keepalive")? {
-        let id = id(&mut section, &keeping.jobs)?;
-        let action = action(&mut section, paths)?;
-        let when = when(&mut section, &action)?;
-        let gap = section.take("min_gap", "min_gap = \"2m\"", duration)?;
+/// The keys that every job may have.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JobKeys {
+    id: String,
+    every: Option<String>,
+    daily: Option<String>,
+    before_expiry: Option<String>,
+    min_gap: Option<String>,
+    time_zone: Option<String>,
+    silence: Option<Vec<String>>,
+    attempts: Option<i64>,
+    disable_after: Option<i64>,
+    notify: Option<String>,
+}
+
+/// The keys of each action.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ActionKeys {
+    Command {
+        command: String,
+        expiry_command: Option<String>,
+    },
+    CliPing {
+        cli: String,
+    },
+    Refresh {
+        cli: String,
+    },
+    OpenclawTouch {
+        agents: OneOrMore,
+        sessions: Option<OneOrMore>,
+        active_within: Option<String>,
+        while_gateway: Option<bool>,
+        same_container: Option<bool>,
+    },
+    ClaudeWebPing {
+        base_url: Option<String>,
+        key_file: Option<String>,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl Keeping {
+    /// Adds the job of that table.
+    pub(super) fn add(
+        &mut self,
+        table: &mut Table<'_>,
+        paths: &ConfigPaths<'_>,
+    ) -> Result<(), Failure> {
+        let keys: JobKeys = table.read()?;
+        let id = table.parse("id", &*keys.id, name)?;
+        if self.jobs.iter().any(|job| job.id == id) {
+            return Err(table.wrong_value("id", "already the id of another job"));
+        }
+
+        let action = action(table, paths)?;
+        let every = table.parse_some("every", keys.every.as_deref(), duration)?.map(When::Every);
+        let daily = table.parse_some("daily", keys.daily.as_deref(), Minute::parse)?;
+        let before = table.parse_some("before_expiry", keys.before_expiry.as_deref(), duration)?;
+        let when = every.or(daily.map(When::Daily)).or(before.map(When::BeforeExpiry));
+        let when = check_when(table, when, &action)?;
+
+        let min_gap = table.parse_some("min_gap", keys.min_gap.as_deref(), duration)?;
+        let zone = table.parse_some("time_zone", keys.time_zone.as_deref(), Zone::parse)?;
+        let silence = table.parse_some("silence", keys.silence.as_deref(), silence)?;
+        let attempts = table.parse_some("attempts", keys.attempts, |n| whole(n, 1..=10))?;
+        let disable_after =
+            table.parse_some("disable_after", keys.disable_after, |n| whole(n, 1..=1000))?;
+        let notify = table.parse_some("notify", keys.notify.as_deref(), line)?;
+
         let smallest = if action.reaches_provider() { SMALLEST_GAP } else { Duration::ZERO };
-        if let Some(gap) = gap.filter(|gap| *gap < smallest) {
-            let (gap, smallest) =
-                (humantime::format_duration(gap), humantime::format_duration(smallest));
-            keeping.warnings.push(JobWarning {
+        if let Some(gap) = min_gap.filter(|gap| *gap < smallest) {
+            let [gap, smallest] = [gap, smallest].map(humantime::format_duration);
+            self.warnings.push(JobWarning {
                 message: format!("job {id}: min_gap {gap} is too short; {smallest} is used"),
                 hint: format!(
                     "set min_gap = \"{smallest}\" or more: the job sends requests to a provider"
                 ),
             });
         }
-        let job = Job {
-            when,
-            zone: section
-                .take("time_zone", "time_zone = \"Europe/Berlin\"", |value| {
-                    Zone::parse(&text(value)?)
-                })?
-                .unwrap_or_default(),
-            silence: section.take("silence", "silence = [\"01:00\", \"07:00\"]", silence)?,
-            // What tells an expiry stands for a provider.
-            min_gap: gap.unwrap_or(usual(when, smallest)).max(smallest),
-            attempts: section
-                .take("attempts", "attempts = 3", |value| whole(value, 1..=10))?
-                .unwrap_or(ATTEMPTS),
-            disable_after: section
-                .take("disable_after", "disable_after = 5", |value| whole(value, 1..=1000))?
-                .unwrap_or(DISABLE_AFTER),
-            notify: section.take("notify", "notify = \"notify-send\"", line)?,
+
+        // A command that prints an expiry may ask a provider as well.
+        let usual = if matches!(when, When::BeforeExpiry(_)) { SMALLEST_GAP } else { smallest };
+        self.jobs.push(Job {
             id,
             action,
-        };
-        section.end()?;
-        keeping.jobs.push(job);
+            when,
+            zone: zone.unwrap_or_default(),
+            silence,
+            min_gap: min_gap.unwrap_or(usual).max(smallest),
+            attempts: attempts.unwrap_or(ATTEMPTS),
+            disable_after: disable_after.unwrap_or(DISABLE_AFTER),
+            notify,
+        });
+        Ok(())
     }
-    Ok(keeping)
 }
 
-fn usual(when: When, smallest: Duration) -> Duration {
-    if matches!(when, When::BeforeExpiry(_)) { SMALLEST_GAP } else { smallest }
-}
+/// Reads the action of a job, with its keys.
+fn action(table: &mut Table<'_>, paths: &ConfigPaths<'_>) -> Result<Action, Failure> {
+    if !table.has("action") {
+        let failure = table.wrong("action", "this [[keepalive]] has no action");
+        return Err(failure.hint(format!("the actions are {ACTIONS}")));
+    }
 
-fn id(section: &mut Section<'_>, others: &[Job]) -> Result<String, Failure> {
-    if !section.has("id") {
-        return Err(section
-            .wrong("id", "this [[keepalive]] has no id")
-            .hint("for example id = \"claude\""));
-    }
-    let id = section.take("id", "id = \"claude\"", |value| -> Result<_, String> {
-        let id = text(value)?;
-        let fits = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
-        if id.is_empty() || !id.chars().all(fits) || id.starts_with(['.', '-']) {
-            return Err(NOT_A_NAME.to_owned());
-        }
-        if others.iter().any(|job| job.id == id) {
-            return Err("already the id of another job".into());
-        }
-        Ok(id)
-    })?;
-    Ok(id.unwrap_or_default())
-}
-
-fn action(section: &mut Section<'_>, paths: &Paths<'_>) -> Result<Action, Failure> {
-    const RIGHT: &str = "action = \"cli-ping\"";
-    /// What each action asks for; it cannot do without the first of them, if that is marked.
-    const KEYS: [(&str, &[&str], bool); 5] = [
-        ("command", &["command", "expiry_command"], true),
-        ("cli-ping", &["cli"], true),
-        ("refresh", &["cli"], true),
-        (touch::NAME, &touch::KEYS, false),
-        ("claude-web-ping", &["base_url", "key_file"], false),
-    ];
-    if !section.has("action") {
-        return Err(section
-            .wrong("action", "this [[keepalive]] has no action")
-            .hint(format!("the actions are {}", KEYS.map(|(name, ..)| name).join(", "))));
-    }
-    let found = section.take("action", RIGHT, |value| {
-        let name = text(value)?;
-        let found = KEYS.into_iter().find(|(known, ..)| *known == name);
-        found.ok_or_else(|| format!("not one of {}", KEYS.map(|(name, ..)| name).join(", ")))
-    })?;
-    // It was there.
-    let (name, of, needs_first) = found.unwrap_or(KEYS[0]);
-    for key in KEYS.iter().flat_map(|(_, keys, _)| *keys) {
-        if section.has(key) && !of.contains(key) {
-            return Err(section
-                .wrong(key, &format!("{key} is not a setting of the action {name}"))
-                .hint(format!("remove it; the settings of {name} are {}", of.join(", "))));
-        }
-    }
-    if name == touch::NAME {
-        return touch::read(section).map(Action::OpenclawTouch);
-    }
-    if needs_first && !section.has(of[0]) {
-        let example = if of[0] == "cli" { "cli = \"claude\"" } else { "command = \"make ping\"" };
-        return Err(section
-            .wrong("action", &format!("the action {name} needs {}", of[0]))
-            .hint(format!("for example {example}")));
-    }
-    if name == "claude-web-ping" {
-        let origin = section.take("base_url", "base_url = \"https://claude.ai\"", |value| {
-            web::origin(&text(value)?)
-        })?;
-        let origin = origin.unwrap_or_else(|| web::CLAUDE.to_owned());
-        let key_file =
-            section.take("key_file", "key_file = \"~/.claude-session-key\"", |value| {
-                if web::SessionKey::may_be_in(&text(value)?) {
+    Ok(match table.read_tagged("action")? {
+        ActionKeys::Command { command, expiry_command } => Action::Command {
+            command: table.parse("command", &*command, line)?,
+            expiry_command: table.parse_some("expiry_command", expiry_command.as_deref(), line)?,
+        },
+        ActionKeys::CliPing { cli } => Action::CliPing(table.parse("cli", &*cli, cli_named)?),
+        ActionKeys::Refresh { cli } => Action::Refresh(table.parse("cli", &*cli, cli_named)?),
+        ActionKeys::OpenclawTouch {
+            agents,
+            sessions,
+            active_within,
+            while_gateway,
+            same_container,
+        } => Action::OpenclawTouch(Touch {
+            agents: agents_of(table, agents)?,
+            which: sessions_of(table, sessions, active_within.as_deref())?,
+            while_gateway: while_gateway.unwrap_or(false),
+            same_container: same_container.unwrap_or(false),
+        }),
+        ActionKeys::ClaudeWebPing { base_url, key_file } => {
+            let origin = table.parse_some("base_url", base_url.as_deref(), web::origin)?;
+            let key_file = table.parse_some("key_file", key_file.as_deref(), |path| {
+                if web::SessionKey::may_be_in(path) {
                     return Err("not a path: it looks like the key itself".to_owned());
                 }
-                paths.read(value)
+                paths.expand(path.as_ref())
             })?;
-        return Ok(Action::ClaudeWebPing(WebPing { origin, key_file }));
-    }
-    let command = section.take("command", "command = \"make ping\"", line)?;
-    let expiry_command = section.take("expiry_command", "expiry_command = \"date\"", line)?;
-    let cli = section.take("cli", "cli = \"claude\"", |value| {
-        let name = text(value)?;
-        let found = Cli::ALL.into_iter().find(|cli| cli.name() == name);
-        found.ok_or_else(|| "neither claude, codex nor gemini".to_owned())
-    })?;
-    Ok(match (name, cli, command) {
-        ("cli-ping", Some(cli), _) => Action::CliPing(cli),
-        (_, Some(cli), _) => Action::Refresh(cli),
-        (_, None, command) => {
-            Action::Command { command: command.unwrap_or_default(), expiry_command }
+            let origin = origin.unwrap_or_else(|| web::CLAUDE.to_owned());
+            Action::ClaudeWebPing(WebPing { origin, key_file })
         }
     })
 }
 
-fn when(section: &mut Section<'_>, action: &Action) -> Result<When, Failure> {
-    const KEYS: [&str; 3] = ["every", "daily", "before_expiry"];
-    let mut said = KEYS.into_iter().filter(|key| section.has(key));
-    let (Some(key), None) = (said.next(), said.next()) else {
-        let second = KEYS.into_iter().filter(|key| section.has(key)).nth(1).unwrap_or("id");
-        let what = "a job needs exactly one of every, daily and before_expiry";
-        return Err(section.wrong(second, what).hint("for example every = \"1h\""));
-    };
-    if matches!(action, Action::Refresh(_)) && key != "before_expiry" {
-        return Err(section
-            .wrong(key, &format!("a refresh job needs before_expiry, not {key}"))
-            .hint("for example before_expiry = \"5m\""));
+fn agents_of(table: &Table<'_>, agents: OneOrMore) -> Result<Agents, Failure> {
+    if matches!(&agents, OneOrMore::One(name) if name == "all") {
+        return Ok(Agents::All);
     }
-    if matches!(action, Action::OpenclawTouch(_)) && key == "before_expiry" {
-        let what = "an openclaw-touch job needs every or daily: a session has no expiry";
-        return Err(section.wrong(key, what).hint("for example every = \"10m\""));
-    }
-    if matches!(action, Action::ClaudeWebPing(_)) && key == "before_expiry" {
-        let what = "a claude-web-ping job needs every or daily: the expiry of its key is unknown";
-        return Err(section.wrong(key, what).hint("for example every = \"1h\""));
-    }
-    if matches!(action, Action::Command { expiry_command: None, .. }) && key == "before_expiry" {
-        return Err(section
-            .wrong(key, "a command job with before_expiry needs expiry_command")
-            .hint("for example expiry_command = \"cat ~/expiry\", which prints a time"));
-    }
-    let shortest = if action.reaches_provider() { MINUTE } else { MINUTE / 2 };
-    let every = section.take("every", "every = \"1h\"", |value| match duration(value)? {
-        span if span < shortest => {
-            Err(format!("shorter than {}", humantime::format_duration(shortest)))
+
+    let names = strings(table, "agents", agents, agent)?;
+    let mut names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+    // One that is named twice is touched once.
+    names.sort();
+    names.dedup();
+    Ok(Agents::These(names))
+}
+
+fn sessions_of(
+    table: &Table<'_>,
+    sessions: Option<OneOrMore>,
+    active_within: Option<&str>,
+) -> Result<Which, Failure> {
+    match (sessions, table.parse_some("active_within", active_within, duration)?) {
+        (Some(sessions), None) => Ok(Which::Named(strings(table, "sessions", sessions, session)?)),
+        (None, Some(Duration::ZERO)) => Err(table.wrong_value("active_within", "zero")),
+        (None, Some(within)) => Ok(Which::ActiveWithin(within)),
+        _ => {
+            let what = "an openclaw-touch job needs exactly one of sessions and active_within";
+            let hint = "for example active_within = \"10m\"";
+            Err(table.wrong("active_within", what).hint(hint))
         }
-        span => Ok(When::Every(span)),
-    })?;
-    let daily = section.take("daily", "daily = \"09:00\"", |value| {
-        Minute::parse(&text(value)?).map(When::Daily)
-    })?;
-    let before = section.take("before_expiry", "before_expiry = \"5m\"", |value| {
-        duration(value).map(When::BeforeExpiry)
-    })?;
-    // One of them was there.
-    Ok(every.or(daily).or(before).unwrap_or(When::Every(Duration::MAX)))
+    }
 }
 
-fn silence(value: &DeValue<'_>) -> Result<Silence, Wrong> {
-    let times = texts(value, |time| Minute::parse(time).map(|_| ()))?;
-    let [start, end] = &times[..] else {
-        return Err("not a list of a start and an end".to_owned().into());
+/// Returns the strings of a list that must not be empty, or the only one.
+fn strings(
+    table: &Table<'_>,
+    key: &str,
+    found: OneOrMore,
+    check: fn(&str) -> Result<(), String>,
+) -> Result<Vec<String>, Failure> {
+    let strings = match found {
+        OneOrMore::One(string) => vec![string],
+        OneOrMore::More(strings) => strings,
     };
-    Ok(Silence::new(Minute::parse(start)?, Minute::parse(end)?)?)
+    if strings.is_empty() {
+        return Err(table.wrong_value(key, "an empty list"));
+    }
+
+    table.check_each(key, &strings, check)?;
+    Ok(strings)
 }
 
-pub(super) fn duration(value: &DeValue<'_>) -> Result<Duration, String> {
-    let span = humantime::parse_duration(&text(value)?)
-        .map_err(|error| format!("not a duration ({error})"))?;
-    let longest = Duration::from_secs(366 * 24 * 3600);
-    if span > longest { Err("longer than a year".to_owned()) } else { Ok(span) }
+/// Returns when a job runs, if it is the only time of that job and its action can have it.
+fn check_when(table: &Table<'_>, when: Option<When>, action: &Action) -> Result<When, Failure> {
+    let keys = ["every", "daily", "before_expiry"].into_iter().filter(|key| table.has(key));
+    let (Some(when), [key]) = (when, &keys.clone().collect::<Vec<_>>()[..]) else {
+        let second = keys.clone().nth(1).unwrap_or_default();
+        let what = "a job needs exactly one of every, daily and before_expiry";
+        return Err(table.wrong(second, what).hint("for example every = \"1h\""));
+    };
+
+    let shortest = if action.reaches_provider() { MINUTE } else { MINUTE / 2 };
+    let (what, hint) = match (action, when) {
+        (Action::Refresh(_), When::Every(_) | When::Daily(_)) => (
+            &*format!("a refresh job needs before_expiry, not {key}"),
+            "for example before_expiry = \"5m\"",
+        ),
+        (Action::OpenclawTouch(_), When::BeforeExpiry(_)) => (
+            "an openclaw-touch job needs every or daily: a session has no expiry",
+            "for example every = \"10m\"",
+        ),
+        (Action::ClaudeWebPing(_), When::BeforeExpiry(_)) => (
+            "a claude-web-ping job needs every or daily: the expiry of its key is unknown",
+            "for example every = \"1h\"",
+        ),
+        (Action::Command { expiry_command: None, .. }, When::BeforeExpiry(_)) => (
+            "a command job with before_expiry needs expiry_command",
+            "for example expiry_command = \"cat ~/expiry\", which prints a time",
+        ),
+        (_, When::Every(span)) if span < shortest => {
+            let why = format!("shorter than {}", humantime::format_duration(shortest));
+            return Err(table.wrong_value(key, &why));
+        }
+        _ => return Ok(when),
+    };
+    Err(table.wrong(key, what).hint(hint))
 }
 
-fn line(value: &DeValue<'_>) -> Result<String, String> {
-    let line = text(value)?;
+// The error of each of the following is for the middle of a sentence.
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let span = humantime::parse_duration(text);
+    let span = span.map_err(|error| format!("not a duration ({error})"))?;
+    if span > LONGEST { Err("longer than a year".to_owned()) } else { Ok(span) }
+}
+
+fn silence(times: &[String]) -> Result<Silence, String> {
+    let [start, end] = times else {
+        return Err("not a list of a start and an end".to_owned());
+    };
+    Silence::new(Minute::parse(start)?, Minute::parse(end)?)
+}
+
+fn whole(number: i64, range: RangeInclusive<u32>) -> Result<u32, String> {
+    let found = u32::try_from(number).ok().filter(|number| range.contains(number));
+    found.ok_or_else(|| format!("not a whole number from {} to {}", range.start(), range.end()))
+}
+
+fn line(line: &str) -> Result<String, String> {
     if line.trim().is_empty() || line.contains('\0') {
         return Err("empty, or contains a NUL character".to_owned());
     }
-    Ok(line)
+    Ok(line.to_owned())
 }
 
-fn whole(value: &DeValue<'_>, range: std::ops::RangeInclusive<u32>) -> Result<u32, String> {
-    let found = number(value)?.parse().ok().filter(|number| range.contains(number));
-    found.ok_or_else(|| format!("not a whole number from {} to {}", range.start(), range.end()))
+fn cli_named(name: &str) -> Result<Cli, String> {
+    let found = Cli::ALL.into_iter().find(|cli| cli.name() == name);
+    found.ok_or_else(|| neither(&Cli::ALL.map(|cli| cli.name().to_owned())))
+}
+
+/// An agent's id becomes a folder's name, so it must be one as OpenClaw makes them.
+fn agent(id: &str) -> Result<(), String> {
+    if !is_agent_id(id) {
+        return Err(format!("not a list of agents: {id:?} may only have letters, digits, - and _"));
+    }
+    if id == "all" {
+        return Err("a list with \"all\"; for every agent, write agents = \"all\"".to_owned());
+    }
+    Ok(())
+}
+
+fn session(key: &str) -> Result<(), String> {
+    if key.trim().is_empty() {
+        return Err("not a list of session keys: one is empty".to_owned());
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::change::{Change, Changed, Edit, LastLook};
 use super::map_file::{Located, MapPlace, Snapshot};
 use super::store::{MapStore, Removal, RemovalGuard, Source, too_slow};
-use crate::model::{Exit, Failure, Mapping, SessionMap, Warning, WarningCode, MappingIdx};
+use crate::model::{Exit, Failure, Mapping, MappingIdx, SessionMap, Warning, WarningCode};
 use crate::os::interrupt::Interrupt;
 use crate::os::lock::Lock;
 
@@ -126,7 +126,11 @@ impl MapStore for FileMap {
         self.warnings.clone()
     }
 
-    fn remove(&self, going: &[MappingIdx], guard: &mut dyn RemovalGuard) -> Result<Removal, Failure> {
+    fn remove(
+        &self,
+        going: &[MappingIdx],
+        guard: &mut dyn RemovalGuard,
+    ) -> Result<Removal, Failure> {
         let Some(held) = &self.held else { return Ok(Removal::default()) };
         let judged = &held.snapshot.map;
         let (found, confirmed) = Default::default();

@@ -10,7 +10,7 @@ use super::api::{Api, Deleted, TO_ANSWER, Trouble, is_addressable};
 use super::file::FileMap;
 use super::map_file::stopped;
 use super::store::{LAST_LOOKS, MapStore, Removal, RemovalGuard, Source, too_slow};
-use crate::model::{Failure, Mapping, SessionMap, Warning, WarningCode, MappingIdx};
+use crate::model::{Failure, Mapping, MappingIdx, SessionMap, Warning, WarningCode};
 use crate::os::interrupt::Interrupt;
 use crate::os::progress::Phase;
 
@@ -173,7 +173,11 @@ impl MapStore for RunningBridge {
         self.file.as_ref().map(MapStore::warnings).unwrap_or_default()
     }
 
-    fn remove(&self, going: &[MappingIdx], guard: &mut dyn RemovalGuard) -> Result<Removal, Failure> {
+    fn remove(
+        &self,
+        going: &[MappingIdx],
+        guard: &mut dyn RemovalGuard,
+    ) -> Result<Removal, Failure> {
         if let Some(file) = &self.file {
             file.check_lock()?;
         }

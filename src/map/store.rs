@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::model::{Failure, SessionMap, Warning, WarningCode, MappingIdx};
+use crate::model::{Failure, MappingIdx, SessionMap, Warning, WarningCode};
 
 /// How long after the last look at the files a change may come, and how often that look is repeated
 /// because the change came later.
@@ -91,7 +91,11 @@ pub trait MapStore {
 
     /// Removes the mappings at these positions, each only if it still has the session that was read,
     /// and `guard`, asked right before, leaves it.
-    fn remove(&self, going: &[MappingIdx], guard: &mut dyn RemovalGuard) -> Result<Removal, Failure>;
+    fn remove(
+        &self,
+        going: &[MappingIdx],
+        guard: &mut dyn RemovalGuard,
+    ) -> Result<Removal, Failure>;
 }
 
 /// Returns the warning that the change came too long after each last look.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::typed::Typed;
 use super::{Answer, Candidate};
-use crate::config::{Clean, Environment, Layer, Place, Settings};
+use crate::config::{Clean, Environment, Layer, MapArgs, Place, Settings};
 use crate::journal::{ChatPin, Journal, LATEST, PinStore, RunKind};
 #[cfg(feature = "keepalive")]
 use crate::keepalive::job::Action;
@@ -127,12 +127,11 @@ impl Names<'_> {
     }
 
     fn flags(&self) -> Layer {
-        let folder = self.path("session-dir").map(Place::Folder);
-        Layer {
-            place: folder.or_else(|| self.path("map").map(Place::File)),
-            state_dir: self.path("state-dir"),
-            ..Layer::default()
-        }
+        let mut flags = Layer::default();
+        flags.ask.place.map =
+            MapArgs { session_dir: self.path("session-dir"), map: self.path("map") };
+        flags.state.state_dir = self.path("state-dir");
+        flags
     }
 
     /// Returns the settings that the command would run with.
@@ -156,7 +155,7 @@ impl Names<'_> {
 
     fn profiles(&self) -> Option<Vec<Candidate>> {
         let settings = self.settings()?;
-        let about = |layer: &Layer| match &layer.place {
+        let about = |layer: &Layer| match layer.ask.place.map.place() {
             Some(Place::Folder(path) | Place::File(path)) => path.to_string_lossy().into_owned(),
             None => String::new(),
         };

@@ -1,13 +1,9 @@
 //! The options of `clean`, and its help.
 
 use clap::Args;
-use std::path::PathBuf;
 
-use crate::commands::options::{
-    AskArgs, ColorArgs, ConfigArgs, FormatArgs, OUTPUT, ProfileArgs, REMOVE, StateArgs, WHERE,
-    verbosity,
-};
-use crate::config::{Color, Layer};
+use crate::commands::options::{ConfigArgs, ProfileArgs, REMOVE, StateArgs, WHERE};
+use crate::config::Layer;
 
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
@@ -50,39 +46,7 @@ pub(crate) struct CleanArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RunArgs {
     #[command(flatten)]
-    ask: AskArgs,
-
-    /// Change nothing and exit with 1 if more than N mappings would be removed
-    #[arg(
-        long,
-        value_name = "N",
-        value_parser = limit,
-        allow_hyphen_values = true,
-        help_heading = REMOVE
-    )]
-    max_remove: Option<u64>,
-
-    #[command(flatten)]
-    format: FormatArgs,
-
-    #[command(flatten)]
-    color: ColorArgs,
-
-    /// Print nothing unless something went wrong
-    #[arg(short, long, conflicts_with = "verbose", help_heading = OUTPUT)]
-    pub(crate) quiet: bool,
-
-    /// Show every mapping, with the time of last use
-    #[arg(short, long, help_heading = OUTPUT)]
-    pub(crate) verbose: bool,
-
-    /// Write Prometheus metrics to FILE
-    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
-    metrics: Option<PathBuf>,
-
-    /// Append the report to FILE, also with -q
-    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
-    log: Option<PathBuf>,
+    pub(crate) settings: Layer,
 
     #[command(flatten)]
     pub(crate) profile: ProfileArgs,
@@ -102,41 +66,16 @@ pub(crate) struct RunArgs {
     state: StateArgs,
 }
 
-fn limit(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| "not a whole number; for example --max-remove 10".to_owned())
-}
-
 impl CleanArgs {
-    /// What the flags say.
+    /// Returns the settings that were typed.
     pub(crate) fn layer(&self) -> Layer {
         Layer { dry_run: self.dry_run.then_some(true), ..self.run.layer() }
     }
 }
 
 impl RunArgs {
-    /// What the flags say.
+    /// Returns the settings that were typed.
     pub(crate) fn layer(&self) -> Layer {
-        let mut layer = Layer {
-            max_remove: self.max_remove,
-            metrics: self.metrics.clone(),
-            log: self.log.clone(),
-            format: self.format.format(),
-            verbosity: verbosity(self.quiet, self.verbose),
-            ..Layer::default()
-        };
-        self.ask.say(&mut layer);
-        self.color.say(&mut layer);
-        self.state.say(&mut layer);
-        layer
-    }
-
-    /// Returns the `--color` that was typed.
-    pub(crate) fn color(&self) -> Option<Color> {
-        self.color.choice()
-    }
-
-    /// Whether one bridge is named on the command line.
-    pub(crate) fn names_a_bridge(&self) -> bool {
-        self.ask.bridge.names_one()
+        Layer { state: self.state.clone(), ..self.settings.clone() }
     }
 }

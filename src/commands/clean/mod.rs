@@ -37,7 +37,7 @@ pub(crate) fn run(
         let (config, _) = settings.resolve(&flags, settings.profile(named))?;
         return one(&config, None, now, interrupt);
     }
-    let configs = profiles::all(settings, &flags, args.run.names_a_bridge())?;
+    let configs = profiles::all(settings, &flags)?;
     Ok(all(&configs, now, interrupt))
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 
 use crate::commands::doctor;
 use crate::commands::options::{
-    BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, PlaceArgs, ProfileArgs, StateArgs,
+    AskArgs, BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, PlaceArgs, ProfileArgs, StateArgs,
 };
 use crate::config::{Format, Layer, Settings};
 use crate::model::{Exit, Timestamp};
@@ -80,11 +80,13 @@ impl DoctorArgs {
     }
 
     fn layer(&self) -> Layer {
-        let mut layer = Layer { format: self.format.format(), ..Layer::default() };
-        self.place.say(&mut layer);
-        self.bridge.say(&mut layer);
-        self.color.say(&mut layer);
-        self.state.say(&mut layer);
-        layer
+        let (place, bridge) = (self.place.clone(), self.bridge.clone());
+        Layer {
+            ask: AskArgs { place, bridge, ..AskArgs::default() },
+            format: self.format.clone(),
+            color: self.color.clone(),
+            state: self.state.clone(),
+            ..Layer::default()
+        }
     }
 }

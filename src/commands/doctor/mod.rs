@@ -41,11 +41,11 @@ impl<'a> Patient<'a> {
         interrupt: &'a Interrupt,
     ) -> Self {
         // A bridge that is named needs no file.
-        let needs_file = config.map_is_said || !matches!(config.bridge, Choice::Named(_));
+        let needs_file = config.map_is_explicit || !matches!(config.bridge, Choice::Named(_));
         let file =
             needs_file.then(|| FileMap::open(config.map.clone(), Access::Read, interrupt.clone()));
         let is_broken = matches!(file, Some(Err(_)));
-        let (choice, said) = (&config.bridge, config.map_is_said && !is_broken);
+        let (choice, said) = (&config.bridge, config.map_is_explicit && !is_broken);
         let asks = !is_broken || matches!(choice, Choice::Named(_));
         let holder =
             asks.then(|| crate::map::open(choice, &config.map, said, Access::Read, interrupt));

@@ -89,10 +89,8 @@ impl HistoryArgs {
 
     /// Returns the settings that were typed.
     fn layer(&self) -> Layer {
-        let mut layer = Layer { format: self.format.format(), ..Layer::default() };
-        self.color.say(&mut layer);
-        self.state.say(&mut layer);
-        layer
+        let (format, color, state) = (self.format.clone(), self.color.clone(), self.state.clone());
+        Layer { format, color, state, ..Layer::default() }
     }
 
     pub(crate) fn color(&self) -> Option<Color> {

@@ -188,7 +188,7 @@ impl HoldArgs {
             }
             Some(HoldCommand::List(args)) => args.run(environment, now),
             Some(HoldCommand::Watch(args)) => {
-                let holds = args.state.named().map(Holds::at);
+                let holds = args.state.state_dir.as_deref().map(Holds::at);
                 let gate = environment.get("SESSION_WARDEN_SEND_KEEPALIVES");
                 watcher::run(holds.as_ref(), &args.beats, gate, clock)
             }
@@ -278,8 +278,7 @@ impl PlaceArgs {
     }
 
     fn holds(&self, environment: &Environment) -> Result<Holds, Failure> {
-        let mut flags = Layer::default();
-        self.state.say(&mut flags);
+        let flags = Layer { state: self.state.clone(), ..Layer::default() };
         let (clean, _) = self.settings(environment)?.resolve(&flags, None)?;
         Ok(Holds::at(&clean.state_dir()?))
     }

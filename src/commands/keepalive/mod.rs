@@ -159,8 +159,7 @@ impl<'a> Context<'a> {
     fn new(command: &KeepaliveCommand, environment: &'a Environment) -> anyhow::Result<Self> {
         let common = command.common();
         let settings = Settings::read(common.config.config.as_deref(), environment.clone(), false)?;
-        let mut flags = Layer::default();
-        common.state.say(&mut flags);
+        let flags = Layer { state: common.state.clone(), ..Layer::default() };
         let (mut clean, _) = settings.resolve(&flags, None)?;
         // The CLIs run with this environment, so the logins are those of this home.
         clean.home = Home::User(environment.get("HOME").map(PathBuf::from));

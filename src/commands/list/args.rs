@@ -117,7 +117,7 @@ impl ListArgs {
     ) -> anyhow::Result<Exit> {
         let flags = self.layer();
         if self.all_profiles {
-            let configs = profiles::all(settings, &flags, self.ask.bridge.names_one())?;
+            let configs = profiles::all(settings, &flags)?;
             return self.all(&configs, environment, now, interrupt);
         }
 
@@ -207,11 +207,13 @@ impl ListArgs {
     }
 
     fn layer(&self) -> Layer {
-        let mut layer = Layer { format: self.format.format(), ..Layer::default() };
-        self.ask.say(&mut layer);
-        self.color.say(&mut layer);
-        self.state_dir.say(&mut layer);
-        layer
+        Layer {
+            ask: self.ask.clone(),
+            format: self.format.clone(),
+            color: self.color.clone(),
+            state: self.state_dir.clone(),
+            ..Layer::default()
+        }
     }
 }
 

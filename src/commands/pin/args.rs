@@ -64,11 +64,11 @@ impl PinArgs {
         now: Timestamp,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Exit> {
-        let place = self.map.place();
         let profile = settings.profile(self.profile.profile.as_deref());
-        let is_map_named = place.is_some() || profile.is_some();
-        let mut layer = Layer { place, format: self.format.format(), ..Layer::default() };
-        self.state.say(&mut layer);
+        let is_map_named = self.map.place().is_some() || profile.is_some();
+        let (format, state) = (self.format.clone(), self.state.clone());
+        let mut layer = Layer { format, state, ..Layer::default() };
+        layer.ask.place.map = self.map.clone();
         let (config, _) = settings.resolve(&layer, profile)?;
 
         let done = match (self.ids.is_empty(), self.remove) {

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use super::context::{RunContext, own_program};
 use super::request::InstallRequest;
-use crate::config::{Bridge, CONFIG, Home, Layer};
+use crate::config::{CONFIG, Home, Layer};
 use crate::model::Failure;
 use crate::process;
 use crate::provider::PROVIDERS;
@@ -54,7 +54,7 @@ pub(super) fn clean_timer(
 
     let mut arguments = vec!["clean".to_owned()];
     // cron mails all output.
-    if method == Method::Cron && !run.quiet && !run.verbose {
+    if method == Method::Cron && run.settings.verbosity().is_none() {
         arguments.push("-q".to_owned());
     }
     arguments.extend(request.arguments.iter().cloned());
@@ -81,7 +81,7 @@ fn profiles<'a>(
     if !request.args.run.all_profiles {
         return Ok(vec![request.profile.as_deref()]);
     }
-    if matches!(flags.bridge, Some(Bridge::Named(_))) {
+    if flags.ask.bridge.names_one() {
         return Err(Failure::usage("--all-profiles and --bridge URL cannot be used together")
             .hint("set bridge in each [[profile]] of the configuration"));
     }

@@ -50,8 +50,7 @@ impl StatusArgs {
         now: Timestamp,
         out: &mut dyn Write,
     ) -> anyhow::Result<Exit> {
-        let mut flags = Layer::default();
-        self.state.say(&mut flags);
+        let flags = Layer { state: self.state.clone(), ..Layer::default() };
         let settings = Settings::read(self.config.config.as_deref(), environment.clone(), false)?;
         let state = settings.resolve(&flags, None)?.0.state_dir()?;
 

@@ -6,7 +6,7 @@ use std::io;
 
 use super::request::{Request, Target};
 use crate::commands::options::{
-    BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, MapArgs, ProfileArgs, StateArgs,
+    AskArgs, BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, MapArgs, ProfileArgs, StateArgs,
 };
 use crate::config::{Color, Layer, Settings};
 use crate::journal::Journal;
@@ -93,8 +93,9 @@ impl UndoArgs {
         let (clean, _) = settings.resolve(&flags, profile)?;
 
         // The map that is named, or the profile's; otherwise it is where the run found it.
-        let named = Layer { place: self.map.place(), ..flags.clone() };
-        let map = if named.place.is_some() || profile.is_some() {
+        let mut named = flags.clone();
+        named.ask.place.map = self.map.clone();
+        let map = if self.map.place().is_some() || profile.is_some() {
             Some(settings.resolve(&named, profile)?.0.map)
         } else {
             None
@@ -178,11 +179,13 @@ impl UndoArgs {
     /// Returns the settings that were typed, without the map: naming it must not turn off the search for
     /// its bridge, since no edit is safe beside a bridge that runs.
     fn layer(&self) -> Layer {
-        let mut layer = Layer { format: self.format.format(), ..Layer::default() };
-        self.bridge.say(&mut layer);
-        self.color.say(&mut layer);
-        self.state.say(&mut layer);
-        layer
+        Layer {
+            ask: AskArgs { bridge: self.bridge.clone(), ..AskArgs::default() },
+            format: self.format.clone(),
+            color: self.color.clone(),
+            state: self.state.clone(),
+            ..Layer::default()
+        }
     }
 
     pub(crate) fn color(&self) -> Option<Color> {

@@ -5,7 +5,7 @@ use super::{A, B, GONE, USED};
 use crate::env::{DAY, MINUTE, TestEnv, set_age};
 use serde_json::{Value, json};
 use session_warden::clean::{Run, run_on};
-use session_warden::config::{Environment, Layer, Place, Settings};
+use session_warden::config::{Environment, Layer, Settings};
 use session_warden::map::{Access, FileMap, MapStore, Removal, RemovalGuard, Source};
 use session_warden::model::{
     Action, Clock, Exit, Failure, MappingIdx, SessionMap, State, Timestamp, Warning, WarningCode,
@@ -58,13 +58,11 @@ fn clean(env: &TestEnv, meddle: impl Fn() + 'static) -> Run {
 }
 
 fn clean_by(env: &TestEnv, clock: Clock, meddle: impl Fn() + 'static) -> Run {
-    let flags = Layer {
-        clock: Some(clock),
-        place: Some(Place::File(env.map_path())),
-        home: Some(env.home("")),
-        state_dir: Some(env.path("state")),
-        ..Layer::default()
-    };
+    let mut flags = Layer::default();
+    flags.ask.clock = Some(clock);
+    flags.ask.place.map.map = Some(env.map_path());
+    flags.ask.place.home = Some(env.home(""));
+    flags.state.state_dir = Some(env.path("state"));
     let none = Environment::from(|name| (name == "HOME").then(|| env.path("nowhere").into()));
     let (config, _) = Settings::read(None, none, false).unwrap().resolve(&flags, None).unwrap();
     let interrupt = Interrupt::default();
