@@ -2,6 +2,7 @@
 
 pub mod args;
 
+use anyhow::Context;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
@@ -9,8 +10,9 @@ use std::path::Path;
 use crate::config::{CONFIG, ConfigFile, Environment, Origin, PROFILE, Shown};
 use crate::model::escape::escape;
 use crate::model::plain_json::write_plain;
-use crate::model::{Exit, Failure, describe};
+use crate::model::{Advice, Exit, Failure, describe};
 use crate::os::create::create;
+use crate::ui;
 
 /// An example of every setting, all of it as comments.
 pub const EXAMPLE: &str = include_str!("../../packaging/config.example.toml");
@@ -114,11 +116,7 @@ pub fn write_json(
 ///
 /// # Errors
 /// Where there is one, or it cannot be written.
-pub fn init(
-    named: Option<&Path>,
-    environment: &Environment,
-    out: &mut dyn Write,
-) -> anyhow::Result<Exit> {
+pub fn init(named: Option<&Path>, environment: &Environment) -> anyhow::Result<Exit> {
     let path = match named {
         Some(named) => Some(crate::config::absolute(named)?),
         None => match environment.get(CONFIG) {
@@ -147,14 +145,8 @@ pub fn init(
         "Wrote {}. Every setting in it is commented out, so nothing changes yet.",
         escape(&shown.to_string())
     );
-    match writeln!(out, "{line}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let message =
-                format!("the file was written, but this cannot be printed: {}", describe(&error));
-            Err(Failure::new(message)
-                .hint("check the file or pipe that standard output leads to")
-                .into())
-        }
-        _ => Ok(Exit::Done),
-    }
+    writeln!(ui::stdout(), "{line}")
+        .context("the file was written, but this cannot be printed")
+        .hint(ui::CHECK_OUTPUT)?;
+    Ok(Exit::Done)
 }

@@ -1,8 +1,11 @@
-//! Standard error: errors, warnings and hints, each with its colour and escaped for a terminal.
+//! The only place that prints. In here are the messages on standard error: errors, warnings and hints, each
+//! with its colour and escaped for a terminal.
 
 pub(crate) mod confirm;
+mod output;
 pub(crate) mod progress;
 
+use clap::builder::StyledStr;
 use owo_colors::{OwoColorize, Style};
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
@@ -12,14 +15,19 @@ use crate::config::{Color, Environment};
 #[cfg(feature = "keepalive")]
 use crate::keepalive::web::SessionKey;
 use crate::model::escape::escape;
-use crate::model::{Exit, Failure, Warning, Zone, describe};
+use crate::model::{Failure, Warning, Zone};
 use crate::report::Look;
 
-/// The width of a terminal that does not say.
-const WIDTH_OF_OLD: usize = 80;
+pub(crate) use output::{CHECK_OUTPUT, is_terminal, print, print_help, stdout};
 
-/// True once [`set_up`] has decided for colours.
+/// The width of a terminal that does not show its own.
+const USUAL_WIDTH: usize = 80;
+
+/// True once [`set_up`] has decided that messages have colours.
 static IS_COLORED: AtomicBool = AtomicBool::new(false);
+
+/// The same for help on standard output.
+static IS_OUTPUT_COLORED: AtomicBool = AtomicBool::new(false);
 
 /// The width of the terminal that standard output is; 0 if it is none.
 static WIDTH: AtomicUsize = AtomicUsize::new(0);
@@ -43,43 +51,35 @@ pub(crate) fn zone() -> Zone {
     look(false, false, false).zone()
 }
 
-/// Decides from `--color`, the environment and standard error whether messages have colours and progress
-/// is shown, and finds the width of the terminal.
+/// Decides from `--color`, the environment and the streams what has colours and whether progress is shown,
+/// and finds the width of the terminal.
 pub(crate) fn set_up(when: Option<Color>, environment: &Environment) {
-    let is_colored = match when {
+    let is_colored = |is_terminal| match when {
         Some(Color::Always) => true,
         Some(Color::Never) => false,
-        None | Some(Color::Auto) => environment.wants_color(io::stderr().is_terminal()),
+        None | Some(Color::Auto) => environment.wants_color(is_terminal),
     };
+    IS_COLORED.store(is_colored(io::stderr().is_terminal()), Ordering::Relaxed);
+    IS_OUTPUT_COLORED.store(is_colored(is_terminal()), Ordering::Relaxed);
+
     let columns = environment.get("COLUMNS").and_then(|text| text.to_str()?.parse().ok());
     COLUMNS.store(columns.map_or(0, |columns: usize| columns.max(1)), Ordering::Relaxed);
-    if io::stdout().is_terminal() {
-        let terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
-        let width = columns.or_else(terminal).unwrap_or(WIDTH_OF_OLD);
+    if is_terminal() {
+        let width = columns
+            .or_else(|| Some(usize::from(terminal_size::terminal_size()?.0.0)))
+            .unwrap_or(USUAL_WIDTH);
         WIDTH.store(width, Ordering::Relaxed);
         COLUMNS.store(width, Ordering::Relaxed);
     }
-    IS_COLORED.store(is_colored, Ordering::Relaxed);
     progress::set_up(environment);
 }
 
-/// Returns how a command ends whose last act is to write `what`.
-pub(crate) fn written(written: io::Result<()>, what: &str) -> anyhow::Result<Exit> {
-    match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write {what}: {}", describe(&error)))
-                .hint("check the file or pipe that standard output leads to")
-                .into())
-        }
-        _ => Ok(Exit::Done),
-    }
-}
-
-/// A warning with its path.
+/// Returns a warning with its path.
 pub(crate) fn one_line(warning: &Warning) -> String {
-    let place = warning.path.as_ref();
-    let place = place.map(|path| format!(": {}", path.display())).unwrap_or_default();
-    format!("{}{place}", warning.message)
+    match &warning.path {
+        Some(path) => format!("{}: {}", warning.message, path.display()),
+        None => warning.message.clone(),
+    }
 }
 
 /// How many warnings of one kind are printed; the JSON report has them all.
@@ -146,6 +146,19 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{}", shown(text));
 }
 
+/// Asks for something that is typed in the same line.
+pub(crate) fn prompt(question: &str) {
+    let _ = write!(io::stderr(), "{} ", shown(question));
+}
+
+/// Prints a help text that nobody has asked for.
+pub(crate) fn show_help(help: &StyledStr) {
+    let _ = match IS_COLORED.load(Ordering::Relaxed) {
+        true => write!(io::stderr(), "{}", help.ansi()),
+        false => write!(io::stderr(), "{help}"),
+    };
+}
+
 fn line(label: &str, style: Style, text: &str) {
     let text = shown(text);
     let _ = if IS_COLORED.load(Ordering::Relaxed) {
@@ -155,7 +168,7 @@ fn line(label: &str, style: Style, text: &str) {
     };
 }
 
-/// Returns the text as a terminal may have it, without a key that was typed where none belongs.
+/// Returns the text escaped for a terminal, without a key that was typed where none belongs.
 pub(crate) fn shown(text: &str) -> String {
     #[cfg(feature = "keepalive")]
     let text = &SessionKey::hidden_in(text);

@@ -73,6 +73,17 @@ fn no_layer_imports_upwards() {
 }
 
 #[test]
+fn only_the_ui_prints() {
+    for (path, layer) in files().into_iter().filter(|(_, layer)| layer != "ui") {
+        let text = fs::read_to_string(&path).unwrap();
+        for stream in ["stdout()", "stderr()", "StdoutLock"] {
+            let others = text.replace("ui::stdout()", "");
+            assert!(!others.contains(stream), "{} has {stream}: {layer}", path.display());
+        }
+    }
+}
+
+#[test]
 fn the_model_is_pure() {
     for (path, layer) in files() {
         let text = fs::read_to_string(&path).unwrap();

@@ -15,6 +15,7 @@ use super::Cli;
 use crate::commands::completions::Shell;
 use crate::config::Environment;
 use crate::model::escape::{escape, is_unsafe};
+use crate::ui;
 use line::Line;
 use typed::{Slot, Typed};
 
@@ -104,7 +105,7 @@ impl Request {
 
 /// Answers a request for completions. Returns false if these words, of which the first is the program,
 /// are none.
-pub fn complete(words: &[OsString], environment: &Environment) -> bool {
+pub(super) fn complete(words: &[OsString], environment: &Environment) -> bool {
     if words.get(1).is_none_or(|word| word != REQUEST) {
         return false;
     }
@@ -112,8 +113,8 @@ pub fn complete(words: &[OsString], environment: &Environment) -> bool {
     let mut arguments = words.iter().skip(2).cloned();
     if let Some(request) = Request::read(&mut arguments) {
         let answer = answer(&request, environment);
-        // A shell that reads no further needs no more.
-        let _ = write(&request, &answer, &mut io::stdout().lock());
+        // Whatever goes wrong, a shell gets no message.
+        let _ = write(&request, &answer, &mut ui::stdout());
     }
     true
 }

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use clap::{ArgGroup, Args, Subcommand};
 use std::ffi::OsString;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -301,12 +301,10 @@ impl ListArgs {
         }
         let exit = if found.unread.is_empty() { Exit::Done } else { Exit::Partly };
         let live = found.live(now);
-        let mut out = io::stdout().lock();
-        let written = match self.format.format() {
-            Some(Format::Json) => hold::write_json(&live, &mut out),
-            _ => hold::write(&live, now, ui::zone(), &mut out),
-        };
-        ui::written(written.and_then(|()| out.flush()), "the holds")?;
+        ui::print("the holds", |out| match self.format.format() {
+            Some(Format::Json) => hold::write_json(&live, out),
+            _ => hold::write(&live, now, ui::zone(), out),
+        })?;
         Ok(exit)
     }
 }

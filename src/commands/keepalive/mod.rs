@@ -204,7 +204,7 @@ impl KeepaliveCommand {
             clock,
             interrupt,
         };
-        let mut out = io::stdout().lock();
+        let mut out = ui::stdout();
         match self {
             Self::Run(args) => {
                 if !args.quiet {
@@ -272,7 +272,7 @@ fn serve(
         return Err(failure.with(Exit::Usage).into());
     }
     warn(warnings);
-    let log = Log::to(io::stdout()).context("cannot serve").hint("check the limit on threads")?;
+    let log = Log::to(ui::stdout()).context("cannot serve").hint("check the limit on threads")?;
     Ok(keepalive::serve(keeper, &Serve { listen }, log, &ui::fail)?)
 }
 

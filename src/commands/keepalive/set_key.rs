@@ -12,7 +12,7 @@ use crate::keepalive::web::SessionKey;
 use crate::keepalive::{Keeper, key_file, set_key};
 use crate::model::{Exit, Failure, describe};
 use crate::os::interrupt::Interrupt;
-use crate::ui::{hint, warning};
+use crate::ui::{hint, prompt, warning};
 
 /// More than any key has, with white space around it.
 const LARGEST: usize = 16 << 10;
@@ -82,7 +82,7 @@ fn read(interrupt: &Interrupt) -> Result<String, Failure> {
     }
     let _quiet = Quiet::begin(&stdin).map_err(|error| failed(&error))?;
     // Standard output may be a file.
-    let _ = write!(io::stderr(), "Session key of claude.ai (not shown): ");
+    prompt("Session key of claude.ai (not shown):");
     all_of(&stdin, interrupt, true).map_err(|error| failed(&error))
 }
 

@@ -3,6 +3,7 @@
 
 pub mod args;
 
+use clap::ValueEnum;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -21,35 +22,32 @@ use crate::report::{Holder, List, Listed, Row, Totals};
 
 /// What to list.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub(crate) struct Options {
     /// Only mappings in these states; all if there are none.
-    pub states: Vec<State>,
+    pub(crate) states: Vec<State>,
     /// Sessions without a mapping, instead of mappings.
-    pub unmapped: bool,
-    /// The order.
-    pub sort: Sort,
+    pub(crate) unmapped: bool,
+    pub(crate) sort: Sort,
     /// How many are shown at most.
-    pub limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
 }
 
-/// The order of a list.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Sort {
-    /// The longest idle first, and those without a time last.
+/// The order of a list. Comments of its values would be shown by completions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sort {
+    // The longest idle first, and those without a time last.
     #[default]
+    #[value(alias = "age")]
     Idle,
-    /// By model, then as above.
+    // By model, then as above.
     Model,
-    /// The largest first.
+    // The largest first.
     Size,
 }
 
 /// Looks at every session that is asked for. The exit code is that of a dry run, or 3 if a session
 /// could not be looked into.
-///
-/// # Errors
-/// Whatever keeps a dry run from its work.
-pub fn run(
+pub(crate) fn run(
     config: &Clean,
     options: &Options,
     now: Timestamp,

@@ -3,7 +3,6 @@
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
 use std::ffi::{OsStr, OsString};
-use std::io;
 
 use crate::commands::clean::args::RunArgs;
 use crate::commands::options::{ConfigArgs, FormatArgs, ProfileArgs, StateArgs, own_variables};
@@ -12,6 +11,7 @@ use crate::commands::schedule::{self, Chosen, Only};
 use crate::config::{Environment, Format, Layer, PROFILE, Settings, absolute};
 use crate::model::{Exit, Failure, Timestamp};
 use crate::schedule::{Method, When};
+use crate::ui;
 
 pub(crate) const AFTER_HELP: &str = "\
 Examples:
@@ -286,7 +286,7 @@ pub(crate) fn run(
     environment: &Environment,
     now: Timestamp,
 ) -> anyhow::Result<Exit> {
-    let mut out = io::stdout().lock();
+    let mut out = ui::stdout();
     match command {
         ScheduleCommand::Install(args) => {
             let prints = args.dry_run;

@@ -339,12 +339,10 @@ fn show(steps: &[Step], out: &mut dyn Write) -> io::Result<()> {
 
 /// How a command ends that has written that.
 pub(super) fn said(written: Result<io::Result<()>, Failure>) -> anyhow::Result<Exit> {
-    match written? {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let message = format!("cannot write the output: {}", describe(&error));
-            let failure = Failure::new(message).hint("session-warden schedule status shows timers");
-            Err(Failure { exit: Exit::Partly, ..failure }.into())
-        }
-        _ => Ok(Exit::Done),
-    }
+    written?.map_err(|error| {
+        let message = format!("cannot write the output: {}", describe(&error));
+        let failure = Failure::new(message).hint("session-warden schedule status shows timers");
+        failure.with(Exit::Partly)
+    })?;
+    Ok(Exit::Done)
 }

@@ -2,7 +2,6 @@
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use std::io;
 
 use crate::commands::options::{
     BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, MapArgs, ProfileArgs, StateArgs,
@@ -121,13 +120,13 @@ impl UndoArgs {
         // A damaged line may be why a run is unknown.
         let chosen = chosen.inspect_err(|_| ui::warnings(&journal.damage(), ""))?;
         let Some(target) = chosen else {
-            let mut out = io::stdout().lock();
+            let mut out = ui::stdout();
             let (exit, warnings) = undo::nothing(&options, &journal, now, &mut out)?;
             ui::warnings(&warnings, "");
             return Ok(exit);
         };
         self.check_older(&target, interrupt)?;
-        let mut out = progress::show(interrupt, false).before(io::stdout().lock());
+        let mut out = progress::show(interrupt, false).before(ui::stdout());
         let (exit, warnings) = undo::run(&options, target, &journal, now, interrupt, &mut out)?;
         drop(out);
         ui::warnings(&warnings, "");

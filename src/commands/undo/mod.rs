@@ -4,7 +4,7 @@ pub mod args;
 mod choose;
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -18,6 +18,7 @@ use crate::os::interrupt::Interrupt;
 use crate::os::progress::Phase;
 use crate::process;
 use crate::report::{Look, Undo, write_undo, write_undo_json};
+use crate::ui;
 
 pub use choose::{Target, choose};
 
@@ -123,18 +124,15 @@ fn write(options: &Options, undo: &Undo, out: &mut dyn Write) -> Result<(), Fail
         Format::Text => write_undo(undo, options.look, out),
         Format::Json => write_undo_json(undo, out),
     };
-    match written.and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let failure = Failure::new(format!("cannot write the report: {}", describe(&error)));
-            // A dry run has changed nothing.
-            if options.dry_run {
-                return Err(failure.hint("check the file or pipe that standard output leads to"));
-            }
-            let hint = "session-warden history latest shows what was restored";
-            Err(Failure { exit: Exit::Partly, ..failure.hint(hint) })
+    written.and_then(|()| out.flush()).map_err(|error| {
+        let failure = Failure::new(format!("cannot write the report: {}", describe(&error)));
+        // A dry run has changed nothing.
+        if options.dry_run {
+            return failure.hint(ui::CHECK_OUTPUT);
         }
-        _ => Ok(()),
-    }
+        let hint = "session-warden history latest shows what was restored";
+        failure.with(Exit::Partly).hint(hint)
+    })
 }
 
 /// Restores what can be restored, or in a dry run finds out what that is.
