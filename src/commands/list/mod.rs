@@ -1,7 +1,7 @@
 //! `list`: mappings, or sessions without a mapping, with what was written first in each. It reads
 //! conversations and the CLIs' settings, and changes nothing.
 
-pub mod args;
+pub(crate) mod args;
 
 use clap::ValueEnum;
 use std::collections::HashSet;
