@@ -33,13 +33,8 @@ pub use list::{
 };
 pub use metrics::{Measured, write_metrics};
 pub use shorten::{padded, shortened};
-pub use text::{Look, counted, write_text};
+pub use text::{Look, age, and_more, counted, write_text};
 pub use undo::{Undo, write_undo, write_undo_json};
-
-/// A time span in at most 7 characters: `45s`, `12m`, `5h 2m`, `3d 4h`, `123d`.
-pub fn age(seconds: u64) -> String {
-    text::age(seconds)
-}
 
 /// Everything a run has to say.
 #[derive(Debug)]

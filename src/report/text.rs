@@ -2,7 +2,7 @@
 
 use owo_colors::{OwoColorize, Style};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
 
 use super::rows::{Rows, cli};
@@ -174,13 +174,19 @@ fn ending(report: &Report<'_>, to: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// `1 mapping`, `2 mappings`.
-pub fn counted(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+/// Returns `1 mapping`, `2 mappings`.
+pub fn counted<N: Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
+    let end = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {noun}{end}")
 }
 
-/// A time span in at most 7 characters: `45s`, `12m`, `5h 2m`, `16h`, `3d 4h`, `123d`.
-pub(super) fn age(seconds: u64) -> String {
+/// Returns the end of a list that leaves out as many elements: ` and 3 more`.
+pub fn and_more(count: usize) -> String {
+    if count == 0 { String::new() } else { format!(" and {count} more") }
+}
+
+/// Returns a time span in at most 7 characters: `45s`, `12m`, `5h 2m`, `16h`, `3d 4h`, `123d`.
+pub fn age(seconds: u64) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;
