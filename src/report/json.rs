@@ -23,7 +23,6 @@ pub fn write_json(report: &Report<'_>, to: &mut dyn Write) -> io::Result<()> {
 /// How the run of one profile ended.
 #[derive(Serialize)]
 pub struct OfProfile<'a> {
-    /// Its name.
     pub profile: &'a str,
     /// The code it would have ended with alone.
     pub exit: u8,
@@ -90,7 +89,7 @@ impl Serialize for Row<'_> {
         object.serialize_entry("file", &self.file.map(shown_path))?;
         object.serialize_entry("action", &self.action)?;
         match self.held_for(Zone::Utc) {
-            Some(told) => object.serialize_entry("reason", &told)?,
+            Some(reason) => object.serialize_entry("reason", &reason)?,
             None if self.process.is_some() => object.serialize_entry("reason", &self.why())?,
             None => object.serialize_entry("reason", &Shown(self.reason))?,
         }
@@ -103,7 +102,7 @@ fn shown_path(path: &Path) -> Cow<'_, str> {
     path.to_str().map_or_else(|| path.to_string_lossy(), Cow::Borrowed)
 }
 
-/// What is written as it is shown.
+/// A value that is written as it is shown.
 struct Shown<T>(T);
 
 impl<T: Display> Serialize for Shown<T> {
@@ -112,7 +111,7 @@ impl<T: Display> Serialize for Shown<T> {
     }
 }
 
-fn time(time: Option<Timestamp>) -> Option<String> {
+pub(super) fn time(time: Option<Timestamp>) -> Option<String> {
     time.and_then(Timestamp::rfc3339)
 }
 

@@ -36,41 +36,32 @@ pub use shorten::{padded, shortened};
 pub use text::{Look, age, and_more, counted, write_text};
 pub use undo::{Undo, write_undo, write_undo_json};
 
-/// Everything a run has to say.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Report<'a> {
-    /// The run's id.
     pub run: &'a str,
-    /// The profile it is of, where one was asked for.
+    /// The profile that was asked for.
     pub profile: Option<&'a str>,
-    /// When it started.
     pub started: Timestamp,
-    /// Whether it only said what it would do.
+    /// True if nothing was changed.
     pub dry_run: bool,
-    /// Whether its mappings were named, so that none of them is kept for its state.
+    /// True if its mappings were named, so that none of them is kept for its state.
     pub by_hand: bool,
-    /// The thresholds it went by.
     pub thresholds: &'a Thresholds,
-    /// What counted as last use.
     pub clock: Clock,
     /// The time that the usual threshold means.
     pub cutoff: Timestamp,
-    /// Who held the map.
     pub source: Source,
-    /// The map as it was read; nothing where there is none.
+    /// The map as it was read, if there is one.
     pub map: Option<&'a SessionMap>,
-    /// What became of each mapping.
     pub plan: &'a Plan,
-    /// What that was judged by.
     pub observations: &'a Observations,
-    /// What went wrong.
     pub warnings: &'a [Warning],
 }
 
 /// How many mappings are in each state, and what was done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// All that were judged.
     pub checked: u64,
     /// Used within the threshold.
     pub active: u64,
@@ -84,43 +75,37 @@ pub struct Summary {
     pub missing: u64,
     /// With an archived copy only.
     pub archived: u64,
-    /// Past the threshold, and to be kept.
+    /// Past the threshold, and pinned.
     pub pinned: u64,
-    /// Not to be judged.
+    /// In a state that cannot be known.
     pub unknown: u64,
-    /// Gone.
     pub removed: u64,
-    /// Gone if this were no dry run.
     pub would_remove: u64,
-    /// Should have gone, and could not be let go.
+    /// Could not be removed.
     pub failed: u64,
 }
 
 /// One mapping in a report.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
-    /// The mapping.
     pub mapping: Mapping<'a>,
-    /// The state it was found in.
     pub state: State,
-    /// When its session was last used, where that is known.
+    /// When its session was last used, if that is known.
     pub last_used: Option<Timestamp>,
     /// Whole seconds from then to the start of the run.
     pub idle_seconds: Option<u64>,
     /// The file that shows its session exists.
     pub file: Option<&'a Path>,
-    /// What was done.
     pub action: Action,
-    /// Why, in a few words.
     pub reason: Verdict,
-    /// For what it is held, where it is.
+    /// The hold that keeps it.
     pub held: Option<&'a HeldFor>,
     /// The name of the process that it is kept for, if one is known.
     pub process: Option<&'a str>,
 }
 
 impl Row<'_> {
-    /// Why the mapping was judged so, in a few words: `idle`, `process 4121 (claude)`.
+    /// Returns the reason of the verdict: `idle`, `process 4121 (claude)`.
     fn why(&self) -> String {
         match self.process {
             Some(name) => format!("{} ({name})", self.reason),
@@ -128,7 +113,7 @@ impl Row<'_> {
         }
     }
 
-    /// For what it is held, and since when.
+    /// Returns the reason of the hold that keeps it, and its start.
     fn held_for(&self, zone: Zone) -> Option<String> {
         let held = self.held.filter(|_| self.reason == Verdict::Keep(KeepReason::Held))?;
         let since = held.since.map(|since| format!(" since {}", since.shown(zone)));
@@ -137,19 +122,19 @@ impl Row<'_> {
 }
 
 impl Report<'_> {
-    /// A row for each judged mapping, in the map's order.
+    /// Returns a row for each judged mapping, in the map's order.
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
         let mut mappings = (0..).zip(self.map.into_iter().flat_map(SessionMap::mappings));
         self.plan.decisions.iter().filter_map(move |decision| {
             // Both are in the map's order, so one walk finds every mapping.
-            let (_, mapping) = mappings.find(|(place, _)| *place == decision.mapping)?;
+            let (_, mapping) = mappings.find(|(index, _)| *index == decision.mapping)?;
             Some(self.about(mapping, *decision))
         })
     }
 
-    /// The row at that place of the order of rows.
-    pub fn row(&self, place: usize) -> Option<Row<'_>> {
-        let decision = self.plan.decisions.get(place)?;
+    /// Returns the row with that number.
+    pub fn row(&self, number: usize) -> Option<Row<'_>> {
+        let decision = self.plan.decisions.get(number)?;
         Some(self.about(self.map?.get(decision.mapping)?, *decision))
     }
 
@@ -174,7 +159,6 @@ impl Report<'_> {
         }
     }
 
-    /// The counts.
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();
         for decision in &self.plan.decisions {
@@ -199,7 +183,7 @@ impl Report<'_> {
         summary
     }
 
-    /// The providers that were looked at, and the folders of sessions that were.
+    /// Returns the providers that were searched, each with its folder of sessions.
     pub fn roots(&self) -> impl Iterator<Item = (usize, &Path)> {
         let looked = self.observations.providers.iter().enumerate();
         looked.filter_map(|(provider, seen)| Some((provider, seen.as_ref()?.root.as_path())))

@@ -4,11 +4,12 @@
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use std::io::{self, Write};
+use std::path::Path;
 
 use super::{List, Listed, Totals};
+use crate::model::Warning;
 use crate::model::plain_json::write_plain;
-use crate::model::{State, Timestamp, Warning};
-use crate::report::json::{SCHEMA, Source};
+use crate::report::json::{SCHEMA, Source, time};
 
 /// Writes the list as one line of JSON.
 pub fn write_list_json(list: &List, to: &mut dyn Write) -> io::Result<()> {
@@ -17,11 +18,10 @@ pub fn write_list_json(list: &List, to: &mut dyn Write) -> io::Result<()> {
 
 /// The list of one profile.
 pub struct ListOfProfile<'l> {
-    /// Its name.
     pub profile: &'l str,
     /// The exit code that a list of this profile alone has.
     pub exit: u8,
-    /// The list; nothing if it failed.
+    /// The list, unless it failed.
     pub list: Option<&'l List>,
 }
 
@@ -55,7 +55,7 @@ struct All<'l> {
     source: Source,
     unmapped: bool,
     summary: Summary<'l>,
-    sessions: Vec<One<'l>>,
+    sessions: Vec<Entry<'l>>,
     warnings: &'l [Warning],
 }
 
@@ -78,29 +78,31 @@ impl Serialize for Summary<'_> {
     }
 }
 
-#[derive(Serialize)]
-struct One<'l> {
-    model: &'l str,
-    chat_id: Option<&'l str>,
-    session_id: Option<&'l str>,
-    state: Option<State>,
-    last_used: Option<String>,
-    idle_seconds: Option<u64>,
-    project: Option<&'l str>,
-    message: Option<&'l str>,
-    process: Option<Process<'l>>,
-    file: Option<String>,
-    size_bytes: Option<u64>,
-    mtime: Option<String>,
-    record: Option<String>,
-    resume: Option<&'l str>,
-    deleted_after: Option<String>,
-}
+/// One row of the list.
+struct Entry<'l>(&'l Listed);
 
-#[derive(Serialize)]
-struct Process<'l> {
-    pid: u32,
-    name: Option<&'l str>,
+impl Serialize for Entry<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Listed { looked, .. } = self.0;
+        let mut object = to.serialize_map(None)?;
+        object.serialize_entry("model", &self.0.model)?;
+        object.serialize_entry("chat_id", &self.0.chat)?;
+        object.serialize_entry("session_id", &self.0.session)?;
+        object.serialize_entry("state", &self.0.state)?;
+        object.serialize_entry("last_used", &time(self.0.last_used))?;
+        object.serialize_entry("idle_seconds", &self.0.idle_seconds)?;
+        object.serialize_entry("project", &looked.project)?;
+        object.serialize_entry("message", &looked.message)?;
+        object.serialize_entry("process", &self.0.process)?;
+        object.serialize_entry("file", &self.0.file.as_deref().map(Path::to_string_lossy))?;
+        object.serialize_entry("size_bytes", &looked.written.map(|_| looked.size))?;
+        object.serialize_entry("mtime", &time(looked.written))?;
+        object.serialize_entry("record", &time(looked.record))?;
+        object.serialize_entry("resume", &self.0.resume)?;
+        let deleted_after = time(self.0.deletion.map(|deletion| deletion.after));
+        object.serialize_entry("deleted_after", &deleted_after)?;
+        object.end()
+    }
 }
 
 impl<'l> All<'l> {
@@ -113,32 +115,8 @@ impl<'l> All<'l> {
             source: Source::of(&list.source),
             unmapped: list.unmapped,
             summary: Summary { totals: &list.totals, shown: list.sessions.len() },
-            sessions: list.sessions.iter().map(One::of).collect(),
+            sessions: list.sessions.iter().map(Entry).collect(),
             warnings: &list.warnings,
-        }
-    }
-}
-
-impl<'l> One<'l> {
-    fn of(one: &'l Listed) -> Self {
-        let time = |time: Option<Timestamp>| time.and_then(Timestamp::rfc3339);
-        let process = one.process.as_ref();
-        Self {
-            model: &one.model,
-            chat_id: one.chat.as_deref(),
-            session_id: one.session.as_deref(),
-            state: one.state,
-            last_used: time(one.last_used),
-            idle_seconds: one.idle_seconds,
-            project: one.looked.project.as_deref(),
-            message: one.looked.message.as_deref(),
-            process: process.map(|of| Process { pid: of.pid, name: of.name.as_deref() }),
-            file: one.file.as_ref().map(|file| file.to_string_lossy().into_owned()),
-            size_bytes: one.looked.written.map(|_| one.looked.size),
-            mtime: time(one.looked.written),
-            record: time(one.looked.record),
-            resume: one.resume.as_deref(),
-            deleted_after: time(one.deletion.map(|deletion| deletion.after)),
         }
     }
 }
