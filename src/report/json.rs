@@ -8,7 +8,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{Report, Row};
+use super::run::{Report, Row};
 use crate::model::plain_json::write_plain;
 use crate::model::{Timestamp, Zone};
 
@@ -20,26 +20,28 @@ pub fn write_json(report: &Report<'_>, to: &mut dyn Write) -> io::Result<()> {
     write_plain(report, to)
 }
 
-/// How the run of one profile ended.
+/// The report of one profile, or its list.
 #[derive(Serialize)]
-pub struct OfProfile<'a> {
+pub struct OfProfile<'a, T = Report<'a>> {
     pub profile: &'a str,
-    /// The code it would have ended with alone.
+    /// The exit code that this profile alone would have had.
     pub exit: u8,
-    /// Its report; nothing where it failed.
-    pub report: Option<Report<'a>>,
+    /// Nothing if it failed.
+    pub report: Option<T>,
 }
 
 /// Writes the reports of several profiles as one line of JSON.
-pub fn write_profiles(profiles: &[OfProfile<'_>], to: &mut dyn Write) -> io::Result<()> {
-    write_plain(&AllProfiles { schema: SCHEMA, version: env!("CARGO_PKG_VERSION"), profiles }, to)
-}
-
-#[derive(Serialize)]
-struct AllProfiles<'a> {
-    schema: u32,
-    version: &'static str,
-    profiles: &'a [OfProfile<'a>],
+pub fn write_profiles<T: Serialize>(
+    profiles: &[OfProfile<'_, T>],
+    to: &mut dyn Write,
+) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct All<'a, T> {
+        schema: u32,
+        version: &'static str,
+        profiles: &'a [OfProfile<'a, T>],
+    }
+    write_plain(&All { schema: SCHEMA, version: env!("CARGO_PKG_VERSION"), profiles }, to)
 }
 
 impl Serialize for Report<'_> {

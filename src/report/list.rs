@@ -1,8 +1,5 @@
 //! The list of mappings, or of sessions without a mapping: a table as wide as the terminal, and the
-//! totals. `json` writes the same for programs.
-
-mod json;
-mod size;
+//! totals. `list_json` writes the same for programs.
 
 use owo_colors::Style;
 use serde::Serialize;
@@ -11,14 +8,12 @@ use std::path::PathBuf;
 use unicode_width::UnicodeWidthStr;
 
 use super::shorten::{Shortener, padded, shortened, shortened_at_start};
+use super::size::size;
 use super::text::{Look, age, counted, style_of};
 use crate::map::Source;
 use crate::model::escape::escape;
 use crate::model::{IdleThreshold, State, Timestamp, Warning};
 use crate::provider::Looked;
-
-pub use json::{ListOfProfile, write_list_json, write_list_profiles};
-use size::size;
 
 /// Everything that a list shows.
 #[derive(Debug)]
@@ -85,9 +80,9 @@ pub struct Holder {
 /// How many sessions there are, in all and by state, and their size together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Totals {
-    count: usize,
-    bytes: u64,
-    states: Vec<(State, usize)>,
+    pub(super) count: usize,
+    pub(super) bytes: u64,
+    pub(super) states: Vec<(State, usize)>,
 }
 
 impl Totals {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::Summary;
+use super::run::Summary;
 use crate::model::{Exit, Timestamp};
 
 /// What one run of one profile has to tell.

@@ -6,7 +6,7 @@ use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
 
 use super::rows::{Rows, cli};
-use super::{Report, Row};
+use super::run::{Report, Row};
 use crate::model::escape::escape;
 use crate::model::{Action, Clock, Form, KeepReason, State, Timestamp, Verdict, Zone};
 use crate::provider::PROVIDERS;

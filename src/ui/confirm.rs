@@ -4,10 +4,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::io::{self, IsTerminal, Read};
 
+use super::messages::{note, prompt};
 use crate::map::map_file::stopped;
 use crate::model::{Failure, describe};
 use crate::os::interrupt::Interrupt;
-use crate::ui;
 
 /// How often a signal is looked for while an answer is awaited.
 const EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
@@ -22,11 +22,11 @@ pub(crate) fn can_ask() -> bool {
 
 /// Asks on standard error, and returns true for `y` or `yes`. The end of the input is a no.
 pub(crate) fn confirm(question: &str, interrupt: &Interrupt) -> anyhow::Result<bool> {
-    ui::prompt(&format!("{question} [y/N]"));
+    prompt(&format!("{question} [y/N]"));
     let answer = line(interrupt)?;
     if !answer.ends_with('\n') {
         // The terminal did not begin a new line.
-        ui::note("");
+        note("");
     }
     let answer = answer.trim();
     Ok(answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes"))
@@ -43,7 +43,7 @@ fn line(interrupt: &Interrupt) -> anyhow::Result<String> {
         // A read would go on after a signal.
         let ready = poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&EVERY));
         if interrupt.asked() {
-            ui::note("");
+            note("");
             return Err(stopped().into());
         }
 

@@ -5,10 +5,9 @@
 
 use anyhow::Context;
 use clap::builder::StyledStr;
-use std::io::{self, BufWriter, IsTerminal, Write};
-use std::sync::atomic::Ordering;
+use std::io::{self, BufWriter, Write};
 
-use super::IS_OUTPUT_COLORED;
+use super::terminal;
 use crate::model::Advice;
 
 /// What to do if standard output cannot be written to.
@@ -22,10 +21,6 @@ pub(crate) struct Stdout(io::Stdout);
 
 pub(crate) fn stdout() -> Stdout {
     Stdout(io::stdout())
-}
-
-pub(crate) fn is_terminal() -> bool {
-    io::stdout().is_terminal()
 }
 
 impl Write for Stdout {
@@ -57,7 +52,7 @@ pub(crate) fn print(
 
 /// Prints a help text, in colours if standard output has any.
 pub(crate) fn print_help(help: &StyledStr) -> anyhow::Result<()> {
-    print("the help", |out| match IS_OUTPUT_COLORED.load(Ordering::Relaxed) {
+    print("the help", |out| match terminal::has_colored_output() {
         true => write!(out, "{}", help.ansi()),
         false => write!(out, "{help}"),
     })

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::setup::Setup;
-use super::timers::Timer;
+use super::timer::Timer;
 use crate::commands::schedule::systemd_of_user;
 use crate::config::{Environment, absolute};
 use crate::process;

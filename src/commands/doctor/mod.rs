@@ -9,6 +9,7 @@ mod processes;
 mod retention;
 mod runs;
 mod setup;
+mod timer;
 mod timers;
 
 use self::setup::Setup;

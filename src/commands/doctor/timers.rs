@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::setup::Setup;
+use super::timer::Timer;
 use super::{environment, runs};
 use crate::commands::schedule::status::all_installed;
 use crate::commands::schedule::systemd_of_user;
@@ -12,17 +13,7 @@ use crate::process;
 use crate::report::Check;
 use crate::schedule::others::{Lines, OLD_SCRIPT, OLD_TIMER, OldTimer, old_timer};
 use crate::schedule::systemd::Systemd;
-use crate::schedule::{
-    Account, Installed, InstalledCommand, Method, cron, lingers, name, parse_installed,
-};
-
-/// A timer or a line of a crontab, and its command.
-pub(super) struct Timer {
-    pub(super) installed: Installed,
-    pub(super) command: Option<InstalledCommand>,
-    /// True if `schedule install` made it, and no hand.
-    pub(super) is_ours: bool,
-}
+use crate::schedule::{Account, InstalledCommand, Method, cron, lingers, parse_installed};
 
 /// Checks the timers, and what depends on them.
 pub(super) fn checks(setup: &Setup<'_>) -> Vec<Check> {
@@ -68,37 +59,6 @@ fn all(setup: &Setup<'_>, lines: &Lines) -> Vec<Timer> {
             is_ours,
         })
         .collect()
-}
-
-impl Timer {
-    /// Returns true if it runs a clean of that profile, or of all.
-    fn serves(&self, profile: Option<&str>) -> bool {
-        let Some(command) = &self.command else { return self.installed.name == name(profile) };
-        command.has("--all-profiles") || command.option("--profile") == profile
-    }
-
-    /// Returns its name for people.
-    pub(super) fn name(&self) -> String {
-        let method = self.installed.method.name();
-        match (self.is_ours, &self.installed.user) {
-            (false, _) => "a line in the crontab".to_owned(),
-            (true, Some(user)) => format!("{} of {method} as {user}", self.installed.name),
-            (true, None) => format!("{} of {method}", self.installed.name),
-        }
-    }
-
-    /// Returns the command that installs it again.
-    pub(super) fn install_command(&self, profile: Option<&str>) -> String {
-        let method = self.installed.method.name();
-        let mut command = format!("session-warden schedule install --method {method}");
-        if let Some(user) = &self.installed.user {
-            command += &format!(" --user {user}");
-        }
-        if let Some(profile) = profile {
-            command += &format!(" --profile {profile}");
-        }
-        command
-    }
 }
 
 fn no_timer(profile: Option<&str>, others: &[Timer]) -> Check {

@@ -12,7 +12,7 @@ use crate::commands::options::{
 use crate::config::{Clean, Environment, Format, Layer, Settings};
 use crate::model::{Exit, Failure, State, Timestamp};
 use crate::os::interrupt::Interrupt;
-use crate::report::{List, ListOfProfile, write_list, write_list_json, write_list_profiles};
+use crate::report::{List, OfProfile, write_list, write_list_json, write_profiles};
 use crate::ui;
 use crate::ui::progress;
 
@@ -153,13 +153,13 @@ impl ListArgs {
         }
 
         if configs.iter().any(|config| config.format == Format::Json) {
-            let lists = ended.iter().map(|(profile, exit, list)| ListOfProfile {
+            let lists = ended.iter().map(|(profile, exit, list)| OfProfile {
                 profile,
                 exit: exit.code(),
-                list: list.as_ref(),
+                report: list.as_ref(),
             });
-            let lists: Vec<ListOfProfile<'_>> = lists.collect();
-            ui::print("the list", |out| write_list_profiles(&lists, out))?;
+            let lists: Vec<OfProfile<'_, &List>> = lists.collect();
+            ui::print("the list", |out| write_profiles(&lists, out))?;
         }
         Ok(profiles::exit(ended.iter().map(|(_, exit, _)| *exit)))
     }
