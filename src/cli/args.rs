@@ -122,7 +122,7 @@ pub(super) enum Command {
 }
 
 impl Cli {
-    /// Returns what `--color` says, for messages.
+    /// Returns the `--color` that was typed, for messages.
     pub(super) fn color(&self) -> Option<Color> {
         match &self.command {
             None => self.clean.run.color(),

@@ -1,4 +1,4 @@
-//! What was typed: the grammar, the dispatch to the commands, and how the process ends.
+//! The command line: the grammar, the dispatch to the commands, and the answers to wrong usage.
 
 mod args;
 mod complete;
@@ -48,7 +48,7 @@ pub fn run(
     }
 }
 
-/// Returns the grammar of the command line. What a command's help says beyond its first sentence is
+/// Returns the grammar of the command line. The description of a command after its first sentence is moved
 /// below its options: clap would put every option on lines of its own otherwise.
 fn grammar() -> clap::Command {
     below_the_options(Cli::command())
@@ -132,8 +132,8 @@ fn show(answer: &clap::Error, name: &str, environment: &Environment) -> anyhow::
     Ok(Exit::Done)
 }
 
-/// Prints clap's text about wrong usage of the command as an error, the usage and hints. It quotes what was
-/// typed, which may be anything.
+/// Prints clap's text about wrong usage of the command as an error, the usage and hints. It quotes the
+/// words that were typed, which may be anything.
 fn show_wrong_usage(text: &str, command: &str) {
     let text = text.strip_prefix("error: ").unwrap_or(text);
     let (error, more) = text.split_once("\n\n").unwrap_or((text, ""));

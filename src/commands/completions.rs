@@ -1,5 +1,5 @@
-//! `completions`: prints the script that lets a shell ask this program what can be typed next. The
-//! answers are those of `cli::complete`.
+//! `completions`: prints the script by which a shell asks this program for completions. `cli::complete`
+//! answers it.
 
 use clap::{Args, ValueEnum};
 

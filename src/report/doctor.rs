@@ -148,9 +148,9 @@ fn cut(text: &str, width: usize) -> String {
 /// Writes the words, on as many lines as they need, each but the first behind `indent` columns.
 fn wrapped(text: &str, indent: usize, width: usize, to: &mut dyn Write) -> io::Result<()> {
     let mut column = indent;
-    for (place, word) in text.split(' ').enumerate() {
+    for (index, word) in text.split(' ').enumerate() {
         let length = word.width();
-        if place == 0 {
+        if index == 0 {
             write!(to, "{word}")?;
         } else if column + 1 + length > width {
             write!(to, "\n{:indent$}{word}", "")?;

@@ -87,11 +87,13 @@ pub struct Totals {
 
 impl Totals {
     pub fn of(sessions: &[Listed]) -> Self {
-        let count = |state| sessions.iter().filter(|one| one.state == Some(state)).count();
+        let states = State::ALL.map(|state| {
+            (state, sessions.iter().filter(|listed| listed.state == Some(state)).count())
+        });
         Self {
             count: sessions.len(),
-            bytes: sessions.iter().map(|one| one.looked.size).sum(),
-            states: State::ALL.into_iter().map(|state| (state, count(state))).collect(),
+            bytes: sessions.iter().map(|listed| listed.looked.size).sum(),
+            states: states.to_vec(),
         }
     }
 }
@@ -118,10 +120,10 @@ pub fn write_list(
     if !list.sessions.is_empty() {
         let table = Table::new(list, look, width, home);
         table.title(list, to)?;
-        for one in &list.sessions {
-            table.row(one, to)?;
+        for listed in &list.sessions {
+            table.row(listed, to)?;
             if look.all {
-                details(one, look, to)?;
+                details(listed, look, to)?;
             }
         }
         writeln!(to)?;
@@ -170,8 +172,8 @@ fn totals(list: &List, to: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-fn name(one: &Listed) -> Option<&str> {
-    one.chat.as_deref().or(one.session.as_deref())
+fn name(listed: &Listed) -> Option<&str> {
+    listed.chat.as_deref().or(listed.session.as_deref())
 }
 
 /// The width of the longest size and of the longest age.
@@ -202,11 +204,12 @@ impl<'l> Table<'l> {
         let state = if list.unmapped { 0 } else { 8 };
         let size = if list.with_sizes { SIZE } else { 0 };
         let cli = widest(rows.iter().map(cli), "CLI");
-        let has_process = rows.iter().any(|one| one.process.is_some());
+        let has_process = rows.iter().any(|listed| listed.process.is_some());
         let process =
             if has_process { widest(rows.iter().filter_map(process), "PROCESS") } else { 0 };
         let mut chat = widest(names().map(escape), title_of_names(list));
-        let mut project = widest(rows.iter().filter_map(|one| project_of(one, home)), "PROJECT");
+        let mut project =
+            widest(rows.iter().filter_map(|listed| project_of(listed, home)), "PROJECT");
         let mut message = MESSAGE;
 
         if let Some(width) = width {
@@ -239,27 +242,27 @@ impl<'l> Table<'l> {
         writeln!(to, "{}", self.look.paint(&line, Style::new().bold()))
     }
 
-    fn row(&self, one: &'l Listed, to: &mut dyn Write) -> io::Result<()> {
+    fn row(&self, listed: &'l Listed, to: &mut dyn Write) -> io::Result<()> {
         let none = || "-".to_owned();
-        let state = one
+        let state = listed
             .state
             .map(|state| self.look.paint(&padded(&state.to_string(), self.state), style_of(state)));
-        let size = one.looked.written.map_or_else(none, |_| size(one.looked.size));
-        let chat = name(one).map_or_else(none, |name| match escape(name) {
+        let size = listed.looked.written.map_or_else(none, |_| size(listed.looked.size));
+        let chat = name(listed).map_or_else(none, |name| match escape(name) {
             whole if whole.width() <= self.chat => whole,
             _ => self.names.shorten(name),
         });
-        let project = project_of(one, self.home).unwrap_or_else(none);
-        let message = one.looked.message.as_deref().map_or_else(none, escape);
+        let project = project_of(listed, self.home).unwrap_or_else(none);
+        let message = listed.looked.message.as_deref().map_or_else(none, escape);
         let line = self.line([
             state.unwrap_or_default(),
             format!("{size:>0$}", self.size),
-            padded(&one.idle_seconds.map_or_else(none, age), AGE),
-            padded(&cli(one), self.cli),
+            padded(&listed.idle_seconds.map_or_else(none, age), AGE),
+            padded(&cli(listed), self.cli),
             padded(&chat, self.chat),
             padded(&shortened_at_start(&project, self.project), self.project),
             padded(&shortened(&message, self.message), self.message),
-            process(one).unwrap_or_default(),
+            process(listed).unwrap_or_default(),
         ]);
         writeln!(to, "{line}")
     }
@@ -282,37 +285,37 @@ fn title_of_names(list: &List) -> &'static str {
     if list.unmapped { "SESSION" } else { "CHAT" }
 }
 
-fn project_of(one: &Listed, home: Option<&str>) -> Option<String> {
-    one.looked.project.as_deref().map(|project| escape(&below(project, home)))
+fn project_of(listed: &Listed, home: Option<&str>) -> Option<String> {
+    listed.looked.project.as_deref().map(|project| escape(&below(project, home)))
 }
 
-fn cli(one: &Listed) -> String {
-    shortened(&escape(one.provider.unwrap_or(&one.model)), 8)
+fn cli(listed: &Listed) -> String {
+    shortened(&escape(listed.provider.unwrap_or(&listed.model)), 8)
 }
 
-fn process(one: &Listed) -> Option<String> {
-    let holder = one.process.as_ref()?;
-    let name = holder.name.as_deref().map(|name| format!(" {}", shortened(&escape(name), 16)));
-    Some(format!("{}{}", holder.pid, name.unwrap_or_default()))
+fn process(listed: &Listed) -> Option<String> {
+    let process = listed.process.as_ref()?;
+    let name = process.name.as_deref().map(|name| format!(" {}", shortened(&escape(name), 16)));
+    Some(format!("{}{}", process.pid, name.unwrap_or_default()))
 }
 
-fn details(one: &Listed, look: Look, to: &mut dyn Write) -> io::Result<()> {
+fn details(listed: &Listed, look: Look, to: &mut dyn Write) -> io::Result<()> {
     let indent = " ".repeat(10);
-    if let Some(session) = &one.session {
-        writeln!(to, "{indent}session  {}  {}", escape(session), escape(&one.model))?;
+    if let Some(session) = &listed.session {
+        writeln!(to, "{indent}session  {}  {}", escape(session), escape(&listed.model))?;
     }
-    if let Some(resume) = &one.resume {
+    if let Some(resume) = &listed.resume {
         writeln!(to, "{indent}resume   {}", escape(resume))?;
     }
-    if let Some(file) = &one.file {
-        let [written, record] = [one.looked.written, one.looked.record]
+    if let Some(file) = &listed.file {
+        let [written, record] = [listed.looked.written, listed.looked.record]
             .map(|time| time.map_or_else(|| "-".to_owned(), |time| look.time(time)));
-        writeln!(to, "{indent}size     {}", size(one.looked.size))?;
+        writeln!(to, "{indent}size     {}", size(listed.looked.size))?;
         writeln!(to, "{indent}mtime    {written}")?;
         writeln!(to, "{indent}record   {record}")?;
         writeln!(to, "{indent}file     {}", escape(&file.to_string_lossy()))?;
     }
-    let Some(Deletion { cli, after }) = one.deletion else { return Ok(()) };
+    let Some(Deletion { cli, after }) = listed.deletion else { return Ok(()) };
     match after.rfc3339().as_deref().and_then(|time| time.get(..10)) {
         Some(date) => writeln!(to, "{indent}deleted by {cli} after {date}"),
         None => Ok(()),

@@ -1,5 +1,5 @@
-//! The results of commands, and what writes them: as text for people, as JSON and metrics for programs. They
-//! decide nothing.
+//! The results of commands, and functions that write them: as text for people, as JSON and metrics for
+//! programs. They decide nothing.
 
 mod doctor;
 mod history;

@@ -33,7 +33,7 @@ pub struct Report<'a> {
     pub warnings: &'a [Warning],
 }
 
-/// How many mappings are in each state, and what was done.
+/// How many mappings are in each state, and how many of them were removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
     pub checked: u64,

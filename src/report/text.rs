@@ -1,4 +1,4 @@
-//! The report for people: what was looked at, a table of mappings, and the summary.
+//! The report for people: the map and the thresholds, a table of mappings, and the summary.
 
 use owo_colors::{OwoColorize, Style};
 use std::collections::BTreeMap;

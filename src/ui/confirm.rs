@@ -32,7 +32,7 @@ pub(crate) fn confirm(question: &str, interrupt: &Interrupt) -> anyhow::Result<b
     Ok(answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes"))
 }
 
-/// Reads one line, or what there is of it at the end of the input.
+/// Reads one line, or its beginning at the end of the input.
 fn line(interrupt: &Interrupt) -> anyhow::Result<String> {
     let stdin = io::stdin();
     let mut locked = stdin.lock();

@@ -19,11 +19,11 @@ pub(crate) fn one_line(warning: &Warning) -> String {
     }
 }
 
-/// How many warnings of one kind are printed; the JSON report has them all.
+/// How many warnings of one kind are printed; the JSON report has all of them.
 const SHOWN_OF_A_KIND: usize = 5;
 
-/// Prints warnings, each line beginning with `whose`; the hint follows the last one of a kind.
-pub(crate) fn warnings(warnings: &[Warning], whose: &str) {
+/// Prints warnings, each behind the prefix; the hint follows the last one of a kind.
+pub(crate) fn warnings(warnings: &[Warning], prefix: &str) {
     let mut kinds: BTreeMap<_, Vec<&Warning>> = BTreeMap::new();
     for warning in warnings {
         kinds.entry(warning.code).or_default().push(warning);
@@ -31,11 +31,11 @@ pub(crate) fn warnings(warnings: &[Warning], whose: &str) {
 
     for of_a_kind in kinds.values() {
         for warning in of_a_kind.iter().take(SHOWN_OF_A_KIND) {
-            warn(&format!("{whose}{}", one_line(warning)));
+            warn(&format!("{prefix}{}", one_line(warning)));
         }
         let more = of_a_kind.len().saturating_sub(SHOWN_OF_A_KIND);
         if more > 0 {
-            warn(&format!("{whose}and {more} more like these; --json shows all"));
+            warn(&format!("{prefix}and {more} more like these; --json shows all"));
         }
         if let Some(warning) = of_a_kind.first() {
             hint(warning.code.hint());
@@ -43,14 +43,14 @@ pub(crate) fn warnings(warnings: &[Warning], whose: &str) {
     }
 }
 
-/// Prints why a command failed, and what to do about it.
+/// Prints the error of a command, and its hint.
 pub fn fail(failure: &Failure) {
     fail_of("", failure);
 }
 
-/// The same for one of several profiles or jobs, which `whose` names.
-pub(crate) fn fail_of(whose: &str, failure: &Failure) {
-    error(&format!("{whose}{}", failure.message));
+/// The same for one of several profiles or jobs, which the prefix names.
+pub(crate) fn fail_of(prefix: &str, failure: &Failure) {
+    error(&format!("{prefix}{}", failure.message));
     if let Some(text) = &failure.hint {
         hint(text);
     }
@@ -61,7 +61,7 @@ pub(crate) fn error(message: &str) {
     line("error", Style::new().red().bold(), message);
 }
 
-/// Prints a warning, and what to do about it.
+/// Prints a warning, and a hint about it.
 pub(crate) fn warning(message: &str, advice: &str) {
     warn(message);
     hint(advice);
@@ -72,7 +72,7 @@ fn warn(message: &str) {
     line("warning", Style::new().yellow().bold(), message);
 }
 
-/// Prints what to do about the message before it, or what to do next.
+/// Prints advice about the message before it, or a next step.
 pub(crate) fn hint(text: &str) {
     line("hint", Style::new().cyan().bold(), text);
 }
@@ -88,7 +88,7 @@ pub(crate) fn prompt(question: &str) {
     let _ = write!(io::stderr(), "{} ", shown(question));
 }
 
-/// Prints a help text that nobody has asked for.
+/// Prints a help text as the answer to wrong usage.
 pub(crate) fn show_help(help: &StyledStr) {
     let _ = match terminal::has_colored_messages() {
         true => write!(io::stderr(), "{}", help.ansi()),

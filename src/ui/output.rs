@@ -40,7 +40,7 @@ fn unless_closed<T>(written: io::Result<T>, if_closed: T) -> io::Result<T> {
     }
 }
 
-/// Prints what `write` writes, which an error calls `what`.
+/// Prints the output of `write`; an error calls it `what`.
 pub(crate) fn print(
     what: &str,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,

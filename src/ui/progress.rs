@@ -1,4 +1,4 @@
-//! How far the work is, in one line on standard error: only on a terminal, only for work of more than a
+//! The progress of the work, in one line on standard error: only on a terminal, only for work of more than a
 //! second, and gone before anything else is printed.
 
 use std::io::{self, IsTerminal, Write};
@@ -167,8 +167,8 @@ fn phase_text(now: Now) -> String {
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

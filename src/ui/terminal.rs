@@ -1,4 +1,4 @@
-//! The terminal: its width, and what is in colours.
+//! The terminal: its width, and the decision for colours.
 
 use std::io::{self, IsTerminal};
 use std::sync::OnceLock;
@@ -28,26 +28,27 @@ fn terminal() -> Terminal {
     TERMINAL.get().copied().unwrap_or_default()
 }
 
-/// Decides from `--color`, the environment and the streams what has colours and whether progress is shown,
-/// and finds the width of the terminal.
+/// Decides from `--color`, the environment and the streams for colours and progress, and finds the width of
+/// the terminal.
 pub(crate) fn set_up(when: Option<Color>, environment: &Environment) {
-    let is_colored = |is_terminal| match when {
-        Some(Color::Always) => true,
-        Some(Color::Never) => false,
-        None | Some(Color::Auto) => environment.wants_color(is_terminal),
-    };
     let typed = environment.get("COLUMNS").and_then(|text| text.to_str()?.parse::<usize>().ok());
-    let width = is_terminal().then(|| {
-        let shown = || Some(usize::from(terminal_size::terminal_size()?.0.0));
-        typed.or_else(shown).unwrap_or(USUAL_WIDTH)
-    });
+    let shown = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    let width = is_terminal().then(|| typed.or(shown).unwrap_or(USUAL_WIDTH));
     let _ = TERMINAL.set(Terminal {
-        has_colored_messages: is_colored(io::stderr().is_terminal()),
-        has_colored_output: is_colored(is_terminal()),
+        has_colored_messages: is_colored(when, io::stderr().is_terminal(), environment),
+        has_colored_output: is_colored(when, is_terminal(), environment),
         width: width.filter(|width| *width > 0),
         columns: width.or(typed.map(|columns| columns.max(1))).filter(|columns| *columns > 0),
     });
     progress::set_up(environment);
+}
+
+fn is_colored(when: Option<Color>, is_terminal: bool, environment: &Environment) -> bool {
+    match when {
+        Some(Color::Always) => true,
+        Some(Color::Never) => false,
+        None | Some(Color::Auto) => environment.wants_color(is_terminal),
+    }
 }
 
 /// Returns true if standard output is a terminal.

@@ -1,4 +1,4 @@
-//! Completion: answers what the word at the cursor can be. The scripts that `completions` prints call
+//! Completion: answers how the word at the cursor can continue. The scripts that `completions` prints call
 //! `session-warden __complete SHELL WORDS…`; the answer is a line that names its kind, then a line for
 //! each value. Nothing is changed, no bridge is asked, and no session file is searched for. If anything goes
 //! wrong, there is no message, and less to offer.

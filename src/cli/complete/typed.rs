@@ -1,5 +1,5 @@
-//! The words before the cursor, read leniently: the command, the options with their values, and what the word
-//! at the cursor can be.
+//! The words before the cursor, read leniently: the command, the options with their values, and the kind of
+//! the word at the cursor.
 
 use clap::{Arg, ArgAction, Command};
 use std::ffi::{OsStr, OsString};
@@ -23,7 +23,7 @@ pub(super) struct Typed<'c> {
     pending: Option<&'c Arg>,
 }
 
-/// What the word at the cursor is.
+/// The kind of the word at the cursor.
 pub(super) enum Slot<'c> {
     /// The value of an option. The text comes before the value in the same word.
     Value(&'c Arg, String, OsString),
@@ -106,7 +106,7 @@ impl<'c> Typed<'c> {
         find(self.root, self.command, &|arg| arg.get_short() == Some(letter))
     }
 
-    /// Returns what a word that begins like that can be.
+    /// Returns the kind of a word that begins like that.
     pub(super) fn slot(&self, current: &OsStr) -> Slot<'c> {
         if let Some(option) = self.pending {
             return Slot::Value(option, String::new(), current.to_owned());

@@ -30,9 +30,15 @@ fn check(setup: &Setup<'_>) -> Option<Check> {
 
     let users: Vec<u32> = [process::user()].into_iter().chain(setup.owner()).collect();
     let processes = Processes::of_users(&users);
-    let base = |provider: &Provider| setup.config.base(provider, setup.owner());
-    let ignored = &setup.config.ignore_processes;
-    let work = work(map, mappings.iter().copied(), &processes, ignored, setup.now, base).ok()?;
+    let work = work(
+        map,
+        mappings.iter().copied(),
+        &processes,
+        &setup.config.ignore_processes,
+        setup.now,
+        |provider: &Provider| setup.config.base(provider, setup.owner()),
+    )
+    .ok()?;
 
     let mut kept: HashMap<u32, usize> = HashMap::new();
     for reason in work.kept.values() {

@@ -1,5 +1,5 @@
-//! The timers that run a clean: whether there is an active one, whether another one does the same, and then
-//! how the runs ended and which environment they have.
+//! The timers that run a clean: an active one is needed, and no second one that does the same. The results and
+//! the environment of their runs are checked after them.
 
 use std::path::{Path, PathBuf};
 

@@ -77,7 +77,7 @@ fn run(
         Sort::Model => {
             all.sort_by(|a, b| (&a.model, oldest_first(a)).cmp(&(&b.model, oldest_first(b))));
         }
-        Sort::Size => all.sort_by_key(|one| Reverse(one.looked.size)),
+        Sort::Size => all.sort_by_key(|listed| Reverse(listed.looked.size)),
     }
     let totals = Totals::of(&all);
     all.truncate(options.limit.unwrap_or(usize::MAX));
@@ -100,15 +100,15 @@ fn run(
 }
 
 /// The sort key of the longest idle first, and those without a time last.
-fn oldest_first(one: &Listed) -> (bool, Option<Timestamp>) {
-    (one.last_used.is_none(), one.last_used)
+fn oldest_first(listed: &Listed) -> (bool, Option<Timestamp>) {
+    (listed.last_used.is_none(), listed.last_used)
 }
 
 /// Returns a warning if a CLI will soon delete sessions of these mappings.
 fn deleted_soon(all: &[Listed], now: Timestamp) -> Option<Warning> {
     let mut due: Vec<(Timestamp, &str, &'static str)> = all
         .iter()
-        .filter_map(|one| Some((one.deletion?, one.state?, one.chat.as_deref()?)))
+        .filter_map(|listed| Some((listed.deletion?, listed.state?, listed.chat.as_deref()?)))
         .filter(|(deletion, state, _)| retention::is_due(*state, *deletion, now))
         .map(|(deletion, _, chat)| (deletion.after, chat, deletion.cli))
         .collect();

@@ -34,7 +34,7 @@ enum Action {
 #[derive(Debug)]
 pub(crate) struct Pinned {
     action: Action,
-    /// Each pin, and whether this run has changed it.
+    /// Each pin, with true if this run has changed it.
     pins: Vec<(ChatPin, bool)>,
     warnings: Vec<Warning>,
 }
@@ -56,12 +56,12 @@ fn pin(
     now: Timestamp,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Pinned> {
-    let holder = FileMap::open(config.map.clone(), Access::Read, interrupt.clone())?;
+    let file = FileMap::open(config.map.clone(), Access::Read, interrupt.clone())?;
     let path = canonical(&config.map);
     let mut warnings = Vec::new();
     let mut new: Vec<ChatPin> = Vec::new();
     for id in ids {
-        for (model, chat) in chats(holder.map(), id, &mut warnings)? {
+        for (model, chat) in chats(file.map(), id, &mut warnings)? {
             let pin = ChatPin::new(path.clone(), model, chat, now);
             if !new.iter().any(|other| other.is_same(&pin)) {
                 new.push(pin);
@@ -81,7 +81,7 @@ fn pin(
         }
         Ok(done)
     })?;
-    if let Some(owner) = holder.owner().filter(|owner| process::user() == 0 && *owner != 0) {
+    if let Some(owner) = file.owner().filter(|owner| process::user() == 0 && *owner != 0) {
         let message = format!(
             "only root's runs use these pins; for runs of user {owner}, pin them as that user as well"
         );
@@ -95,8 +95,8 @@ fn pin(
 fn unpin(config: &Clean, ids: &[String], interrupt: &Interrupt) -> anyhow::Result<Pinned> {
     let path = canonical(&config.map);
     // The map is needed for the ids of sessions only.
-    let holder = FileMap::open(config.map.clone(), Access::Read, interrupt.clone()).ok();
-    let map = holder.as_ref().and_then(MapStore::map);
+    let file = FileMap::open(config.map.clone(), Access::Read, interrupt.clone()).ok();
+    let map = file.as_ref().and_then(MapStore::map);
     let removed = PinStore::at(&config.state_dir()?).change(|pins| {
         let mut removed: Vec<ChatPin> = Vec::new();
         for id in ids {
@@ -122,7 +122,7 @@ fn chats(
     if let Some(map) = map {
         match named(map.mappings(), id) {
             Ok(found) => {
-                let found = found.into_iter().filter_map(|place| map.get(place));
+                let found = found.into_iter().filter_map(|index| map.get(index));
                 return Ok(found
                     .map(|mapping| (Some(mapping.model.to_owned()), mapping.chat.0.to_owned()))
                     .collect());
@@ -187,7 +187,7 @@ fn find<'p>(
 
     match named(mappings.into_iter(), id) {
         Ok(found) => {
-            Ok(found.into_iter().filter_map(|place| of_map.get(place as usize).copied()).collect())
+            Ok(found.into_iter().filter_map(|index| of_map.get(index as usize).copied()).collect())
         }
         Err(NotNamed::Ambiguous(names, _)) => {
             Err(Failure::new(format!("{id:?} matches more than one pin; nothing was unpinned"))
@@ -216,8 +216,11 @@ fn is_called(mapping: &Mapping<'_>, id: &str) -> bool {
 
 /// Returns the map's path as pins have it: links resolved, as far as it exists.
 pub(crate) fn canonical(map: &Path) -> PathBuf {
-    let folder = || Some(map.parent()?.canonicalize().ok()?.join(map.file_name()?));
-    map.canonicalize().ok().or_else(folder).unwrap_or_else(|| map.to_owned())
+    map.canonicalize().ok().or_else(|| in_real_folder(map)).unwrap_or_else(|| map.to_owned())
+}
+
+fn in_real_folder(path: &Path) -> Option<PathBuf> {
+    Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?))
 }
 
 /// Writes the result as text, with times in that zone.
