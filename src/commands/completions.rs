@@ -40,6 +40,7 @@ impl CompletionsArgs {
 /// A shell that has a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "lower")]
+#[expect(clippy::enum_variant_names, reason = "PowerShell is called so")]
 pub(crate) enum Shell {
     Bash,
     Elvish,

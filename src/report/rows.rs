@@ -87,7 +87,7 @@ impl<'a> Rows<'a> {
     }
 
     pub(super) fn header(&self, to: &mut dyn Write) -> io::Result<()> {
-        let line = format!("{}ACTION", self.line(TITLES.map(str::to_owned), Style::new()));
+        let line = format!("{}ACTION", self.line(&TITLES.map(str::to_owned), Style::new()));
         writeln!(to, "{}", self.look.paint(&line, Style::new().bold()))
     }
 
@@ -104,7 +104,7 @@ impl<'a> Rows<'a> {
             Action::Failed => Style::new().red(),
             _ => style_of(row.state),
         };
-        let line = self.line(cells, style);
+        let line = self.line(&cells, style);
 
         let action = self.look.paint(action_of(row), style_of_action(row.action));
         match reason(row, self.look.zone()) {
@@ -116,7 +116,7 @@ impl<'a> Rows<'a> {
     }
 
     /// Returns the cells of a line, each with a gap behind it, and the state in that style.
-    fn line(&self, cells: [String; 6], of_state: Style) -> String {
+    fn line(&self, cells: &[String; 6], of_state: Style) -> String {
         let mut line = String::new();
         for ((cell, width), title) in cells.iter().zip(self.widths).zip(TITLES) {
             let cell = padded(cell, width);

@@ -176,7 +176,7 @@ fn ending(report: &Report<'_>, to: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Returns `1 mapping`, `2 mappings`.
-pub fn counted<N: Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
+pub fn counted<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
     let end = if count == N::from(1) { "" } else { "s" };
     format!("{count} {noun}{end}")
 }

@@ -90,9 +90,10 @@ pub(crate) fn prompt(question: &str) {
 
 /// Prints a help text as the answer to wrong usage.
 pub(crate) fn show_help(help: &StyledStr) {
-    let _ = match terminal::has_colored_messages() {
-        true => write!(io::stderr(), "{}", help.ansi()),
-        false => write!(io::stderr(), "{help}"),
+    let _ = if terminal::has_colored_messages() {
+        write!(io::stderr(), "{}", help.ansi())
+    } else {
+        write!(io::stderr(), "{help}")
     };
 }
 

@@ -52,8 +52,11 @@ pub(crate) fn print(
 
 /// Prints a help text, in colours if standard output has any.
 pub(crate) fn print_help(help: &StyledStr) -> anyhow::Result<()> {
-    print("the help", |out| match terminal::has_colored_output() {
-        true => write!(out, "{}", help.ansi()),
-        false => write!(out, "{help}"),
+    print("the help", |out| {
+        if terminal::has_colored_output() {
+            write!(out, "{}", help.ansi())
+        } else {
+            write!(out, "{help}")
+        }
     })
 }

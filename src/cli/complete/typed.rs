@@ -45,7 +45,9 @@ impl<'c> Typed<'c> {
             options: Vec::new(),
             pending: None,
         };
-        words.iter().skip(1).for_each(|word| typed.add(word));
+        for word in words.iter().skip(1) {
+            typed.add(word);
+        }
         typed
     }
 

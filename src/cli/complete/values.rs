@@ -289,7 +289,7 @@ fn counted(run: &RunRecord, what: &str) -> u64 {
 }
 
 fn local(time: &str) -> String {
-    Timestamp::parse(time).map(|time| time.local().to_string()).unwrap_or_default()
+    Timestamp::parse(time).map(Timestamp::local).unwrap_or_default()
 }
 
 /// Reads a map as it is now. One that is being written is not waited for.

@@ -83,7 +83,7 @@ fn cli(
         unmapped(provider, base, &setup.look_options(), Timestamp::MAX, |_| false);
     let mut sessions = counted(all.len(), "session");
     if let Some(used) = all.iter().filter_map(|(_, activity)| activity.last_used()).max() {
-        sessions += &format!(", newest {} old", age(used.seconds_until(setup.now)));
+        sessions = format!("{sessions}, newest {} old", age(used.seconds_until(setup.now)));
     }
 
     let Some(seen) = observation else {

@@ -31,10 +31,10 @@ impl Timer {
         let method = self.installed.method.name();
         let mut command = format!("session-warden schedule install --method {method}");
         if let Some(user) = &self.installed.user {
-            command += &format!(" --user {user}");
+            command = format!("{command} --user {user}");
         }
         if let Some(profile) = profile {
-            command += &format!(" --profile {profile}");
+            command = format!("{command} --profile {profile}");
         }
         command
     }

@@ -64,10 +64,10 @@ fn all(setup: &Setup<'_>, lines: &Lines) -> Vec<Timer> {
 fn no_timer(profile: Option<&str>, others: &[Timer]) -> Check {
     let mut message = "no timer runs session-warden".to_owned();
     if let Some(profile) = profile {
-        message += &format!(" for profile {profile}");
+        message = format!("{message} for profile {profile}");
     }
     if let Some(other) = others.first() {
-        message += &format!("; {} is for something else", other.name());
+        message = format!("{message}; {} is for something else", other.name());
     }
     Check::warning("schedule", message)
         .hint("session-warden schedule install adds one that runs every hour")
@@ -88,10 +88,10 @@ fn schedule(setup: &Setup<'_>, timer: &Timer) -> Check {
 
     let mut message = format!("{name}: active");
     if let Some(next) = &installed.next {
-        message += &format!(", next run {next}");
+        message = format!("{message}, next run {next}");
     }
     if let Some(last) = &installed.last {
-        message += &format!(", last run {last}");
+        message = format!("{message}, last run {last}");
     }
     Check::ok("schedule", message)
 }
@@ -179,7 +179,7 @@ fn old_script(setup: &Setup<'_>, lines: &Lines, no_crontab: Option<&Failure>) ->
     }
 
     notes.dedup();
-    let notes: String = notes.iter().map(|note| format!("; {note}")).collect();
+    let notes = [String::new()].into_iter().chain(notes).collect::<Vec<_>>().join("; ");
     if found.is_empty() {
         let message = format!("neither {OLD_TIMER} nor {OLD_SCRIPT} is on{notes}");
         return Check::ok("old-script", message);

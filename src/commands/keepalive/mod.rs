@@ -248,8 +248,6 @@ impl KeepaliveCommand {
             #[cfg(feature = "serve")]
             Self::Serve(args) => {
                 let listen = args.listen(environment, is_drop_in)?;
-                // It is written to by a thread.
-                drop(out);
                 serve(&keeper, listen, &keeping.warnings)
             }
             Self::Enable(args) => Ok(keepalive::enable(&keeper, &args.id, &mut out)?),

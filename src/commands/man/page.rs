@@ -1,6 +1,6 @@
 //! One command of the grammar as a man page.
 //!
-//! clap_mangen writes most of it from the grammar. Exit codes, environment and examples are read out of the
+//! `clap_mangen` writes most of it from the grammar. Exit codes, environment and examples are read out of the
 //! text below the help, and only the files are described here.
 //! No date is in a page: the same program makes the same pages on any day.
 
@@ -89,7 +89,7 @@ pub(super) fn roff(command: &Command, root: &Command) -> String {
     page.replace('~', "\\(ti").replace('^', "\\(ha").replace('`', "\\(ga")
 }
 
-/// Returns the part of a page that clap_mangen writes: its title, name, synopsis, description, options and
+/// Returns the part of a page that `clap_mangen` writes: its title, name, synopsis, description, options and
 /// commands.
 fn generated(command: &Command, root: &Command) -> String {
     let about = command.get_long_about().or_else(|| command.get_about());
