@@ -1,9 +1,8 @@
-//! session-warden: parses the command line, runs the command, and exits with its code.
+//! session-warden: runs the command that was typed, prints its error, and exits with its code.
 
 use session_warden::cli;
 use session_warden::config::Environment;
 use session_warden::model::{Failure, Timestamp};
-use std::ffi::OsString;
 use std::process::ExitCode;
 
 #[expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
@@ -13,18 +12,11 @@ fn now() -> Timestamp {
 
 fn main() -> ExitCode {
     let environment = Environment::read();
-    let words: Vec<OsString> = std::env::args_os().collect();
-    if cli::complete(&words, &environment) {
-        return ExitCode::SUCCESS;
-    }
-
-    let exit = match cli::parse(words) {
-        Ok(cli) => cli::run(cli, &environment, now).unwrap_or_else(|error| {
-            let failure = Failure::from(error);
-            cli::fail(&failure);
-            failure.exit
-        }),
-        Err(not_a_run) => cli::no_run(&not_a_run, &environment),
-    };
+    let words = std::env::args_os().collect();
+    let exit = cli::run(words, &environment, now).unwrap_or_else(|error| {
+        let failure = Failure::from(error);
+        cli::fail(&failure);
+        failure.exit
+    });
     ExitCode::from(exit.code())
 }

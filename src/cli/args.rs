@@ -48,13 +48,11 @@ pub struct Cli {
 pub(super) enum Command {
     /// Remove idle mappings (default)
     #[command(
-        max_term_width = 100,
         after_help = format!("{}\n\n{}", clean::args::EXAMPLES, clean::args::EXIT_CODES)
     )]
     Clean(clean::args::CleanArgs),
     /// List mappings with their state and first message
     #[command(
-        max_term_width = 100,
         after_help = list::args::AFTER_HELP,
         mut_args(|arg| match arg.get_help_heading() {
             Some("What to remove" | "What to keep") => arg.help_heading("How to judge"),
@@ -63,14 +61,13 @@ pub(super) enum Command {
     )]
     List(list::args::ListArgs),
     /// Remove these mappings now
-    #[command(max_term_width = 100, after_help = remove::AFTER_HELP)]
+    #[command(after_help = remove::AFTER_HELP)]
     Remove(RemoveArgs),
     /// Never remove these mappings; without an ID, list the pins
-    #[command(max_term_width = 100, after_help = pin::args::AFTER_HELP)]
+    #[command(after_help = pin::args::AFTER_HELP)]
     Pin(pin::args::PinArgs),
     /// Restore mappings that a run removed
     #[command(
-        max_term_width = 100,
         after_help = undo::args::EXAMPLES_AND_EXIT_CODES,
         mut_arg("session_dir", |arg| arg.help(undo::args::SESSION_DIR_HELP)),
         mut_arg("map", |arg| arg.help(undo::args::MAP_HELP)),
@@ -78,21 +75,19 @@ pub(super) enum Command {
     )]
     Undo(undo::args::UndoArgs),
     /// List past runs, newest first
-    #[command(max_term_width = 100, after_help = history::args::EXAMPLES_AND_EXIT_CODES)]
+    #[command(after_help = history::args::EXAMPLES_AND_EXIT_CODES)]
     History(history::args::HistoryArgs),
     /// Check the installation and print hints
     #[command(
-        max_term_width = 100,
         after_help = doctor::args::AFTER_HELP,
         mut_arg("bridge", |arg| arg.help(doctor::args::BRIDGE_HELP))
     )]
     Doctor(doctor::args::DoctorArgs),
     /// Show effective settings and where each comes from
-    #[command(max_term_width = 100, after_help = config::args::CONFIG_HELP)]
+    #[command(after_help = config::args::CONFIG_HELP)]
     Config(config::args::ShowArgs),
     /// Install or remove a timer (systemd, cron, launchd)
     #[command(
-        max_term_width = 100,
         subcommand,
         disable_help_subcommand = true,
         after_help = schedule::AFTER_HELP
@@ -100,7 +95,6 @@ pub(super) enum Command {
     Schedule(schedule::ScheduleCommand),
     /// Protect a session while a command or tool runs
     #[command(
-        max_term_width = 100,
         disable_help_subcommand = true,
         arg_required_else_help = true,
         after_help = hold::help::ALL,
@@ -110,28 +104,25 @@ pub(super) enum Command {
     #[cfg(feature = "keepalive")]
     /// Run keep-alive jobs that are due
     #[command(
-        max_term_width = 100,
         subcommand,
         disable_help_subcommand = true,
         after_help = keepalive::help::ALL
     )]
     Keepalive(KeepaliveCommand),
     /// Demonstrate clean in a temporary home, in seconds
-    #[command(max_term_width = 100)]
     Demo,
     /// Print a completion script for a shell
-    #[command(max_term_width = 100, override_usage = "session-warden completions <SHELL>", after_help = completions::HELP)]
+    #[command(override_usage = "session-warden completions <SHELL>", after_help = completions::HELP)]
     Completions(CompletionsArgs),
     /// Print a man page, or write all of them to a folder
-    #[command(max_term_width = 100, after_help = man::HELP)]
+    #[command(after_help = man::HELP)]
     Man(ManArgs),
     /// Print help for a command
-    #[command(max_term_width = 100)]
     Help(HelpArgs),
 }
 
 impl Cli {
-    /// Returns what `--color` says, for messages.
+    /// Returns the `--color` that was typed, for messages.
     pub(super) fn color(&self) -> Option<Color> {
         match &self.command {
             None => self.clean.run.settings.color.choice(),

@@ -1,4 +1,4 @@
-//! What was typed: the grammar, the dispatch to the commands, and how the process ends.
+//! The command line: the grammar, the dispatch to the commands, and the answers to wrong usage.
 
 mod args;
 mod complete;
@@ -6,26 +6,49 @@ mod feature;
 mod order;
 mod short_help;
 
-use std::io::{self, IsTerminal};
-
 use anyhow::Context;
-use args::Command;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 use std::ffi::OsString;
 
+use self::args::Command;
 use crate::commands::options::ConfigArgs;
 use crate::commands::{clean, demo, schedule};
 use crate::config::{Environment, Settings};
-use crate::model::{Advice, Exit, Failure, Timestamp, describe};
+use crate::model::{Advice, Exit, Timestamp};
 use crate::os::interrupt::Interrupt;
-
 use crate::ui;
+
 pub use crate::ui::fail;
 pub use args::Cli;
-pub use complete::complete;
 
-/// Returns the grammar of the command line. What a command's help says beyond its first sentence is
+/// Runs the program with the words that were typed, of which the first is its name. A failure is for
+/// [`fail`].
+pub fn run(
+    words: Vec<OsString>,
+    environment: &Environment,
+    clock: fn() -> Timestamp,
+) -> anyhow::Result<Exit> {
+    if complete::complete(&words, environment) {
+        return Ok(Exit::Done);
+    }
+
+    let mut command = grammar();
+    if order::asks_for_short_help(&words) {
+        let help = short_help::short_help(&command);
+        command = command.override_help(help);
+    }
+    let words = order::options_last(&command, words);
+    let name = order::command_named(&command, &words);
+    let parsed =
+        command.try_get_matches_from(words).and_then(|matches| Cli::from_arg_matches(&matches));
+    match parsed {
+        Ok(cli) => run_command(cli, environment, clock),
+        Err(answer) => show(&answer, &name, environment),
+    }
+}
+
+/// Returns the grammar of the command line. The description of a command after its first sentence is moved
 /// below its options: clap would put every option on lines of its own otherwise.
 fn grammar() -> clap::Command {
     below_the_options(Cli::command())
@@ -38,42 +61,14 @@ fn below_the_options(mut command: clap::Command) -> clap::Command {
         let below = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         command = command.long_about(None).after_help(format!("{more}\n\n{below}"));
     }
-    let names: Vec<String> =
-        command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
-    names.into_iter().fold(command, |command, name| command.mut_subcommand(name, below_the_options))
+    command.mut_subcommands(below_the_options)
 }
 
-/// Parses the words that were typed, of which the first is the program.
-///
-/// # Errors
-/// Help, the version, or what is wrong with them: for [`no_run`].
-pub fn parse(words: Vec<OsString>) -> Result<Cli, NoRun> {
-    let mut command = grammar();
-    if order::asks_for_short_help(&words) {
-        let help = short_help::short_help(&command);
-        command = command.override_help(help);
-    }
-
-    let words = order::options_last(&command, words);
-    let named = order::command_named(&command, &words);
-    command
-        .try_get_matches_from(words)
-        .and_then(|matches| Cli::from_arg_matches(&matches))
-        .map_err(|answer| NoRun { answer: Box::new(answer), command: named })
-}
-
-/// What was typed is not run: it asks for help, or something is wrong with it.
-pub struct NoRun {
-    answer: Box<clap::Error>,
-    /// The command, as `session-warden undo`.
-    command: String,
-}
-
-/// Runs the command that was typed; the failure is printed by [`fail`].
-///
-/// # Errors
-/// Whatever keeps the command from its work.
-pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> anyhow::Result<Exit> {
+fn run_command(
+    cli: Cli,
+    environment: &Environment,
+    clock: fn() -> Timestamp,
+) -> anyhow::Result<Exit> {
     let now = clock();
     ui::set_up(cli.color(), environment);
     let command = cli.command.unwrap_or(Command::Clean(cli.clean));
@@ -84,26 +79,27 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> any
             .context("cannot listen for signals")
             .hint("check the limits on open files and processes")?,
     };
-    let settings = |args: &ConfigArgs| {
-        let environment = environment.clone();
-        Settings::read(args.config.as_deref(), environment, io::stdout().is_terminal())
-    };
+
     match command {
         Command::Demo => demo::run(&interrupt),
-        Command::Completions(args) => args.run(&mut io::stdout().lock()),
+        Command::Completions(args) => args.run(),
         Command::Help(args) => args.run(grammar()),
-        Command::Man(args) => args.run(Cli::command(), &mut io::stdout().lock()),
+        Command::Man(args) => args.run(Cli::command()),
         Command::Remove(args) => {
-            let settings = settings(&args.config)?;
+            let settings = settings(&args.config, environment)?;
             args.run(&settings, clock, &interrupt)
         }
-        Command::Pin(args) => args.run(&settings(&args.config)?, now, &interrupt),
-        Command::Undo(args) => args.run(&settings(&args.config)?, now, &interrupt),
-        Command::History(args) => args.run(&settings(&args.config)?, now),
-        Command::List(args) => args.run(&settings(&args.config)?, environment, now, &interrupt),
-        Command::Doctor(args) => args.run(&settings(&args.config)?, now, &interrupt),
-        Command::Config(args) => args.run(environment, || Ok(settings(&args.config)?)),
-        Command::Clean(args) => clean::run(&args, &settings(&args.run.config)?, now, &interrupt),
+        Command::Pin(args) => args.run(&settings(&args.config, environment)?, now, &interrupt),
+        Command::Undo(args) => args.run(&settings(&args.config, environment)?, now, &interrupt),
+        Command::History(args) => args.run(&settings(&args.config, environment)?, now),
+        Command::List(args) => {
+            args.run(&settings(&args.config, environment)?, environment, now, &interrupt)
+        }
+        Command::Doctor(args) => args.run(&settings(&args.config, environment)?, now, &interrupt),
+        Command::Config(args) => args.run(environment, || settings(&args.config, environment)),
+        Command::Clean(args) => {
+            clean::run(&args, &settings(&args.run.config, environment)?, now, &interrupt)
+        }
         Command::Hold(args) => args.run(environment, clock),
         #[cfg(feature = "keepalive")]
         Command::Keepalive(command) => command.run(environment, clock, &interrupt),
@@ -111,41 +107,34 @@ pub fn run(cli: Cli, environment: &Environment, clock: fn() -> Timestamp) -> any
     }
 }
 
-/// Prints help, the version, or what is wrong with what was typed.
-pub fn no_run(no_run: &NoRun, environment: &Environment) -> Exit {
-    let answer = &no_run.answer;
-    ui::set_up(None, environment);
-    if let Some(failure) = feature::asked_for(answer) {
-        fail(&failure);
-        return failure.exit;
-    }
-
-    // A command that was typed without its subcommand: its help says what is missing.
-    if answer.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        let _ = answer.print();
-        return Exit::Usage;
-    }
-
-    if answer.use_stderr() {
-        wrong_usage(&answer.render().to_string(), &no_run.command);
-        return Exit::Usage;
-    }
-
-    match answer.print() {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            fail(
-                &Failure::new(format!("cannot write the help: {}", describe(&error)))
-                    .hint("check the file or pipe that standard output leads to"),
-            );
-            Exit::Failed
-        }
-        _ => Exit::Done,
-    }
+fn settings(args: &ConfigArgs, environment: &Environment) -> anyhow::Result<Settings> {
+    Ok(Settings::read(args.config.as_deref(), environment.clone(), ui::is_terminal())?)
 }
 
-/// Prints clap's text about wrong usage of the command as an error, the usage and hints. What was
-/// typed is in it, and may hold anything.
-fn wrong_usage(text: &str, command: &str) {
+/// Prints clap's answer to words that are not run: help, the version, or an error about the command `name`.
+fn show(answer: &clap::Error, name: &str, environment: &Environment) -> anyhow::Result<Exit> {
+    ui::set_up(None, environment);
+    if let Some(failure) = feature::asked_for(answer) {
+        return Err(failure.into());
+    }
+
+    let text = answer.render();
+    if answer.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // The help shows the subcommands, of which one is missing.
+        ui::show_help(&text);
+        return Ok(Exit::Usage);
+    }
+    if answer.use_stderr() {
+        show_wrong_usage(&text.to_string(), name);
+        return Ok(Exit::Usage);
+    }
+    ui::print_help(&text)?;
+    Ok(Exit::Done)
+}
+
+/// Prints clap's text about wrong usage of the command as an error, the usage and hints. It quotes the
+/// words that were typed, which may be anything.
+fn show_wrong_usage(text: &str, command: &str) {
     let text = text.strip_prefix("error: ").unwrap_or(text);
     let (error, more) = text.split_once("\n\n").unwrap_or((text, ""));
     let error: Vec<&str> = error.lines().map(str::trim).collect();

@@ -1,4 +1,4 @@
-//! The help that `-h` prints for the program itself: what most people need, in 24 lines.
+//! The help that `-h` prints for the program itself: the most common commands and options, in 24 lines.
 
 use clap::Command;
 use std::fmt::Write;

@@ -1,10 +1,10 @@
-//! `completions`: prints the script that lets a shell ask this program what can be typed next. The
-//! answers are those of `cli::complete`.
+//! `completions`: prints the script by which a shell asks this program for completions. `cli::complete`
+//! answers it.
 
 use clap::{Args, ValueEnum};
-use std::io::{self, Write};
 
-use crate::model::{Exit, Failure, describe};
+use crate::model::{Exit, Failure};
+use crate::ui;
 
 pub(crate) const HELP: &str = "\
 Examples:
@@ -19,36 +19,33 @@ Exit codes:
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CompletionsArgs {
     /// The shell: bash, elvish, fish, powershell or zsh
-    // Not required by the grammar, whose error would not name the right ones.
+    // Not required by the grammar, whose error would not list the shells.
     #[arg(hide_possible_values = true)]
     shell: Option<Shell>,
 }
 
 impl CompletionsArgs {
-    pub(crate) fn run(self, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    pub(crate) fn run(self) -> anyhow::Result<Exit> {
         let shell = self.shell.ok_or_else(|| {
             let shells = Shell::value_variants().iter().filter_map(ValueEnum::to_possible_value);
             let names: Vec<String> = shells.map(|shell| shell.get_name().to_owned()).collect();
-            let message = format!("completions needs a shell: {}", names.join(", "));
-            Failure::usage(message).hint("for example session-warden completions bash")
+            Failure::usage(format!("completions needs a shell: {}", names.join(", ")))
+                .hint("for example session-warden completions bash")
         })?;
-        run(shell, out)
+        ui::print("the completions", |out| out.write_all(shell.script().as_bytes()))?;
+        Ok(Exit::Done)
     }
 }
 
-/// A shell that there is a script for.
+/// A shell that has a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Shell {
-    /// GNU bash.
+#[value(rename_all = "lower")]
+#[expect(clippy::enum_variant_names, reason = "PowerShell is called so")]
+pub(crate) enum Shell {
     Bash,
-    /// Elvish.
     Elvish,
-    /// Fish.
     Fish,
-    /// PowerShell.
-    #[value(name = "powershell")]
     PowerShell,
-    /// Zsh.
     Zsh,
 }
 
@@ -62,20 +59,5 @@ impl Shell {
             Self::PowerShell => include_str!("completions/session-warden.ps1"),
             Self::Zsh => include_str!("completions/session-warden.zsh"),
         }
-    }
-}
-
-/// Writes the script for that shell.
-///
-/// # Errors
-/// If it cannot be written. A reader that reads no further is not an error.
-fn run(shell: Shell, out: &mut dyn Write) -> anyhow::Result<Exit> {
-    match out.write_all(shell.script().as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write the completions: {}", describe(&error)))
-                .hint("check the file or pipe that standard output leads to")
-                .into())
-        }
-        _ => Ok(Exit::Done),
     }
 }

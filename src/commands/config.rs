@@ -12,6 +12,7 @@ use crate::model::escape::escape;
 use crate::model::plain_json::write_plain;
 use crate::model::{Advice, Exit, Failure, describe};
 use crate::os::create::create;
+use crate::ui;
 
 /// The profile in use.
 #[derive(Debug, Clone, Copy)]
@@ -109,11 +110,7 @@ pub fn write_json(
 }
 
 /// Writes the example to where the configuration is looked for, if there is none.
-pub fn init(
-    named: Option<&Path>,
-    environment: &Environment,
-    out: &mut dyn Write,
-) -> anyhow::Result<Exit> {
+pub fn init(named: Option<&Path>, environment: &Environment) -> anyhow::Result<Exit> {
     let named = named.map(Path::to_owned).or_else(|| Some(environment.get(CONFIG)?.into()));
     let path = match named {
         Some(named) => absolute(&named)?,
@@ -136,10 +133,8 @@ pub fn init(
     let path = escape(&shown.to_string());
     let line =
         format!("Wrote {path}. Every setting in it is commented out, so nothing changes yet.");
-    match writeln!(out, "{line}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error)
-            .context("the file was written, but this cannot be printed")
-            .hint("check the file or pipe that standard output leads to"),
-        _ => Ok(Exit::Done),
-    }
+    writeln!(ui::stdout(), "{line}")
+        .context("the file was written, but this cannot be printed")
+        .hint(ui::CHECK_OUTPUT)?;
+    Ok(Exit::Done)
 }

@@ -1,10 +1,10 @@
-//! The features of a build, and what a user sees who asks for one that it lacks.
+//! The features of a build, and the failure of a command that needs one that it lacks.
 
 #[cfg(feature = "keepalive")]
 use crate::keepalive::job::Job;
 use crate::model::Failure;
 
-/// The features that commands and jobs need, and whether this build has them.
+/// The features that commands and jobs need, with true for those of this build.
 const FEATURES: [(&str, bool); 4] = [
     ("keepalive", cfg!(feature = "keepalive")),
     ("serve", cfg!(feature = "serve")),
@@ -17,7 +17,7 @@ pub fn is_lacking(feature: &str) -> bool {
     FEATURES.contains(&(feature, false))
 }
 
-/// The failure of what needs a feature that this build lacks.
+/// Returns the failure of a command or job that needs a feature that this build lacks.
 pub fn lacking(feature: &str, what: &str) -> Failure {
     let message = format!("this build lacks the feature {feature}, which {what} needs");
     Failure::usage(message).hint(format!(
@@ -26,9 +26,6 @@ pub fn lacking(feature: &str, what: &str) -> Failure {
 }
 
 /// Checks that this build can run these jobs.
-///
-/// # Errors
-/// Exit code 2 if one needs a feature that it lacks.
 #[cfg(feature = "keepalive")]
 pub fn check_jobs(jobs: &[Job]) -> anyhow::Result<()> {
     for job in jobs {

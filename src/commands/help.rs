@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::model::{Exit, Failure};
+use crate::ui;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct HelpArgs {
@@ -11,32 +12,21 @@ pub(crate) struct HelpArgs {
 }
 
 impl HelpArgs {
-    /// Prints the help of the command that was named.
-    ///
-    /// # Errors
-    /// Exit code 2 if there is no such command.
     pub(crate) fn run(self, root: clap::Command) -> anyhow::Result<Exit> {
         let mut command = root;
         command.build();
         let mut path = command.get_name().to_owned();
         for name in self.command {
             let Some(found) = command.find_subcommand(&name) else {
-                let message = format!("{path} has no command '{name}'");
-                let failure = Failure::usage(message);
-                return Err(failure.hint(format!("'{path} --help' lists its commands")).into());
+                return Err(Failure::usage(format!("{path} has no command '{name}'"))
+                    .hint(format!("'{path} --help' lists its commands"))
+                    .into());
             };
             path = format!("{path} {name}");
             command = found.clone();
         }
 
-        match command.print_help() {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                let why = crate::model::describe(&error);
-                Err(Failure::new(format!("cannot write the help: {why}"))
-                    .hint("check the file or pipe that standard output leads to")
-                    .into())
-            }
-            _ => Ok(Exit::Done),
-        }
+        ui::print_help(&command.render_help())?;
+        Ok(Exit::Done)
     }
 }

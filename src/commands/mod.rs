@@ -11,10 +11,10 @@ pub mod history;
 pub mod hold;
 #[cfg(feature = "keepalive")]
 pub mod keepalive;
-pub mod list;
+pub(crate) mod list;
 pub mod man;
 pub mod options;
-pub mod pin;
+pub(crate) mod pin;
 pub mod remove;
 mod retention;
 pub mod schedule;

@@ -13,7 +13,7 @@ use crate::commands::options::{
 use crate::config::{Clean, Layer, Settings};
 use crate::model::{Exit, Timestamp};
 use crate::os::interrupt::Interrupt;
-use crate::report::Report;
+use crate::report::{Report, and_more, counted};
 use crate::ui;
 use crate::ui::confirm::{can_ask, confirm};
 use crate::ui::progress;
@@ -85,10 +85,7 @@ pub(crate) struct RemoveArgs {
 }
 
 impl RemoveArgs {
-    /// Removes what was named.
-    ///
-    /// # Errors
-    /// If nothing is removed.
+    /// Removes the mappings that were named.
     pub(crate) fn run(
         self,
         settings: &Settings,
@@ -97,7 +94,7 @@ impl RemoveArgs {
     ) -> anyhow::Result<Exit> {
         let (config, _) =
             settings.resolve(&self.layer(), settings.profile(self.profile.profile.as_deref()))?;
-        // What bounds and records the runs of a timer is not about what was named.
+        // Bounds and records are for the runs of a timer.
         let config = Clean { dry_run: self.dry_run, metrics: None, log: None, ..config };
         let mut selection = Selection::new(self.ids);
         if !self.dry_run && !self.yes && can_ask() {
@@ -115,7 +112,6 @@ impl RemoveArgs {
         clean::one(&config, Some(&selection), clock(), interrupt)
     }
 
-    /// What the flags say.
     fn layer(&self) -> Layer {
         let (place, bridge) = (self.place.clone(), self.bridge.clone());
         Layer {
@@ -131,17 +127,14 @@ impl RemoveArgs {
     }
 }
 
-/// `Remove 2 mappings: claude-cli/website (active), codex-cli/shop (idle)?`
+/// Returns `Remove 2 mappings: claude-cli/website (active), codex-cli/shop (idle)?`
 fn question(report: &Report<'_>) -> String {
     let rows = report.rows().take(NAMED);
     let names: Vec<String> = rows
         .map(|row| format!("{}/{} ({})", row.mapping.model, row.mapping.chat.0, row.state))
         .collect();
     let count = report.rows().count();
-    let mappings = if count == 1 { "mapping" } else { "mappings" };
-    let more = match count.saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!("Remove {count} {mappings}: {}{more}?", names.join(", "))
+    let mappings = counted(count, "mapping");
+    let more = and_more(count.saturating_sub(NAMED));
+    format!("Remove {mappings}: {}{more}?", names.join(", "))
 }

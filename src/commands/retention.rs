@@ -1,11 +1,11 @@
-//! Which mapped sessions their CLI will delete, and when: a warning of a list and a check of `doctor`.
+//! When CLIs delete mapped sessions: for a warning of `list` and a check of `doctor`.
 
 use std::time::Duration;
 
 use crate::config::Clean;
 use crate::model::{State, Timestamp};
-use crate::provider::{Kept, PROVIDERS, Provider};
-use crate::report::{Deletion, shortened};
+use crate::provider::{Kept, PROVIDERS};
+use crate::report::{Deletion, and_more, counted, shortened};
 
 /// How long before a session is deleted there is a warning.
 pub(super) const SOON: Duration = Duration::from_secs(3 * 24 * 3600);
@@ -20,17 +20,18 @@ pub(super) struct Retentions(Vec<Kept>);
 impl Retentions {
     /// Reads the CLIs' settings.
     pub(super) fn read(config: &Clean, map_owner: Option<u32>) -> Self {
-        let kept = |provider: &Provider| match config.base(provider, map_owner) {
+        let kept = PROVIDERS.iter().map(|provider| match config.base(provider, map_owner) {
             Ok(base) => provider.keeps(&base.folder),
             Err(failure) => Kept::Unknown(failure.message),
-        };
-        Self(PROVIDERS.iter().map(kept).collect())
+        });
+        Self(kept.collect())
     }
 
     /// Returns how long sessions of that model are kept, and the CLI that deletes them.
     pub(super) fn of(&self, model: &str) -> Option<(&'static str, &Kept)> {
-        let (index, provider) = Provider::of_model(model)?;
-        Some((provider.retention.as_ref()?.cli, self.0.get(index.get())?))
+        let mut kept = PROVIDERS.iter().zip(&self.0);
+        let (provider, kept) = kept.find(|(provider, _)| provider.model == model)?;
+        Some((provider.retention.as_ref()?.cli, kept))
     }
 
     /// Returns when a session is deleted whose file was last written then.
@@ -51,21 +52,16 @@ pub(super) fn is_due(state: State, deletion: Deletion, now: Timestamp) -> bool {
 /// its CLI. Sorts them by time.
 pub(super) fn message(due: &mut [(Timestamp, &str, &'static str)]) -> Option<String> {
     due.sort_unstable();
-    let (_, _, first) = due.first()?;
-    let cli = if due.iter().all(|(_, _, cli)| cli == first) { first } else { "their CLIs" };
+    let (_, _, cli) = due.first()?;
 
     let chats = due.iter().map(|(_, chat, _)| shortened(chat, WIDEST));
     let named: Vec<String> = chats.take(NAMED).collect();
-    let more = match due.len() - named.len() {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let sessions = if due.len() == 1 { "session" } else { "sessions" };
-    let (count, chats) = (due.len(), named.join(", "));
-    Some(if cli.starts_with("their") {
-        format!("{count} mapped {sessions} will be deleted by {cli} within 3 days: {chats}{more}")
+    let sessions = counted(due.len(), "mapped session");
+    let chats = named.join(", ") + &and_more(due.len() - named.len());
+    Some(if due.iter().all(|(_, _, other)| other == cli) {
+        format!("{cli} will delete {sessions} within 3 days: {chats}")
     } else {
-        format!("{cli} will delete {count} mapped {sessions} within 3 days: {chats}{more}")
+        format!("{sessions} will be deleted by their CLIs within 3 days: {chats}")
     })
 }
 

@@ -7,56 +7,59 @@ use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
 use super::shorten::shortened;
-use super::text::Look;
-use crate::model::Exit;
+use super::text::{Look, counted};
 use crate::model::escape::escape;
+use crate::model::plain_json::write_plain;
+use crate::model::{Exit, Failure};
 
 /// How a check turned out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Health {
-    /// As it should be.
     Ok,
-    /// Something is likely not as wanted.
+    /// Something is likely not as intended.
     Warning,
-    /// A clean would fail, or do nothing useful.
+    /// A clean would fail, or have no effect.
     Error,
 }
 
-/// One check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// Its name.
     pub name: &'static str,
-    /// How it turned out.
     pub state: Health,
-    /// What was found, in one line.
+    /// One line.
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
 }
 
 impl Check {
-    /// One that found nothing wrong.
     pub fn ok(name: &'static str, message: impl Into<String>) -> Self {
         Self { name, state: Health::Ok, message: message.into(), hint: None }
     }
 
-    /// One that found something that is likely not as wanted.
     pub fn warning(name: &'static str, message: impl Into<String>) -> Self {
         Self { state: Health::Warning, ..Self::ok(name, message) }
     }
 
-    /// One that found what keeps a clean from its work.
     pub fn error(name: &'static str, message: impl Into<String>) -> Self {
         Self { state: Health::Error, ..Self::ok(name, message) }
     }
 
-    /// The same with what to do about it.
+    /// Returns an error with the message and the hint of a failure.
+    pub fn failed(name: &'static str, failure: &Failure) -> Self {
+        Self { hint: failure.hint.clone(), ..Self::error(name, failure.message.as_str()) }
+    }
+
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// Returns the check with this hint if it has none.
+    #[must_use]
+    pub fn or_hint(self, hint: &str) -> Self {
+        if self.hint.is_none() { self.hint(hint) } else { self }
     }
 }
 
@@ -69,24 +72,19 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Counts them.
     pub fn of(checks: &[Check]) -> Self {
-        let count = |state| checks.iter().filter(|check| check.state == state).count();
-        Self {
-            ok: count(Health::Ok),
-            warnings: count(Health::Warning),
-            errors: count(Health::Error),
+        let mut counts = Self { ok: 0, warnings: 0, errors: 0 };
+        for check in checks {
+            *match check.state {
+                Health::Ok => &mut counts.ok,
+                Health::Warning => &mut counts.warnings,
+                Health::Error => &mut counts.errors,
+            } += 1;
         }
+        counts
     }
 
-    /// Returns them in words, problems first.
-    fn for_people(self) -> String {
-        let Self { ok, warnings, errors } = self;
-        let many = |count: usize| if count == 1 { "" } else { "s" };
-        format!("{errors} error{}, {warnings} warning{}, {ok} ok", many(errors), many(warnings))
-    }
-
-    /// How the process ends.
+    /// Returns the exit code of a `doctor` with these checks.
     pub fn exit(self) -> Exit {
         match (self.errors, self.warnings) {
             (0, 0) => Exit::Done,
@@ -137,9 +135,10 @@ pub fn write_checks(
         }
     }
 
-    let counts = Counts::of(checks);
+    let Counts { ok, warnings, errors } = Counts::of(checks);
     let gap = if checks.is_empty() { "" } else { "\n" };
-    writeln!(to, "{gap}{}", counts.for_people())
+    let (errors, warnings) = (counted(errors, "error"), counted(warnings, "warning"));
+    writeln!(to, "{gap}{errors}, {warnings}, {ok} ok")
 }
 
 fn cut(text: &str, width: usize) -> String {
@@ -149,9 +148,9 @@ fn cut(text: &str, width: usize) -> String {
 /// Writes the words, on as many lines as they need, each but the first behind `indent` columns.
 fn wrapped(text: &str, indent: usize, width: usize, to: &mut dyn Write) -> io::Result<()> {
     let mut column = indent;
-    for (place, word) in text.split(' ').enumerate() {
+    for (index, word) in text.split(' ').enumerate() {
         let length = word.width();
-        if place == 0 {
+        if index == 0 {
             write!(to, "{word}")?;
         } else if column + 1 + length > width {
             write!(to, "\n{:indent$}{word}", "")?;
@@ -165,7 +164,7 @@ fn wrapped(text: &str, indent: usize, width: usize, to: &mut dyn Write) -> io::R
     writeln!(to)
 }
 
-/// The same as one JSON object.
+/// Writes the checks as one JSON object.
 pub fn write_checks_json(checks: &[Check], to: &mut dyn Write) -> io::Result<()> {
     #[derive(Serialize)]
     struct All<'a> {
@@ -176,7 +175,7 @@ pub fn write_checks_json(checks: &[Check], to: &mut dyn Write) -> io::Result<()>
     }
     let version = env!("CARGO_PKG_VERSION");
     let all = All { schema: 1, version, checks, summary: Counts::of(checks) };
-    crate::model::plain_json::write_plain(&all, to)
+    write_plain(&all, to)
 }
 
 #[cfg(test)]

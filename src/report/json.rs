@@ -8,7 +8,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{Report, Row};
+use super::run::{Report, Row};
 use crate::model::plain_json::write_plain;
 use crate::model::{Timestamp, Zone};
 
@@ -20,27 +20,28 @@ pub fn write_json(report: &Report<'_>, to: &mut dyn Write) -> io::Result<()> {
     write_plain(report, to)
 }
 
-/// How the run of one profile ended.
+/// The report of one profile, or its list.
 #[derive(Serialize)]
-pub struct OfProfile<'a> {
-    /// Its name.
+pub struct OfProfile<'a, T = Report<'a>> {
     pub profile: &'a str,
-    /// The code it would have ended with alone.
+    /// The exit code that this profile alone would have had.
     pub exit: u8,
-    /// Its report; nothing where it failed.
-    pub report: Option<Report<'a>>,
+    /// Nothing if it failed.
+    pub report: Option<T>,
 }
 
 /// Writes the reports of several profiles as one line of JSON.
-pub fn write_profiles(profiles: &[OfProfile<'_>], to: &mut dyn Write) -> io::Result<()> {
-    write_plain(&AllProfiles { schema: SCHEMA, version: env!("CARGO_PKG_VERSION"), profiles }, to)
-}
-
-#[derive(Serialize)]
-struct AllProfiles<'a> {
-    schema: u32,
-    version: &'static str,
-    profiles: &'a [OfProfile<'a>],
+pub fn write_profiles<T: Serialize>(
+    profiles: &[OfProfile<'_, T>],
+    to: &mut dyn Write,
+) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct All<'a, T> {
+        schema: u32,
+        version: &'static str,
+        profiles: &'a [OfProfile<'a, T>],
+    }
+    write_plain(&All { schema: SCHEMA, version: env!("CARGO_PKG_VERSION"), profiles }, to)
 }
 
 impl Serialize for Report<'_> {
@@ -90,7 +91,7 @@ impl Serialize for Row<'_> {
         object.serialize_entry("file", &self.file.map(shown_path))?;
         object.serialize_entry("action", &self.action)?;
         match self.held_for(Zone::Utc) {
-            Some(told) => object.serialize_entry("reason", &told)?,
+            Some(reason) => object.serialize_entry("reason", &reason)?,
             None if self.process.is_some() => object.serialize_entry("reason", &self.why())?,
             None => object.serialize_entry("reason", &Shown(self.reason))?,
         }
@@ -103,7 +104,7 @@ fn shown_path(path: &Path) -> Cow<'_, str> {
     path.to_str().map_or_else(|| path.to_string_lossy(), Cow::Borrowed)
 }
 
-/// What is written as it is shown.
+/// A value that is written as it is shown.
 struct Shown<T>(T);
 
 impl<T: Display> Serialize for Shown<T> {
@@ -112,7 +113,7 @@ impl<T: Display> Serialize for Shown<T> {
     }
 }
 
-fn time(time: Option<Timestamp>) -> Option<String> {
+pub(super) fn time(time: Option<Timestamp>) -> Option<String> {
     time.and_then(Timestamp::rfc3339)
 }
 

@@ -1,25 +1,19 @@
-//! The one result of a run. `text` and `json` render it, and decide nothing.
+//! The results of commands, and functions that write them: as text for people, as JSON and metrics for
+//! programs. They decide nothing.
 
 mod doctor;
 mod history;
 mod json;
 mod list;
+mod list_json;
 mod metrics;
 mod rows;
+mod run;
 mod shorten;
+mod size;
 mod table;
 mod text;
 mod undo;
-
-use serde::Serialize;
-use std::path::Path;
-
-use crate::map::Source;
-use crate::model::plan::Observations;
-use crate::model::{
-    Action, Activity, Clock, Decision, HeldFor, KeepReason, Mapping, Plan, SessionMap, State,
-    Thresholds, Timestamp, Verdict, Warning, Zone,
-};
 
 pub use doctor::{Check, Counts, Health, write_checks, write_checks_json};
 pub use history::{
@@ -27,195 +21,10 @@ pub use history::{
     write_past_run_json,
 };
 pub use json::{OfProfile, write_json, write_profiles};
-pub use list::{
-    Deletion, Holder, List, ListOfProfile, Listed, Totals, write_list, write_list_json,
-    write_list_profiles,
-};
+pub use list::{Deletion, Holder, List, Listed, Totals, write_list};
+pub use list_json::write_list_json;
 pub use metrics::{Measured, write_metrics};
+pub use run::{Report, Row, Summary};
 pub use shorten::{padded, shortened};
-pub use text::{Look, counted, write_text};
+pub use text::{Look, age, and_more, counted, write_text};
 pub use undo::{Undo, write_undo, write_undo_json};
-
-/// A time span in at most 7 characters: `45s`, `12m`, `5h 2m`, `3d 4h`, `123d`.
-pub fn age(seconds: u64) -> String {
-    text::age(seconds)
-}
-
-/// Everything a run has to say.
-#[derive(Debug)]
-pub struct Report<'a> {
-    /// The run's id.
-    pub run: &'a str,
-    /// The profile it is of, where one was asked for.
-    pub profile: Option<&'a str>,
-    /// When it started.
-    pub started: Timestamp,
-    /// Whether it only said what it would do.
-    pub dry_run: bool,
-    /// Whether its mappings were named, so that none of them is kept for its state.
-    pub by_hand: bool,
-    /// The thresholds it went by.
-    pub thresholds: &'a Thresholds,
-    /// What counted as last use.
-    pub clock: Clock,
-    /// The time that the usual threshold means.
-    pub cutoff: Timestamp,
-    /// Who held the map.
-    pub source: Source,
-    /// The map as it was read; nothing where there is none.
-    pub map: Option<&'a SessionMap>,
-    /// What became of each mapping.
-    pub plan: &'a Plan,
-    /// What that was judged by.
-    pub observations: &'a Observations,
-    /// What went wrong.
-    pub warnings: &'a [Warning],
-}
-
-/// How many mappings are in each state, and what was done.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Summary {
-    /// All that were judged.
-    pub checked: u64,
-    /// Used within the threshold.
-    pub active: u64,
-    /// Past the threshold, and used by a live process.
-    pub in_use: u64,
-    /// Past the threshold, and open in a process that is idle by its own record.
-    pub resident: u64,
-    /// Last used before the threshold.
-    pub idle: u64,
-    /// Without a session file.
-    pub missing: u64,
-    /// With an archived copy only.
-    pub archived: u64,
-    /// Past the threshold, and to be kept.
-    pub pinned: u64,
-    /// Not to be judged.
-    pub unknown: u64,
-    /// Gone.
-    pub removed: u64,
-    /// Gone if this were no dry run.
-    pub would_remove: u64,
-    /// Should have gone, and could not be let go.
-    pub failed: u64,
-}
-
-/// One mapping in a report.
-#[derive(Debug, Clone, Copy)]
-pub struct Row<'a> {
-    /// The mapping.
-    pub mapping: Mapping<'a>,
-    /// The state it was found in.
-    pub state: State,
-    /// When its session was last used, where that is known.
-    pub last_used: Option<Timestamp>,
-    /// Whole seconds from then to the start of the run.
-    pub idle_seconds: Option<u64>,
-    /// The file that shows its session exists.
-    pub file: Option<&'a Path>,
-    /// What was done.
-    pub action: Action,
-    /// Why, in a few words.
-    pub reason: Verdict,
-    /// For what it is held, where it is.
-    pub held: Option<&'a HeldFor>,
-    /// The name of the process that it is kept for, if one is known.
-    pub process: Option<&'a str>,
-}
-
-impl Row<'_> {
-    /// Why the mapping was judged so, in a few words: `idle`, `process 4121 (claude)`.
-    fn why(&self) -> String {
-        match self.process {
-            Some(name) => format!("{} ({name})", self.reason),
-            None => self.reason.to_string(),
-        }
-    }
-
-    /// For what it is held, and since when.
-    fn held_for(&self, zone: Zone) -> Option<String> {
-        let held = self.held.filter(|_| self.reason == Verdict::Keep(KeepReason::Held))?;
-        let since = held.since.map(|since| format!(" since {}", since.shown(zone)));
-        Some(format!("held for {}{}", held.reason, since.unwrap_or_default()))
-    }
-}
-
-impl Report<'_> {
-    /// A row for each judged mapping, in the map's order.
-    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
-        let mut mappings = self.map.into_iter().flat_map(SessionMap::indexed);
-        self.plan.decisions.iter().filter_map(move |decision| {
-            // Both are in the map's order, so one walk finds every mapping.
-            let (_, mapping) = mappings.find(|(place, _)| *place == decision.mapping)?;
-            Some(self.about(mapping, *decision))
-        })
-    }
-
-    /// The row at that place of the order of rows.
-    pub fn row(&self, place: usize) -> Option<Row<'_>> {
-        let decision = self.plan.decisions.get(place)?;
-        Some(self.about(self.map?.get(decision.mapping)?, *decision))
-    }
-
-    fn about<'a>(&'a self, mapping: Mapping<'a>, decision: Decision) -> Row<'a> {
-        let activity = self.observations.activity(decision.subject);
-        let last_used = activity.and_then(Activity::last_used);
-        Row {
-            mapping,
-            state: decision.verdict.state(),
-            last_used,
-            idle_seconds: last_used.map(|used| used.seconds_until(self.started)),
-            file: activity.and_then(|activity| Some(activity.file()?.path.as_path())),
-            action: self.action(decision.verdict),
-            reason: decision.verdict,
-            held: self.plan.held.get(&decision.mapping),
-            process: match decision.verdict {
-                Verdict::Keep(reason) => {
-                    reason.process().and_then(|id| self.plan.processes.get(&id)).map(String::as_str)
-                }
-                Verdict::Remove(_) => None,
-            },
-        }
-    }
-
-    /// The counts.
-    pub fn summary(&self) -> Summary {
-        let mut summary = Summary::default();
-        for decision in &self.plan.decisions {
-            summary.checked += 1;
-            *match decision.verdict.state() {
-                State::Active => &mut summary.active,
-                State::Idle => &mut summary.idle,
-                State::Missing => &mut summary.missing,
-                State::Archived => &mut summary.archived,
-                State::Pinned => &mut summary.pinned,
-                State::InUse => &mut summary.in_use,
-                State::Resident => &mut summary.resident,
-                State::Unknown => &mut summary.unknown,
-            } += 1;
-            match self.action(decision.verdict) {
-                Action::Kept => {}
-                Action::Removed => summary.removed += 1,
-                Action::WouldRemove => summary.would_remove += 1,
-                Action::Failed => summary.failed += 1,
-            }
-        }
-        summary
-    }
-
-    /// The providers that were looked at, and the folders of sessions that were.
-    pub fn roots(&self) -> impl Iterator<Item = (usize, &Path)> {
-        let looked = self.observations.providers.iter().enumerate();
-        looked.filter_map(|(provider, seen)| Some((provider, seen.as_ref()?.root.as_path())))
-    }
-
-    fn action(&self, verdict: Verdict) -> Action {
-        match verdict {
-            Verdict::Keep(KeepReason::Failed(_)) => Action::Failed,
-            Verdict::Keep(_) => Action::Kept,
-            Verdict::Remove(_) if self.dry_run => Action::WouldRemove,
-            Verdict::Remove(_) => Action::Removed,
-        }
-    }
-}

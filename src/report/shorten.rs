@@ -1,4 +1,4 @@
-//! Long ids, shortened to what tells them apart from the others beside them.
+//! Long ids, shortened to the part by which they differ from the others beside them.
 
 use std::collections::HashSet;
 use unicode_width::UnicodeWidthStr;
@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::model::escape::escape;
 use crate::model::ids::is_uuid;
 
-/// How much of a UUID is shown at least.
+/// The shortest part of a UUID that is shown.
 const SHORTEST: usize = 8;
 
 /// How many characters are shown at most, of whatever width: marks have none, and there may be
@@ -19,21 +19,21 @@ pub(super) struct Shortener<'a> {
     /// In order, each once.
     all: Vec<&'a str>,
     width: usize,
-    /// What two ids or more would be shortened to.
+    /// The short forms that two ids or more would have.
     alike: HashSet<String>,
 }
 
 impl<'a> Shortener<'a> {
-    /// For ids that stand beside each other.
+    /// Returns a shortener for ids that are beside each other.
     pub(super) fn new(ids: impl Iterator<Item = &'a str>, width: usize) -> Self {
         let mut all: Vec<&str> = ids.collect();
         all.sort_unstable();
         all.dedup();
         let mut this = Self { all, width, alike: HashSet::new() };
-        // Only what is left out in the middle can be all that differs.
+        // Ids may differ only in the middle, which is left out.
         let mut seen = HashSet::new();
         for id in this.all.iter().filter(|id| id.len() > width && !is_uuid(id.as_bytes())) {
-            let short = this.by_what_differs(id);
+            let short = this.by_difference(id);
             if !seen.insert(short.clone()) {
                 this.alike.insert(short);
             }
@@ -41,28 +41,28 @@ impl<'a> Shortener<'a> {
         this
     }
 
-    /// The id, escaped, and shortened if it is long.
+    /// Returns the id, escaped, and shortened if it is long.
     pub(super) fn shorten(&self, id: &str) -> String {
-        let short = self.by_what_differs(id);
+        let short = self.by_difference(id);
         if !self.alike.contains(&short) {
             return short;
         }
-        // What differs from the neighbours need not differ from all: a number does.
-        let place = self.all.partition_point(|other| *other < id);
-        let number = format!("…#{}", place + 1);
+        // The part that differs from the neighbours need not differ from all: a number does.
+        let index = self.all.partition_point(|other| *other < id);
+        let number = format!("…#{}", index + 1);
         format!("{}{number}", first(&short, self.width.saturating_sub(number.width())))
     }
 
-    fn by_what_differs(&self, id: &str) -> String {
-        let telling = self.telling(id);
-        if is_uuid(id.as_bytes()) && telling.max(SHORTEST) <= self.width {
-            return id.chars().take(telling.max(SHORTEST)).collect();
+    fn by_difference(&self, id: &str) -> String {
+        let distinct = self.distinct_length(id);
+        if is_uuid(id.as_bytes()) && distinct.max(SHORTEST) <= self.width {
+            return id.chars().take(distinct.max(SHORTEST)).collect();
         }
         let safe = escape(id);
         if safe.width() <= self.width && safe.chars().count() <= LONGEST {
             return safe;
         }
-        let prefix: String = id.chars().take(telling).collect();
+        let prefix: String = id.chars().take(distinct).collect();
         let prefix = escape(&prefix);
         if prefix.width() < self.width && prefix.chars().count() < LONGEST {
             return format!("{}…", first(&safe, self.width - 1));
@@ -73,24 +73,26 @@ impl<'a> Shortener<'a> {
         format!("{head}…{tail}{end}")
     }
 
-    /// How many characters of `id` tell it from its neighbours in the order of all.
-    fn telling(&self, id: &str) -> usize {
-        let place = self.all.partition_point(|other| *other < id);
-        let before = place.checked_sub(1).and_then(|before| self.all.get(before));
-        let after = self.all[place..].iter().find(|other| **other != id);
-        let common =
-            |other: &&str| id.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
-        before.into_iter().chain(after).map(|other| common(other) + 1).max().unwrap_or(1)
+    /// Returns how many characters of `id` differ from its neighbours in the order of all.
+    fn distinct_length(&self, id: &str) -> usize {
+        let index = self.all.partition_point(|other| *other < id);
+        let before = index.checked_sub(1).and_then(|before| self.all.get(before));
+        let after = self.all[index..].iter().find(|other| **other != id);
+        let common = before
+            .into_iter()
+            .chain(after)
+            .map(|other| id.chars().zip(other.chars()).take_while(|(a, b)| a == b).count());
+        common.max().map_or(1, |length| length + 1)
     }
 }
 
-/// `text`, or as much of it as fits `width` columns with an ellipsis.
+/// Returns as much of the text as fits `width` columns, with an ellipsis if it is cut.
 pub fn shortened(text: &str, width: usize) -> String {
     let start = first(text, width);
     if start.len() == text.len() { start } else { format!("{}…", first(text, width - 1)) }
 }
 
-/// The text in at most `width` columns, cut at its start.
+/// Returns the text in at most `width` columns, cut at its start.
 pub(super) fn shortened_at_start(text: &str, width: usize) -> String {
     if text.width() <= width && text.chars().count() <= LONGEST.max(2 * width) {
         return text.to_owned();
@@ -98,12 +100,12 @@ pub(super) fn shortened_at_start(text: &str, width: usize) -> String {
     format!("…{}", last(text, width.saturating_sub(1)))
 }
 
-/// The text, filled up to that many columns.
+/// Returns the text, filled up to that many columns.
 pub fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
 
-/// The first characters of `text` that fit `width` columns.
+/// Returns the first characters of the text that fit `width` columns.
 fn first(text: &str, width: usize) -> String {
     fitting(text.chars(), width).into_iter().collect()
 }

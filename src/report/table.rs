@@ -19,7 +19,6 @@ pub(super) struct Table<const N: usize> {
     /// True for a column of numbers.
     is_number: [bool; N],
     rows: Vec<[String; N]>,
-    /// What is between two columns.
     gap: &'static str,
 }
 
@@ -44,13 +43,13 @@ impl<const N: usize> Table<N> {
     pub(super) fn width(&self) -> usize {
         let gaps = self.gap.len() * N.saturating_sub(1);
         let widths = self.widths();
-        let of_row = |row: &[String; N]| -> usize {
+        let rows = self.rows.iter().map(|row| -> usize {
             row.iter().zip(widths).map(|(cell, width)| cell.width().max(width)).sum()
-        };
-        self.rows.iter().map(of_row).max().unwrap_or_default() + gaps
+        });
+        rows.max().unwrap_or_default() + gaps
     }
 
-    /// Writes the titles and the rows; `below` writes what is below a row, by its number.
+    /// Writes the titles and the rows. `below` writes more lines below a row, which it gets the number of.
     pub(super) fn write(
         &self,
         look: Look,

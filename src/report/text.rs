@@ -1,15 +1,15 @@
-//! The report for people: what was looked at, a table of mappings, and the summary.
+//! The report for people: the map and the thresholds, a table of mappings, and the summary.
 
 use owo_colors::{OwoColorize, Style};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
 
 use super::rows::{Rows, cli};
-use super::{Report, Row};
+use super::run::{Report, Row};
 use crate::model::escape::escape;
 use crate::model::{Action, Clock, Form, KeepReason, State, Timestamp, Verdict, Zone};
-use crate::provider::{PROVIDERS, Provider};
+use crate::provider::PROVIDERS;
 
 /// How the text is to look.
 #[derive(Debug, Clone, Copy, Default)]
@@ -102,8 +102,8 @@ fn rest(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()> {
     // A mapping without a row is active.
     let mut counts: BTreeMap<(usize, String), (u64, u64)> = BTreeMap::new();
     for row in report.rows() {
-        let place = Provider::of_model(row.mapping.model);
-        let key = (place.map_or(PROVIDERS.len(), |(index, _)| index.get()), cli(&row));
+        let provider = PROVIDERS.iter().position(|provider| provider.model == row.mapping.model);
+        let key = (provider.unwrap_or(PROVIDERS.len()), cli(&row));
         let (chats, active) = counts.entry(key).or_default();
         *chats += 1;
         *active += u64::from(!needs_attention(&row));
@@ -130,9 +130,6 @@ fn summary(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()
     // What was named is removed whatever its state.
     let kept = if report.by_hand { "" } else { " (kept)" };
     writeln!(to, "  Active{kept}: {}", summary.active)?;
-    let some = |to: &mut dyn Write, label: &str, count: u64| {
-        if count > 0 { writeln!(to, "  {label}: {count}") } else { Ok(()) }
-    };
     some(to, "In use (kept)", summary.in_use)?;
     some(to, "Pinned (kept)", summary.pinned)?;
     some(to, &format!("Resident{kept}"), summary.resident)?;
@@ -149,6 +146,10 @@ fn summary(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()
     writeln!(to, "  {label}: {}", counted(count, "mapping"))
 }
 
+fn some(to: &mut dyn Write, label: &str, count: u64) -> io::Result<()> {
+    if count > 0 { writeln!(to, "  {label}: {count}") } else { Ok(()) }
+}
+
 /// Writes what to do next, if anything was or would be removed.
 fn ending(report: &Report<'_>, to: &mut dyn Write) -> io::Result<()> {
     let summary = report.summary();
@@ -160,10 +161,10 @@ fn ending(report: &Report<'_>, to: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     if summary.removed > 0 {
-        let removed = |row: &Row<'_>| row.action == Action::Removed;
-        let mut models = report.rows().filter(removed).map(|row| row.mapping.model);
-        let of = |model| PROVIDERS.iter().find(|provider| provider.model == model);
-        let resume = models.find_map(of).unwrap_or(&PROVIDERS[0]).resume_command("ID");
+        let mut removed = report.rows().filter(|row| row.action == Action::Removed);
+        let provider = removed
+            .find_map(|row| PROVIDERS.iter().find(|provider| provider.model == row.mapping.model));
+        let resume = provider.unwrap_or(&PROVIDERS[0]).resume_command("ID");
         let mappings = if summary.removed == 1 { "mapping" } else { "mappings" };
         writeln!(
             to,
@@ -174,30 +175,39 @@ fn ending(report: &Report<'_>, to: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// `1 mapping`, `2 mappings`.
-pub fn counted(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+/// Returns `1 mapping`, `2 mappings`.
+pub fn counted<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
+    let end = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {noun}{end}")
 }
 
-/// A time span in at most 7 characters: `45s`, `12m`, `5h 2m`, `16h`, `3d 4h`, `123d`.
-pub(super) fn age(seconds: u64) -> String {
+/// Returns the end of a list that leaves out as many elements: ` and 3 more`.
+pub fn and_more(count: usize) -> String {
+    if count == 0 { String::new() } else { format!(" and {count} more") }
+}
+
+/// Returns a time span in at most 7 characters: `45s`, `12m`, `5h 2m`, `16h`, `3d 4h`, `123d`.
+pub fn age(seconds: u64) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;
-    let two = |first: u64, unit: &str, second: u64, smaller: &str| match second {
-        0 => format!("{first}{unit}"),
-        _ => format!("{first}{unit} {second}{smaller}"),
-    };
     match seconds {
         0..MINUTE => format!("{seconds}s"),
         MINUTE..HOUR => format!("{}m", seconds / MINUTE),
-        HOUR..DAY => two(seconds / HOUR, "h", seconds % HOUR / MINUTE, "m"),
-        _ if seconds < 100 * DAY => two(seconds / DAY, "d", seconds % DAY / HOUR, "h"),
+        HOUR..DAY => in_units(seconds / HOUR, "h", seconds % HOUR / MINUTE, "m"),
+        _ if seconds < 100 * DAY => in_units(seconds / DAY, "d", seconds % DAY / HOUR, "h"),
         _ => format!("{}d", seconds / DAY),
     }
 }
 
-/// How a state is painted.
+fn in_units(large: u64, unit: &str, small: u64, small_unit: &str) -> String {
+    match small {
+        0 => format!("{large}{unit}"),
+        _ => format!("{large}{unit} {small}{small_unit}"),
+    }
+}
+
+/// Returns the colour of a state.
 pub(super) fn style_of(state: State) -> Style {
     match state {
         State::Active | State::InUse | State::Pinned | State::Resident => Style::new().green(),

@@ -2,17 +2,17 @@
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Read};
 
+use super::messages::{note, prompt};
 use crate::map::map_file::stopped;
 use crate::model::{Failure, describe};
 use crate::os::interrupt::Interrupt;
-use crate::ui;
 
 /// How often a signal is looked for while an answer is awaited.
 const EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
-/// No answer is longer.
+/// The longest answer, in bytes.
 const LARGEST: usize = 1024;
 
 /// Returns true if a user can answer: if questions are shown, and answers typed, on a terminal.
@@ -21,48 +21,46 @@ pub(crate) fn can_ask() -> bool {
 }
 
 /// Asks on standard error, and returns true for `y` or `yes`. The end of the input is a no.
-///
-/// # Errors
-/// If a signal comes first, or nothing can be read.
-pub(crate) fn confirm(question: &str, interrupt: &Interrupt) -> Result<bool, Failure> {
-    let mut stderr = io::stderr();
-    let _ = write!(stderr, "{} [y/N] ", ui::shown(question)).and_then(|()| stderr.flush());
+pub(crate) fn confirm(question: &str, interrupt: &Interrupt) -> anyhow::Result<bool> {
+    prompt(&format!("{question} [y/N]"));
     let answer = line(interrupt)?;
     if !answer.ends_with('\n') {
         // The terminal did not begin a new line.
-        ui::note("");
+        note("");
     }
     let answer = answer.trim();
     Ok(answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes"))
 }
 
-/// Reads one line, or what there is of it at the end of the input.
-fn line(interrupt: &Interrupt) -> Result<String, Failure> {
-    let failed = |error: &io::Error| {
-        Failure::new(format!("cannot read the answer: {}; nothing was changed", describe(error)))
-            .hint("--yes skips the question")
-    };
+/// Reads one line, or its beginning at the end of the input.
+fn line(interrupt: &Interrupt) -> anyhow::Result<String> {
     let stdin = io::stdin();
     let mut locked = stdin.lock();
     let mut bytes = Vec::new();
     let mut buffer = [0; 256];
+
     while bytes.len() <= LARGEST && !bytes.contains(&b'\n') {
         // A read would go on after a signal.
-        let mut one = [PollFd::new(&stdin, PollFlags::IN)];
-        match poll(&mut one, Some(&EVERY)) {
-            _ if interrupt.asked() => {
-                ui::note("");
-                return Err(stopped());
-            }
-            Ok(0) | Err(Errno::INTR) => continue,
-            Ok(_) => {}
-            Err(error) => return Err(failed(&error.into())),
+        let ready = poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&EVERY));
+        if interrupt.asked() {
+            note("");
+            return Err(stopped().into());
         }
-        match locked.read(&mut buffer) {
+
+        let read = match ready {
+            Ok(0) | Err(Errno::INTR) => continue,
+            Ok(_) => locked.read(&mut buffer),
+            Err(error) => Err(error.into()),
+        };
+        match read {
             Ok(0) => break,
             Ok(length) => bytes.extend_from_slice(buffer.get(..length).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(failed(&error)),
+            Err(error) => {
+                let message =
+                    format!("cannot read the answer: {}; nothing was changed", describe(&error));
+                return Err(Failure::new(message).hint("--yes skips the question").into());
+            }
         }
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())

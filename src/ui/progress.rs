@@ -1,17 +1,15 @@
-//! How far the work is, in one line on standard error: only on a terminal, only for work of more than a
+//! The progress of the work, in one line on standard error: only on a terminal, only for work of more than a
 //! second, and gone before anything else is printed.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
-use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::config::Environment;
 use crate::os::interrupt::Interrupt;
-use crate::os::progress::{Now, Phase, Progress};
+use crate::os::progress::{Now, Phase};
 
 /// Work that takes less shows nothing.
 const SHORT: Duration = Duration::from_secs(1);
@@ -19,11 +17,14 @@ const SHORT: Duration = Duration::from_secs(1);
 /// How often the line is drawn.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// The width of a terminal that does not say.
-const WIDTH_OF_OLD: u16 = 80;
+/// The width of a terminal that does not show its own.
+const USUAL_WIDTH: u16 = 80;
 
-/// What is in the line beside the text: the spinner and a space before it, and room for the `^C` that a
-/// terminal shows after it, so that this is removed with the line.
+/// Begins the line again, empty.
+const CLEAR: &str = "\r\x1b[2K";
+
+/// The columns beside the text: the spinner and a space before it, and room for the `^C` that a terminal
+/// shows after it, so that this is removed with the line.
 const BESIDE: usize = 5;
 
 /// True if standard error is a terminal that can remove a line again.
@@ -34,9 +35,8 @@ static WORKED: AtomicU64 = AtomicU64::new(0);
 
 /// Finds out whether there is a terminal to show progress on.
 pub(crate) fn set_up(environment: &Environment) {
-    let knows_lines =
-        environment.get("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
-    CAN_SHOW.store(knows_lines && io::stderr().is_terminal(), Ordering::Relaxed);
+    let can_clear = environment.get("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
+    CAN_SHOW.store(can_clear && io::stderr().is_terminal(), Ordering::Relaxed);
 }
 
 /// The progress of some work, shown until this is dropped.
@@ -44,7 +44,8 @@ pub(crate) struct Shown(Option<Drawing>);
 
 struct Drawing {
     began: Instant,
-    end: Arc<End>,
+    /// Nothing is sent: the work has ended when this is dropped.
+    work: Sender<()>,
     thread: JoinHandle<()>,
 }
 
@@ -54,12 +55,14 @@ pub(crate) fn show(interrupt: &Interrupt, is_quiet: bool) -> Shown {
         return Shown(None);
     }
 
-    let (began, end) = (Instant::now(), Arc::new(End::default()));
+    let began = Instant::now();
     let worked = Duration::from_millis(WORKED.load(Ordering::Relaxed));
     let wait = SHORT.saturating_sub(worked).max(EVERY);
-    let (interrupt, ends) = (interrupt.clone(), Arc::clone(&end));
-    let thread = Builder::new().spawn(move || draw(&interrupt, &ends, wait));
-    Shown(thread.ok().map(|thread| Drawing { began, end, thread }))
+
+    let (work, end) = channel();
+    let interrupt = interrupt.clone();
+    let thread = Builder::new().spawn(move || draw(&interrupt, &end, wait));
+    Shown(thread.ok().map(|thread| Drawing { began, work, thread }))
 }
 
 impl Shown {
@@ -70,8 +73,8 @@ impl Shown {
 
     /// Removes the line, for good.
     fn end(&mut self) {
-        let Some(Drawing { began, end, thread }) = self.0.take() else { return };
-        end.come();
+        let Some(Drawing { began, work, thread }) = self.0.take() else { return };
+        drop(work);
         let _ = thread.join();
         let worked = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         WORKED.fetch_add(worked, Ordering::Relaxed);
@@ -101,59 +104,38 @@ impl<W: Write> Write for Before<W> {
     }
 }
 
-/// The end of the work, which the thread that draws waits for.
-#[derive(Default)]
-struct End {
-    has_come: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl End {
-    fn come(&self) {
-        *self.has_come.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.changed.notify_all();
-    }
-
-    /// Waits so long for the end. Returns true if it has come.
-    fn within(&self, time: Duration) -> bool {
-        let has_come = self.has_come.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.changed.wait_timeout_while(has_come, time, |has_come| !*has_come);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
-    }
-}
-
 /// Draws until the work ends, or a signal asks for that: the next one ends the process at once, and must
 /// leave nothing behind.
-fn draw(interrupt: &Interrupt, end: &End, wait: Duration) {
-    if end.within(wait) || interrupt.asked() {
+fn draw(interrupt: &Interrupt, end: &Receiver<()>, wait: Duration) {
+    if comes_within(end, wait) || interrupt.asked() {
         return;
     }
 
-    let bar = bar(interrupt.progress().clone());
-    while !interrupt.asked() {
-        bar.tick();
-        if end.within(EVERY) {
+    for spinner in ['-', '\\', '|', '/'].into_iter().cycle() {
+        if interrupt.asked() {
+            break;
+        }
+        let text = phase_text(interrupt.progress().now());
+        let text: String = text.chars().take(usize::from(width()).saturating_sub(BESIDE)).collect();
+        put(&format!("{CLEAR}{spinner} {text}"));
+        if comes_within(end, EVERY) {
             break;
         }
     }
-    bar.finish_and_clear();
+    put(CLEAR);
 }
 
-fn bar(progress: Progress) -> ProgressBar {
-    let text = move |_: &ProgressState, to: &mut dyn fmt::Write| {
-        let room = usize::from(width()).saturating_sub(BESIDE);
-        let text: String = phase_text(progress.now()).chars().take(room).collect();
-        let _ = to.write_str(&text);
-    };
-    let style = ProgressStyle::with_template("{spinner} {text}");
-    let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
-    let target = ProgressDrawTarget::term_like(Box::new(Line::default()));
-    let bar = ProgressBar::with_draw_target(None, target);
-    bar.set_style(style.tick_chars("-\\|/-").with_key("text", text));
-    bar
+/// Waits for the end of the work. Returns true if it comes in that time.
+fn comes_within(end: &Receiver<()>, time: Duration) -> bool {
+    end.recv_timeout(time) != Err(RecvTimeoutError::Timeout)
 }
 
-/// Returns what is shown of work that is so far.
+/// Sends text to the terminal, in one piece.
+fn put(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Returns the text that shows how far the work is.
 fn phase_text(now: Now) -> String {
     let what = match now.phase {
         Phase::Map => "Reading the session map",
@@ -185,8 +167,8 @@ fn phase_text(now: Now) -> String {
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -196,74 +178,7 @@ fn grouped(number: u64) -> String {
 
 fn width() -> u16 {
     let size = terminal_size::terminal_size_of(io::stderr());
-    size.map_or(WIDTH_OF_OLD, |(width, _)| width.0)
-}
-
-/// The terminal's line. Nothing fills it up to the right edge, so that what the terminal shows of a key,
-/// such as `^C`, is in the same line, and is removed with it.
-#[derive(Debug, Default)]
-struct Line(Mutex<String>);
-
-impl Line {
-    fn push(&self, text: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
-    }
-
-    fn push_move(&self, count: usize, way: char) {
-        if count > 0 {
-            self.push(&format!("\x1b[{count}{way}"));
-        }
-    }
-}
-
-impl TermLike for Line {
-    fn width(&self) -> u16 {
-        width()
-    }
-
-    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
-        self.push_move(n, 'A');
-        Ok(())
-    }
-
-    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
-        self.push_move(n, 'B');
-        Ok(())
-    }
-
-    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
-        self.push_move(n, 'C');
-        Ok(())
-    }
-
-    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
-        self.push_move(n, 'D');
-        Ok(())
-    }
-
-    fn write_line(&self, text: &str) -> io::Result<()> {
-        self.push(text);
-        self.push("\n");
-        Ok(())
-    }
-
-    fn write_str(&self, text: &str) -> io::Result<()> {
-        let is_filler = text.bytes().all(|byte| byte == b' ');
-        if !is_filler {
-            self.push(text);
-        }
-        Ok(())
-    }
-
-    fn clear_line(&self) -> io::Result<()> {
-        self.push("\r\x1b[2K");
-        Ok(())
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        let text = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        io::stderr().write_all(text.as_bytes())
-    }
+    size.map_or(USUAL_WIDTH, |(width, _)| width.0)
 }
 
 #[cfg(test)]
@@ -288,15 +203,5 @@ mod tests {
         for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(grouped(number), text);
         }
-    }
-
-    /// What was typed stays in the line, and leaves the screen with it.
-    #[test]
-    fn the_line_is_not_filled_up_to_the_edge() {
-        let line = Line::default();
-        line.clear_line().unwrap();
-        line.write_str("- Checking").unwrap();
-        line.write_str("      ").unwrap();
-        assert_eq!(*line.0.lock().unwrap(), "\r\x1b[2K- Checking");
     }
 }

@@ -73,6 +73,16 @@ fn no_layer_imports_upwards() {
 }
 
 #[test]
+fn only_the_ui_prints() {
+    for (path, _) in files().into_iter().filter(|(_, layer)| layer != "ui") {
+        let text = fs::read_to_string(&path).unwrap();
+        for stream in ["io::stdout", "io::stderr", "StdoutLock", "print_help()", ".print()"] {
+            assert!(!text.contains(stream), "{} has {stream}", path.display());
+        }
+    }
+}
+
+#[test]
 fn the_model_is_pure() {
     for (path, layer) in files() {
         let text = fs::read_to_string(&path).unwrap();

@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-/// What ends a command, so that another one begins.
+/// The bytes that end a command, so that another one begins.
 const SEPARATORS: &[u8] = b";|&\n";
 
 /// A line that was split into words.
@@ -81,21 +81,11 @@ impl Line {
         self.kept = 0;
     }
 
-    /// Returns what readline has to insert for that value of the last word, quoted.
+    /// Returns the text that readline has to insert for that value of the last word, quoted.
     pub(super) fn insertion(&self, value: &str) -> Option<String> {
-        let rest = value.get(self.kept..)?;
-        let needs = |letter: char| match self.quote {
-            Some(b'\'') => false,
-            Some(_) => "\"\\$`".contains(letter),
-            None => {
-                letter.is_ascii()
-                    && !letter.is_ascii_alphanumeric()
-                    && !"_-./:=@%+,".contains(letter)
-            }
-        };
         let mut quoted = String::new();
-        for letter in rest.chars() {
-            if needs(letter) {
+        for letter in value.get(self.kept..)?.chars() {
+            if self.has_to_escape(letter) {
                 quoted.push('\\');
             }
             quoted.push(letter);
@@ -104,6 +94,17 @@ impl Line {
             }
         }
         Some(quoted)
+    }
+
+    fn has_to_escape(&self, letter: char) -> bool {
+        match self.quote {
+            Some(b'\'') => false,
+            Some(_) => "\"\\$`".contains(letter),
+            None => {
+                let is_plain = letter.is_ascii_alphanumeric() || "_-./:=@%+,".contains(letter);
+                letter.is_ascii() && !is_plain
+            }
+        }
     }
 }
 

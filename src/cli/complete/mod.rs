@@ -1,55 +1,28 @@
-//! Completion: answers what the word at the cursor can be. The scripts that `completions` prints call
+//! Completion: answers how the word at the cursor can continue. The scripts that `completions` prints call
 //! `session-warden __complete SHELL WORDS…`; the answer is a line that names its kind, then a line for
-//! each value. Nothing is changed, no bridge is asked, and no session file is looked for; whatever goes
-//! wrong, there is no message, only less to offer.
+//! each value. Nothing is changed, no bridge is asked, and no session file is searched for. If anything goes
+//! wrong, there is no message, and less to offer.
 
+mod answer;
 mod line;
 mod typed;
 mod values;
 
 use clap::{CommandFactory, ValueEnum};
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Write};
+use std::io::Write;
 
-use super::Cli;
+use super::args::Cli;
 use crate::commands::completions::Shell;
 use crate::config::Environment;
 use crate::model::escape::{escape, is_unsafe};
+use crate::ui;
+use answer::{Answer, Candidate};
 use line::Line;
 use typed::{Slot, Typed};
 
 /// The first word of a request. It is not in the grammar, so nothing shows it.
 const REQUEST: &str = "__complete";
-
-/// A value that fits.
-struct Candidate {
-    value: String,
-    /// What it is, for shells that show it.
-    about: String,
-}
-
-/// What fits.
-enum Answer {
-    /// One of these.
-    Values(Vec<Candidate>),
-    /// A file.
-    Files,
-    /// A folder.
-    Folders,
-    /// A program.
-    Commands,
-}
-
-impl Answer {
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Values(_) => "values",
-            Self::Files => "files",
-            Self::Folders => "folders",
-            Self::Commands => "commands",
-        }
-    }
-}
 
 /// A request of a shell.
 struct Request {
@@ -85,10 +58,8 @@ impl Request {
     }
 
     /// Returns the line of a candidate, in the form that the script of the shell takes.
-    fn shown(&self, candidate: &Candidate) -> Option<String> {
-        let Candidate { value, about } = candidate;
+    fn line_of(&self, Candidate { value, about }: &Candidate) -> Option<String> {
         let about = escape(about);
-        let about = about.as_str();
         match self.shell {
             Shell::Bash => self.line.insertion(value),
             Shell::Zsh => {
@@ -103,17 +74,19 @@ impl Request {
 }
 
 /// Answers a request for completions. Returns false if these words, of which the first is the program,
-/// are none.
-pub fn complete(words: &[OsString], environment: &Environment) -> bool {
+/// are no request.
+pub(super) fn complete(words: &[OsString], environment: &Environment) -> bool {
     if words.get(1).is_none_or(|word| word != REQUEST) {
         return false;
     }
 
-    let mut arguments = words.iter().skip(2).cloned();
-    if let Some(request) = Request::read(&mut arguments) {
+    if let Some(request) = Request::read(words.iter().skip(2).cloned()) {
         let answer = answer(&request, environment);
-        // A shell that reads no further needs no more.
-        let _ = write(&request, &answer, &mut io::stdout().lock());
+        let mut text = format!("{}\n", answer.kind());
+        if let Answer::Values(found) = answer {
+            text.extend(found.iter().filter_map(|one| Some(request.line_of(one)? + "\n")));
+        }
+        let _ = ui::stdout().write_all(text.as_bytes());
     }
     true
 }
@@ -125,30 +98,31 @@ fn answer(request: &Request, environment: &Environment) -> Answer {
     let Some((current, before)) = request.words.split_last() else {
         return Answer::Values(Vec::new());
     };
+
     let mut root = Cli::command();
     root.build();
     let typed = Typed::read(&root, before);
-
-    let (prefix, current, answer) = match typed.slot(current) {
-        Slot::Value(option, prefix, value) => {
-            let answer = values::of(option, &typed, &value, environment);
-            (prefix, value, answer)
+    let mut prefix = String::new();
+    let mut current = current.clone();
+    let answer = match typed.slot(&current) {
+        Slot::Value(option, before, value) => {
+            (prefix, current) = (before, value);
+            values::of(option, &typed, &current, environment)
         }
-        Slot::Option => (String::new(), current.clone(), options(&typed, current)),
-        Slot::Word => (String::new(), current.clone(), words_for(&typed, current, environment)),
+        Slot::Option => options(&typed, &current),
+        Slot::Word => words_for(&typed, &current, environment),
     };
+
     let Answer::Values(mut found) = answer else { return answer };
     let current = current.to_string_lossy();
-    found.retain(|candidate| {
-        candidate.value.starts_with(&*current) && !candidate.value.contains(is_unsafe)
-    });
+    found.retain(|one| one.value.starts_with(&*current) && !one.value.contains(is_unsafe));
     for candidate in &mut found {
         candidate.value.insert_str(0, &prefix);
     }
     Answer::Values(found)
 }
 
-/// Returns the commands and the values of the positional; if there is neither, the options.
+/// Returns the commands and the values of the positional; if there are none, the options.
 fn words_for(typed: &Typed<'_>, current: &OsStr, environment: &Environment) -> Answer {
     let mut found = Vec::new();
     if typed.positionals.is_empty() && !typed.is_escaped {
@@ -156,10 +130,10 @@ fn words_for(typed: &Typed<'_>, current: &OsStr, environment: &Environment) -> A
     }
     if let Some(positional) = typed.positional() {
         match values::of(positional, typed, current, environment) {
-            Answer::Values(values) => {
-                // What begins with a hyphen would be an option.
-                let fits = |value: &Candidate| typed.is_escaped || !value.value.starts_with('-');
-                found.extend(values.into_iter().filter(fits));
+            Answer::Values(mut values) => {
+                // A word that begins with a hyphen would be an option.
+                values.retain(|value| typed.is_escaped || !value.value.starts_with('-'));
+                found.append(&mut values);
             }
             other if found.is_empty() => return other,
             _ => {}
@@ -174,23 +148,10 @@ fn words_for(typed: &Typed<'_>, current: &OsStr, environment: &Environment) -> A
 /// Returns the options by their long names. A short one that is typed is complete.
 fn options(typed: &Typed<'_>, current: &OsStr) -> Answer {
     let named = typed.options_left().filter_map(|option| {
-        let is_typed = |letter: char| *current == *format!("-{letter}");
-        let short = option.get_short().filter(|letter| is_typed(*letter));
-        let name = short.map(|letter| format!("-{letter}"));
-        let value = name.or_else(|| Some(format!("--{}", option.get_long()?)))?;
-        Some(Candidate { value, about: values::first_line(option.get_help()) })
+        let short = option.get_short().map(|letter| format!("-{letter}"));
+        let long = option.get_long().map(|name| format!("--{name}"));
+        let name = short.filter(|name| current == &**name).or(long)?;
+        Some(Candidate::with_help(name, option.get_help()))
     });
     Answer::Values(named.collect())
-}
-
-fn write(request: &Request, answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
-    let mut text = format!("{}\n", answer.kind());
-    if let Answer::Values(found) = answer {
-        for line in found.iter().filter_map(|candidate| request.shown(candidate)) {
-            text.push_str(&line);
-            text.push('\n');
-        }
-    }
-    out.write_all(text.as_bytes())?;
-    out.flush()
 }

@@ -1,9 +1,8 @@
-//! What was typed before the cursor, read leniently: the command, the options with their values, and what
-//! the word at the cursor can be.
+//! The words before the cursor, read leniently: the command, the options with their values, and the kind of
+//! the word at the cursor.
 
 use clap::{Arg, ArgAction, Command};
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
 
 use super::super::order::{find, is_option, takes_value};
 
@@ -24,9 +23,9 @@ pub(super) struct Typed<'c> {
     pending: Option<&'c Arg>,
 }
 
-/// What the word at the cursor is.
+/// The kind of the word at the cursor.
 pub(super) enum Slot<'c> {
-    /// The value of an option or a positional. The text comes before the value in the same word.
+    /// The value of an option. The text comes before the value in the same word.
     Value(&'c Arg, String, OsString),
     /// The name of an option.
     Option,
@@ -75,45 +74,41 @@ impl<'c> Typed<'c> {
     }
 
     fn add_option(&mut self, word: &OsStr) {
-        if let Some((option, value)) = self.with_value(word) {
-            self.options.push((option, value));
+        if let Some(option) = self.with_value(word) {
+            self.options.push(option);
             return;
         }
-        let Some(text) = word.to_str() else { return };
-        if let Some(name) = text.strip_prefix("--") {
-            if let Some(option) = self.find(&|arg| arg.get_long() == Some(name)) {
-                self.add_found(option);
-            }
-            return;
-        }
-        for letter in text.chars().skip(1) {
-            if let Some(option) = self.find(&|arg| arg.get_short() == Some(letter)) {
-                self.add_found(option);
-            }
-        }
-    }
 
-    fn add_found(&mut self, option: &'c Arg) {
-        if takes_value(option) {
-            self.pending = Some(option);
-        } else {
-            self.options.push((option, OsString::new()));
+        let Some(text) = word.to_str() else { return };
+        let options: Vec<&Arg> = match text.strip_prefix("--") {
+            Some(name) => self.long(name).into_iter().collect(),
+            None => text.chars().skip(1).filter_map(|letter| self.short(letter)).collect(),
+        };
+        for option in options {
+            if takes_value(option) {
+                self.pending = Some(option);
+            } else {
+                self.options.push((option, OsString::new()));
+            }
         }
     }
 
     /// Splits `--name=value`.
     fn with_value(&self, word: &OsStr) -> Option<(&'c Arg, OsString)> {
-        let text = word.to_str()?;
-        let (name, value) = text.strip_prefix("--")?.split_once('=')?;
-        let option = self.find(&|arg| arg.get_long() == Some(name))?;
+        let (name, value) = word.to_str()?.strip_prefix("--")?.split_once('=')?;
+        let option = self.long(name)?;
         takes_value(option).then(|| (option, value.into()))
     }
 
-    fn find(&self, is_it: &dyn Fn(&Arg) -> bool) -> Option<&'c Arg> {
-        find(self.root, self.command, is_it)
+    fn long(&self, name: &str) -> Option<&'c Arg> {
+        find(self.root, self.command, &|arg| arg.get_long() == Some(name))
     }
 
-    /// Returns what a word that begins like that can be.
+    fn short(&self, letter: char) -> Option<&'c Arg> {
+        find(self.root, self.command, &|arg| arg.get_short() == Some(letter))
+    }
+
+    /// Returns the kind of a word that begins like that.
     pub(super) fn slot(&self, current: &OsStr) -> Slot<'c> {
         if let Some(option) = self.pending {
             return Slot::Value(option, String::new(), current.to_owned());
@@ -130,45 +125,31 @@ impl<'c> Typed<'c> {
         }
     }
 
-    /// Returns the positional that the next word is of.
+    /// Returns the positional of the next word.
     pub(super) fn positional(&self) -> Option<&'c Arg> {
-        let all = || self.command.get_positionals().filter(|arg| !arg.is_hide_set());
-        let takes_more = |arg: &&Arg| matches!(arg.get_action(), ArgAction::Append);
-        let found =
-            all().nth(self.positionals.len()).or_else(|| all().last().filter(takes_more))?;
+        let all: Vec<&Arg> =
+            self.command.get_positionals().filter(|arg| !arg.is_hide_set()).collect();
+        let last = all.last().filter(|last| is_repeatable(last));
+        let found = all.get(self.positionals.len()).or(last)?;
         (self.is_escaped || !found.is_last_set()).then_some(found)
     }
 
     /// Returns the options that may still be typed.
     pub(super) fn options_left(&self) -> impl Iterator<Item = &'c Arg> {
-        let is_left = |arg: &&Arg| {
+        self.command.get_arguments().filter(|arg| {
             let is_typed = self.options.iter().any(|(typed, _)| typed.get_id() == arg.get_id());
-            !arg.is_positional()
-                && !arg.is_hide_set()
-                && (!is_typed || matches!(arg.get_action(), ArgAction::Append))
-        };
-        self.command.get_arguments().filter(is_left)
+            !arg.is_positional() && !arg.is_hide_set() && (!is_typed || is_repeatable(arg))
+        })
     }
 
-    /// Returns true if that option was typed.
-    pub(super) fn has(&self, long: &str) -> bool {
-        self.options.iter().any(|(option, _)| option.get_long() == Some(long))
-    }
-
-    /// Returns the value of that option, the last one that was typed.
+    /// Returns the value of that option, the last one that was typed; an empty one of an option without values.
     pub(super) fn value(&self, long: &str) -> Option<&OsStr> {
         let mut values = self.options.iter().rev();
-        let found = values.find(|(option, _)| option.get_long() == Some(long))?;
-        Some(&found.1)
+        let (_, value) = values.find(|(option, _)| option.get_long() == Some(long))?;
+        Some(value)
     }
+}
 
-    /// Returns that path, in which `~` is the home folder.
-    pub(super) fn path(&self, long: &str, home: Option<&OsStr>) -> Option<PathBuf> {
-        let value = self.value(long).filter(|value| !value.is_empty())?;
-        let below = value.to_str().and_then(|text| text.strip_prefix("~/"));
-        match (below, home) {
-            (Some(below), Some(home)) => Some(PathBuf::from(home).join(below)),
-            _ => Some(value.into()),
-        }
-    }
+fn is_repeatable(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::Append)
 }

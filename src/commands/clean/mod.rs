@@ -3,7 +3,7 @@
 pub mod args;
 pub(crate) mod profiles;
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use crate::clean::selection::Selection;
@@ -64,7 +64,8 @@ pub(crate) fn one(
     };
     let mut exit = done.exit;
     if config.verbosity != Verbosity::Quiet || exit != Exit::Done {
-        exit = reported(write(run, config, &mut out()), exit, config.dry_run);
+        let written = ui::print("the report", |out| write(run, config, out));
+        exit = reported(written, exit, config.dry_run);
         ui::warnings(run.warnings(), "");
         if let Some(hint) = run.hint() {
             ui::hint(hint);
@@ -92,14 +93,14 @@ fn all(configs: &[Clean], now: Timestamp, interrupt: &Interrupt) -> Exit {
             }
             Ok(run) if config.verbosity != Verbosity::Quiet || done.exit != Exit::Done => {
                 if config.format == Format::Text {
-                    let mut out = out();
-                    let rest = if has_written { writeln!(out) } else { Ok(()) };
+                    let written = ui::print("the report", |out| {
+                        if has_written {
+                            writeln!(out)?;
+                        }
+                        write(run, config, out)
+                    });
                     has_written = true;
-                    done.exit = reported(
-                        rest.and_then(|()| write(run, config, &mut out)),
-                        done.exit,
-                        config.dry_run,
-                    );
+                    done.exit = reported(written, done.exit, config.dry_run);
                 }
                 ui::warnings(run.warnings(), &format!("profile {name}: "));
                 if let Some(hint) = run.hint() {
@@ -121,8 +122,7 @@ fn all(configs: &[Clean], now: Timestamp, interrupt: &Interrupt) -> Exit {
         && (all.iter().any(is_wanted) || exit != Exit::Done)
     {
         let reports: Vec<OfProfile<'_>> = all.iter().map(Done::of_profile).collect();
-        let mut out = out();
-        let written = write_profiles(&reports, &mut out).and_then(|()| out.flush());
+        let written = ui::print("the report", |out| write_profiles(&reports, out));
         exit = reported(written, exit, all.iter().all(|done| done.config.dry_run));
     }
     if measure(&all, true) { exit } else { Exit::Partly }
@@ -258,38 +258,27 @@ fn measure(all: &[Done<'_>], are_all: bool) -> bool {
     written.is_ok()
 }
 
-fn out() -> BufWriter<io::StdoutLock<'static>> {
-    BufWriter::with_capacity(64 << 10, io::stdout().lock())
-}
-
 fn write(run: &Run, config: &Clean, out: &mut dyn Write) -> io::Result<()> {
     let report = run.report();
     match config.format {
-        Format::Json => write_json(&report, out)?,
+        Format::Json => write_json(&report, out),
         Format::Text => {
             let times = config.verbosity == Verbosity::Verbose;
-            write_text(&report, ui::look(config.color, config.dry_run || times, times), out)?;
+            write_text(&report, ui::look(config.color, config.dry_run || times, times), out)
         }
     }
-    out.flush()
 }
 
 /// How a run ends whose report was written so.
-fn reported(written: io::Result<()>, exit: Exit, is_dry: bool) -> Exit {
-    match written {
-        // Whoever closed the pipe has seen enough; that is no trouble of ours.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let message = format!("cannot write the report: {}", describe(&error));
-            let hint = if is_dry {
-                "check the file or pipe that standard output leads to"
-            } else {
-                "the map was changed as planned; session-warden history shows how"
-            };
-            ui::warning(&message, hint);
-            Exit::Partly
-        }
-        _ => exit,
-    }
+fn reported(written: anyhow::Result<()>, exit: Exit, is_dry: bool) -> Exit {
+    let Err(error) = written else { return exit };
+    let hint = if is_dry {
+        ui::CHECK_OUTPUT
+    } else {
+        "the map was changed as planned; session-warden history shows how"
+    };
+    ui::warning(&Failure::from(error).message, hint);
+    Exit::Partly
 }
 
 /// How a run ends that a signal has met after it changed the map.

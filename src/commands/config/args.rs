@@ -1,7 +1,6 @@
 //! The options of `config`, and its help.
 
 use clap::Args;
-use std::io::{self, BufWriter, Write};
 
 use crate::commands::config;
 use crate::commands::options::{ConfigArgs, FormatArgs, ProfileArgs};
@@ -53,8 +52,7 @@ impl ShowArgs {
         settings: impl FnOnce() -> anyhow::Result<Settings>,
     ) -> anyhow::Result<Exit> {
         if self.init {
-            let mut out = io::stdout().lock();
-            return config::init(self.config.config.as_deref(), environment, &mut out);
+            return config::init(self.config.config.as_deref(), environment);
         }
         show(self, &settings()?)
     }
@@ -64,10 +62,9 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<Exit> {
     let named = args.profile.profile.as_deref();
     let (clean, shown) = settings.resolve(&Layer::default(), settings.profile(named))?;
     let chosen = config::Chosen { name: clean.profile.as_deref(), is_typed: named.is_some() };
-    let mut out = BufWriter::new(io::stdout().lock());
-    let written = match args.format.format().unwrap_or(Format::Text) {
-        Format::Text => config::write_text(&settings.file, &chosen, &shown, &mut out),
-        Format::Json => config::write_json(&settings.file, &chosen, &shown, &mut out),
-    };
-    ui::written(written.and_then(|()| out.flush()), "the configuration")
+    ui::print("the configuration", |out| match args.format.format().unwrap_or(Format::Text) {
+        Format::Text => config::write_text(&settings.file, &chosen, &shown, out),
+        Format::Json => config::write_json(&settings.file, &chosen, &shown, out),
+    })?;
+    Ok(Exit::Done)
 }

@@ -1,7 +1,6 @@
 //! The arguments and help of `doctor`, and how it ends.
 
 use clap::Args;
-use std::io::{self, BufWriter, Write};
 
 use crate::commands::doctor;
 use crate::commands::options::{
@@ -55,9 +54,6 @@ pub(crate) struct DoctorArgs {
 
 impl DoctorArgs {
     /// Checks everything and prints the results.
-    ///
-    /// # Errors
-    /// If the settings make no sense, or the results cannot be written.
     pub(crate) fn run(
         &self,
         settings: &Settings,
@@ -69,13 +65,12 @@ impl DoctorArgs {
         let progress = progress::show(interrupt, false);
         let checks = doctor::run(&clean, &shown, now, interrupt)?;
         drop(progress);
-        let mut out = BufWriter::new(io::stdout().lock());
+
         let look = ui::look(clean.color, false, false);
-        let written = match clean.format {
-            Format::Text => write_checks(&checks, look, ui::columns(), &mut out),
-            Format::Json => write_checks_json(&checks, &mut out),
-        };
-        ui::written(written.and_then(|()| out.flush()), "the results")?;
+        ui::print("the results", |out| match clean.format {
+            Format::Text => write_checks(&checks, look, ui::columns(), out),
+            Format::Json => write_checks_json(&checks, out),
+        })?;
         Ok(Counts::of(&checks).exit())
     }
 

@@ -1,11 +1,11 @@
-//! What a timer's runs see of the environment, held beside what this one sees.
+//! The environment of a timer's runs, compared with that of this one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::Patient;
-use super::timers::Timer;
+use super::setup::Setup;
+use super::timer::Timer;
 use crate::commands::schedule::systemd_of_user;
 use crate::config::{Environment, absolute};
 use crate::process;
@@ -13,8 +13,8 @@ use crate::report::Check;
 use crate::schedule::Method;
 use crate::schedule::others::Lines;
 
-/// What an option of the clean makes a variable of no matter.
-const MOOT: [(&str, &[&str]); 8] = [
+/// Variables, and the options of a clean that replace them.
+const REPLACED: [(&str, &[&str]); 8] = [
     ("CLAUDE_SESSION_DIR", &["--session-dir", "--map"]),
     ("CLAUDE_BRIDGE_PORT", &["--bridge", "--map"]),
     ("XDG_CONFIG_HOME", &["--config"]),
@@ -25,16 +25,21 @@ const MOOT: [(&str, &[&str]); 8] = [
     ("VIBE_HOME", &["--home"]),
 ];
 
-/// A check for each timer or line whose environment can be told.
-pub(super) fn checks(patient: &Patient<'_>, timers: &[Timer], lines: &Lines) -> Vec<Check> {
-    let check = |timer: &Timer| check(patient, timer, lines);
-    let checks: Vec<Check> = timers.iter().filter_map(check).collect();
+/// Checks each timer or line whose environment is known.
+pub(super) fn checks(setup: &Setup<'_>, timers: &[Timer], lines: &Lines) -> Vec<Check> {
+    let checks: Vec<Check> = timers.iter().filter_map(|timer| check(setup, timer, lines)).collect();
     if !checks.is_empty() {
         return checks;
     }
-    let names = patient.config.environment.settings();
-    let names = names.iter().map(|(name, _)| *name).filter(|name| is_weighed(name, &[]));
-    let names: Vec<&str> = names.filter(|name| *name != "HOME").collect();
+
+    let names: Vec<&str> = setup
+        .config
+        .environment
+        .settings()
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| *name != "HOME" && is_relevant(name, &[]))
+        .collect();
     let message = if names.is_empty() {
         "no variable is set that a timer would need".to_owned()
     } else {
@@ -43,35 +48,35 @@ pub(super) fn checks(patient: &Patient<'_>, timers: &[Timer], lines: &Lines) -> 
     vec![Check::ok("environment", message)]
 }
 
-fn check(patient: &Patient<'_>, timer: &Timer, lines: &Lines) -> Option<Check> {
-    let handed = timer.handed.as_ref()?;
-    let (base, home) = base(patient, timer, lines)?;
-    let mut there: HashMap<String, String> = base.into_iter().collect();
-    there.extend(handed.variables.iter().cloned());
-    let ours = &patient.config.environment;
+fn check(setup: &Setup<'_>, timer: &Timer, lines: &Lines) -> Option<Check> {
+    let command = timer.command.as_ref()?;
+    let (base, home) = base(setup, timer, lines)?;
+    let mut theirs: HashMap<String, String> = base.into_iter().collect();
+    theirs.extend(command.variables.iter().cloned());
+    let theirs = Environment::from(|name| theirs.get(name).map(OsString::from));
     let ours = match &timer.installed.user {
-        Some(_) if process::user() == 0 => ours.of_home(&home),
-        _ => ours.clone(),
+        Some(_) if process::user() == 0 => setup.config.environment.of_home(&home),
+        _ => setup.config.environment.clone(),
     };
-    let there = Environment::from(|name| there.get(name).map(OsString::from));
-    let differences = differences(&ours, &there, &home, &handed.arguments);
-    let what = timer.what();
+
+    let differences = differences(&ours, &theirs, &home, &command.arguments);
+    let name = timer.name();
     if differences.is_empty() {
-        return Some(Check::ok("environment", format!("{what}: variables match")));
+        return Some(Check::ok("environment", format!("{name}: variables match")));
     }
-    let profile = patient.config.profile.as_deref();
-    let then = if timer.is_ours {
+    let install = timer.install_command(setup.config.profile.as_deref());
+    let effect = if timer.is_ours {
         "with the same options passes on what is set now"
     } else {
         "passes on what is set now; then remove your own line"
     };
-    let message = format!("{what} has different variables: {}", differences.join("; "));
-    Some(Check::warning("environment", message).hint(format!("{} {then}", timer.again(profile))))
+    let message = format!("{name} has different variables: {}", differences.join("; "));
+    Some(Check::warning("environment", message).hint(format!("{install} {effect}")))
 }
 
-/// The variables that systemd or cron sets, and the home of the user that it runs as.
+/// Returns the variables that systemd or cron sets, and the home of the user that the timer runs as.
 fn base(
-    patient: &Patient<'_>,
+    setup: &Setup<'_>,
     timer: &Timer,
     lines: &Lines,
 ) -> Option<(Vec<(String, String)>, PathBuf)> {
@@ -84,7 +89,7 @@ fn base(
     match timer.installed.method {
         Method::Cron => base.extend(lines.variables.iter().cloned()),
         Method::SystemdUser => {
-            base.extend(systemd_of_user(&patient.config.environment).ok()?.variables());
+            base.extend(systemd_of_user(&setup.config.environment).ok()?.variables());
         }
         Method::SystemdSystem => {}
         Method::Launchd => return None,
@@ -92,54 +97,57 @@ fn base(
     Some((base, home))
 }
 
-/// Whether it matters that a variable is another one there.
-fn is_weighed(name: &str, arguments: &[String]) -> bool {
-    let is_said = |option: &&str| {
-        arguments.iter().any(|argument| argument.split('=').next() == Some(*option))
-    };
-    let moot = MOOT.iter().find(|(variable, _)| *variable == name);
-    // A timer has no terminal, so that its reports have no colours either way.
-    name != "NO_COLOR" && !moot.is_some_and(|(_, options)| options.iter().any(is_said))
+/// Returns true if it matters that a variable has another value for a timer with these arguments.
+fn is_relevant(variable: &str, arguments: &[String]) -> bool {
+    let replaced = REPLACED.iter().find(|(name, _)| *name == variable);
+    let mut options = replaced.into_iter().flat_map(|(_, options)| *options);
+    let is_replaced = options
+        .any(|option| arguments.iter().any(|argument| argument.split('=').next() == Some(*option)));
+    // A timer has no terminal, so its reports have no colours either way.
+    variable != "NO_COLOR" && !is_replaced
 }
 
-/// Every variable that a clean reads and that is another there, in words.
+/// Describes every variable that a clean reads and that has another value for the timer.
 fn differences(
     ours: &Environment,
     theirs: &Environment,
     home: &Path,
     arguments: &[String],
 ) -> Vec<String> {
-    let mut names: Vec<&str> = ours.settings().iter().map(|(name, _)| *name).collect();
-    let more = theirs.settings();
-    names.extend(more.iter().map(|(name, _)| *name));
-    names.sort_unstable();
-    names.dedup();
-    let value = |of: &Environment, name: &str| {
-        // The password file tells what HOME does not.
-        of.get(name).or_else(|| (name == "HOME").then(|| home.as_os_str().to_owned()))
-    };
-    let told = |name: &&str| {
-        let shown = |value: &OsStr| value.to_string_lossy().into_owned();
-        match (value(ours, name), value(theirs, name)) {
-            (Some(here), Some(there)) if is_same(name, &here, &there) => None,
-            (Some(here), Some(there)) => {
-                Some(format!("{name} is {} here and {} there", shown(&here), shown(&there)))
-            }
-            (Some(here), None) => Some(format!("{name} is {} here only", shown(&here))),
-            (None, Some(there)) => Some(format!("{name} is {} there only", shown(&there))),
-            (None, None) => None,
-        }
-    };
-    names.iter().filter(|name| is_weighed(name, arguments)).filter_map(told).collect()
+    let (here, there) = (ours.settings(), theirs.settings());
+    let names: BTreeSet<&str> = here.iter().chain(&there).map(|(name, _)| *name).collect();
+    names
+        .into_iter()
+        .filter(|name| is_relevant(name, arguments))
+        .filter_map(|name| difference(name, value(ours, name, home), value(theirs, name, home)))
+        .collect()
 }
 
-/// Whether both mean the same; a path is handed on from the root.
+fn value(of: &Environment, name: &str, home: &Path) -> Option<OsString> {
+    // Without HOME, the password file has the home.
+    of.get(name).or_else(|| (name == "HOME").then(|| home.into()))
+}
+
+fn difference(name: &str, here: Option<OsString>, there: Option<OsString>) -> Option<String> {
+    match (here, there) {
+        (Some(here), Some(there)) => (!is_same(name, &here, &there))
+            .then(|| format!("{name} is {} here and {} there", here.display(), there.display())),
+        (Some(here), None) => Some(format!("{name} is {} here only", here.display())),
+        (None, Some(there)) => Some(format!("{name} is {} there only", there.display())),
+        (None, None) => None,
+    }
+}
+
+/// Returns true if both values mean the same. Timers get absolute paths.
 fn is_same(name: &str, here: &OsStr, there: &OsStr) -> bool {
     if name == "CLAUDE_BRIDGE_PORT" {
         return here == there;
     }
-    let whole = |value: &OsStr| absolute(Path::new(value)).unwrap_or_else(|_| value.into());
-    whole(here) == whole(there)
+    whole_path(here) == whole_path(there)
+}
+
+fn whole_path(value: &OsStr) -> PathBuf {
+    absolute(Path::new(value)).unwrap_or_else(|_| value.into())
 }
 
 #[cfg(test)]
@@ -154,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_is_told_unless_it_does_not_matter() {
+    fn what_differs_is_reported_unless_it_does_not_matter() {
         let ours = environment(&[
             ("CODEX_HOME", "/a/"),
             ("CLAUDE_CONFIG_DIR", "/b"),
@@ -168,19 +176,19 @@ mod tests {
             ("CLAUDE_SESSION_DIR", "/d"),
             ("CLAUDE_BRIDGE_PORT", "9000"),
         ]);
-        let told = |arguments: &[&str]| {
+        let shown = |arguments: &[&str]| {
             let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
             differences(&ours, &theirs, Path::new("/home/u"), &arguments)
         };
         assert_eq!(
-            told(&["clean", "-q"]),
+            shown(&["clean", "-q"]),
             [
                 "CLAUDE_BRIDGE_PORT is 9000 there only",
                 "CLAUDE_CONFIG_DIR is /b here only",
                 "CLAUDE_SESSION_DIR is /c here and /d there",
             ]
         );
-        assert_eq!(told(&["--map=/m", "--home", "/h"]), Vec::<String>::new());
+        assert_eq!(shown(&["--map=/m", "--home", "/h"]), Vec::<String>::new());
         assert_eq!(differences(&ours, &theirs, Path::new("/v"), &[]).len(), 4, "another home");
     }
 }

@@ -1,42 +1,38 @@
-//! The map, its folder, and who holds it.
+//! The map, its folder, and its bridge.
 
 use std::path::Path;
 
-use super::{Patient, count};
+use super::setup::Setup;
 use crate::clean::absent_map;
 use crate::config::SESSION_DIR;
 use crate::journal::Journal;
-use crate::map::{self, Choice, MapStore};
+use crate::map::{self, Choice, FileMap, MapStore};
 use crate::model::{Failure, Form, SessionMap, WarningCode, describe};
 use crate::os::may_write;
 use crate::process;
-use crate::report::Check;
+use crate::report::{Check, counted};
 
-/// Folders that systemd-tmpfiles empties, and after how many days.
+/// Folders whose files systemd-tmpfiles deletes, and after how many days.
 const EMPTIED: [(&str, u32); 2] = [("/tmp", 10), ("/var/tmp", 30)];
 
-/// The map, whether it can be changed, and whether it will last.
-pub(super) fn checks(patient: &Patient<'_>) -> Vec<Check> {
-    let path = patient.config.map.display();
-    let file = match &patient.file {
+/// Checks the map, whether it can be changed, and whether it will last.
+pub(super) fn checks(setup: &Setup<'_>) -> Vec<Check> {
+    let file = match &setup.file {
         Some(Ok(file)) => file,
         Some(Err(failure)) => return vec![failed("map", failure)],
-        None => return patient.map().map(told).into_iter().collect(),
+        None => return setup.map().map(of_bridge).into_iter().collect(),
     };
-    let Some(map) = file.map() else { return vec![absent(patient, file)] };
+    let Some(map) = file.map() else { return vec![absent(setup, file)] };
     let owner = file.owner().unwrap_or_default();
     let owner = process::name_of(owner).unwrap_or_else(|| format!("user {owner}"));
-    let mut checks = vec![Check::ok("map", format!("{path}: {}, of {owner}", content(map)))];
-    let real = file.real_path().unwrap_or_else(|| patient.config.map.clone());
-    checks.push(changeable(patient, &real, &owner));
-    checks.push(lasting(&real));
-    checks
+    let message = format!("{}: {}, of {owner}", setup.config.map.display(), content(map));
+    let real = file.real_path().unwrap_or_else(|| setup.config.map.clone());
+    vec![Check::ok("map", message), changeable(setup, &real, &owner), lasting(&real)]
 }
 
 fn failed(name: &'static str, failure: &Failure) -> Check {
-    let hint = failure.hint.as_deref();
-    let hint = hint.unwrap_or("correct it, or name another one with --map FILE or --bridge URL");
-    Check::error(name, failure.message.as_str()).hint(hint)
+    Check::failed(name, failure)
+        .or_hint("correct it, or name another one with --map FILE or --bridge URL")
 }
 
 fn content(map: &SessionMap) -> String {
@@ -44,24 +40,24 @@ fn content(map: &SessionMap) -> String {
         Form::Today => "current form",
         Form::Legacy => "the old form, of Claude's only",
     };
-    format!("{}, {form}", count(map.len(), "mapping"))
+    format!("{}, {form}", counted(map.len(), "mapping"))
 }
 
-fn told(map: &SessionMap) -> Check {
+fn of_bridge(map: &SessionMap) -> Check {
     Check::ok("map", format!("{}, as the bridge reports it; no file is needed", content(map)))
 }
 
-fn absent(patient: &Patient<'_>, file: &dyn MapStore) -> Check {
-    let journal = patient.config.state_dir().ok().map(|folder| Journal::at(&folder));
-    if let Err(failure) = absent_map::hint(patient.config, journal.as_ref()) {
+fn absent(setup: &Setup<'_>, file: &dyn MapStore) -> Check {
+    let journal = setup.config.state_dir().ok().map(|folder| Journal::at(&folder));
+    if let Err(failure) = absent_map::hint(setup.config, journal.as_ref()) {
         return failed("map", &failure);
     }
 
-    let path = patient.config.map.display();
+    let path = setup.config.map.display();
     let dangles = file.warnings().iter().any(|about| about.code == WarningCode::DanglingMap);
     let why = if dangles { "is a link that leads nowhere" } else { "is not there" };
     let check = Check::warning("map", format!("{path} {why}"));
-    if let Choice::Auto(address) = &patient.config.bridge
+    if let Choice::Auto(address) = &setup.config.bridge
         && let Some(folder) = map::folder_at(address)
     {
         let (url, folder) = (address.as_str(), folder.display());
@@ -74,22 +70,20 @@ fn absent(patient: &Patient<'_>, file: &dyn MapStore) -> Check {
     ))
 }
 
-/// Whether a clean could replace the map.
-fn changeable(patient: &Patient<'_>, real: &Path, owner: &str) -> Check {
+/// Checks that a clean could replace the map.
+fn changeable(setup: &Setup<'_>, real: &Path, owner: &str) -> Check {
     let folder = real.parent().unwrap_or(Path::new("/"));
     let shown = folder.display();
     let us = process::user();
-    if us != 0 && patient.owner() != Some(us) {
+    if us != 0 && setup.owner() != Some(us) {
         let message = format!("{shown}: the map belongs to {owner}, who alone can change it");
         return Check::error("map-folder", message).hint("run as the map's owner, or as root");
     }
+
     let name = real.file_name().unwrap_or_default().to_string_lossy();
     let lock = folder.join(format!(".{name}.session-warden.lock"));
-    let mut needed = vec![folder];
-    if lock.symlink_metadata().is_ok() {
-        needed.push(&lock);
-    }
-    for path in needed {
+    let has_lock = lock.symlink_metadata().is_ok();
+    for path in [Some(folder), has_lock.then_some(&*lock)].into_iter().flatten() {
         if let Err(error) = may_write(path) {
             let message = format!("cannot write to {}: {}", path.display(), describe(&error));
             return Check::error("map-folder", message)
@@ -99,7 +93,7 @@ fn changeable(patient: &Patient<'_>, real: &Path, owner: &str) -> Check {
     Check::ok("map-folder", format!("{shown}: writable"))
 }
 
-/// Whether the map lies where nobody empties.
+/// Checks that the map is in no folder whose files are deleted.
 fn lasting(real: &Path) -> Check {
     let emptied = EMPTIED.iter().find(|(folder, _)| real.starts_with(folder));
     let Some((folder, days)) = emptied else {
@@ -114,24 +108,23 @@ fn lasting(real: &Path) -> Check {
     )
 }
 
-/// Whether the bridge answers, and holds this map.
-pub(super) fn bridge_checks(patient: &Patient<'_>) -> Vec<Check> {
-    let check = match (&patient.holder, patient.file()) {
-        (None, _) => Check::ok("bridge", "not asked, since the map cannot be read"),
-        (Some(Err(failure)), _) => silent(patient, failure),
-        (Some(Ok(holder)), file) => match holder.source().url {
-            Some(url) => answering(&url, holder.as_ref(), file),
-            None => edited(holder.as_ref()),
+/// Checks that the bridge answers, and with this map.
+pub(super) fn bridge_checks(setup: &Setup<'_>) -> Vec<Check> {
+    let check = match &setup.store {
+        None => Check::ok("bridge", "not asked, since the map cannot be read"),
+        Some(Err(failure)) => silent(setup, failure),
+        Some(Ok(store)) => match store.source().url {
+            Some(url) => answering(&url, store.as_ref(), setup.file()),
+            None => edited(store.as_ref()),
         },
     };
     vec![check]
 }
 
-/// One that does not answer: that fails a clean where it was named. What only happens to listen at the
-/// usual port may be busy just now.
-fn silent(patient: &Patient<'_>, failure: &Failure) -> Check {
-    let is_auto = matches!(patient.config.bridge, Choice::Auto(_));
-    if is_auto && map::is_silence(failure) {
+/// A bridge that does not answer: a clean fails if it was named. A program that happens to listen at the usual
+/// port may be busy just now.
+fn silent(setup: &Setup<'_>, failure: &Failure) -> Check {
+    if matches!(setup.config.bridge, Choice::Auto(_)) && map::is_silence(failure) {
         let message = format!("{}; a clean would fail now", failure.message);
         return Check::warning("bridge", message).hint(
             "restart the bridge, use --bridge URL for another one, or --bridge off to edit the file",
@@ -140,8 +133,8 @@ fn silent(patient: &Patient<'_>, failure: &Failure) -> Check {
     failed("bridge", failure)
 }
 
-fn answering(url: &str, holder: &dyn MapStore, file: Option<&crate::map::FileMap>) -> Check {
-    let is_same = holder.real_path().is_some();
+fn answering(url: &str, bridge: &dyn MapStore, file: Option<&FileMap>) -> Check {
+    let is_same = bridge.real_path().is_some();
     match file.and_then(MapStore::real_path) {
         None => Check::ok("bridge", format!("{url} answers, and is asked alone")),
         Some(_) if is_same => Check::ok("bridge", format!("{url} answers, with the same map")),
@@ -153,19 +146,19 @@ fn answering(url: &str, holder: &dyn MapStore, file: Option<&crate::map::FileMap
     }
 }
 
-/// Nobody that is asked: the file is edited.
-fn edited(holder: &dyn MapStore) -> Check {
-    let why = holder.source().why;
-    if holder.map().is_none() {
+/// No bridge is asked, so a clean edits the file.
+fn edited(file: &dyn MapStore) -> Check {
+    let why = file.source().why;
+    if file.map().is_none() {
         return Check::ok("bridge", "not asked, since there is no map");
     }
-    if holder.warnings().iter().any(|warning| warning.code == WarningCode::OtherBridge) {
+    if file.warnings().iter().any(|warning| warning.code == WarningCode::OtherBridge) {
         return Check::warning("bridge", format!("{why}; a clean would edit the file")).hint(
             "--bridge URL or CLAUDE_BRIDGE_PORT names this map's bridge; --session-dir the other's \
              folder",
         );
     }
-    if let Some(process) = map::bridge_process(holder) {
+    if let Some(process) = map::bridge_process(file) {
         let message = format!(
             "{why}; process {process} looks like a bridge on this map, and would undo an edit"
         );
@@ -180,7 +173,7 @@ mod tests {
     use crate::report::Health;
 
     #[test]
-    fn temporary_folders_are_told() {
+    fn temporary_folders_are_reported() {
         for (path, state) in [
             ("/tmp/claude_sessions/session_map.json", Health::Warning),
             ("/var/tmp/session_map.json", Health::Warning),

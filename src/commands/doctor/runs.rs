@@ -1,64 +1,75 @@
-//! What runs remember: whether it can be written down, and how the last runs ended.
+//! The state folder, and how the last runs ended.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::{Patient, count};
+use super::setup::Setup;
 use crate::config::state_dir_of;
 use crate::holds::Holds;
 use crate::journal::{Journal, PinStore, RunKind, RunRecord};
 use crate::model::{Exit, Failure, Timestamp, describe};
 use crate::os::may_write;
-use crate::process;
-use crate::report::{Check, age};
+use crate::report::{Check, Health, age, counted};
 
-/// The state folder.
-pub(super) fn state_checks(patient: &Patient<'_>) -> Vec<Check> {
-    let folder = match patient.config.state_dir() {
+/// What to do about a hold that cannot be read.
+const UNREAD_HOLD: &str =
+    "until it can be read, idle mappings are kept; delete the file if its command has ended";
+
+/// How old the last run may be if the timer's interval is not known, in seconds.
+const USUAL_LIMIT: u64 = 3 * 3600;
+
+/// However short the interval, a run may take two minutes.
+const SHORTEST_LIMIT: u64 = 300;
+
+/// Checks the state folder.
+pub(super) fn state_checks(setup: &Setup<'_>) -> Vec<Check> {
+    let folder = match setup.config.state_dir() {
         Ok(folder) => folder,
-        Err(failure) => {
-            let hint = failure.hint.unwrap_or_default();
-            return vec![Check::error("state", failure.message).hint(hint)];
-        }
+        Err(failure) => return vec![Check::failed("state", &failure)],
     };
     match state(&folder) {
-        Ok(check) => {
-            let mut checks = broken(&folder, patient.now);
-            if checks.is_empty() {
-                checks.push(check);
-            }
-            checks
+        Ok(message) => {
+            let broken = broken(&folder, setup.now);
+            if broken.is_empty() { vec![Check::ok("state", message)] } else { broken }
         }
-        Err(why) => {
-            vec![Check::error("state", why).hint("use another state folder with --state-dir DIR")]
+        Err((path, why)) => {
+            let message = format!("cannot write to {}: {why}", path.display());
+            vec![
+                Check::error("state", message)
+                    .hint("use another state folder with --state-dir DIR"),
+            ]
         }
     }
 }
 
-fn state(folder: &Path) -> Result<Check, String> {
+/// Returns that the folder is writable, or the path that is not, with the reason.
+fn state(folder: &Path) -> Result<String, (PathBuf, String)> {
     let shown = folder.display();
-    let cannot = |path: &Path, why: &str| format!("cannot write to {}: {why}", path.display());
-    let Some(there) = folder.ancestors().find(|above| above.symlink_metadata().is_ok()) else {
-        return Err(cannot(folder, "it cannot be there"));
+    let existing = folder.ancestors().find(|above| above.symlink_metadata().is_ok());
+    let Some(existing) = existing else {
+        return Err((folder.to_owned(), "it cannot be there".to_owned()));
     };
-    if !there.is_dir() {
-        return Err(cannot(there, "not a folder"));
+    if !existing.is_dir() {
+        return Err((existing.to_owned(), "not a folder".to_owned()));
     }
-    may_write(there).map_err(|error| cannot(there, &describe(&error)))?;
-    if there != folder {
-        return Ok(Check::ok("state", format!("{shown}: not there yet; the first run makes it")));
+    may_write(existing).map_err(|error| (existing.to_owned(), describe(&error)))?;
+    if existing != folder {
+        return Ok(format!("{shown}: not there yet; the first run makes it"));
     }
+
     for file in Journal::at(folder).files() {
         match file.symlink_metadata() {
             Err(_) => {}
-            Ok(about) if !about.is_file() => return Err(cannot(&file, "not a regular file")),
-            Ok(_) => may_write(&file).map_err(|error| cannot(&file, &describe(&error)))?,
+            Ok(metadata) if !metadata.is_file() => {
+                return Err((file, "not a regular file".to_owned()));
+            }
+            Ok(_) => may_write(&file).map_err(|error| (file, describe(&error)))?,
         }
     }
-    Ok(Check::ok("state", format!("{shown}: writable")))
+    Ok(format!("{shown}: writable"))
 }
 
-/// What is kept in the state folder and cannot be read: the journal, the pins, the holds.
+/// Checks the content of the state folder that cannot be read: the journal, the pins, the holds.
 fn broken(folder: &Path, now: Timestamp) -> Vec<Check> {
     let mut checks: Vec<Check> = Vec::new();
     for damage in Journal::at(folder).damage() {
@@ -67,14 +78,10 @@ fn broken(folder: &Path, now: Timestamp) -> Vec<Check> {
         checks.push(Check::warning("state", message).hint(damage.code.hint()));
     }
     if let Err(failure) = PinStore::at(folder).read() {
-        let hint = failure.hint.unwrap_or_default();
-        checks.push(Check::error("state", failure.message).hint(hint));
+        checks.push(Check::failed("state", &failure));
     }
     match Holds::at(folder).read(now) {
-        Err(failure) => {
-            let hint = failure.hint.unwrap_or_default();
-            checks.push(Check::error("state", failure.message).hint(hint));
-        }
+        Err(failure) => checks.push(Check::failed("state", &failure)),
         Ok(found) => checks.extend(found.unread.iter().map(|(path, why)| {
             let message = format!("{}: cannot read the hold: {why}", path.display());
             Check::warning("state", message).hint(UNREAD_HOLD)
@@ -83,108 +90,102 @@ fn broken(folder: &Path, now: Timestamp) -> Vec<Check> {
     checks
 }
 
-/// What to do about a hold that cannot be read.
-const UNREAD_HOLD: &str =
-    "until it can be read, idle mappings are kept; delete the file if its command has ended";
-
-/// How the runs went, of which a timer starts one every so many seconds, and which remember in these
-/// folders as well.
+/// Checks how the runs ended, of which timers start one at this interval in seconds, and which are also recorded
+/// in these state folders.
 pub(super) fn check(
-    patient: &Patient<'_>,
+    setup: &Setup<'_>,
     states: &[PathBuf],
-    every: Option<u64>,
+    interval: Option<u64>,
     was_started: bool,
 ) -> Check {
-    let runs = match all(patient, states) {
-        Ok(runs) => runs,
-        Err(failure) => {
-            let hint = failure.hint.as_deref();
-            let hint = hint.unwrap_or("correct the file's permissions, or move it away");
-            return Check::warning("runs", failure.message).hint(hint);
+    match all(setup, states) {
+        Ok(runs) => {
+            let runs = of_profile(runs, setup.config.profile.as_deref());
+            judge(&runs, setup.now, interval, was_started)
         }
-    };
-    judge(&of_profile(runs, patient.config.profile.as_deref()), patient.now, every, was_started)
+        Err(failure) => Check { state: Health::Warning, ..Check::failed("runs", &failure) }
+            .or_hint("correct the file's permissions, or move it away"),
+    }
 }
 
-/// All runs but undos that have ended, oldest first; as root on another user's map, that user's too.
-fn all(patient: &Patient<'_>, states: &[PathBuf]) -> Result<Vec<RunRecord>, Failure> {
-    let owner = patient.owner().filter(|owner| process::user() == 0 && *owner != 0);
-    let theirs = owner.and_then(state_dir_of);
-    let mut all = Vec::new();
-    let ours = patient.config.state_dir().into_iter();
+/// Returns all cleans that have ended, oldest first; as root on another user's map, that user's too.
+fn all(setup: &Setup<'_>, states: &[PathBuf]) -> Result<Vec<RunRecord>, Failure> {
+    let ours = setup.config.state_dir().into_iter();
+    let theirs = setup.other_owner().and_then(state_dir_of);
     let folders: BTreeSet<PathBuf> = ours.chain(theirs).chain(states.iter().cloned()).collect();
+
+    let mut all = Vec::new();
     for folder in folders {
-        // What is no file could keep a reader waiting.
         let journal = Journal::at(&folder);
-        let is_odd = |file: &Path| file.metadata().is_ok_and(|about| !about.is_file());
-        if let Some(odd) = journal.files().iter().find(|file| is_odd(file)) {
+        // Anything but a file could keep a reader waiting.
+        if let Some(odd) = journal.files().iter().find(|file| is_no_file(file)) {
             let why = format!("cannot read the runs: {} is not a regular file", odd.display());
             return Err(Failure::new(why));
         }
-        // An undo is no run of a timer's.
-        all.extend(journal.runs()?.into_iter().filter(|ran| ran.command == RunKind::Clean));
+        all.extend(journal.runs()?.into_iter().filter(|run| run.command == RunKind::Clean));
     }
-    all.sort_by_key(|ran| Timestamp::parse(&ran.started));
+    all.sort_by_key(|run| Timestamp::parse(&run.started));
     Ok(all)
 }
 
-/// The runs of that profile; without one, those of none, or else all.
+fn is_no_file(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| !metadata.is_file())
+}
+
+/// Returns the runs of that profile. Without a profile, these are the runs without one, or all if every run had
+/// one.
 fn of_profile(mut runs: Vec<RunRecord>, profile: Option<&str>) -> Vec<RunRecord> {
-    if profile.is_some() || runs.iter().any(|ran| ran.profile().is_none()) {
-        runs.retain(|ran| ran.profile() == profile);
+    if profile.is_some() || runs.iter().any(|run| run.profile().is_none()) {
+        runs.retain(|run| run.profile() == profile);
     }
     runs
 }
 
-/// How old the last run may be where it is not known how often there is one.
-const USUALLY: u64 = 3 * 3600;
-
-/// However often there is one, a run may take two minutes.
-const AT_LEAST: u64 = 300;
-
-fn judge(runs: &[RunRecord], now: Timestamp, every: Option<u64>, was_started: bool) -> Check {
-    // One that found another at work is neither good nor bad.
-    let told: Vec<&RunRecord> = runs.iter().filter(|ran| ran.exit != Exit::Locked.code()).collect();
-    let since = |ran: &RunRecord| Timestamp::parse(&ran.ended).map(|then| then.seconds_until(now));
-    let ago = |ran: &RunRecord| since(ran).map_or("-".to_owned(), age);
-    let Some(last) = told.last() else {
+fn judge(runs: &[RunRecord], now: Timestamp, interval: Option<u64>, was_started: bool) -> Check {
+    // A run that found another one at work is neither a success nor a failure.
+    let runs: Vec<&RunRecord> = runs.iter().filter(|run| run.exit != Exit::Locked.code()).collect();
+    let Some(last) = runs.last() else {
         if was_started {
             return Check::warning("runs", "a timer has started one, and none has ended")
                 .hint("journalctl shows its output; session-warden --dry-run tries it");
         }
         return Check::ok("runs", "none yet");
     };
-    let done = Exit::Done.code();
-    let success = told.iter().rposition(|ran| ran.exit == done);
-    let failures = told.len() - success.map_or(0, |place| place + 1);
-    let first = match success.and_then(|place| told.get(place)) {
-        Some(ran) => format!("last success {} ago", ago(ran)),
+
+    let success = runs.iter().rposition(|run| run.exit == Exit::Done.code());
+    let summary = match success.and_then(|index| runs.get(index)) {
+        Some(run) => format!("last success {} ago", since(run, now).map_or("-".to_owned(), age)),
         None => "no success".to_owned(),
     };
-    if last.exit != done {
-        let exit = last.exit;
-        let failures = count(failures, "failure");
+    if last.exit != Exit::Done.code() {
+        let failures = counted(runs.len() - success.map_or(0, |index| index + 1), "failure");
+        let ago = since(last, now).map_or("-".to_owned(), age);
         let why = last.warning.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        let exit = last.exit;
         let message =
-            format!("{first}, {failures} since, the last {} ago with exit {exit}{why}", ago(last));
+            format!("{summary}, {failures} since, the last {ago} ago with exit {exit}{why}");
         return Check::warning("runs", message)
             .hint("session-warden --dry-run shows what is wrong; history shows all runs");
     }
-    let limit = every.map_or(USUALLY, |every| every.saturating_mul(3).max(AT_LEAST));
-    if since(last).is_none_or(|seconds| seconds > limit) {
-        let message =
-            format!("{first}, none since; there should have been one within {}", age(limit));
+    let limit =
+        interval.map_or(USUAL_LIMIT, |interval| interval.saturating_mul(3).max(SHORTEST_LIMIT));
+    if since(last, now).is_none_or(|seconds| seconds > limit) {
+        let limit = age(limit);
+        let message = format!("{summary}, none since; there should have been one within {limit}");
         return Check::warning("runs", message)
             .hint("session-warden schedule status shows whether the timer runs");
     }
-    Check::ok("runs", format!("{first}, no failure since"))
+    Check::ok("runs", format!("{summary}, no failure since"))
+}
+
+/// Returns the seconds since that run ended.
+fn since(run: &RunRecord, now: Timestamp) -> Option<u64> {
+    Some(Timestamp::parse(&run.ended)?.seconds_until(now))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Health;
-
     const NOW: i64 = 1_800_000_000;
 
     fn ran(run: &str, ago: i64, exit: u8) -> RunRecord {

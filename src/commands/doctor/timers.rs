@@ -1,152 +1,120 @@
-//! What runs a clean again and again: whether it is there and on, whether something else does the
-//! same, and then how the runs went and what they see.
+//! The timers that run a clean: an active one is needed, and no second one that does the same. The results and
+//! the environment of their runs are checked after them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{Patient, environment, runs};
+use super::setup::Setup;
+use super::timer::Timer;
+use super::{environment, runs};
 use crate::commands::schedule::{all_installed, systemd_of_user};
 use crate::model::Failure;
 use crate::process;
 use crate::report::Check;
 use crate::schedule::others::{Lines, OLD_SCRIPT, OLD_TIMER, OldTimer, old_timer};
 use crate::schedule::systemd::Systemd;
-use crate::schedule::{
-    Account, Installed, InstalledCommand, Method, cron, lingers, name, parse_installed,
-};
+use crate::schedule::{Account, InstalledCommand, Method, cron, lingers, parse_installed};
 
-/// A timer or a line, and what it hands on.
-pub(super) struct Timer {
-    pub(super) installed: Installed,
-    pub(super) handed: Option<InstalledCommand>,
-    /// Whether it was installed here, and not written by hand.
-    pub(super) is_ours: bool,
-}
-
-/// All that runs on a timer, and how it goes.
-pub(super) fn checks(patient: &Patient<'_>) -> Vec<Check> {
+/// Checks the timers, and what depends on them.
+pub(super) fn checks(setup: &Setup<'_>) -> Vec<Check> {
     let crontab = cron::read();
     let lines = match &crontab {
         Ok(Some(text)) => Lines::of(text),
         _ => Lines::default(),
     };
-    let all = all(patient, &lines);
+    let profile = setup.config.profile.as_deref();
     let (timers, others): (Vec<Timer>, Vec<Timer>) =
-        all.into_iter().partition(|timer| timer.serves(patient.config.profile.as_deref()));
-    let mut checks: Vec<Check> = timers.iter().map(|timer| schedule(patient, timer)).collect();
+        all(setup, &lines).into_iter().partition(|timer| timer.serves(profile));
+
+    let mut checks: Vec<Check> = timers.iter().map(|timer| schedule(setup, timer)).collect();
     if timers.is_empty() {
-        checks.push(nothing(patient, &others));
+        checks.push(no_timer(profile, &others));
     }
     checks.extend(linger(&timers));
-    checks.extend(second(&timers));
-    checks.push(old_script(patient, &lines, crontab.err().as_ref()));
-    let every = timers.iter().filter_map(|timer| timer.handed.as_ref()?.every).min();
+    checks.extend(duplicates(&timers));
+    checks.push(old_script(setup, &lines, crontab.err().as_ref()));
+
+    let commands = || timers.iter().filter_map(|timer| timer.command.as_ref());
+    let interval = commands().filter_map(|command| command.every).min();
     let was_started = timers.iter().any(|timer| timer.installed.last.is_some());
-    let states: Vec<_> =
-        timers.iter().filter_map(|timer| timer.handed.as_ref()?.state_dir()).collect();
-    checks.push(runs::check(patient, &states, every, was_started));
-    checks.extend(environment::checks(patient, &timers, &lines));
+    let states: Vec<PathBuf> = commands().filter_map(InstalledCommand::state_dir).collect();
+    checks.push(runs::check(setup, &states, interval, was_started));
+    checks.extend(environment::checks(setup, &timers, &lines));
     checks
 }
 
-/// Everything that may run a clean of this map: what other users have of the system's is not asked
-/// about.
-fn all(patient: &Patient<'_>, lines: &Lines) -> Vec<Timer> {
+/// Returns everything that may run a clean of this map, without the system's timers for other users.
+fn all(setup: &Setup<'_>, lines: &Lines) -> Vec<Timer> {
     let us = process::user();
-    let whose = if us == 0 { patient.owner().unwrap_or(us) } else { us };
-    let whose = process::name_of(whose);
-    let is_theirs = |one: &Installed| one.user.is_none() || one.user == whose;
-    let timer = |is_ours| {
-        move |installed: Installed| Timer {
-            handed: parse_installed(&installed),
+    let user = if us == 0 { setup.owner().unwrap_or(us) } else { us };
+    let user = process::name_of(user);
+    let mut installed = all_installed(&setup.config.environment, true);
+    installed.retain(|one| !one.is_keepalive() && (one.user.is_none() || one.user == user));
+    let ours = installed.into_iter().map(|installed| (installed, true));
+    let by_hand = lines.by_hand().into_iter().map(|installed| (installed, false));
+    ours.chain(by_hand)
+        .map(|(installed, is_ours)| Timer {
+            command: parse_installed(&installed),
             installed,
             is_ours,
-        }
-    };
-    // keep-alive cleans nothing.
-    let is_clean = |one: &Installed| !one.is_keepalive() && is_theirs(one);
-    let ours = all_installed(&patient.config.environment, true).into_iter().filter(is_clean);
-    ours.map(timer(true)).chain(lines.by_hand().into_iter().map(timer(false))).collect()
+        })
+        .collect()
 }
 
-impl Timer {
-    /// Whether it runs a clean of that profile, or of all.
-    fn serves(&self, profile: Option<&str>) -> bool {
-        let Some(handed) = &self.handed else { return self.installed.name == name(profile) };
-        handed.has("--all-profiles") || handed.option("--profile") == profile
+fn no_timer(profile: Option<&str>, others: &[Timer]) -> Check {
+    let mut message = "no timer runs session-warden".to_owned();
+    if let Some(profile) = profile {
+        message = format!("{message} for profile {profile}");
     }
-
-    /// What it is called, for people.
-    pub(super) fn what(&self) -> String {
-        let method = self.installed.method.name();
-        match (self.is_ours, &self.installed.user) {
-            (false, _) => "a line in the crontab".to_owned(),
-            (true, Some(user)) => format!("{} of {method} as {user}", self.installed.name),
-            (true, None) => format!("{} of {method}", self.installed.name),
-        }
+    if let Some(other) = others.first() {
+        message = format!("{message}; {} is for something else", other.name());
     }
-
-    /// The command that installs it again.
-    pub(super) fn again(&self, profile: Option<&str>) -> String {
-        let user = self.installed.user.as_ref().map(|user| format!(" --user {user}"));
-        let profile = profile.map(|profile| format!(" --profile {profile}"));
-        format!(
-            "session-warden schedule install --method {}{}{}",
-            self.installed.method.name(),
-            user.unwrap_or_default(),
-            profile.unwrap_or_default()
-        )
-    }
+    Check::warning("schedule", message)
+        .hint("session-warden schedule install adds one that runs every hour")
 }
 
-fn nothing(patient: &Patient<'_>, others: &[Timer]) -> Check {
-    let what = patient.config.profile.as_ref();
-    let what = what.map_or_else(String::new, |profile| format!(" for profile {profile}"));
-    let mut others = others.iter().map(Timer::what);
-    let beside = others.next().map(|other| format!("; {other} is for something else"));
-    Check::warning(
-        "schedule",
-        format!("no timer runs session-warden{what}{}", beside.unwrap_or_default()),
-    )
-    .hint("session-warden schedule install adds one that runs every hour")
-}
-
-fn schedule(patient: &Patient<'_>, timer: &Timer) -> Check {
-    let (one, what) = (&timer.installed, timer.what());
-    let profile = patient.config.profile.as_deref();
-    let binary = timer.handed.as_ref().and_then(|handed| handed.binary.as_deref());
+fn schedule(setup: &Setup<'_>, timer: &Timer) -> Check {
+    let (installed, name) = (&timer.installed, timer.name());
+    let binary = timer.command.as_ref().and_then(|command| command.binary.as_deref());
     if let Some(gone) = binary.filter(|binary| binary.is_absolute() && !binary.exists()) {
-        let message = format!("{what} runs {}, which is not there", gone.display());
+        let message = format!("{name} runs {}, which is not there", gone.display());
+        let install = timer.install_command(setup.config.profile.as_deref());
         return Check::warning("schedule", message)
-            .hint(format!("{} uses the program that runs now", timer.again(profile)));
+            .hint(format!("{install} uses the program that runs now"));
     }
-    if !one.active {
-        return inactive(patient, timer, &what);
+    if !installed.active {
+        return inactive(setup, timer, &name);
     }
-    let next = one.next.as_ref().map(|next| format!(", next run {next}"));
-    let last = one.last.as_ref().map(|last| format!(", last run {last}"));
-    let (next, last) = (next.unwrap_or_default(), last.unwrap_or_default());
-    Check::ok("schedule", format!("{what}: active{next}{last}"))
+
+    let mut message = format!("{name}: active");
+    if let Some(next) = &installed.next {
+        message = format!("{message}, next run {next}");
+    }
+    if let Some(last) = &installed.last {
+        message = format!("{message}, last run {last}");
+    }
+    Check::ok("schedule", message)
 }
 
-fn inactive(patient: &Patient<'_>, timer: &Timer, what: &str) -> Check {
+fn inactive(setup: &Setup<'_>, timer: &Timer, name: &str) -> Check {
     let systemd = match timer.installed.method {
-        Method::SystemdUser => systemd_of_user(&patient.config.environment).ok(),
+        Method::SystemdUser => systemd_of_user(&setup.config.environment).ok(),
         Method::SystemdSystem => Some(Systemd::of_system()),
         Method::Cron => {
-            return Check::warning("schedule", format!("{what}: cron is not running"))
+            return Check::warning("schedule", format!("{name}: cron is not running"))
                 .hint("start cron, or session-warden schedule install --method systemd-user");
         }
         Method::Launchd => None,
     };
     if let Some(Err(failure)) = systemd.map(|systemd| systemd.check_running()) {
-        return Check::warning("schedule", format!("{what}: {}", failure.message))
+        return Check::warning("schedule", format!("{name}: {}", failure.message))
             .hint("where systemd does not run, session-warden schedule install --method cron");
     }
-    let hint = format!("{} starts it", timer.again(patient.config.profile.as_deref()));
-    Check::warning("schedule", format!("{what}: installed, but not active")).hint(hint)
+    let install = timer.install_command(setup.config.profile.as_deref());
+    Check::warning("schedule", format!("{name}: installed, but not active"))
+        .hint(format!("{install} starts it"))
 }
 
-/// Whether a timer of the user's runs while the user is not logged in.
+/// Checks that a timer of the user's runs while the user is not logged in.
 fn linger(timers: &[Timer]) -> Option<Check> {
     timers.iter().find(|timer| timer.installed.method == Method::SystemdUser)?;
     let name = process::name_of(process::user())?;
@@ -165,9 +133,9 @@ fn linger(timers: &[Timer]) -> Option<Check> {
     })
 }
 
-/// Whether more than one runs the same.
-fn second(timers: &[Timer]) -> Option<Check> {
-    let names: Vec<String> = timers.iter().map(Timer::what).collect();
+/// Checks that no two timers run the same.
+fn duplicates(timers: &[Timer]) -> Option<Check> {
+    let names: Vec<String> = timers.iter().map(Timer::name).collect();
     match names.len() {
         0 => None,
         1 => Some(Check::ok("schedulers", "no duplicate timer")),
@@ -184,35 +152,36 @@ fn second(timers: &[Timer]) -> Option<Check> {
     }
 }
 
-/// Whether the script that session-warden replaces is still at work.
-fn old_script(patient: &Patient<'_>, lines: &Lines, no_crontab: Option<&Failure>) -> Check {
+/// Checks that the script that session-warden replaces does not run.
+fn old_script(setup: &Setup<'_>, lines: &Lines, no_crontab: Option<&Failure>) -> Check {
     let mut found = Vec::new();
+    let mut hints = Vec::new();
     let mut notes: Vec<String> = no_crontab.iter().map(|why| why.message.clone()).collect();
-    let user = systemd_of_user(&patient.config.environment).ok();
+    let user = systemd_of_user(&setup.config.environment).ok();
     let system = Some(Systemd::of_system());
-    for (systemd, whose, command) in
+    for (systemd, owner, command) in
         [(user, "of the user", "systemctl --user"), (system, "of the system", "sudo systemctl")]
     {
         match systemd.map(|systemd| old_timer(&systemd)) {
-            Some(Ok(OldTimer::On)) => found.push((
-                format!("{OLD_TIMER} {whose} is on"),
-                format!("{command} disable --now {OLD_TIMER}"),
-            )),
-            Some(Ok(OldTimer::Off)) => notes.push(format!("{OLD_TIMER} {whose} is there, and off")),
+            Some(Ok(OldTimer::On)) => {
+                found.push(format!("{OLD_TIMER} {owner} is on"));
+                hints.push(format!("{command} disable --now {OLD_TIMER}"));
+            }
+            Some(Ok(OldTimer::Off)) => notes.push(format!("{OLD_TIMER} {owner} is there, and off")),
             Some(Err(why)) => notes.push(why.message),
             Some(Ok(OldTimer::Absent)) | None => {}
         }
     }
     if let Some(line) = lines.old.first() {
-        let hint = format!("crontab -e, and take out the line with {OLD_SCRIPT}");
-        found.push((format!("the crontab runs it: {line}"), hint));
+        found.push(format!("the crontab runs it: {line}"));
+        hints.push(format!("crontab -e, and take out the line with {OLD_SCRIPT}"));
     }
+
     notes.dedup();
     let notes = [String::new()].into_iter().chain(notes).collect::<Vec<_>>().join("; ");
     if found.is_empty() {
         let message = format!("neither {OLD_TIMER} nor {OLD_SCRIPT} is on{notes}");
         return Check::ok("old-script", message);
     }
-    let (found, hints): (Vec<String>, Vec<String>) = found.into_iter().unzip();
     Check::warning("old-script", format!("{}{notes}", found.join("; "))).hint(hints.join("; "))
 }

@@ -2,7 +2,6 @@
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use std::io::{self, BufWriter, Write};
 
 use crate::commands::history;
 use crate::commands::options::{ColorArgs, ConfigArgs, FormatArgs, StateArgs};
@@ -62,25 +61,22 @@ impl HistoryArgs {
         let look = ui::look(clean.color, false, false);
         let screen = Screen { look, width: ui::columns() };
 
-        let mut out = BufWriter::new(io::stdout().lock());
-        let written = if let Some(typed) = &self.run {
+        if let Some(typed) = &self.run {
             let found = history::one(&journal, typed);
             // A damaged line may be why a run is unknown.
             let (run, mappings) = found.inspect_err(|_| ui::warnings(&journal.damage(), ""))?;
-            match clean.format {
-                Format::Text => write_past_run(&run, &mappings, screen, &mut out),
-                Format::Json => write_past_run_json(&run, &mappings, &mut out),
-            }
+            ui::print("the history", |out| match clean.format {
+                Format::Text => write_past_run(&run, &mappings, screen, out),
+                Format::Json => write_past_run_json(&run, &mappings, out),
+            })?;
         } else {
             let runs = history::all(&journal, now)?;
             let limit = self.limit.unwrap_or(usize::MAX);
-            match clean.format {
-                Format::Text => write_history(&runs, limit, screen, &mut out),
-                Format::Json => write_history_json(&runs, limit, &mut out),
-            }
-        };
-
-        ui::written(written.and_then(|()| out.flush()), "the history")?;
+            ui::print("the history", |out| match clean.format {
+                Format::Text => write_history(&runs, limit, screen, out),
+                Format::Json => write_history_json(&runs, limit, out),
+            })?;
+        }
 
         let damage = journal.damage();
         ui::warnings(&damage, "");

@@ -2,7 +2,6 @@
 
 use clap::{ArgGroup, Args, Subcommand};
 use std::ffi::OsString;
-use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::commands::hold::hook::{self, Hooked};
@@ -262,12 +261,10 @@ impl ListArgs {
         let exit = if found.unread.is_empty() { Exit::Done } else { Exit::Partly };
 
         let live = found.live(now);
-        let mut out = io::stdout().lock();
-        let written = match self.format.format() {
-            Some(Format::Json) => list::write_json(&live, &mut out),
-            _ => list::write(&live, now, ui::zone(), &mut out),
-        };
-        ui::written(written.and_then(|()| out.flush()), "the holds")?;
+        ui::print("the holds", |out| match self.format.format() {
+            Some(Format::Json) => list::write_json(&live, out),
+            _ => list::write(&live, now, ui::zone(), out),
+        })?;
         Ok(exit)
     }
 }

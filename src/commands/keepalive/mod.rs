@@ -8,7 +8,7 @@ mod serve;
 mod set_key;
 
 use clap::Subcommand;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use args::{CommonArgs, JobArgs, ReportArgs, RunArgs};
@@ -111,7 +111,7 @@ impl KeepaliveCommand {
             interrupt,
         };
 
-        let mut out = io::stdout().lock();
+        let mut out = ui::stdout();
         match self {
             Self::Run(args) => run(&keeper, args, &keeping.warnings, &mut out),
             Self::Status(args) => {

@@ -2,7 +2,6 @@
 
 use anyhow::Context as _;
 use clap::Args;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use super::args::CommonArgs;
@@ -80,7 +79,7 @@ pub(super) fn serve(
         return Err(Failure::usage("no keep-alive job is configured").hint(NO_JOB_HINT).into());
     }
     warn();
-    let log = Log::to(io::stdout()).context("cannot serve").hint("check the limit on threads")?;
+    let log = Log::to(ui::stdout()).context("cannot serve").hint("check the limit on threads")?;
     Ok(keepalive::serve(keeper, &Serve { listen }, log, &ui::fail)?)
 }
 

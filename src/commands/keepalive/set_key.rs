@@ -13,7 +13,7 @@ use crate::keepalive::web::SessionKey;
 use crate::keepalive::{Keeper, key_file, set_key};
 use crate::model::{Advice, Exit};
 use crate::os::interrupt::Interrupt;
-use crate::ui::{hint, warning};
+use crate::ui::{hint, prompt, warning};
 
 /// More than any key has, with white space around it.
 const LARGEST: usize = 16 << 10;
@@ -78,7 +78,7 @@ fn read(interrupt: &Interrupt) -> io::Result<String> {
     }
     let _hidden = HiddenInput::begin(&stdin)?;
     // Standard output may be a file.
-    let _ = write!(io::stderr(), "Session key of claude.ai (not shown): ");
+    prompt("Session key of claude.ai (not shown):");
     read_all(&stdin, interrupt, true)
 }
 

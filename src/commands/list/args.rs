@@ -1,8 +1,8 @@
 //! The arguments and help of `list`, and how it ends: one list, or one for each profile.
 
+use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, ValueEnum};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 
 use crate::commands::clean::profiles;
 use crate::commands::list::{self, Options, Sort};
@@ -12,7 +12,7 @@ use crate::commands::options::{
 use crate::config::{Clean, Environment, Format, Layer, Settings};
 use crate::model::{Exit, Failure, State, Timestamp};
 use crate::os::interrupt::Interrupt;
-use crate::report::{List, ListOfProfile, Look, write_list, write_list_json, write_list_profiles};
+use crate::report::{List, OfProfile, write_list, write_list_json, write_profiles};
 use crate::ui;
 use crate::ui::progress;
 
@@ -43,7 +43,7 @@ pub(crate) struct ListArgs {
 
     /// Sort by idle time (longest first), model or size (largest first) [default: idle]
     #[arg(long, value_name = "idle|model|size", hide_possible_values = true)]
-    sort: Option<SortArg>,
+    sort: Option<Sort>,
 
     /// Show only the first N rows; totals count all
     #[arg(long, value_name = "N", value_parser = limit, allow_hyphen_values = true)]
@@ -80,14 +80,6 @@ pub(crate) struct ListArgs {
     state_dir: StateArgs,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum SortArg {
-    #[value(alias = "age")]
-    Idle,
-    Model,
-    Size,
-}
-
 fn state(name: &str) -> Result<State, String> {
     let state = State::ALL.into_iter().find(|state| state.name() == name);
     state.ok_or_else(|| "not a state".to_owned())
@@ -97,17 +89,8 @@ fn limit(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| "not a whole number; for example --limit 10".to_owned())
 }
 
-/// How a list is printed.
-struct Printer {
-    look: Look,
-    home: Option<String>,
-}
-
 impl ListArgs {
     /// Prints the list, or those of all profiles.
-    ///
-    /// # Errors
-    /// Whatever keeps the list from its work.
     pub(crate) fn run(
         &self,
         settings: &Settings,
@@ -121,17 +104,13 @@ impl ListArgs {
             return self.all(&configs, environment, now, interrupt);
         }
 
-        let (config, _) =
-            settings.resolve(&flags, settings.profile(self.profile.profile.as_deref()))?;
-        let shown = progress::show(interrupt, false);
-        let (list, exit) = list::run(&config, &self.options(), now, interrupt)?;
-        drop(shown);
-        let mut out = BufWriter::new(io::stdout().lock());
-        let written = match config.format {
-            Format::Json => write_list_json(&list, &mut out),
-            Format::Text => self.printer(&config, environment).print(&list, &mut out),
-        };
-        ui::written(written.and_then(|()| out.flush()), "the list")?;
+        let profile = settings.profile(self.profile.profile.as_deref());
+        let (config, _) = settings.resolve(&flags, profile)?;
+        let (list, exit) = self.list(&config, now, interrupt)?;
+        ui::print("the list", |out| match config.format {
+            Format::Json => write_list_json(&list, out),
+            Format::Text => self.write(&list, &config, environment, out),
+        })?;
         ui::warnings(&list.warnings, "");
         if let Some(hint) = &list.hint {
             ui::hint(hint);
@@ -150,60 +129,63 @@ impl ListArgs {
         let mut has_written = false;
         for config in configs {
             let name = config.profile.as_deref().unwrap_or_default();
-            let whose = format!("profile {name}: ");
-            let shown = progress::show(interrupt, false);
-            let listed = list::run(config, &self.options(), now, interrupt).map_err(Failure::from);
-            drop(shown);
-            let (list, exit) = match listed {
-                Ok((list, exit)) => (list, exit),
-                Err(failure) => {
-                    ui::fail_of(&whose, &failure);
-                    ended.push((name, failure.exit, None));
-                    continue;
+            let prefix = format!("profile {name}: ");
+            match self.list(config, now, interrupt) {
+                Ok((list, exit)) => {
+                    if config.format == Format::Text {
+                        ui::print("the list", |out| {
+                            if has_written {
+                                writeln!(out)?;
+                            }
+                            self.write(&list, config, environment, out)
+                        })?;
+                        has_written = true;
+                    }
+                    ui::warnings(&list.warnings, &prefix);
+                    ended.push((name, exit, Some(list)));
                 }
-            };
-            if config.format == Format::Text {
-                let mut out = BufWriter::new(io::stdout().lock());
-                let rest = if has_written { writeln!(out) } else { Ok(()) };
-                let printer = self.printer(config, environment);
-                let written = rest.and_then(|()| printer.print(&list, &mut out));
-                ui::written(written.and_then(|()| out.flush()), "the list")?;
-                has_written = true;
+                Err(error) => {
+                    let failure = Failure::from(error);
+                    ui::fail_of(&prefix, &failure);
+                    ended.push((name, failure.exit, None));
+                }
             }
-            ui::warnings(&list.warnings, &whose);
-            ended.push((name, exit, Some(list)));
         }
 
         if configs.iter().any(|config| config.format == Format::Json) {
-            let lists: Vec<ListOfProfile<'_>> = ended
-                .iter()
-                .map(|(profile, exit, list)| ListOfProfile {
-                    profile,
-                    exit: exit.code(),
-                    list: list.as_ref(),
-                })
-                .collect();
-            let mut out = BufWriter::new(io::stdout().lock());
-            let written = write_list_profiles(&lists, &mut out);
-            ui::written(written.and_then(|()| out.flush()), "the list")?;
+            let lists = ended.iter().map(|(profile, exit, list)| OfProfile {
+                profile,
+                exit: exit.code(),
+                report: list.as_ref(),
+            });
+            let lists: Vec<OfProfile<'_, &List>> = lists.collect();
+            ui::print("the list", |out| write_profiles(&lists, out))?;
         }
         Ok(profiles::exit(ended.iter().map(|(_, exit, _)| *exit)))
     }
 
-    fn options(&self) -> Options {
-        let sort = match self.sort {
-            None | Some(SortArg::Idle) => Sort::Idle,
-            Some(SortArg::Model) => Sort::Model,
-            Some(SortArg::Size) => Sort::Size,
-        };
-        Options { states: self.state.clone(), unmapped: self.unmapped, sort, limit: self.limit }
+    fn list(
+        &self,
+        config: &Clean,
+        now: Timestamp,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<(List, Exit)> {
+        let _shown = progress::show(interrupt, false);
+        let states = self.state.clone();
+        let (unmapped, sort, limit) = (self.unmapped, self.sort.unwrap_or_default(), self.limit);
+        list::run(config, &Options { states, unmapped, sort, limit }, now, interrupt)
     }
 
-    fn printer(&self, config: &Clean, environment: &Environment) -> Printer {
-        Printer {
-            look: ui::look(config.color, self.verbose, self.verbose),
-            home: environment.get("HOME").and_then(|home| home.into_string().ok()),
-        }
+    fn write(
+        &self,
+        list: &List,
+        config: &Clean,
+        environment: &Environment,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let look = ui::look(config.color, self.verbose, self.verbose);
+        let home = environment.get("HOME").and_then(|home| home.into_string().ok());
+        write_list(list, look, ui::columns(), home.as_deref(), out)
     }
 
     fn layer(&self) -> Layer {
@@ -214,11 +196,5 @@ impl ListArgs {
             state: self.state_dir.clone(),
             ..Layer::default()
         }
-    }
-}
-
-impl Printer {
-    fn print(&self, list: &List, to: &mut dyn Write) -> io::Result<()> {
-        write_list(list, self.look, ui::columns(), self.home.as_deref(), to)
     }
 }

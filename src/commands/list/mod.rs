@@ -1,17 +1,20 @@
-//! `list`: mappings, or sessions without a mapping, with what was written first in each. It reads
-//! conversations and the CLIs' settings, and changes nothing.
+//! `list`: mappings, or sessions without a mapping, with the first message of each. It reads conversations
+//! and the CLIs' settings, and changes nothing.
 
-pub mod args;
+pub(crate) mod args;
 
+use clap::ValueEnum;
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::path::Path;
 
 use super::retention::{self, Retentions};
 use crate::clean::{self, Run};
 use crate::config::{Clean, pings_in};
+use crate::map::map_file::stopped;
 use crate::model::{
-    Exit, IdKind, KeepReason, Policies, ProviderIdx, SessionMap, State, Timestamp, Verdict,
-    Warning, WarningCode, describe,
+    Activity, Exit, IdKind, KeepReason, Mapping, Policies, ProviderIdx, SessionMap, State,
+    Timestamp, Verdict, Warning, WarningCode, describe,
 };
 use crate::os::interrupt::Interrupt;
 use crate::os::progress::Phase;
@@ -21,35 +24,32 @@ use crate::report::{Holder, List, Listed, Row, Totals};
 
 /// What to list.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+struct Options {
     /// Only mappings in these states; all if there are none.
-    pub states: Vec<State>,
+    states: Vec<State>,
     /// Sessions without a mapping, instead of mappings.
-    pub unmapped: bool,
-    /// The order.
-    pub sort: Sort,
+    unmapped: bool,
+    sort: Sort,
     /// How many are shown at most.
-    pub limit: Option<usize>,
+    limit: Option<usize>,
 }
 
-/// The order of a list.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Sort {
-    /// The longest idle first, and those without a time last.
+/// The order of a list. Comments of its values would be shown by completions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sort {
+    // The longest idle first, and those without a time last.
     #[default]
+    #[value(alias = "age")]
     Idle,
-    /// By model, then as above.
+    // By model, then as above.
     Model,
-    /// The largest first.
+    // The largest first.
     Size,
 }
 
 /// Looks at every session that is asked for. The exit code is that of a dry run, or 3 if a session
 /// could not be looked into.
-///
-/// # Errors
-/// Whatever keeps a dry run from its work.
-pub fn run(
+fn run(
     config: &Clean,
     options: &Options,
     now: Timestamp,
@@ -58,28 +58,27 @@ pub fn run(
     let dry = Clean { dry_run: true, max_remove: None, ..config.clone() };
     let run = clean::run(&dry, now, interrupt)?;
     let retentions = Retentions::read(config, run.map_owner());
-
-    // What would become of mappings does not matter for sessions without one.
-    let (mut warnings, mut exit) = if options.unmapped {
-        (Vec::new(), Exit::Done)
+    let mut lister = Lister { config, run: &run, retentions, now, interrupt, warnings: Vec::new() };
+    let (mut all, mut exit) = if options.unmapped {
+        // Problems with mappings do not matter for sessions without one.
+        (lister.of_disk()?, Exit::Done)
     } else {
-        (run.warnings().to_vec(), run.exit())
+        lister.warnings.extend_from_slice(run.warnings());
+        (lister.of_map(&options.states)?, run.exit())
     };
-    let mut all = if options.unmapped {
-        of_disk(config, &run, &retentions, now, interrupt, &mut warnings)?
-    } else {
-        of_map(&run, options, &retentions, interrupt, &mut warnings)?
-    };
+    let mut warnings = lister.warnings;
     if warnings.iter().any(|warning| warning.code.is_trouble()) {
         exit = Exit::Partly;
     }
+    warnings.extend(deleted_soon(&all, now));
 
     match options.sort {
-        Sort::Idle => all.sort_by_key(idle),
-        Sort::Model => all.sort_by(|a, b| a.model.cmp(&b.model).then(idle(a).cmp(&idle(b)))),
-        Sort::Size => all.sort_by_key(|one| std::cmp::Reverse(one.looked.size)),
+        Sort::Idle => all.sort_by_key(oldest_first),
+        Sort::Model => {
+            all.sort_by(|a, b| (&a.model, oldest_first(a)).cmp(&(&b.model, oldest_first(b))));
+        }
+        Sort::Size => all.sort_by_key(|listed| Reverse(listed.looked.size)),
     }
-    warnings.extend(deleted_soon(&all, now));
     let totals = Totals::of(&all);
     all.truncate(options.limit.unwrap_or(usize::MAX));
 
@@ -100,11 +99,16 @@ pub fn run(
     Ok((list, exit))
 }
 
+/// The sort key of the longest idle first, and those without a time last.
+fn oldest_first(listed: &Listed) -> (bool, Option<Timestamp>) {
+    (listed.last_used.is_none(), listed.last_used)
+}
+
 /// Returns a warning if a CLI will soon delete sessions of these mappings.
 fn deleted_soon(all: &[Listed], now: Timestamp) -> Option<Warning> {
     let mut due: Vec<(Timestamp, &str, &'static str)> = all
         .iter()
-        .filter_map(|one| Some((one.deletion?, one.state?, one.chat.as_deref()?)))
+        .filter_map(|listed| Some((listed.deletion?, listed.state?, listed.chat.as_deref()?)))
         .filter(|(deletion, state, _)| retention::is_due(*state, *deletion, now))
         .map(|(deletion, _, chat)| (deletion.after, chat, deletion.cli))
         .collect();
@@ -112,50 +116,130 @@ fn deleted_soon(all: &[Listed], now: Timestamp) -> Option<Warning> {
     Some(Warning::new(WarningCode::DeletedSoon, message))
 }
 
-fn idle(one: &Listed) -> (bool, Option<Timestamp>) {
-    (one.last_used.is_none(), one.last_used)
+/// Makes the rows of a list.
+struct Lister<'r> {
+    config: &'r Clean,
+    run: &'r Run,
+    retentions: Retentions,
+    now: Timestamp,
+    interrupt: &'r Interrupt,
+    warnings: Vec<Warning>,
 }
 
-fn of_map(
-    run: &Run,
-    options: &Options,
-    retentions: &Retentions,
-    interrupt: &Interrupt,
-    warnings: &mut Vec<Warning>,
-) -> anyhow::Result<Vec<Listed>> {
-    let report = run.report();
-    let is_asked = |state| options.states.is_empty() || options.states.contains(&state);
-    let rows = || report.rows().filter(|row| is_asked(row.state));
-    let progress = interrupt.progress();
-    progress.begin(Phase::Conversations, rows().count());
-    rows()
-        .map(|row| {
-            stop_if_asked(interrupt)?;
-            progress.add(Phase::Conversations, 1);
-            let provider = of_model(row.mapping.model);
-            let looked =
-                provider.zip(row.file).map(|(provider, file)| look(provider, file, warnings));
+impl Lister<'_> {
+    /// Returns the mappings in these states, or in any.
+    fn of_map(&mut self, states: &[State]) -> anyhow::Result<Vec<Listed>> {
+        let report = self.run.report();
+        let rows: Vec<Row<'_>> =
+            report.rows().filter(|row| states.is_empty() || states.contains(&row.state)).collect();
+        self.interrupt.progress().begin(Phase::Conversations, rows.len());
+        let mut all = Vec::new();
+        for row in rows {
+            self.step()?;
+            let Mapping { model, chat, session } = row.mapping;
+            let provider = of_model(model);
+            let looked = provider.zip(row.file).map(|(provider, file)| self.look(provider, file));
             let looked = looked.unwrap_or_default();
-            let session = row.mapping.session.map(|id| id.0.to_owned());
-            // Of a missing session there is nothing to resume, and an archived one cannot be.
-            let is_there = row.file.is_some() && row.state != State::Archived;
-            let resume = provider.zip(session.as_deref()).filter(|_| is_there);
-            Ok(Listed {
+            let session = session.map(|id| id.0.to_owned());
+            // A missing session cannot be resumed, and neither can an archived one.
+            let can_resume = row.file.is_some() && row.state != State::Archived;
+            let resume = provider.zip(session.as_deref()).filter(|_| can_resume);
+            all.push(Listed {
                 provider: provider.map(|provider| provider.name),
-                model: row.mapping.model.to_owned(),
-                chat: Some(row.mapping.chat.0.to_owned()),
-                session: session.clone(),
+                model: model.to_owned(),
+                chat: Some(chat.0.to_owned()),
+                resume: resume.map(|(provider, session)| provider.resume_command(session)),
+                session,
                 state: Some(row.state),
                 last_used: row.last_used,
                 idle_seconds: row.idle_seconds,
                 file: row.file.map(Path::to_owned),
-                resume: resume.map(|(provider, session)| provider.resume_command(session)),
-                deletion: retentions.deletion(row.mapping.model, looked.written),
+                deletion: self.retentions.deletion(model, looked.written),
                 process: holder(&row),
                 looked,
-            })
+            });
+        }
+        Ok(all)
+    }
+
+    /// Returns the sessions on disk that no mapping names.
+    fn of_disk(&mut self) -> anyhow::Result<Vec<Listed>> {
+        let report = self.run.report();
+        let mappings = report.map.into_iter().flat_map(SessionMap::mappings);
+        let mapped: HashSet<(&str, String)> = mappings
+            .filter_map(|mapping| Some((of_model(mapping.model)?, mapping.session?.0)))
+            .map(|(provider, id)| (provider.model, key(provider, id)))
+            .collect();
+        let owner = self.run.map_owner();
+        let options = LookOptions {
+            owners: Owners { us: process::user(), map: owner },
+            clock: self.config.clock,
+            interrupt: self.interrupt.clone(),
+        };
+        let (idle, missing) = (&self.config.idle, self.config.missing);
+        let policies = Policies::new(self.now, idle, PROVIDERS.len(), missing);
+        // The sessions of keep-alive are left out. Without a state folder it has none.
+        let pings = self.config.state_dir().ok().map(|state| pings_in(&state));
+        let mut all = Vec::new();
+        for (index, provider) in (0..).map(ProviderIdx).zip(&PROVIDERS) {
+            if !self.config.asks_for(provider.model) {
+                continue;
+            }
+            let base = self.config.base(provider, owner)?;
+            self.interrupt.progress().begin(Phase::Listing, 0);
+            let (sessions, problems) =
+                unmapped(provider, base, &options, policies.of(index).cutoff, |id| {
+                    mapped.contains(&(provider.model, key(provider, id)))
+                });
+            stop_if_asked(self.interrupt)?;
+            self.warnings.extend(problems);
+
+            self.interrupt.progress().begin(Phase::Conversations, sessions.len());
+            for (id, activity) in sessions {
+                self.step()?;
+                let row = self.unmapped(provider, id, &activity);
+                if !pings.as_ref().is_some_and(|pings| row.looked.was_below(pings)) {
+                    all.push(row);
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    fn unmapped(&mut self, provider: &Provider, id: String, activity: &Activity) -> Listed {
+        let last_used = activity.last_used();
+        let file = activity.file().map(|file| file.path.clone());
+        let looked = file.as_ref().map(|file| self.look(provider, file)).unwrap_or_default();
+        Listed {
+            provider: Some(provider.name),
+            model: provider.model.to_owned(),
+            chat: None,
+            resume: file.as_ref().map(|_| provider.resume_command(&id)),
+            session: Some(id),
+            state: None,
+            last_used,
+            idle_seconds: last_used.map(|used| used.seconds_until(self.now)),
+            file,
+            deletion: self.retentions.deletion(provider.model, looked.written),
+            process: None,
+            looked,
+        }
+    }
+
+    /// Counts a session that is looked into.
+    fn step(&self) -> anyhow::Result<()> {
+        stop_if_asked(self.interrupt)?;
+        self.interrupt.progress().add(Phase::Conversations, 1);
+        Ok(())
+    }
+
+    fn look(&mut self, provider: &Provider, file: &Path) -> Details {
+        read_details(provider, file).unwrap_or_else(|error| {
+            let message = format!("cannot look into a session: {}", describe(&error));
+            self.warnings.push(Warning::at(WarningCode::NotLookedInto, file, message));
+            Details::default()
         })
-        .collect()
+    }
 }
 
 fn holder(row: &Row<'_>) -> Option<Holder> {
@@ -164,79 +248,11 @@ fn holder(row: &Row<'_>) -> Option<Holder> {
     Some(Holder { pid, name: row.process.map(str::to_owned) })
 }
 
-fn of_disk(
-    config: &Clean,
-    run: &Run,
-    retentions: &Retentions,
-    now: Timestamp,
-    interrupt: &Interrupt,
-    warnings: &mut Vec<Warning>,
-) -> anyhow::Result<Vec<Listed>> {
-    let report = run.report();
-    let mapped: HashSet<(&str, String)> = report
-        .map
-        .into_iter()
-        .flat_map(SessionMap::mappings)
-        .filter_map(|mapping| Some((mapping.model, mapping.session?.0)))
-        .filter_map(|(model, id)| Some((model, key(of_model(model)?, id))))
-        .collect();
-    let owner = run.map_owner();
-    let options = LookOptions {
-        owners: Owners { us: process::user(), map: owner },
-        clock: config.clock,
-        interrupt: interrupt.clone(),
-    };
-    let progress = interrupt.progress();
-    let policies = Policies::new(now, &config.idle, PROVIDERS.len(), config.missing);
-    // The sessions that keep-alive makes are of no interest. Without a state folder it makes none.
-    let pings = config.state_dir().ok().map(|state| pings_in(&state));
-    let mut all = Vec::new();
-    let asked =
-        (0..).map(ProviderIdx).zip(&PROVIDERS).filter(|(_, one)| config.asks_for(one.model));
-    for (place, provider) in asked {
-        let base = config.base(provider, owner)?;
-        let is_mapped = |id: &str| mapped.contains(&(provider.model, key(provider, id)));
-        let cutoff = policies.of(place).cutoff;
-        progress.begin(Phase::Listing, 0);
-        let (sessions, more) = unmapped(provider, base, &options, cutoff, is_mapped);
-        stop_if_asked(interrupt)?;
-        warnings.extend(more);
-        progress.begin(Phase::Conversations, sessions.len());
-        for (id, activity) in sessions {
-            stop_if_asked(interrupt)?;
-            progress.add(Phase::Conversations, 1);
-            let last_used = activity.last_used();
-            let file = activity.file().map(|file| file.path.clone());
-            let looked = file.as_ref().map(|file| look(provider, file, warnings));
-            let is_below = |pings| looked.as_ref().is_some_and(|looked| looked.was_below(pings));
-            if pings.as_deref().is_some_and(is_below) {
-                continue;
-            }
-            let looked = looked.unwrap_or_default();
-            all.push(Listed {
-                provider: Some(provider.name),
-                model: provider.model.to_owned(),
-                chat: None,
-                resume: file.as_ref().map(|_| provider.resume_command(&id)),
-                session: Some(id),
-                state: None,
-                last_used,
-                idle_seconds: last_used.map(|used| used.seconds_until(now)),
-                file,
-                deletion: retentions.deletion(provider.model, looked.written),
-                process: None,
-                looked,
-            });
-        }
-    }
-    Ok(all)
-}
-
 fn of_model(model: &str) -> Option<&'static Provider> {
-    Provider::of_model(model).map(|(_, provider)| provider)
+    PROVIDERS.iter().find(|provider| provider.model == model)
 }
 
-/// What two ids have in common that name the same session: UUIDs are compared without regard to case.
+/// Returns the same text for two ids that name the same session: UUIDs are compared without regard to case.
 fn key(provider: &Provider, id: &str) -> String {
     match provider.ids {
         IdKind::Uuid => id.to_ascii_lowercase(),
@@ -244,14 +260,6 @@ fn key(provider: &Provider, id: &str) -> String {
     }
 }
 
-fn look(provider: &Provider, file: &Path, warnings: &mut Vec<Warning>) -> Details {
-    read_details(provider, file).unwrap_or_else(|error| {
-        let message = format!("cannot look into a session: {}", describe(&error));
-        warnings.push(Warning::at(WarningCode::NotLookedInto, file, message));
-        Details::default()
-    })
-}
-
 fn stop_if_asked(interrupt: &Interrupt) -> anyhow::Result<()> {
-    if interrupt.asked() { Err(crate::map::map_file::stopped().into()) } else { Ok(()) }
+    if interrupt.asked() { Err(stopped().into()) } else { Ok(()) }
 }

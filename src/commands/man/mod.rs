@@ -2,17 +2,17 @@
 
 mod page;
 
+use anyhow::Context;
 use clap::{Args, Command};
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::absolute;
 use crate::model::escape::escape;
-use crate::model::{Exit, Failure, describe};
-use crate::os::folder::Folder;
-use crate::os::temporary::TemporaryFile;
+use crate::model::{Advice, Exit, Failure, describe};
+use crate::ui;
 
 pub(crate) const HELP: &str = "\
 Examples:
@@ -37,93 +37,74 @@ pub(crate) struct ManArgs {
 }
 
 impl ManArgs {
-    pub(crate) fn run(self, root: clap::Command, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    pub(crate) fn run(self, root: Command) -> anyhow::Result<Exit> {
+        let root = page::built(root);
         match self.dir {
-            Some(folder) => write_all(root, &absolute(&folder)?, out),
-            None => print(root, &self.command, out),
+            Some(folder) => write_all(&root, &absolute(&folder)?),
+            None => print(&root, &self.command),
         }
     }
 }
-/// Writes the page of the command with that path of names; none is the program itself.
-///
-/// # Errors
-/// Where there is no such command, or the page cannot be written. Nobody who reads on is no error.
-fn print(root: Command, path: &[String], out: &mut dyn Write) -> anyhow::Result<Exit> {
-    let root = page::built(root);
-    let mut command = &root;
+
+/// Prints the page of the command with that path of names; without any, that of the program.
+fn print(root: &Command, path: &[String]) -> anyhow::Result<Exit> {
+    let mut command = root;
     for name in path {
-        command =
-            page::visible(command).find(|known| known.get_name() == name).ok_or_else(|| {
-                let known: Vec<&str> = page::visible(command).map(Command::get_name).collect();
-                let failure = Failure::new(format!("{} has no command {name:?}", called(command)));
-                let failure = failure.with(Exit::Usage);
-                if known.is_empty() {
-                    failure.hint("leave it out")
-                } else {
-                    failure.hint(format!("its commands are {}", known.join(", ")))
-                }
-            })?;
+        let mut known = page::visible(command);
+        command = known.find(|known| known.get_name() == name).ok_or_else(|| {
+            let known: Vec<&str> = page::visible(command).map(Command::get_name).collect();
+            let typed = command.get_bin_name().unwrap_or_else(|| command.get_name());
+            let failure = Failure::usage(format!("{typed} has no command {name:?}"));
+            if known.is_empty() {
+                failure.hint("leave it out")
+            } else {
+                failure.hint(format!("its commands are {}", known.join(", ")))
+            }
+        })?;
     }
-    let page = page::roff(command, &root);
-    match out.write_all(page.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write the man page: {}", describe(&error)))
-                .hint("check the file or pipe that standard output leads to")
-                .into())
-        }
-        _ => Ok(Exit::Done),
-    }
+    let page = page::roff(command, root);
+    ui::print("the man page", |out| out.write_all(page.as_bytes()))?;
+    Ok(Exit::Done)
 }
 
-/// How the command is typed.
-fn called(command: &Command) -> &str {
-    command.get_bin_name().unwrap_or_else(|| command.get_name())
-}
-
-/// Writes all pages into the folder, which is made where it is missing, and says how many.
-///
-/// # Errors
-/// Where a page cannot be written: the ones before it then are. With [`Exit::Partly`], where all are
-/// and only that cannot be said.
-fn write_all(root: Command, folder: &Path, out: &mut dyn Write) -> anyhow::Result<Exit> {
-    let root = page::built(root);
-    let pages = page::all(&root);
-    make(folder)?;
+/// Writes all pages into the folder, which is created if it does not exist, and prints their number.
+fn write_all(root: &Command, folder: &Path) -> anyhow::Result<Exit> {
+    let pages = page::all(root);
+    let shown = folder.display();
+    create(folder).with_context(|| format!("cannot create the folder {shown}")).hint(OTHER)?;
     for command in &pages {
-        let name = page::file_name(command);
-        write(folder, &name, &page::roff(command, &root))
-            .map_err(|error| failed("write the man page", &folder.join(&name), &error))?;
+        let path = folder.join(page::file_name(command));
+        write(&path, folder, &page::roff(command, root))
+            .with_context(|| format!("cannot write the man page {}", path.display()))
+            .hint(OTHER)?;
     }
-    let (count, shown) = (pages.len(), folder.display().to_string());
-    match writeln!(out, "Wrote {count} man pages to {}", escape(&shown)) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let message = format!(
-                "the man pages are written, but this cannot be printed: {}",
-                describe(&error)
-            );
-            let failure =
-                Failure::new(message).hint("check the file or pipe that standard output leads to");
-            Err(Failure { exit: Exit::Partly, ..failure }.into())
-        }
-        _ => Ok(Exit::Done),
-    }
+
+    let line = format!("Wrote {} man pages to {}", pages.len(), escape(&shown.to_string()));
+    writeln!(ui::stdout(), "{line}").map_err(|error| {
+        let why = describe(&error);
+        Failure::new(format!("the man pages are written, but this cannot be printed: {why}"))
+            .with(Exit::Partly)
+            .hint(ui::CHECK_OUTPUT)
+    })?;
+    Ok(Exit::Done)
 }
+
+/// What to do about a folder that cannot be written to.
+const OTHER: &str = "choose another folder with --dir DIR";
 
 #[expect(clippy::disallowed_methods, reason = "the folder of man pages may be a new one")]
-fn make(folder: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(folder).map_err(|error| failed("create the folder", folder, &error).into())
+fn create(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)
 }
 
 /// Replaces the page whole or not at all, so that no reader and no full disk meets half of one.
-fn write(folder: &Path, name: &str, page: &str) -> io::Result<()> {
-    let folder = Folder::open(folder)?;
-    // As any new file; the umask takes off what it takes off.
-    let mut new = TemporaryFile::create(folder.as_fd(), name.as_ref(), 0o666)?;
-    new.file.write_all(page.as_bytes())?;
-    new.rename_to(name.as_ref())
-}
-
-fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure::new(format!("cannot {what} {}: {}", path.display(), describe(error)))
-        .hint("choose another folder with --dir DIR")
+fn write(path: &Path, folder: &Path, page: &str) -> io::Result<()> {
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".session-warden-")
+        // As of any new file, less the bits of the user's mask.
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)?;
+    temporary.write_all(page.as_bytes())?;
+    temporary.persist(path)?;
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! One command of the grammar as a man page.
 //!
-//! Everything comes from the grammar, so that a new option or command is in its page by itself; exit
-//! codes and environment are read out of the text below the help. Only the files are written here.
+//! `clap_mangen` writes most of it from the grammar. Exit codes, environment and examples are read out of the
+//! text below the help, and only the files are described here.
 //! No date is in a page: the same program makes the same pages on any day.
 
 use clap::Command;
@@ -13,7 +13,7 @@ use crate::config::{MAP_NAME, SESSION_DIR};
 /// The part of the manual for programs that users run.
 const SECTION: &str = "1";
 
-/// Files, what they are, and the option that a command has which deals with them.
+/// An option, a file that the commands with this option use, and a description of it.
 const FILES: [(&str, &str, &str); 7] = [
     ("map", MAP_NAME, "the bridge's map, unless an option or a variable names another"),
     (
@@ -42,7 +42,7 @@ const FILES: [(&str, &str, &str); 7] = [
     ("home", "~/.vibe/logs/session/, ~/.vibe/sessions/", "the sessions of vibe; never changed"),
 ];
 
-/// The grammar with all that clap adds to it, but for the `help` commands, which have no page.
+/// Returns the grammar with all that clap adds to it, but for the `help` commands, which have no page.
 pub(super) fn built(root: Command) -> Command {
     fn without_help(command: Command) -> Command {
         command.disable_help_subcommand(true).mut_subcommands(without_help)
@@ -52,106 +52,98 @@ pub(super) fn built(root: Command) -> Command {
     root
 }
 
-/// The commands right below that one which users are meant to see.
+/// Returns the commands right below that one which users are meant to see.
 pub(super) fn visible(command: &Command) -> impl Iterator<Item = &Command> {
     command.get_subcommands().filter(|command| !command.is_hide_set())
 }
 
-/// That command and every one below it.
+/// Returns that command and every one below it.
 pub(super) fn all(command: &Command) -> Vec<&Command> {
     let mut found = vec![command];
     found.extend(visible(command).flat_map(all));
     found
 }
 
-/// The name of a page: `session-warden-undo`.
+/// Returns the name of a page: `session-warden-undo`.
 fn name(command: &Command) -> &str {
     command.get_display_name().unwrap_or_else(|| command.get_name())
 }
 
-/// Where a page lies in a folder of pages.
 pub(super) fn file_name(command: &Command) -> String {
     format!("{}.{SECTION}", name(command))
 }
 
-/// The page of that command of that program; both are [`built`].
+/// Returns the page of that command of that program; both are [`built`].
 pub(super) fn roff(command: &Command, root: &Command) -> String {
-    let mut page = Roff::new();
+    let mut sections = Roff::new();
+    for section in all_sections(command, root) {
+        section.write(&mut sections);
+    }
+    see_also(command, root, &mut sections);
+
+    let page = generated(command, root);
+    // Both begin with the same definitions, of which one is enough.
+    let sections = sections.render();
+    let page = page + sections.strip_prefix(&Roff::new().render()).unwrap_or(&sections);
+    // To roff these are accents above a letter.
+    page.replace('~', "\\(ti").replace('^', "\\(ha").replace('`', "\\(ga")
+}
+
+/// Returns the part of a page that `clap_mangen` writes: its title, name, synopsis, description, options and
+/// commands.
+fn generated(command: &Command, root: &Command) -> String {
+    let about = command.get_long_about().or_else(|| command.get_about());
+    let about = about.map(ToString::to_string).unwrap_or_default();
+    let short = about.split("\n\n").next().unwrap_or_default();
+    let paragraphs: Vec<String> = about
+        .split("\n\n")
+        .map(|text| format!("{text}{}", if text.ends_with(['.', ':']) { "" } else { "." }))
+        .collect();
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage).to_owned();
+
     // Without the commit: a page is about the version.
     let version = root.get_version().and_then(|version| version.split(' ').next());
-    let version = format!("{} {}", root.get_name(), version.unwrap_or_default());
-    // An empty date, which roff's own writer would leave out.
-    page.control("TH", [&name(command).to_uppercase(), SECTION, "\"\"", &version, "User Commands"]);
+    let title = name(command).to_uppercase();
+    let command = command
+        .clone()
+        .about(in_a_line(short))
+        .long_about(paragraphs.join("\n\n"))
+        .override_usage(usage)
+        .subcommand_help_heading("COMMANDS")
+        .version(None)
+        .long_version(None)
+        .after_help(None)
+        .after_long_help(None);
+    let page = Man::new(command.clone())
+        .title(title)
+        .section(SECTION)
+        // Empty: without the quotes, the next field would be taken for it.
+        .date("\"\"")
+        .source(format!("{} {}", root.get_name(), version.unwrap_or_default()))
+        .manual("User Commands");
+    let mut text = Vec::new();
+    // Writing to memory does not fail, and the page is text.
+    let _ = page.render(&mut text);
+    let text = String::from_utf8_lossy(&text);
     // No hyphen is added to names of options and files, and no gaps are stretched between them.
-    page.control("nh", []).control("ad", ["l"]);
-
-    let about = command.get_long_about().or_else(|| command.get_about());
-    let about = paragraphs(&about.map(ToString::to_string).unwrap_or_default());
-    page.control("SH", ["NAME"]);
-    let short = about.first().map(String::as_str).unwrap_or_default();
-    page.text([roman(format!("{} - {}", name(command), in_a_line(short)))]);
-
-    let mut text = page.render();
-    let forms = command.clone().render_usage().to_string();
-    let forms = forms.strip_prefix("Usage: ").unwrap_or(&forms).to_owned();
-    let generated = command.clone().override_usage(forms).subcommand_help_heading("COMMANDS");
-    let generated = Man::new(generated).section(SECTION);
-    text += &without_preamble(|into| generated.render_synopsis_section(into));
-
-    let mut page = Roff::new();
-    page.control("SH", ["DESCRIPTION"]);
-    for paragraph in &about {
-        let end = if paragraph.ends_with(['.', ':']) { "" } else { "." };
-        page.control("PP", []).text([roman(format!("{paragraph}{end}"))]);
-    }
-    text += &without_preamble(|into| page.to_writer(into));
-    if command.get_arguments().any(|arg| !arg.is_hide_set()) {
-        let options = without_preamble(|into| generated.render_options_section(into));
-        text += &grouped(command, options);
-    }
-    if visible(command).next().is_some() {
-        text += &without_preamble(|into| generated.render_subcommands_section(into));
-    }
-
-    let mut page = Roff::new();
-    for section in sections(command, root) {
-        section.write(&mut page);
-    }
-    see_also(command, root, &mut page);
-    text += &without_preamble(|into| page.to_writer(into));
-    // To roff these are accents above a letter.
-    text.replace('~', "\\(ti").replace('^', "\\(ha").replace('`', "\\(ga")
+    with_groups(&command, text.replacen("\n.SH NAME\n", "\n.nh\n.ad l\n.SH NAME\n", 1))
 }
 
 /// Makes each group of options a part of the section OPTIONS.
-fn grouped(command: &Command, mut options: String) -> String {
+fn with_groups(command: &Command, mut page: String) -> String {
     for heading in command.get_arguments().filter_map(clap::Arg::get_help_heading) {
-        for (section, shown) in [
-            (format!("\n.SH \"{}\"\n", heading.to_uppercase()), format!("\n.SS \"{heading}\"\n")),
-            (format!("\n.SH {}\n", heading.to_uppercase()), format!("\n.SS {heading}\n")),
-        ] {
-            options = options.replace(&section, &shown);
-        }
+        let upper = heading.to_uppercase();
+        page = page
+            .replace(&format!("\n.SH \"{upper}\"\n"), &format!("\n.SS \"{heading}\"\n"))
+            .replace(&format!("\n.SH {upper}\n"), &format!("\n.SS {heading}\n"));
     }
-    options
+    page
 }
 
-/// Each part of a page begins with the same definition, of which the first is enough.
-fn without_preamble(write: impl Fn(&mut dyn std::io::Write) -> std::io::Result<()>) -> String {
-    let mut bytes = Vec::new();
-    // Writing to memory does not fail, and what is written is text.
-    let _ = write(&mut bytes);
-    let text = String::from_utf8_lossy(&bytes);
-    text.strip_prefix(&Roff::new().render()).unwrap_or(&text).to_owned()
-}
-
-/// Each paragraph as one line.
-fn paragraphs(text: &str) -> Vec<String> {
-    text.split("\n\n").map(|lines| lines.lines().collect::<Vec<_>>().join(" ")).collect()
-}
-
-/// As it stands behind the name of a page: no capital, no period.
+/// Returns a sentence as it follows the name of a page: one line without a capital and a period.
 fn in_a_line(text: &str) -> String {
+    let text = text.lines().collect::<Vec<_>>().join(" ");
     let text = text.trim_end_matches('.');
     let mut letters = text.chars();
     match (letters.next(), letters.clone().next()) {
@@ -170,29 +162,28 @@ struct Section {
     entries: Vec<(String, String)>,
 }
 
-/// The sections that the text below the help tells, those of the program that the command does not
-/// tell itself, and the files.
-fn sections(command: &Command, root: &Command) -> Vec<Section> {
-    let told = |command: &Command| {
-        let text = command.get_after_long_help().or_else(|| command.get_after_help());
-        Section::all(&text.map(ToString::to_string).unwrap_or_default())
-    };
-    let has = |option: &str| command.get_arguments().any(|arg| arg.get_long() == Some(option));
-    let files = FILES.iter().filter(|(option, ..)| has(option)).map(|(_, file, meaning)| {
-        let file = if *file == MAP_NAME { format!("{SESSION_DIR}/{file}") } else { (*file).into() };
-        (file, (*meaning).to_owned())
-    });
-    let files: Vec<_> = files.collect();
-    let mut sections = told(command);
-    for mut section in told(root) {
-        let is_environment = section.title == "ENVIRONMENT";
-        // A command without a file of its own, such as `man`, asks for no variable either.
-        if sections.iter().any(|own| own.title == section.title)
-            || (is_environment && files.is_empty())
-        {
+/// Returns the sections of the text below the command's help, those of the program that the command has not
+/// itself, and the files.
+fn all_sections(command: &Command, root: &Command) -> Vec<Section> {
+    let files: Vec<(String, String)> = FILES
+        .iter()
+        .filter(|(option, ..)| command.get_arguments().any(|arg| arg.get_long() == Some(option)))
+        .map(|(_, file, meaning)| match *file {
+            MAP_NAME => (format!("{SESSION_DIR}/{file}"), (*meaning).to_owned()),
+            file => (file.to_owned(), (*meaning).to_owned()),
+        })
+        .collect();
+
+    let mut sections = Section::of_help(command);
+    for mut section in Section::of_help(root) {
+        if sections.iter().any(|own| own.title == section.title) {
             continue;
         }
-        if is_environment {
+        if section.title == "ENVIRONMENT" {
+            // A command without a file of its own, such as `man`, reads no variable either.
+            if files.is_empty() {
+                continue;
+            }
             section.lead = Some("Not every command reads all of these variables.");
         }
         sections.push(section);
@@ -204,8 +195,13 @@ fn sections(command: &Command, root: &Command) -> Vec<Section> {
 }
 
 impl Section {
-    /// What stands below a help: blocks with a title, in which each line of two spaces begins a term
-    /// and deeper ones go on with its meaning.
+    fn of_help(command: &Command) -> Vec<Self> {
+        let text = command.get_after_long_help().or_else(|| command.get_after_help());
+        Self::all(&text.map(ToString::to_string).unwrap_or_default())
+    }
+
+    /// Reads the text below a help: blocks with a title, in which each line of two spaces begins a term
+    /// and deeper ones continue its meaning.
     fn all(text: &str) -> Vec<Self> {
         let mut sections = Vec::new();
         for block in text.split("\n\n").filter(|block| !block.trim().is_empty()) {
@@ -214,19 +210,20 @@ impl Section {
                 _ => ("Notes", block),
             };
             let title = if title == "Exit codes" { "Exit status" } else { title };
+
             let mut entries: Vec<(String, String)> = Vec::new();
             for line in body.lines() {
-                let told = line.trim_start();
-                match (line.len() - told.len(), entries.last_mut()) {
+                let text = line.trim_start();
+                match (line.len() - text.len(), entries.last_mut()) {
                     (3.., Some((_, meaning))) => {
                         let gap = if meaning.is_empty() { "" } else { " " };
-                        *meaning = format!("{meaning}{gap}{told}");
+                        *meaning = format!("{meaning}{gap}{text}");
                     }
                     (2.., _) => {
-                        let (term, meaning) = told.split_once("  ").unwrap_or((told, ""));
+                        let (term, meaning) = text.split_once("  ").unwrap_or((text, ""));
                         entries.push((term.to_owned(), meaning.trim_start().to_owned()));
                     }
-                    _ => entries.push((String::new(), told.to_owned())),
+                    _ => entries.push((String::new(), text.to_owned())),
                 }
             }
             sections.push(Self { title: title.to_uppercase(), lead: None, entries });
@@ -249,11 +246,10 @@ impl Section {
     }
 }
 
-/// All other pages, by their names.
+/// Lists all other pages, by their names.
 fn see_also(command: &Command, root: &Command, page: &mut Roff) {
-    let others = all(root).into_iter().map(name).filter(|other| *other != name(command));
     let mut line: Vec<Inline> = Vec::new();
-    for other in others {
+    for other in all(root).into_iter().map(name).filter(|other| *other != name(command)) {
         if !line.is_empty() {
             line.push(roman(", "));
         }

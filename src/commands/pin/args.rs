@@ -2,7 +2,6 @@
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use std::io::{self, BufWriter, Write};
 
 use crate::commands::options::{ConfigArgs, FormatArgs, MapArgs, ProfileArgs, StateArgs};
 use crate::commands::pin;
@@ -54,10 +53,7 @@ pub(crate) struct PinArgs {
 }
 
 impl PinArgs {
-    /// Pins, unpins or lists.
-    ///
-    /// # Errors
-    /// If that cannot be done; no pin is changed then.
+    /// Pins, unpins or lists. If it fails, no pin is changed.
     pub(crate) fn run(
         &self,
         settings: &Settings,
@@ -76,13 +72,11 @@ impl PinArgs {
             (false, true) => pin::unpin(&config, &self.ids, interrupt)?,
             (false, false) => pin::pin(&config, &self.ids, now, interrupt)?,
         };
-        let mut out = BufWriter::new(io::stdout().lock());
-        let written = match config.format {
-            Format::Json => pin::write_json(&done, &mut out),
-            Format::Text => pin::write(&done, ui::zone(), &mut out),
-        };
-        let exit = ui::written(written.and_then(|()| out.flush()), "the pins")?;
-        ui::warnings(done.warnings(), "");
-        Ok(exit)
+        ui::print("the pins", |out| match config.format {
+            Format::Json => pin::write_json(&done, out),
+            Format::Text => pin::write(&done, ui::zone(), out),
+        })?;
+        ui::warnings(&done.warnings, "");
+        Ok(Exit::Done)
     }
 }

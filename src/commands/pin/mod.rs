@@ -1,6 +1,6 @@
 //! `pin`: chats that are never removed. Pins, unpins and lists them.
 
-pub mod args;
+pub(crate) mod args;
 
 use serde::Serialize;
 use std::io::{self, Write};
@@ -12,50 +12,35 @@ use crate::map::{Access, FileMap, MapStore};
 use crate::model::escape::escape;
 use crate::model::naming::{NotNamed, named};
 use crate::model::plain_json::write_plain;
-use crate::model::{
-    ChatId, Failure, Mapping, MappingIdx, SessionMap, Timestamp, Warning, WarningCode, Zone,
-};
+use crate::model::{ChatId, Failure, Mapping, SessionMap, Timestamp, Warning, WarningCode, Zone};
 use crate::os::interrupt::Interrupt;
 use crate::process;
 use crate::provider::PROVIDERS;
 use crate::report::padded;
 
-/// What is shown for any model, and typed for it.
+/// Any model, as it is shown and typed.
 const ANY: &str = "*";
 
-/// What was done.
+/// What was done with the pins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Action {
-    /// The pins were listed.
+enum Action {
     List,
-    /// Chats were pinned.
     Pin,
-    /// Chats were unpinned.
     Unpin,
 }
 
 /// The result, to be written.
 #[derive(Debug)]
-pub struct Pinned {
+pub(crate) struct Pinned {
     action: Action,
-    /// Each pin, and whether this run has changed it.
+    /// Each pin, with true if this run has changed it.
     pins: Vec<(ChatPin, bool)>,
     warnings: Vec<Warning>,
 }
 
-impl Pinned {
-    /// What went wrong.
-    pub fn warnings(&self) -> &[Warning] {
-        &self.warnings
-    }
-}
-
 /// Lists the pins: those of all maps, or of the one that was named.
-///
-/// # Errors
-/// If they cannot be read.
-pub fn list(config: &Clean, is_map_named: bool) -> anyhow::Result<Pinned> {
+fn list(config: &Clean, is_map_named: bool) -> anyhow::Result<Pinned> {
     let mut pins = PinStore::at(&config.state_dir()?).read()?;
     let map = canonical(&config.map);
     pins.retain(|pin| !is_map_named || pin.map == map);
@@ -63,42 +48,40 @@ pub fn list(config: &Clean, is_map_named: bool) -> anyhow::Result<Pinned> {
     Ok(Pinned { action: Action::List, pins, warnings: Vec::new() })
 }
 
-/// Pins the chats that these IDs name. An ID that nothing maps pins the chat of that name.
-///
-/// # Errors
-/// If an ID names more than one chat, or the map or the pins cannot be read or written; then nothing is
-/// pinned.
-pub fn pin(
+/// Pins the chats that these IDs name. An ID without a mapping pins the chat of that name. If it fails, nothing
+/// is pinned.
+fn pin(
     config: &Clean,
     ids: &[String],
     now: Timestamp,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Pinned> {
-    let holder = FileMap::open(config.map.clone(), Access::Read, interrupt.clone())?;
+    let file = FileMap::open(config.map.clone(), Access::Read, interrupt.clone())?;
     let path = canonical(&config.map);
     let mut warnings = Vec::new();
-    let mut wanted: Vec<ChatPin> = Vec::new();
+    let mut new: Vec<ChatPin> = Vec::new();
     for id in ids {
-        for (model, chat) in chats(holder.map(), id, &mut warnings)? {
+        for (model, chat) in chats(file.map(), id, &mut warnings)? {
             let pin = ChatPin::new(path.clone(), model, chat, now);
-            if !wanted.iter().any(|other| other.is_same(&pin)) {
-                wanted.push(pin);
+            if !new.iter().any(|other| other.is_same(&pin)) {
+                new.push(pin);
             }
         }
     }
 
     let pins = PinStore::at(&config.state_dir()?).change(|pins| {
         let mut done = Vec::new();
-        for pin in wanted {
-            let known = pins.iter().find(|known| known.is_same(&pin)).cloned();
-            if known.is_none() {
+        for pin in new {
+            if let Some(known) = pins.iter().find(|known| known.is_same(&pin)) {
+                done.push((known.clone(), false));
+            } else {
                 pins.push(pin.clone());
+                done.push((pin, true));
             }
-            done.push((known.clone().unwrap_or(pin), known.is_none()));
         }
         Ok(done)
     })?;
-    if let Some(owner) = holder.owner().filter(|owner| process::user() == 0 && *owner != 0) {
+    if let Some(owner) = file.owner().filter(|owner| process::user() == 0 && *owner != 0) {
         let message = format!(
             "only root's runs use these pins; for runs of user {owner}, pin them as that user as well"
         );
@@ -107,21 +90,21 @@ pub fn pin(
     Ok(Pinned { action: Action::Pin, pins, warnings })
 }
 
-/// Unpins what these IDs name: pinned chats of the map, or the sessions that they are mapped to.
-///
-/// # Errors
-/// If an ID names no pin, or more than one; then nothing is unpinned.
-pub fn unpin(config: &Clean, ids: &[String], interrupt: &Interrupt) -> anyhow::Result<Pinned> {
+/// Unpins the chats that these IDs name: by their own names, or by the sessions that they are mapped to. If it
+/// fails, nothing is unpinned.
+fn unpin(config: &Clean, ids: &[String], interrupt: &Interrupt) -> anyhow::Result<Pinned> {
     let path = canonical(&config.map);
-    // The map only adds the names of sessions.
-    let holder = FileMap::open(config.map.clone(), Access::Read, interrupt.clone()).ok();
-    let map = holder.as_ref().and_then(MapStore::map);
+    // The map is needed for the ids of sessions only.
+    let file = FileMap::open(config.map.clone(), Access::Read, interrupt.clone()).ok();
+    let map = file.as_ref().and_then(MapStore::map);
     let removed = PinStore::at(&config.state_dir()?).change(|pins| {
         let mut removed: Vec<ChatPin> = Vec::new();
         for id in ids {
-            let found = find(pins, &path, map, id)?;
-            removed
-                .extend(found.into_iter().filter(|pin| !removed.contains(pin)).collect::<Vec<_>>());
+            for pin in find(pins, &path, map, id)? {
+                if !removed.contains(pin) {
+                    removed.push(pin.clone());
+                }
+            }
         }
         pins.retain(|pin| !removed.contains(pin));
         Ok(removed)
@@ -130,110 +113,118 @@ pub fn unpin(config: &Clean, ids: &[String], interrupt: &Interrupt) -> anyhow::R
     Ok(Pinned { action: Action::Unpin, pins, warnings: Vec::new() })
 }
 
-/// The chats that `id` names, each with its model; `None` is any.
+/// Returns the chats that `id` names, each with its model; without a model, they are of any.
 fn chats(
     map: Option<&SessionMap>,
     id: &str,
     warnings: &mut Vec<Warning>,
 ) -> Result<Vec<(Option<String>, String)>, Failure> {
-    let places = match map.map(|map| named(map.mappings(), id)) {
-        Some(Ok(places)) => places,
-        Some(Err(why @ NotNamed::Ambiguous(..))) => {
-            let failure = why.failure(id);
-            let message = format!("{}; nothing was pinned", failure.message);
-            return Err(Failure { message, ..failure });
+    if let Some(map) = map {
+        match named(map.mappings(), id) {
+            Ok(found) => {
+                let found = found.into_iter().filter_map(|index| map.get(index));
+                return Ok(found
+                    .map(|mapping| (Some(mapping.model.to_owned()), mapping.chat.0.to_owned()))
+                    .collect());
+            }
+            Err(why @ NotNamed::Ambiguous(..)) => {
+                let failure = why.failure(id);
+                let message = format!("{}; nothing was pinned", failure.message);
+                return Err(Failure { message, ..failure });
+            }
+            Err(NotNamed::Unknown(_)) => {}
         }
-        Some(Err(NotNamed::Unknown(_))) | None => {
-            let (model, chat) = split(map, id);
-            let of = model.as_deref().map_or_else(|| "any model".to_owned(), str::to_owned);
-            let message = format!("{id:?} has no mapping yet; chat {chat:?} of {of} is pinned");
-            warnings.push(Warning::new(WarningCode::NotMapped, message));
-            return Ok(vec![(model, chat)]);
-        }
-    };
-    let mapping = |place| map.and_then(|map| map.get(place));
-    let named = places.into_iter().filter_map(mapping);
-    Ok(named.map(|one| (Some(one.model.to_owned()), one.chat.0.to_owned())).collect())
+    }
+
+    let (model, chat) = split(map, id);
+    let of = model.as_deref().unwrap_or("any model");
+    let message = format!("{id:?} has no mapping yet; chat {chat:?} of {of} is pinned");
+    warnings.push(Warning::new(WarningCode::NotMapped, message));
+    Ok(vec![(model, chat)])
 }
 
-/// The model and the chat of an ID that nothing maps. Chats may have slashes, so what is before one is a
-/// model only if it is known as that.
+/// Returns the model and the chat of an ID without a mapping. Chats may have slashes, so the text before one is
+/// a model only if it is known as one.
 fn split(map: Option<&SessionMap>, id: &str) -> (Option<String>, String) {
-    let is_model = |text: &str| {
-        PROVIDERS.iter().any(|provider| provider.model == text)
-            || map.is_some_and(|map| map.mappings().any(|mapping| mapping.model == text))
-    };
     match id.split_once('/') {
         Some((ANY, chat)) if !chat.is_empty() => (None, chat.to_owned()),
-        Some((model, chat)) if !chat.is_empty() && is_model(model) => {
+        Some((model, chat)) if !chat.is_empty() && is_model(map, model) => {
             (Some(model.to_owned()), chat.to_owned())
         }
         _ => (None, id.to_owned()),
     }
 }
 
-/// The pins of the map at `path` that `id` names.
-fn find(
-    pins: &[ChatPin],
+fn is_model(map: Option<&SessionMap>, text: &str) -> bool {
+    let mut mappings = map.into_iter().flat_map(SessionMap::mappings);
+    PROVIDERS.iter().any(|provider| provider.model == text)
+        || mappings.any(|mapping| mapping.model == text)
+}
+
+/// Returns the pins of the map at `path` that `id` names.
+fn find<'p>(
+    pins: &'p [ChatPin],
     path: &Path,
     map: Option<&SessionMap>,
     id: &str,
-) -> anyhow::Result<Vec<ChatPin>> {
+) -> Result<Vec<&'p ChatPin>, Failure> {
     let of_map: Vec<&ChatPin> = pins.iter().filter(|pin| pin.map == path).collect();
-    let mappings = of_map.iter().map(|pin| {
-        let model = pin.model.as_deref();
-        let is_its = |mapping: &Mapping<'_>| {
-            mapping.chat.0 == pin.chat && model.is_none_or(|model| model == mapping.model)
-        };
-        Mapping {
-            model: model.unwrap_or(ANY),
+    let mut mappings: Vec<Mapping<'_>> = of_map
+        .iter()
+        .map(|pin| Mapping {
+            model: pin.model.as_deref().unwrap_or(ANY),
             chat: ChatId(&pin.chat),
-            session: map.and_then(|map| map.mappings().find(is_its)?.session),
-        }
-    });
-    let mut mappings: Vec<Mapping<'_>> = mappings.collect();
+            session: map.and_then(|map| map.mappings().find(|of| is_pinned(of, pin))?.session),
+        })
+        .collect();
     // The exact name of a mapped chat is no prefix of another chat's.
-    let is_exact =
-        |one: &Mapping<'_>| one.chat.0 == id || format!("{}/{}", one.model, one.chat.0) == id;
-    if map.is_some_and(|map| map.mappings().any(|one| is_exact(&one)))
-        && !mappings.iter().any(is_exact)
+    let mut mapped = map.into_iter().flat_map(SessionMap::mappings);
+    if mapped.any(|mapping| is_called(&mapping, id))
+        && !mappings.iter().any(|pinned| is_called(pinned, id))
     {
         mappings.clear();
     }
+
     match named(mappings.into_iter(), id) {
-        Ok(places) => {
-            let pin = |mapping: MappingIdx| of_map.get(mapping.get()).map(|pin| (*pin).clone());
-            Ok(places.into_iter().filter_map(pin).collect())
+        Ok(found) => {
+            Ok(found.into_iter().filter_map(|index| of_map.get(index.get()).copied()).collect())
         }
         Err(NotNamed::Ambiguous(names, _)) => {
-            let message = format!("{id:?} matches more than one pin; nothing was unpinned");
-            Err(Failure::new(message)
-                .hint(format!("name one of them: {}", names.join(", ")))
-                .into())
+            Err(Failure::new(format!("{id:?} matches more than one pin; nothing was unpinned"))
+                .hint(format!("name one of them: {}", names.join(", "))))
         }
-        Err(NotNamed::Unknown(like)) => {
-            let message = format!("{id:?} is not pinned; nothing was unpinned");
-            let hint = if like.is_empty() {
-                "session-warden pin without an ID lists the pins".to_owned()
+        Err(NotNamed::Unknown(similar)) => {
+            let failure = Failure::new(format!("{id:?} is not pinned; nothing was unpinned"));
+            Err(if similar.is_empty() {
+                failure.hint("session-warden pin without an ID lists the pins")
             } else {
-                format!("similar: {}", like.join(", "))
-            };
-            Err(Failure::new(message).hint(hint).into())
+                failure.hint(format!("similar: {}", similar.join(", ")))
+            })
         }
     }
 }
 
-/// The map's path as pins have it: links resolved, as far as it exists.
-fn canonical(map: &Path) -> PathBuf {
-    let within = || Some(map.parent()?.canonicalize().ok()?.join(map.file_name()?));
-    map.canonicalize().ok().or_else(within).unwrap_or_else(|| map.to_owned())
+fn is_pinned(mapping: &Mapping<'_>, pin: &ChatPin) -> bool {
+    mapping.chat.0 == pin.chat && pin.model.as_deref().is_none_or(|model| model == mapping.model)
 }
 
-/// Writes what was done as text, with times in that zone.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write(done: &Pinned, zone: Zone, out: &mut dyn Write) -> io::Result<()> {
+fn is_called(mapping: &Mapping<'_>, id: &str) -> bool {
+    let chat = mapping.chat.0;
+    chat == id
+        || id.strip_suffix(chat).is_some_and(|start| start.strip_suffix('/') == Some(mapping.model))
+}
+
+/// Returns the map's path as pins have it: links resolved, as far as it exists.
+pub(crate) fn canonical(map: &Path) -> PathBuf {
+    map.canonicalize().ok().or_else(|| in_real_folder(map)).unwrap_or_else(|| map.to_owned())
+}
+
+fn in_real_folder(path: &Path) -> Option<PathBuf> {
+    Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?))
+}
+
+/// Writes the result as text, with times in that zone.
+fn write(done: &Pinned, zone: Zone, out: &mut dyn Write) -> io::Result<()> {
     if done.action != Action::List {
         for (pin, is_changed) in &done.pins {
             let what = match (done.action, is_changed) {
@@ -249,25 +240,20 @@ pub fn write(done: &Pinned, zone: Zone, out: &mut dyn Write) -> io::Result<()> {
     if done.pins.is_empty() {
         return writeln!(out, "No chat is pinned.");
     }
-    let since = |pin: &ChatPin| {
-        let time = Timestamp::parse(&pin.since);
-        time.map_or_else(|| escape(&pin.since), |time| time.shown(zone))
-    };
     let names: Vec<String> = done.pins.iter().map(|(pin, _)| escape(&pin.name())).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(4);
     writeln!(out, "{:<23}  {}  MAP", "SINCE", padded("CHAT", width))?;
     for ((pin, _), name) in done.pins.iter().zip(&names) {
+        let since = Timestamp::parse(&pin.since);
+        let since = since.map_or_else(|| escape(&pin.since), |time| time.shown(zone));
         let map = escape(&pin.map.to_string_lossy());
-        writeln!(out, "{:<23}  {}  {map}", since(pin), padded(name, width))?;
+        writeln!(out, "{since:<23}  {}  {map}", padded(name, width))?;
     }
     Ok(())
 }
 
-/// Writes what was done as JSON.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_json(done: &Pinned, out: &mut dyn Write) -> io::Result<()> {
+/// Writes the result as JSON.
+fn write_json(done: &Pinned, out: &mut dyn Write) -> io::Result<()> {
     #[derive(Serialize)]
     struct Row<'a> {
         map: String,

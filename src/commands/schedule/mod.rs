@@ -12,10 +12,10 @@ mod status;
 mod uninstall;
 
 use clap::Subcommand;
-use std::io;
 
 use crate::config::Environment;
 use crate::model::{Exit, Timestamp};
+use crate::ui;
 use install::install;
 use request::{InstallArgs, install_help, print_help};
 use status::{STATUS_HELP, StatusArgs};
@@ -60,7 +60,7 @@ pub(crate) fn run(
     environment: &Environment,
     now: Timestamp,
 ) -> anyhow::Result<Exit> {
-    let mut out = io::stdout().lock();
+    let mut out = ui::stdout();
     match command {
         ScheduleCommand::Install(args) => {
             let prints = args.dry_run;

@@ -14,16 +14,12 @@ pub(super) fn show(steps: &[Step], out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// The exit code after that output: 3 if it could not be written, unless its reader is gone.
+/// The exit code after that output: 3 if it could not be written.
 pub(super) fn finish(written: io::Result<()>, out: &mut dyn Write) -> anyhow::Result<Exit> {
-    match written.and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let message = format!("cannot write the output: {}", describe(&error));
-            Err(Failure::new(message)
-                .with(Exit::Partly)
-                .hint("session-warden schedule status shows timers")
-                .into())
-        }
-        _ => Ok(Exit::Done),
-    }
+    written.and_then(|()| out.flush()).map_err(|error| {
+        Failure::new(format!("cannot write the output: {}", describe(&error)))
+            .with(Exit::Partly)
+            .hint("session-warden schedule status shows timers")
+    })?;
+    Ok(Exit::Done)
 }

@@ -2,7 +2,6 @@
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use std::io;
 
 use super::request::{Request, Target};
 use crate::commands::options::{
@@ -124,10 +123,10 @@ impl UndoArgs {
 
         let (exit, warnings) = if let Some(target) = chosen {
             self.confirm_older(&target, interrupt)?;
-            let mut out = progress::show(interrupt, false).before(io::stdout().lock());
+            let mut out = progress::show(interrupt, false).before(ui::stdout());
             request.run(target, &mut out)?
         } else {
-            request.nothing(&mut io::stdout().lock())?
+            request.nothing(&mut ui::stdout())?
         };
         ui::warnings(&warnings, "");
         Ok(exit)

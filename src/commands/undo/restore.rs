@@ -1,7 +1,7 @@
 //! Restores mappings, or in a dry run finds out which could be, prints that, and records the run.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io::Write;
 use std::time::Instant;
 
 use super::request::{Request, Target};
@@ -15,6 +15,7 @@ use crate::model::{Exit, Failure, Warning, WarningCode, describe};
 use crate::os::progress::Phase;
 use crate::process;
 use crate::report::{Undo, write_undo, write_undo_json};
+use crate::ui;
 
 const STOP_IT: &str = "stop it, run undo, start it again; if it has another map, use --bridge off";
 
@@ -87,20 +88,13 @@ impl Request<'_> {
             Format::Text => write_undo(undo, self.look, out),
             Format::Json => write_undo_json(undo, out),
         };
-        match written.and_then(|()| out.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                let message = format!("cannot write the report: {}", describe(&error));
-                Err(if self.dry_run {
-                    Failure::new(message)
-                        .hint("check the file or pipe that standard output leads to")
-                } else {
-                    Failure::new(message)
-                        .with(Exit::Partly)
-                        .hint("session-warden history latest shows what was restored")
-                })
+        written.and_then(|()| out.flush()).map_err(|error| {
+            let failure = Failure::new(format!("cannot write the report: {}", describe(&error)));
+            if self.dry_run {
+                return failure.hint(ui::CHECK_OUTPUT);
             }
-            _ => Ok(()),
-        }
+            failure.with(Exit::Partly).hint("session-warden history latest shows what was restored")
+        })
     }
 
     /// Restores the mappings that can be restored, or in a dry run only finds them.
