@@ -323,11 +323,20 @@ pub fn set_age(path: &Path, age: u64) {
     set_written(path, SystemTime::now() - Duration::from_secs(age));
 }
 
+fn timespec(seconds: i64, nanoseconds: u32) -> Timespec {
+    Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() }
+}
+
 /// By name: a file that is open is open in the fork of another test too.
 pub fn set_written(path: &Path, time: SystemTime) {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    let written =
-        Timespec { tv_sec: since.as_secs().cast_signed(), tv_nsec: since.subsec_nanos().into() };
+    let written = match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => timespec(since.as_secs().cast_signed(), since.subsec_nanos()),
+        Err(before) => {
+            let before = before.duration();
+            assert_eq!(before.subsec_nanos(), 0, "whole seconds are enough before 1970");
+            timespec(-before.as_secs().cast_signed(), 0)
+        }
+    };
     let omit = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
     let times = Timestamps { last_access: omit, last_modification: written };
     utimensat(CWD, path, &times, AtFlags::empty()).unwrap();
