@@ -9,7 +9,7 @@ use crate::model::Failure;
 use crate::process::{self, Processes};
 
 /// Returns a hint that names other maps. Fails if the user named a folder or map that does not exist and
-/// no earlier run found a map there: a timer must not succeed for ever because of a typo.
+/// no earlier run found a map there: a timer must not succeed forever because of a typo.
 pub(crate) fn hint(config: &Clean, journal: Option<&Journal>) -> Result<String, Failure> {
     let known = journal.and_then(|journal| journal.known_maps().ok()).unwrap_or_default();
     let hint = other_maps(config, &known);

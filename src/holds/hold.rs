@@ -138,7 +138,7 @@ impl Hold {
         }
 
         let hold = hold?;
-        // A hold without an end would hold for ever.
+        // A hold without an end would hold forever.
         if hold.last_beat().is_none() {
             return Err(NoHold::Torn(format!("its last_beat is not a time: {:?}", hold.last_beat)));
         }

@@ -47,7 +47,7 @@ pub(super) fn printed_expiry(
         return Err(Outcome::failed(format!("expiry_command {}", how_it_ended(&ended))));
     }
 
-    let text = ended.said.trim();
+    let text = ended.output.trim();
     let time = Timestamp::parse(text).or_else(|| Some(Timestamp::new(text.parse().ok()?, 0)));
     // Milliseconds taken for seconds give a year of more than four digits.
     time.filter(|time| time.rfc3339().is_some()).ok_or_else(|| {

@@ -171,7 +171,7 @@ fn agree(ours: &SessionMap, theirs: &SessionMap) -> bool {
 fn owner_of_listener(address: &Address, file: &FileMap) -> Whose {
     let (addresses, port) = address.loopback();
     let folder = file.real_path().and_then(|path| Some(path.parent()?.to_owned()));
-    folder.map_or(Whose::Untold, |folder| process::whose_listener(&addresses, port, &folder))
+    folder.map_or(Whose::Unknown, |folder| process::whose_listener(&addresses, port, &folder))
 }
 
 /// The hint if a bridge gives no complete answer.

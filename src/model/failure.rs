@@ -7,11 +7,11 @@ use std::{fmt, io};
 pub enum Exit {
     /// Done, whether or not anything was removed.
     Done,
-    /// Failed; the map is as it was.
+    /// Failed; the map is unchanged.
     Failed,
     /// Wrong usage or configuration.
     Usage,
-    /// Done, but not wholly; the warnings say what is left.
+    /// Done, but not completely; the warnings name the rest.
     Partly,
     /// Another run holds the lock; nothing was done.
     Locked,
@@ -45,7 +45,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A run that failed and left the map as it was.
+    /// A run that failed and left the map unchanged.
     pub fn new(message: impl Into<String>) -> Self {
         Self { exit: Exit::Failed, message: message.into(), hint: None }
     }
@@ -62,7 +62,7 @@ impl Failure {
         self
     }
 
-    /// The same failure with a line that says what to do.
+    /// The same failure with advice for the user.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -59,7 +59,7 @@ pub fn remove(path: &Path) -> io::Result<()> {
 
 /// Appends to the regular file at `path`, which is created if there is none.
 pub fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // NONBLOCK: a FIFO that nobody reads must not hold up the run.
+    // NONBLOCK: a FIFO that no process reads must not hold up the run.
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let mut file = OpenOptions::new().append(true).create(true).custom_flags(flags).open(path)?;
     if !file.metadata()?.is_file() {

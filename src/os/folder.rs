@@ -25,7 +25,7 @@ pub enum Kind {
     /// A FIFO, a socket or a device.
     Other,
     /// The file system does not list it; [`Folder::status`] does.
-    Untold,
+    Unknown,
 }
 
 impl From<FileType> for Kind {
@@ -34,7 +34,7 @@ impl From<FileType> for Kind {
             FileType::RegularFile => Self::File,
             FileType::Directory => Self::Folder,
             FileType::Symlink => Self::Link,
-            FileType::Unknown => Self::Untold,
+            FileType::Unknown => Self::Unknown,
             _ => Self::Other,
         }
     }

@@ -133,7 +133,7 @@ mod tests {
         assert!(lock.is_held(&path));
         assert!(Lock::take(&path, Duration::from_millis(20)).unwrap().is_none());
 
-        // Whoever creates it anew has another lock.
+        // A process that creates it anew has another lock.
         #[expect(clippy::disallowed_methods, reason = "the test is the other process")]
         fs::remove_file(&path).unwrap();
         assert!(!lock.is_held(&path));

@@ -25,7 +25,7 @@ const KEPT: usize = 16 << 10;
 const EVERY: Duration = Duration::from_millis(50);
 
 /// How long to wait for the rest of the output of a command that has ended. A process that it has
-/// left behind may hold the pipe open for ever.
+/// left behind may hold the pipe open forever.
 const FOR_THE_REST: Duration = Duration::from_millis(200);
 
 /// How a command ended.
@@ -36,14 +36,14 @@ pub struct Ended {
     /// True if it was asked to end because its time was over.
     pub timed_out: bool,
     /// The last 16 KiB of its standard output and error, in order; bytes that are not UTF-8 are replaced.
-    pub said: String,
+    pub output: String,
 }
 
 /// Runs the command to its end, in a process group of its own and with nothing on standard input.
 ///
 /// After `timeout`, or once `interrupted` returns true, which is called about every 50 ms, its group
 /// gets SIGTERM, and SIGKILL if anything of it is left `grace` later. Processes that it leaves behind
-/// after an end of its own go on, but nobody reads their output any more once this process ends.
+/// after an end of its own go on, but their output is not read any more once this process ends.
 pub fn run_bounded(
     command: &mut Command,
     timeout: Duration,
@@ -61,7 +61,7 @@ pub fn run_bounded(
     let timed_out = match running.watch(timeout, grace, &interrupted) {
         Ok(timed_out) => timed_out,
         Err(error) => {
-            // Nobody watches it any more, so it must not go on.
+            // No process watches it any more, so it must not go on.
             let _ = running.child.kill();
             let _ = running.child.wait();
             return Err(error);
@@ -69,8 +69,8 @@ pub fn run_bounded(
     };
 
     let status = running.child.wait()?;
-    let said = running.output.tail();
-    Ok(Ended { code: status.code(), signal: status.signal(), timed_out, said })
+    let output = running.output.tail();
+    Ok(Ended { code: status.code(), signal: status.signal(), timed_out, output })
 }
 
 struct Running {
@@ -146,7 +146,7 @@ fn has_ended(id: Pid) -> io::Result<bool> {
 struct Output {
     last: Arc<Mutex<Vec<u8>>>,
     end: Receiver<()>,
-    /// True if nobody can write any more.
+    /// True if no process can write any more.
     is_whole: bool,
 }
 
@@ -161,7 +161,7 @@ impl Output {
         Self { last, end, is_whole: false }
     }
 
-    /// Waits that long, or until nobody can write any more.
+    /// Waits that long, or until no process can write any more.
     fn wait(&mut self, at_most: Duration) {
         if self.is_whole {
             thread::sleep(at_most);

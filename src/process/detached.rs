@@ -88,7 +88,7 @@ pub fn is_ready() -> io::Result<()> {
     stdout.flush()
 }
 
-/// Closes what the caller had open, so that a pipe to somebody else ends without this process. Nothing
+/// Closes what the caller had open, so that a pipe to another process ends without this process. Nothing
 /// of this program is open at its start.
 fn close_inherited() {
     let open = open_descriptors().unwrap_or_else(|_| (0..USUAL_LIMIT).collect());

@@ -23,7 +23,7 @@ pub enum Whose {
     /// A map in another folder.
     Others,
     /// It is not known.
-    Untold,
+    Unknown,
 }
 
 /// Returns whose map the listener at that port of one of these addresses of this machine keeps, if
@@ -32,19 +32,19 @@ pub fn whose_listener(addresses: &[IpAddr], port: u16, folder: &Path) -> Whose {
     let mut found = holders(addresses, port).map(|id| whose(id, folder));
 
     // Workers share a socket. If they differ, nothing is known.
-    let first = found.next().unwrap_or(Whose::Untold);
-    if found.all(|other| other == first) { first } else { Whose::Untold }
+    let first = found.next().unwrap_or(Whose::Unknown);
+    if found.all(|other| other == first) { first } else { Whose::Unknown }
 }
 
 fn whose(id: u32, folder: &Path) -> Whose {
-    let Some(environ) = Environ::of(id) else { return Whose::Untold };
+    let Some(environ) = Environ::of(id) else { return Whose::Unknown };
     match environ.session_dir() {
         Some(named) => environ.compare(&named, folder),
         // A bridge may have got its folder in a way that the environment does not show.
         None if environ.compare(&environ.default_session_dir(), folder) == Whose::Ours => {
             Whose::Ours
         }
-        None => Whose::Untold,
+        None => Whose::Unknown,
     }
 }
 
@@ -162,7 +162,7 @@ impl Environ {
             (Ok(_), Ok(_)) => Whose::Others,
             // Ours exists and theirs does not, so it is another folder.
             (Err(error), Ok(_)) if error.kind() == ErrorKind::NotFound => Whose::Others,
-            _ => Whose::Untold,
+            _ => Whose::Unknown,
         }
     }
 
@@ -272,7 +272,7 @@ mod tests {
         assert!(holds());
         drop(ours);
         assert!(!holds());
-        // One at all addresses is asked where nobody has that one.
+        // One at all addresses is asked where no listener has that one.
         let all = TcpListener::bind("0.0.0.0:0").unwrap();
         let port = all.local_addr().unwrap().port();
         let at_all = listeners(Ipv4Addr::LOCALHOST.into(), port);

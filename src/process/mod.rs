@@ -25,7 +25,7 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The clock that nobody sets, and that goes on while the machine sleeps.
+/// The clock that cannot be set, and that goes on while the machine sleeps.
 #[cfg(target_os = "linux")]
 const STEADY: ClockId = ClockId::Boottime;
 #[cfg(not(target_os = "linux"))]
@@ -44,7 +44,7 @@ pub fn user() -> u32 {
 /// Returns the home of that user, by the password file or another database of users (X2).
 ///
 /// # Errors
-/// One line that says why there is none.
+/// One line with the reason why there is none.
 pub fn home_of(user: u32) -> Result<PathBuf, String> {
     match User::from_uid(Uid::from_raw(user)) {
         Ok(Some(found)) if found.dir.is_absolute() => Ok(found.dir),
@@ -57,7 +57,7 @@ pub fn home_of(user: u32) -> Result<PathBuf, String> {
 /// Returns name, number and home of the user of that name.
 ///
 /// # Errors
-/// One line that says why the password file cannot be read.
+/// One line with the reason why the password file cannot be read.
 pub fn user_called(name: &str) -> Result<Option<(String, u32, PathBuf)>, String> {
     let found = User::from_name(name).map_err(|error| not_looked_up(&name, error))?;
     Ok(found.map(|user| (user.name, user.uid.as_raw(), user.dir)))

@@ -258,7 +258,7 @@ const READS_OF_LOCKS: usize = 4;
 /// again until a reading adds nothing, and a lock that any reading has counts.
 ///
 /// # Errors
-/// One line that says why that is not known.
+/// One line with the reason why they are unknown.
 pub fn lockers() -> Result<HashMap<u64, u32>, String> {
     all_locks(|| read_text("/proc/locks")).map_err(|error| {
         format!("cannot read /proc/locks, which lists file locks: {}", describe(&error))

@@ -29,7 +29,7 @@ pub(super) struct Root {
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'s> {
     pub(super) index: &'s SessionIndex<'s>,
-    /// The mapped sessions that are not searched for: their own files name nobody else.
+    /// The mapped sessions that are not searched for: their own files name no other session.
     pub(super) others: &'s SessionIndex<'s>,
     pub(super) roots: &'s [Root],
 }

@@ -71,7 +71,7 @@ fn thread(name: &[u8]) -> Option<&str> {
     std::str::from_utf8(text).ok()
 }
 
-/// How many rollouts of threads that nobody mapped are looked into: all, but beside very many mapped
+/// How many rollouts of unmapped threads are looked into: all, but beside very many mapped
 /// threads the newest 256. A subagent is written while its parent waits for it, and the parent's lock is
 /// held; only after both were killed does the subagent's file alone show the use.
 fn most_headers(index: &SessionIndex<'_>) -> usize {

@@ -25,7 +25,7 @@ pub(super) struct HeaderFiles {
     most: usize,
     /// No file of a lower rank is read.
     least: i64,
-    /// True if a file without an id names nobody; false if it may be anybody's.
+    /// True if a file without an id names no session; false if it may name any.
     empty_names_nobody: bool,
 }
 

@@ -72,7 +72,7 @@ impl<'de> DeserializeSeed<'de> for Collect<'_> {
     }
 }
 
-/// A value that is no object is skipped.
+/// A value that is not an object is skipped.
 impl<'de> Visitor<'de> for Collect<'_> {
     type Value = ();
 

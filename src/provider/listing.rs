@@ -41,7 +41,7 @@ impl EvidenceCollector {
                 return Err(io::Error::other("too many files"));
             }
             // The target of a link may change while the folder does not.
-            let may_change = matches!(entry.kind(), Kind::Link | Kind::Untold);
+            let may_change = matches!(entry.kind(), Kind::Link | Kind::Unknown);
             if (each(self, entry) || may_change) && stamp.is_some() {
                 matter.push(entry);
             }
@@ -67,7 +67,7 @@ impl EvidenceCollector {
         let links = match self.kind(root, entry)? {
             Kind::Folder => Links::Refuse,
             Kind::Link => Links::Follow,
-            Kind::File | Kind::Other | Kind::Untold => return None,
+            Kind::File | Kind::Other | Kind::Unknown => return None,
         };
 
         match root.open_in(name, links) {
@@ -114,7 +114,7 @@ impl EvidenceCollector {
 
     /// Returns the kind of `entry`, looked up if the listing does not have it; nothing if it is gone.
     pub(super) fn kind(&mut self, folder: &Folder, entry: &Entry) -> Option<Kind> {
-        if entry.kind() != Kind::Untold {
+        if entry.kind() != Kind::Unknown {
             return Some(entry.kind());
         }
 

@@ -77,7 +77,7 @@ struct Asked<'m> {
     subjects: Vec<(MappingIdx, Subject)>,
     /// The sessions to look at, for each provider.
     indexes: [SessionIndex<'m>; PROVIDERS.len()],
-    /// The other mapped sessions: a mapped session that is not looked at names nobody but itself.
+    /// The other mapped sessions: a mapped session that is not looked at names no session but itself.
     others: [SessionIndex<'m>; PROVIDERS.len()],
 }
 

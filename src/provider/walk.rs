@@ -5,7 +5,7 @@
 //! and files that name a session inside.
 //!
 //! Names are listed, and only entries that carry an id are asked for their status. A folder named by
-//! the id of a session that nobody asked for is entered in a second pass, and only if a mapping would
+//! the id of a session that was not asked for is entered in a second pass, and only if a mapping would
 //! be removed otherwise.
 
 use std::ffi::{OsStr, OsString};

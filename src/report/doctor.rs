@@ -6,8 +6,8 @@ use std::cmp::Reverse;
 use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
+use super::look::{Look, counted};
 use super::shorten::shortened;
-use super::text::{Look, counted};
 use crate::model::escape::escape;
 use crate::model::plain_json::write_plain;
 use crate::model::{Exit, Failure};

@@ -4,9 +4,9 @@ use serde::{Serialize, Serializer};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use super::look::Look;
 use super::shorten::{padded, shortened_at_start};
 use super::table::Table;
-use super::text::Look;
 use crate::journal::{MappingKey, RemovalRecord, Restored, RunKind};
 use crate::model::escape::escape;
 use crate::model::plain_json::write_plain;

@@ -7,9 +7,9 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use unicode_width::UnicodeWidthStr;
 
+use super::look::{Look, age, counted, style_of};
 use super::shorten::{Shortener, padded, shortened, shortened_at_start};
 use super::size::size;
-use super::text::{Look, age, counted, style_of};
 use crate::map::Source;
 use crate::model::escape::escape;
 use crate::model::{IdleThreshold, State, Timestamp, Warning};

@@ -47,13 +47,17 @@ const METRICS: [(&str, &str, Value); 17] = {
         ("archived", "Mappings whose session has an archived copy only.", Count(|s| s.archived)),
         ("pinned", "Mappings past the threshold that --pin or an undo keeps.", Count(|s| s.pinned)),
         ("unknown", "Mappings that could not be judged, and were kept.", Count(|s| s.unknown)),
-        ("removed", "Mappings that the last run let go.", Count(|s| s.removed)),
+        ("removed", "Mappings that the last run removed.", Count(|s| s.removed)),
         (
             "would_remove",
             "Mappings that the last run, a dry run, would have removed.",
             Count(|s| s.would_remove),
         ),
-        ("failed", "Mappings that should have gone, and could not be let go.", Count(|s| s.failed)),
+        (
+            "failed",
+            "Mappings that should have been removed, and could not be.",
+            Count(|s| s.failed),
+        ),
         (
             "last_run_timestamp_seconds",
             "When the last run ended, in seconds since 1970.",

@@ -6,6 +6,7 @@ mod history;
 mod json;
 mod list;
 mod list_json;
+mod look;
 mod metrics;
 mod rows;
 mod run;
@@ -23,8 +24,9 @@ pub use history::{
 pub use json::{OfProfile, write_json, write_profiles};
 pub use list::{Deletion, Holder, List, Listed, Totals, write_list};
 pub use list_json::write_list_json;
+pub use look::{Look, age, and_more, counted};
 pub use metrics::{Measured, write_metrics};
 pub use run::{Report, Row, Summary};
 pub use shorten::{padded, shortened};
-pub use text::{Look, age, and_more, counted, write_text};
+pub use text::write_text;
 pub use undo::{Undo, write_undo, write_undo_json};

@@ -5,9 +5,9 @@ use owo_colors::Style;
 use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
+use super::look::{Look, age, style_of};
 use super::run::{Report, Row};
 use super::shorten::{Shortener, padded, shortened};
-use super::text::{Look, age, style_of};
 use crate::model::escape::escape;
 use crate::model::{Action, KeepReason, RemoveReason, Verdict, Zone};
 use crate::provider::PROVIDERS;

@@ -4,8 +4,8 @@ use owo_colors::Style;
 use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
+use super::look::Look;
 use super::shorten::padded;
-use super::text::Look;
 
 /// The widest that a column makes the others start later; a longer cell moves only its own row.
 const WIDEST: usize = 48;

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::history::{mapping, resume};
+use super::look::Look;
 use super::table::Table;
-use super::text::Look;
 use crate::journal::RemovalRecord;
 use crate::map::RestoreOutcome;
 use crate::model::escape::escape;

@@ -317,7 +317,7 @@ mod tests {
             assert_eq!(edited(&other, None, None).0, before);
             assert_eq!(edited(before, None, None), (before.to_vec(), vec![]));
         }
-        // A last line without an end gets one, and that is said.
+        // A last line without an end gets one, and the output mentions it.
         let (new, steps) = edited(b"a", Some("session-warden"), Some(&ours));
         assert_eq!((new, steps.len()), (format!("a\n{ours}\n").into_bytes(), 2));
     }

@@ -74,7 +74,11 @@ fn no_layer_imports_upwards() {
 
 #[test]
 fn only_the_ui_prints() {
-    for (path, _) in files().into_iter().filter(|(_, layer)| layer != "ui") {
+    // The standard output of a watcher is a pipe to the process that starts it.
+    let is_other = |(path, layer): &(PathBuf, String)| {
+        layer != "ui" && !path.ends_with("src/process/detached.rs")
+    };
+    for (path, _) in files().into_iter().filter(is_other) {
         let text = fs::read_to_string(&path).unwrap();
         for stream in ["io::stdout", "io::stderr", "StdoutLock", "print_help()", ".print()"] {
             assert!(!text.contains(stream), "{} has {stream}", path.display());

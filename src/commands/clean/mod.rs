@@ -209,7 +209,7 @@ impl<'c> Done<'c> {
         }
     }
 
-    /// What it has to tell a monitoring system; nothing where another run is at it.
+    /// The figures for a monitoring system; nothing if another run holds the lock.
     fn measured(&self) -> Option<Measured> {
         let took = self.took.unwrap_or_else(|| self.started.elapsed());
         (self.exit != Exit::Locked).then(|| Measured {
@@ -239,10 +239,10 @@ fn measure(all: &[Done<'_>], are_all: bool) -> bool {
     if runs.is_empty() {
         return true;
     }
-    // While another run is at one of them, what that has told before still stands.
+    // While another run cleans one of them, its former figures are kept.
     let only_these = are_all && runs.len() == all.len();
     let written = update(path, 0o644, |before| {
-        // Somebody's file that was named by mistake is not to be lost.
+        // A file of another program, named by mistake, must not be lost.
         if !before.trim().is_empty() && !before.contains("session_warden_") {
             return Err(io::Error::other("it has other content; delete it first if you can"));
         }

@@ -15,7 +15,7 @@ use crate::report::{PastMapping, PastRun};
 /// Returns the past runs, newest first.
 pub fn all(journal: &Journal, now: Timestamp) -> anyhow::Result<Vec<PastRun>> {
     let mut runs = with_forgotten(journal)?;
-    // The removals of the newest run are kept for ever, the records of ended runs are not.
+    // The removals of the newest run are kept for good, the records of ended runs are not.
     runs.retain(|run| run.ended.is_some() || !is_old(run.started, now));
     Ok(runs)
 }

@@ -131,8 +131,6 @@ impl KeepaliveCommand {
             }
             #[cfg(feature = "serve")]
             Self::Serve(args) => {
-                // A thread writes to it.
-                drop(out);
                 let listen = args.listen(environment, context.is_drop_in)?;
                 serve::serve(&keeper, listen, || warn(&keeping.warnings))
             }

@@ -129,7 +129,7 @@ impl Outcome {
         }
     }
 
-    /// Returns what went wrong although it was done.
+    /// Returns the problem of an action that was done all the same.
     pub fn warning(&self) -> Option<&str> {
         match self {
             Self::Answered { warning, .. } => warning.as_deref(),

@@ -119,7 +119,7 @@ pub fn judge(cli: Cli, ended: &Ended, now: Timestamp) -> Outcome {
 }
 
 fn judge_in(cli: Cli, ended: &Ended, now: Timestamp, zone: &impl TimeZone) -> Outcome {
-    let plain = without_colours(&ended.said);
+    let plain = without_colours(&ended.output);
     let lines: Vec<(&str, String)> =
         plain.lines().map(|line| (line.trim(), line.trim().to_lowercase())).collect();
     if ended.code == Some(0)
@@ -135,14 +135,14 @@ fn judge_in(cli: Cli, ended: &Ended, now: Timestamp, zone: &impl TimeZone) -> Ou
             continue;
         }
         if matches(lower, &LIMITED) {
-            return Outcome::limited(time_named(&ended.said, now, zone));
+            return Outcome::limited(time_named(&ended.output, now, zone));
         }
         if matches(lower, &REFUSED) {
             return Outcome::Refused { why: redact(line) };
         }
     }
 
-    let last = last_line(&ended.said);
+    let last = last_line(&ended.output);
     if cli == Cli::Gemini && ended.code == Some(GEMINI_REFUSED) {
         let why = last.unwrap_or_else(|| "it could not log in".to_owned());
         return Outcome::Refused { why };

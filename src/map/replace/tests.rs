@@ -1,4 +1,4 @@
-//! The steps of a replacement one by one, since in a run nobody else can be made to act between two
+//! The steps of a replacement one by one, since in a run no other process can be made to act between two
 //! of them.
 
 use std::collections::BTreeSet;
@@ -255,7 +255,7 @@ fn what_has_a_second_name_and_is_no_map_of_the_run_stays_w7() {
     let huge = fs::File::create(right(3)).unwrap();
     huge.set_len(super::super::map_file::LARGEST + 1).unwrap();
     told.extend([1, 2, 3].map(right));
-    // Names that only look like it are nobody's business.
+    // Names that only look like it belong to others.
     let others = [
         format!(".map.json.session-warden.wasx.1-0.{suffix}"),
         format!("map.json.session-warden.was.1-0.{suffix}"),

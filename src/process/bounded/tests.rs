@@ -24,7 +24,7 @@ fn run(script: &str, timeout: Duration, grace: Duration) -> (Ended, Duration) {
 fn what_ends_by_itself_tells_its_code_and_all_that_it_said_in_order() {
     let (ended, took) = run("echo out; echo err >&2; cat; echo last; exit 7", LONG, LONG);
     let said = "out\nerr\nlast\n".to_owned();
-    assert_eq!(ended, Ended { code: Some(7), signal: None, timed_out: false, said });
+    assert_eq!(ended, Ended { code: Some(7), signal: None, timed_out: false, output: said });
     assert!(took < LONG / 2, "{took:?}");
     let (ended, _) = run("kill -9 $$", LONG, LONG);
     assert_eq!((ended.code, ended.signal, ended.timed_out), (None, Some(9), false));
@@ -39,7 +39,7 @@ fn what_is_not_there_is_an_error() {
 #[test]
 fn what_hangs_is_asked_to_end() {
     let (ended, took) = run("trap 'echo bye; exit 3' TERM; echo hi; sleep 60 & wait", SHORT, LONG);
-    assert_eq!((ended.code, ended.timed_out, &ended.said[..]), (Some(3), true, "hi\nbye\n"));
+    assert_eq!((ended.code, ended.timed_out, &ended.output[..]), (Some(3), true, "hi\nbye\n"));
     assert!(took >= SHORT && took < LONG / 2, "{took:?}");
 }
 
@@ -49,7 +49,7 @@ fn what_does_not_hear_is_made_to_end_with_all_of_its_group() {
     assert_eq!((ended.signal, ended.timed_out), (Some(9), true));
     assert!(took >= 2 * SHORT && took < LONG / 2, "{took:?}");
     // Nothing of the group is left, not even as a zombie of ours.
-    let group = Pid::from_raw(ended.said.trim().parse().unwrap()).unwrap();
+    let group = Pid::from_raw(ended.output.trim().parse().unwrap()).unwrap();
     let gone = (0..100).any(|_| {
         thread::sleep(Duration::from_millis(20));
         test_kill_process_group(group).is_err()
@@ -80,7 +80,7 @@ fn a_launcher_that_ends_first_leaves_its_program_the_grace() {
 fn one_that_writes_elsewhere_has_the_grace_as_well() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
-    // The launcher has ended, and nobody holds the pipe any more.
+    // The launcher has ended, and no process holds the pipe any more.
     let program =
         "trap 'sleep 0.5; echo finished; exit' TERM; echo begun; while :; do sleep 0.05; done";
     let script = format!("(trap - INT; {program}) >{0} 2>&1 & wait", log.display());
@@ -96,7 +96,7 @@ fn what_is_left_behind_neither_delays_nor_is_ended() {
     let mark = temporary.path().join("mark");
     let script = format!("(sleep 3; echo too late; echo done > {}) & echo started", mark.display());
     let (ended, took) = run(&script, LONG, LONG);
-    assert_eq!((ended.code, &ended.said[..]), (Some(0), "started\n"));
+    assert_eq!((ended.code, &ended.output[..]), (Some(0), "started\n"));
     assert!(took < Duration::from_millis(2500), "{took:?}");
     let lives_on = (0..400).any(|_| {
         thread::sleep(Duration::from_millis(25));
@@ -110,8 +110,8 @@ fn of_much_only_the_end_is_kept() {
     let (ended, _) = run("yes ä | head -c 9000000; echo; echo end", LONG, LONG);
     assert_eq!(ended.code, Some(0));
     // The first of its letters was cut in two, and is left out.
-    assert_eq!(ended.said.len(), KEPT - 1);
-    assert!(ended.said.starts_with("\nä\n") && ended.said.ends_with("ä\n\nend\n"));
+    assert_eq!(ended.output.len(), KEPT - 1);
+    assert!(ended.output.starts_with("\nä\n") && ended.output.ends_with("ä\n\nend\n"));
 }
 
 #[test]

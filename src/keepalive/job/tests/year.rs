@@ -52,7 +52,7 @@ fn runs(job: &Job, world: &World, awake: &[bool], random: &mut Random) -> Vec<us
     runs
 }
 
-/// The minutes at which it should have been: the first at which somebody is awake and nothing is
+/// The minutes at which it should have been: the first at which the user is awake and nothing is
 /// silent, from each time on at which it is wanted, which `again` tells after each run.
 fn expected(
     world: &World,

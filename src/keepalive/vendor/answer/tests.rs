@@ -9,7 +9,7 @@ fn now() -> Timestamp {
 
 fn answer(cli: Cli, code: i32, said: &str) -> Outcome {
     let said = said.to_owned();
-    let ended = Ended { code: Some(code), signal: None, timed_out: false, said };
+    let ended = Ended { code: Some(code), signal: None, timed_out: false, output: said };
     let answer = judge_in(cli, &ended, now(), &Rome);
     let shown = format!("{answer:?}");
     for token in ["fabricated", "sk-", "eyJ", "ya29", "req_0"] {
@@ -134,7 +134,7 @@ fn what_gemini_says() {
 #[test]
 fn what_did_not_end_by_itself() {
     let end = |timed_out, signal, said: &str| {
-        let ended = Ended { code: None, signal, timed_out, said: said.to_owned() };
+        let ended = Ended { code: None, signal, timed_out, output: said.to_owned() };
         judge_in(Cli::Gemini, &ended, now(), &Rome)
     };
     assert_eq!(
@@ -145,7 +145,7 @@ fn what_did_not_end_by_itself() {
     let asks = "Opening authentication page in your browser. Do you want to continue? [Y/n]";
     assert_eq!(end(true, Some(15), asks), Outcome::Refused { why: asks.to_owned() });
     // Told to end, it may well end with 0; the turn was not done.
-    let ended = Ended { code: Some(0), signal: None, timed_out: true, said: String::new() };
+    let ended = Ended { code: Some(0), signal: None, timed_out: true, output: String::new() };
     let late = Outcome::failed("it did not finish in time".to_owned());
     assert_eq!(judge_in(Cli::Claude, &ended, now(), &Rome), late);
 }
@@ -153,7 +153,7 @@ fn what_did_not_end_by_itself() {
 #[test]
 fn the_zone_of_this_machine_is_asked_for() {
     let said = "Claude AI usage limit reached|1767625200".to_owned();
-    let ended = Ended { code: Some(1), signal: None, timed_out: false, said };
+    let ended = Ended { code: Some(1), signal: None, timed_out: false, output: said };
     let until = Timestamp::parse("2026-01-05T15:00:00Z");
     assert_eq!(judge(Cli::Claude, &ended, now()), Outcome::limited(until));
 }

@@ -88,9 +88,9 @@ fn claude_tells_milliseconds() {
     claude(login("", "", json!(0)), &Expiry::LogInAgain);
     claude(login(ACCESS, "", json!(1_767_600_000_000_u64)), &Expiry::LogInAgain);
     claude(login(ACCESS, "", json!(LATER * 1000)), &at(LATER));
-    let untold = unknown(".credentials.json has no expiry time");
+    let no_expiry = unknown(".credentials.json has no expiry time");
     for expires in [Value::Null, json!("soon"), json!(-5)] {
-        claude(login(ACCESS, REFRESH, expires), &untold);
+        claude(login(ACCESS, REFRESH, expires), &no_expiry);
     }
     claude(json!({}), &unknown(".credentials.json has no login"));
     claude(json!({"claudeAiOauth": null}), &unknown(".credentials.json has no login"));
@@ -118,9 +118,9 @@ fn codex_tells_by_its_token_or_by_its_last_renewal() {
     for access in [ACCESS, "a.b.c", "a.!.c", &jwt(&json!({"sub": 1})), &jwt(&json!({"exp": -1}))] {
         codex(file(tokens(access), json!("2026-01-01T00:00:00Z")), &eight_days_on);
     }
-    let untold = unknown("auth.json has no expiry time");
-    codex(file(tokens(ACCESS), Value::Null), &untold);
-    codex(file(tokens(ACCESS), json!("yesterday")), &untold);
+    let no_expiry = unknown("auth.json has no expiry time");
+    codex(file(tokens(ACCESS), Value::Null), &no_expiry);
+    codex(file(tokens(ACCESS), json!("yesterday")), &no_expiry);
     let empty = json!({"access_token": "", "refresh_token": ""});
     codex(file(empty.clone(), json!("2026-01-01T00:00:00Z")), &Expiry::LogInAgain);
     let key = unknown("an API key does not expire");
