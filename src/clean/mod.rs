@@ -31,12 +31,13 @@ pub use run::Run;
 use second_look::{Findings, SecondLook};
 use selection::Selection;
 
-/// Removes idle mappings; a dry run shows which. If the run fails, the map is unchanged.
+/// Removes idle mappings; a dry run shows which. If the run fails, the map is unchanged, unless the exit code
+/// is [`Exit::Partly`](crate::model::Exit::Partly): then it may have been replaced.
 pub fn run(config: &Clean, now: Timestamp, interrupt: &Interrupt) -> Result<Run, Failure> {
     run_of(config, None, now, interrupt)
 }
 
-/// The same, for the selected mappings only if there is a selection.
+/// Like [`run`]; with a selection, only the selected mappings are considered.
 pub fn run_of(
     config: &Clean,
     selection: Option<&Selection>,
@@ -49,7 +50,7 @@ pub fn run_of(
     run_on(store, config, selection, now, interrupt)
 }
 
-/// The same, for a map that is open already.
+/// Like [`run_of`], on a map that is already open.
 pub fn run_on(
     store: Box<dyn MapStore>,
     config: &Clean,
@@ -63,12 +64,12 @@ pub fn run_on(
         (Some(map), _) => {
             let map_owner = store.owner();
             let observer = Observer { config, map, map_owner, now, policies: &policies, interrupt };
-            let mut run = CleanRun::new(observer, store.as_ref(), selection);
-            run.observe()?;
-            run.judge();
-            run.protect()?;
-            run.apply(&id)?;
-            run.finish()
+            let mut clean = CleanRun::new(observer, store.as_ref(), selection);
+            clean.observe()?;
+            clean.judge();
+            clean.protect()?;
+            clean.apply(&id)?;
+            clean.finish()
         }
         (None, Some(_)) => return Err(selection::absent_map(&config.map)),
         (None, None) => {
@@ -210,7 +211,7 @@ impl<'a> CleanRun<'a> {
 
     /// Removes the mappings of the plan, each of them looked at again right before (D6). A dry run
     /// removes nothing.
-    fn apply(&mut self, run: &str) -> Result<(), Failure> {
+    fn apply(&mut self, run_id: &str) -> Result<(), Failure> {
         let Observer { config, map, .. } = self.observer;
         if config.dry_run {
             return Ok(());
@@ -219,7 +220,7 @@ impl<'a> CleanRun<'a> {
         let journal = Journal::at(&config.state_dir()?);
         let removals: Vec<MappingIdx> = self.plan.removals().collect();
         if !removals.is_empty() {
-            let (removal, findings) = self.remove(&journal, run, &removals)?;
+            let (removal, findings) = self.remove(&journal, run_id, &removals)?;
             self.settle(&removal, findings);
             self.is_changed = !removal.removed.is_empty();
             self.observations.warnings.extend(removal.warnings);
@@ -229,7 +230,7 @@ impl<'a> CleanRun<'a> {
             }
         }
 
-        // Only a later run that finds no map asks for this.
+        // An error is ignored: only a later run that finds no map reads this record.
         let _ = journal.record_map(&config.map);
         Ok(())
     }
@@ -237,13 +238,13 @@ impl<'a> CleanRun<'a> {
     fn remove(
         &mut self,
         journal: &Journal,
-        run: &str,
+        run_id: &str,
         removals: &[MappingIdx],
     ) -> Result<(Removal, Findings), Failure> {
         let mut guard = SecondLook {
             observer: &self.observer,
             journal,
-            run,
+            run: run_id,
             map_path: self.store.real_path(),
             url: self.store.source().url,
             plan: &self.plan,

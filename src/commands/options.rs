@@ -1,5 +1,5 @@
 //! The options that choose a profile and a configuration; those that are settings themselves are in
-//! `config/options.rs`.
+//! `config/options/`.
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;

@@ -17,7 +17,7 @@ const ALIKE: f64 = 0.75;
 pub(crate) const EXAMPLE: &str = include_str!("../../packaging/config.example.toml");
 
 /// Lines for hints that are shorter than those in the example.
-const SHORT: &str = "#pin = [\"team-*\"]\n#metrics = \"/path/of.prom\"\n#state_dir = \"/path/of/folder\"\n\
+const SHORT_EXAMPLES: &str = "#pin = [\"team-*\"]\n#metrics = \"/path/of.prom\"\n#state_dir = \"/path/of/folder\"\n\
                      #bridge = \"http://127.0.0.1:9000\"\n#name = \"dev\"\n#action = \"cli-ping\"\n";
 
 const NOT_STRINGS: &str = "not a list of strings";
@@ -118,8 +118,8 @@ impl<'t> Table<'t> {
             .map_err(|error| self.failure(&error, of, lacks))
     }
 
-    /// Returns that error in plain words. A missing key is one that `of` `lacks`, such as "this `[[profile]]`" and
-    /// "has no".
+    /// Returns that error in plain words. `of` and `lacks` begin the message about a missing key: "this `[[profile]]`
+    /// has no name".
     fn failure(&self, error: &toml::de::Error, of: &str, lacks: &str) -> Failure {
         let (at, message) = (error.span().map_or(self.at, |span| span.start), error.message());
         if let Some(key) = message.strip_prefix("missing field ") {
@@ -127,7 +127,8 @@ impl<'t> Table<'t> {
             return self.source.wrong(self.at, &format!("{of} {lacks} {key}")).hint(example(key));
         }
 
-        // Of the fields of a variant.
+        // A tagged table has a key that its variant lacks. If another variant has that key, the hint lists the keys of
+        // this one; otherwise the key is unknown.
         if message.starts_with("unexpected keys in table: ")
             && let Some((_, own)) = message.rsplit_once(", available keys: ")
         {
@@ -142,7 +143,7 @@ impl<'t> Table<'t> {
         }
 
         let why = plain(message);
-        let Some((key, value)) = self.all.iter().find(|(key, value)| holds(key, value, at)) else {
+        let Some((key, value)) = self.all.iter().find(|(key, value)| covers(key, value, at)) else {
             return self.source.wrong(at, &why);
         };
 
@@ -276,16 +277,17 @@ impl<'t> Table<'t> {
 }
 
 /// Returns true if that byte of the file is in that key or in its value.
-fn holds<K>(key: &Spanned<K>, value: &Spanned<DeValue<'_>>, at: usize) -> bool {
+fn covers<K>(key: &Spanned<K>, value: &Spanned<DeValue<'_>>, at: usize) -> bool {
     let table = value.get_ref().as_table();
-    table.is_some_and(|table| table.iter().any(|(key, value)| holds(key, value, at)))
+    table.is_some_and(|table| table.iter().any(|(key, value)| covers(key, value, at)))
         || key.span().contains(&at)
         || value.span().contains(&at)
 }
 
 /// Returns a correct line for that key, as a hint.
 fn example(key: &str) -> String {
-    let mut lines = SHORT.lines().chain(EXAMPLE.lines()).filter_map(|line| line.strip_prefix('#'));
+    let mut lines =
+        SHORT_EXAMPLES.lines().chain(EXAMPLE.lines()).filter_map(|line| line.strip_prefix('#'));
     let found = lines.find(|line| line.split(' ').next() == Some(key));
     found.map_or_else(String::new, |line| format!("for example {line}"))
 }
@@ -307,7 +309,8 @@ fn plain(message: &str) -> String {
     }
 }
 
-/// Returns the names of the fields of a struct that denies unknown ones.
+/// Returns the names of the fields of a struct: deserializes one that no struct has, and takes the names from the
+/// error. Without `deny_unknown_fields` there is no error, and no names.
 fn fields<T: DeserializeOwned>() -> &'static [&'static str] {
     let no_field = MapDeserializer::new([("", "")].into_iter());
     T::deserialize(no_field).err().map_or(&[], |Fields(known)| known)

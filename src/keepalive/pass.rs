@@ -1,4 +1,5 @@
-//! A pass over the jobs: their state, which is stored around each run, and what came of it so far.
+//! A pass over the jobs: their state and the outcome so far. `run.rs` walks the jobs: it settles each, decides if it is
+//! due, marks it as running and saves, runs it, and finishes it.
 
 use super::command::notify;
 use super::end::End;
@@ -27,13 +28,13 @@ impl Pass<'_> {
         if self.is_dry { Ok(()) } else { self.keeper.store.write(&self.jobs) }
     }
 
-    /// Brings the state of a job up to date. A pass that was killed counts as a failure, which may be
-    /// the last one before the job is disabled.
+    /// Brings the state of a job up to date. A run that was killed counts as a failure; if that disables the job, its
+    /// user is notified and the state is saved.
     pub(super) fn settle(&mut self, job: &Job) -> Result<(), Failure> {
         let (now, is_dry) = (self.keeper.now(), self.is_dry);
         let state = self.jobs.state(job);
         if is_dry {
-            // The run may be that of another pass.
+            // A dry run takes no lock, so another pass may be running this job now: that is not a killed run.
             state.running_since = None;
         }
 

@@ -89,7 +89,7 @@ impl Store {
 
     /// Returns true if that lock is still the one of this folder, and not of one that was removed.
     pub fn is_held(&self, serving: &Lock) -> bool {
-        serving.is_held(&self.folder.join(SERVING))
+        serving.is_still_at(&self.folder.join(SERVING))
     }
 
     fn lock(&self, path: &Path) -> Result<Option<Lock>, Failure> {

@@ -17,7 +17,7 @@ use crate::os::attributes::carry_over;
 use crate::os::temporary::TemporaryFile;
 
 /// How many second names are tried.
-const MOST: u32 = 100;
+const MOST_NAMES: u32 = 100;
 
 /// A new map, written and synced beside the old one. Dropped without a commit, it goes.
 #[derive(Debug)]
@@ -82,11 +82,11 @@ impl MapPlace {
 }
 
 impl<'a> Prepared<'a> {
-    /// Gets everything ready, so that little is left to do after the last look. Returns nothing if the
-    /// temporary file is gone.
+    /// Gives the temporary file its second name, so that little is left to do after the last look. Returns nothing if
+    /// the file is gone.
     ///
-    /// The file's second name is for all that may be in it afterwards: a kill could leave another
-    /// process's map there, which no later run may sweep (W8).
+    /// If this run is killed after the exchange, the file may hold another process's map. The second name keeps later
+    /// runs from sweeping that (W8).
     pub fn ready(mut self, there: &Snapshot) -> Result<Option<Self>, Failure> {
         let prints = Prints { old: Fingerprint::of(there.map.bytes()), new: self.fingerprint };
         match self.rename_aside(prints) {
@@ -122,7 +122,7 @@ impl<'a> Prepared<'a> {
             Ok(()) => {}
             // It was removed in between; that is a change as well.
             Err(Errno::NOENT) => return Ok(Committed::Changed),
-            // Not every file system can do it.
+            // The file system cannot exchange files. A write since the check above is lost.
             Err(error) if cannot_exchange(error) => {
                 self.rename_plainly().map_err(|error| self.failed(&error.into()))?;
                 self.temporary.is_kept = true;
@@ -141,7 +141,7 @@ impl<'a> Prepared<'a> {
     #[expect(clippy::disallowed_methods, reason = "our own temporary file gets its second name")]
     fn rename_aside(&self, prints: Prints) -> Result<OsString, Errno> {
         let folder = self.place.folder.as_fd();
-        for number in 0..MOST {
+        for number in 0..MOST_NAMES {
             let mut name = self.place.prefix(Stage::Changing);
             name.push(format!("{}-{number}.{}", std::process::id(), prints.suffix()));
             // NOREPLACE: a file that another run has left under such a name is kept.
@@ -169,10 +169,15 @@ impl<'a> Prepared<'a> {
 
     /// Exchanges the two files again, unless another process has already written to the new map as
     /// well: then that is newer still, and is kept.
-    fn change_back(&self) -> io::Result<()> {
+    fn change_back(&mut self) -> io::Result<()> {
         self.rename(RenameFlags::EXCHANGE)?;
         let flags = AtFlags::SYMLINK_NOFOLLOW;
-        let ours = rustix::fs::statat(self.place.folder.as_fd(), &self.temporary.name, flags)?;
+        let folder = self.place.folder.as_fd();
+        let Ok(ours) = rustix::fs::statat(folder, &self.temporary.name, flags) else {
+            // The map is back. Our file stays, since another process may have written to it.
+            self.temporary.is_kept = true;
+            return Ok(());
+        };
         if Written::of(&ours) != self.written {
             self.rename(RenameFlags::EXCHANGE)?;
         }

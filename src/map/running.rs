@@ -14,25 +14,26 @@ use crate::model::{Failure, Mapping, MappingIdx, SessionMap, Warning, WarningCod
 use crate::os::interrupt::Interrupt;
 use crate::os::progress::Phase;
 
-/// How long all the calls of one run may take (B3), and how much of that is kept for the last one.
-const FOR_ALL: Duration = Duration::from_secs(90);
-const FOR_THE_LAST: Duration = TO_ANSWER;
+/// How long all the calls of one run may take (B3), from the first removal on and with its records and looks, and how
+/// much of that is kept for the last call.
+const ALL_CALLS: Duration = Duration::from_secs(90);
+const LAST_CALL: Duration = TO_ANSWER;
 
 /// A call that has begun is given this long, even if that is more than is left.
-const SHORTEST: Duration = Duration::from_millis(100);
+const SHORTEST_CALL: Duration = Duration::from_millis(100);
 
 /// After a removal took longer than this to record, the bridge is asked for its map again.
-const LONG: Duration = Duration::from_millis(500);
+const SLOW_RECORDING: Duration = Duration::from_millis(500);
 
 /// How long the file may take to lose the first mapping that the bridge removes (B5).
-const FOR_THE_FILE: Duration = Duration::from_secs(2);
+const FILE_FOLLOWS_WITHIN: Duration = Duration::from_secs(2);
 
 /// A bridge that runs, and the map as it returned it.
 #[derive(Debug)]
 pub(super) struct RunningBridge {
     api: Api,
     map: SessionMap,
-    /// The file that the map is believed to be in; its lock is held.
+    /// The file that is believed to hold the same map, opened for the access of the run.
     file: Option<FileMap>,
     /// True if the file must be seen to follow before more than one mapping is removed (B5).
     must_follow: bool,
@@ -48,7 +49,7 @@ impl RunningBridge {
         must_follow: bool,
         interrupt: Interrupt,
     ) -> Self {
-        Self { api, map, file, must_follow, interrupt, for_all: FOR_ALL }
+        Self { api, map, file, must_follow, interrupt, for_all: ALL_CALLS }
     }
 
     fn url(&self) -> &str {
@@ -60,12 +61,12 @@ impl RunningBridge {
     }
 
     /// Returns true if the bridge still has that mapping. It must answer within that time.
-    fn holds(&self, mapping: Mapping<'_>, within: Duration) -> Result<bool, Trouble> {
+    fn has_mapping(&self, mapping: Mapping<'_>, within: Duration) -> Result<bool, Trouble> {
         Ok(has(&self.api.sessions(within)?, mapping))
     }
 
     /// Returns true if the file has that mapping now, so that it can be seen to lose it.
-    fn file_holds(&self, mapping: Mapping<'_>) -> bool {
+    fn file_has(&self, mapping: Mapping<'_>) -> bool {
         let now = self.file.as_ref().and_then(|file| file.read_again().ok());
         now.flatten().is_some_and(|map| has(&map, mapping))
     }
@@ -74,7 +75,7 @@ impl RunningBridge {
     fn file_follows(&self, mapping: Mapping<'_>) -> bool {
         let Some(file) = &self.file else { return true };
         let start = Instant::now();
-        while start.elapsed() < FOR_THE_FILE {
+        while start.elapsed() < FILE_FOLLOWS_WITHIN {
             if file.read_again().is_ok_and(|now| now.is_none_or(|map| !has(&map, mapping))) {
                 return true;
             }
@@ -98,7 +99,7 @@ impl RunningBridge {
 
     /// Asks the bridge for its map a last time, and corrects the removal by it.
     fn verify(&self, removal: &mut Removal) {
-        let now = match self.api.sessions(FOR_THE_LAST) {
+        let now = match self.api.sessions(LAST_CALL) {
             Ok(now) => now,
             Err(trouble) => {
                 let message = format!("cannot confirm that they were removed: {trouble}");
@@ -188,24 +189,24 @@ impl MapStore for RunningBridge {
         let progress = self.interrupt.progress();
         progress.begin(Phase::Bridge, order.len());
 
-        let mut session = Session::new(self, guard);
+        let mut bridge_removal = BridgeRemoval::new(self, guard);
         for (done, position) in order.iter().enumerate() {
-            if let Err(reason) = session.step(*position) {
-                return session.stop(reason, &order[done..]);
+            if let Err(reason) = bridge_removal.step(*position) {
+                return bridge_removal.stop(reason, &order[done..]);
             }
             progress.add(Phase::Bridge, 1);
         }
-        Ok(session.finish())
+        Ok(bridge_removal.finish())
     }
 }
 
 /// One removal of mappings over a bridge.
-struct Session<'a> {
+struct BridgeRemoval<'a> {
     bridge: &'a RunningBridge,
     guard: &'a mut dyn RemovalGuard,
     removal: Removal,
-    /// True once the bridge was asked to remove a mapping: from then on, an error is a warning.
-    has_asked: bool,
+    /// True once the bridge removed a mapping, or did not answer when asked to: from then on, an error is a warning.
+    may_have_removed: bool,
     /// True once each last look at a mapping was too long before the call.
     was_too_slow: bool,
     /// When the last call but one must be answered.
@@ -225,11 +226,11 @@ enum StopReason {
     FileDidNotFollow,
 }
 
-impl<'a> Session<'a> {
+impl<'a> BridgeRemoval<'a> {
     fn new(bridge: &'a RunningBridge, guard: &'a mut dyn RemovalGuard) -> Self {
-        let deadline = Instant::now() + bridge.for_all.saturating_sub(FOR_THE_LAST);
+        let deadline = Instant::now() + bridge.for_all.saturating_sub(LAST_CALL);
         let removal = Removal::default();
-        Self { bridge, guard, removal, has_asked: false, was_too_slow: false, deadline }
+        Self { bridge, guard, removal, may_have_removed: false, was_too_slow: false, deadline }
     }
 
     /// Removes one mapping, or keeps it because it changed or the guard says so.
@@ -241,18 +242,18 @@ impl<'a> Session<'a> {
         }
         self.check_deadline()?;
 
-        if !bridge.holds(mapping, self.time_left())? {
+        if !bridge.has_mapping(mapping, self.time_left())? {
             self.removal.changed.push(position);
             return Ok(());
         }
-        if !self.has_asked && bridge.must_follow && !bridge.file_holds(mapping) {
+        if !self.may_have_removed && bridge.must_follow && !bridge.file_has(mapping) {
             return Err(StopReason::NotInFile);
         }
 
         let recording = Instant::now();
         self.guard.record(&bridge.map, &[position])?;
         // Another run may have kept the journal's lock meanwhile.
-        if recording.elapsed() > LONG && !bridge.holds(mapping, self.time_left())? {
+        if recording.elapsed() > SLOW_RECORDING && !bridge.has_mapping(mapping, self.time_left())? {
             self.removal.changed.push(position);
             return Ok(());
         }
@@ -284,18 +285,18 @@ impl<'a> Session<'a> {
 
     fn delete(&mut self, position: MappingIdx, mapping: Mapping<'_>) -> Result<(), StopReason> {
         let bridge = self.bridge;
-        let within = self.time_left().max(SHORTEST);
+        let within = self.time_left().max(SHORTEST_CALL);
         match bridge.api.delete(mapping.model, mapping.chat.0, within) {
             Ok(Deleted::Gone) => {
                 self.removal.removed.push(position);
-                let is_first = !std::mem::replace(&mut self.has_asked, true);
+                let is_first = !std::mem::replace(&mut self.may_have_removed, true);
                 if is_first && bridge.must_follow && !bridge.file_follows(mapping) {
                     return Err(StopReason::FileDidNotFollow);
                 }
             }
             Ok(Deleted::Already) => self.removal.changed.push(position),
             Err(trouble) => {
-                self.has_asked = true;
+                self.may_have_removed = true;
                 self.removal.unanswered = Some(position);
                 return Err(trouble.into());
             }
@@ -312,7 +313,8 @@ impl<'a> Session<'a> {
         if is_late { Err(StopReason::Deadline(self.bridge.for_all)) } else { Ok(()) }
     }
 
-    /// Keeps the rest. Returns an error if the bridge was not asked for anything yet.
+    /// Keeps the rest. Before the bridge may have removed anything, a signal, the guard or the bridge makes this an
+    /// error; every other stop is a warning.
     fn stop(mut self, reason: StopReason, rest: &[MappingIdx]) -> Result<Removal, Failure> {
         let bridge = self.bridge;
         let code = match &reason {
@@ -321,9 +323,9 @@ impl<'a> Session<'a> {
         };
         let warning = bridge.warning(code, &reason.to_string());
         match reason {
-            StopReason::Signal if !self.has_asked => return Err(stopped()),
-            StopReason::Guard(failure) if !self.has_asked => return Err(failure),
-            StopReason::Bridge(trouble) if !self.has_asked => {
+            StopReason::Signal if !self.may_have_removed => return Err(stopped()),
+            StopReason::Guard(failure) if !self.may_have_removed => return Err(failure),
+            StopReason::Bridge(trouble) if !self.may_have_removed => {
                 let message = format!("the bridge at {} does not answer: {trouble}", bridge.url());
                 return Err(Failure::new(message)
                     .hint("nothing was changed; --bridge off edits the file instead"));
@@ -343,7 +345,7 @@ impl<'a> Session<'a> {
         if self.was_too_slow {
             removal.warnings.push(too_slow(self.bridge.real_path()));
         }
-        if self.has_asked {
+        if self.may_have_removed {
             self.bridge.verify(&mut removal);
         }
         removal.removed.sort_unstable();

@@ -27,7 +27,8 @@ pub struct Lock {
 
 impl Lock {
     /// Locks the file at `path`, which is created where it is missing. Returns nothing if another process
-    /// still holds the lock after `patience`.
+    /// still holds the lock after `patience`, which begins again if the lock file was removed meanwhile, at most 5
+    /// times.
     pub fn take(path: &Path, patience: Duration) -> io::Result<Option<Self>> {
         Self::take_in(CWD, path, None, patience)
     }
@@ -60,7 +61,7 @@ impl Lock {
     }
 
     /// Returns true if the lock file is still the one at `path`.
-    pub fn is_held(&self, path: &Path) -> bool {
+    pub fn is_still_at(&self, path: &Path) -> bool {
         self.is_at(CWD, path)
     }
 
@@ -130,15 +131,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let lock = Lock::take(&path, Duration::ZERO).unwrap().unwrap();
-        assert!(lock.is_held(&path));
+        assert!(lock.is_still_at(&path));
         assert!(Lock::take(&path, Duration::from_millis(20)).unwrap().is_none());
 
         // A process that creates it anew has another lock.
         #[expect(clippy::disallowed_methods, reason = "the test is the other process")]
         fs::remove_file(&path).unwrap();
-        assert!(!lock.is_held(&path));
+        assert!(!lock.is_still_at(&path));
         let second = Lock::take(&path, Duration::ZERO).unwrap().unwrap();
-        assert!(second.is_held(&path) && !lock.is_held(&path));
+        assert!(second.is_still_at(&path) && !lock.is_still_at(&path));
 
         drop(second);
         assert!(Lock::take(&path, Duration::ZERO).unwrap().is_some());

@@ -35,7 +35,7 @@ pub struct EvidenceCollector {
     /// The files with a warning about their records.
     read: HashSet<PathBuf>,
     /// True in folders whose errors matter to other sessions only.
-    passes_over: bool,
+    ignores_errors: bool,
     cutoff: Timestamp,
     interrupt: Interrupt,
 }
@@ -79,7 +79,7 @@ impl EvidenceCollector {
             memory: None,
             records: None,
             read: HashSet::new(),
-            passes_over: false,
+            ignores_errors: false,
             cutoff,
             interrupt: Interrupt::default(),
         }
@@ -94,7 +94,7 @@ impl EvidenceCollector {
         Self {
             entries_left: self.entries_left,
             records: self.records,
-            passes_over: self.passes_over,
+            ignores_errors: self.ignores_errors,
             interrupt: self.interrupt.clone(),
             ..Self::empty(self.activities.len(), self.cutoff)
         }
@@ -321,13 +321,13 @@ impl EvidenceCollector {
         is_stopped
     }
 
-    pub(super) fn passes_over(&mut self, passes_over: bool) {
-        self.passes_over = passes_over;
+    pub(super) fn set_ignores_errors(&mut self, ignores_errors: bool) {
+        self.ignores_errors = ignores_errors;
     }
 
     /// Adds a folder or file that could not be read, so that not all sessions were seen.
     pub fn not_whole(&mut self, path: &Path, why: &str) {
-        if self.passes_over {
+        if self.ignores_errors {
             return;
         }
         self.reading = Reading::Partly;

@@ -4,7 +4,7 @@
 //! whether or not a known CLI writes such a name. A provider adds only its roots, the name of its own files,
 //! and files that name a session inside.
 //!
-//! Names are listed, and only entries that carry an id are asked for their status. A folder named by
+//! Names are listed, and `stat` is called only for entries that carry an id. A folder named by
 //! the id of a session that was not asked for is entered in a second pass, and only if a mapping would
 //! be removed otherwise.
 
@@ -57,10 +57,10 @@ impl Search<'_> {
             let at = At { root, folder: &root.folder, depth: 0 };
             let deferred = Some(&mut deferred);
             let mut listing = Listing { special: &mut *special, root: number, deferred };
-            // A side root shows uses only, so its errors do not matter.
-            found.passes_over(root.kind == RootKind::Side);
+            // A side root can only add a more recent use, so one that cannot be read is no reason for doubt.
+            found.set_ignores_errors(root.kind == RootKind::Side);
             self.list(found, &at, &mut listing);
-            found.passes_over(false);
+            found.set_ignores_errors(false);
         }
 
         if self.provider.files_in_home {
@@ -77,7 +77,8 @@ impl Search<'_> {
         }
     }
 
-    /// Lists a folder whose path carries no id.
+    /// Lists a folder whose path carries no id. The closure returns true for an entry that matters to a session, so
+    /// that the last look finds it again.
     fn list(&self, found: &mut EvidenceCollector, at: &At<'_>, listing: &mut Listing<'_>) {
         let mut carried = Vec::new();
         let mut own_folders = Vec::new();
@@ -139,8 +140,8 @@ impl Search<'_> {
         }
     }
 
-    /// Returns true if folders in that one may be walked apart: none of the provider's special files
-    /// is in them.
+    /// Returns true if the folders in that one may be walked independently. Only Claude Code has known side names,
+    /// and the files that it treats specially are all in the root.
     fn can_share(&self, at: &At<'_>) -> bool {
         self.may_share && at.depth > 0 && !self.provider.known_side_names.is_empty()
     }
@@ -173,7 +174,7 @@ impl Search<'_> {
         }
     }
 
-    /// Lists the folder that `entry` is, or links to right in the root. Returns false if it is none.
+    /// Lists the folder `entry`; directly in the root, a link to a folder as well. Returns false for anything else.
     fn enter(
         &self,
         found: &mut EvidenceCollector,
@@ -212,7 +213,7 @@ impl Search<'_> {
             };
             let at = At { root, folder: &folder, depth: *depth };
             let mut listing = Listing { special: &mut *special, root: *number, deferred: None };
-            found.passes_over(*is_of_others || root.kind == RootKind::Side);
+            found.set_ignores_errors(*is_of_others || root.kind == RootKind::Side);
             if self.can_share(&at) {
                 let entries: Vec<Entry<'_>> = names.iter().collect();
                 self.share(found, &entries, |found, entry| {
@@ -225,7 +226,7 @@ impl Search<'_> {
                     self.enter(found, &at, &entry, &mut listing);
                 }
             }
-            found.passes_over(false);
+            found.set_ignores_errors(false);
         }
     }
 
@@ -259,7 +260,7 @@ impl Search<'_> {
     }
 }
 
-/// A link whose path carries no id hides nothing if it leads to a file.
+/// Reports a link as unread unless it leads to something else than a folder: only a folder could hide sessions.
 fn check_link(found: &mut EvidenceCollector, folder: &Folder, name: &OsStr) {
     match folder.status_of_target(name) {
         Ok(status) if status.kind != Kind::Folder => {}

@@ -25,7 +25,7 @@ pub fn is_available() -> bool {
     CRONTAB.exists()
 }
 
-/// The time of the packaged line: hourly.
+/// The time of the packaged line, which is the only source of it: hourly.
 fn packaged_fields() -> String {
     let line = PACKAGED.lines().find(|line| !line.starts_with('#')).unwrap_or_default();
 
@@ -83,6 +83,7 @@ pub fn read() -> Result<Option<Vec<u8>>, Failure> {
 }
 
 fn write(new: &[u8]) -> Result<(), Failure> {
+    // An empty crontab is removed as a whole.
     let output = CRONTAB.run(&[if new.is_empty() { "-r" } else { "-" }], new)?;
     succeeded("crontab", output).map(drop)
 }
@@ -135,7 +136,7 @@ pub fn installed() -> Vec<Installed> {
     timers(ours)
 }
 
-/// The timers that these lines are, each with its name.
+/// Returns a timer for each line and its name.
 pub(super) fn timers(lines: impl Iterator<Item = (String, String)>) -> Vec<Installed> {
     // A crontab alone runs nothing.
     let processes = Processes::of_users(&[0]);
@@ -160,7 +161,7 @@ fn next<Z: TimeZone<Offset: Display>>(line: &str, now: &DateTime<Z>) -> Option<S
     let [minute, hour, "*", "*", day] = fields[..] else { return None };
 
     let start = now.with_second(0)?.with_nanosecond(0)?;
-    for minutes in 1..=MINUTES_OF_A_WEEK {
+    for minutes in 1..=MINUTES_TO_SEARCH {
         let then = start.clone() + TimeDelta::minutes(minutes);
         if fits(minute, then.minute())?
             && fits(hour, then.hour())?
@@ -183,7 +184,8 @@ fn fits(field: &str, value: u32) -> Option<bool> {
     }
 }
 
-const MINUTES_OF_A_WEEK: i64 = 7 * 24 * 60 + 60;
+/// A week, and an hour in case the clocks change.
+const MINUTES_TO_SEARCH: i64 = 7 * 24 * 60 + 60;
 
 /// The name in a line of ours. One that was commented out is not ours any more.
 pub(super) fn name_of(line: &[u8]) -> Option<String> {
@@ -193,7 +195,7 @@ pub(super) fn name_of(line: &[u8]) -> Option<String> {
     (is_ours && !line.trim_start().starts_with('#')).then(|| name.to_owned())
 }
 
-/// Replaces our lines of that name, or all of ours, by `line`; removes them if there is none.
+/// Replaces our lines of that name, or all of ours, by `line`; without a `line`, removes them.
 fn edited(text: &[u8], name: Option<&str>, line: Option<&str>) -> (Vec<u8>, Vec<Step>) {
     let (mut new, mut steps) = (Vec::new(), Vec::new());
     for old in text.split_inclusive(|byte| *byte == b'\n') {

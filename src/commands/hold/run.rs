@@ -1,6 +1,6 @@
-//! `hold -- COMMAND`: holds a session on behalf of this process, which then becomes the command. So the
-//! command never runs without the hold, and has its terminal, signals, group and exit code as if it ran
-//! by itself.
+//! `hold -- COMMAND`: holds a session on behalf of this process, which then becomes the command. So the hold
+//! begins before the command, and the command has its terminal, signals, group and exit code as if it ran by
+//! itself. If the hold cannot be written, a warning says so, and the command runs without it.
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -32,11 +32,13 @@ pub(super) fn run(
         return Err(failure.hint("put it after --, as in -- make test").into());
     };
 
+    // The watcher writes the log; a wrong path is reported now.
     if let Some(Err(error)) = options.log.as_ref().map(|log| create::append(log, b"")) {
         let message = format!("cannot write diagnostics: {}", describe(&error));
         ui::warning(&message, "choose another file with --log FILE");
     }
 
+    // The watcher comes first: it may take a moment to be ready, and the hold begins right before the command.
     let hold = hold(subject, reason, options, now);
     if let Err(error) = options.start_watcher(&hold, holds) {
         let message = format!("cannot start the watcher of the hold: {}", describe(&error));
@@ -54,7 +56,7 @@ pub(super) fn run(
     }
 
     let error = Command::new(name).args(arguments).exec();
-    // It is dead when this process ends, but need not wait for the watcher to be removed.
+    // The hold ends with this process anyway; removed here, its file does not stay until the watcher removes it.
     let _ = holds.map(|holds| holds.release(&hold.key));
 
     let is_missing = error.kind() == ErrorKind::NotFound;
@@ -70,7 +72,7 @@ fn hold(subject: Subject, reason: String, options: &BeatOptions, now: Timestamp)
     // The same process may hold several sessions: `hold … -- session-warden hold … -- COMMAND`.
     let key = format!("run-{us}-{}", now.since_1970().as_micros());
     let mut hold = Hold::new(key, subject, reason, now);
-    // In another container, where its process cannot be seen, it may miss three beats.
+    // Another container cannot see the process; there, the hold counts until it has missed three beats.
     hold.live_for(TTL.max(3 * options.every()));
     hold.stand_for([us]);
     hold

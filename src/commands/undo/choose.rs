@@ -20,6 +20,8 @@ impl Request<'_> {
         }
     }
 
+    /// Returns all removals of that run, also those that are restored already or are of another map: the restore
+    /// reports each. `runs` are oldest first.
     fn named_run(&self, runs: &[RunRemovals], typed: &str) -> anyhow::Result<Target> {
         let named = run_named(runs.iter().map(|run| run.run.as_str()), typed)?;
         let Some(position) = named else { return Err(self.removed_nothing(typed)?.into()) };
@@ -54,7 +56,7 @@ impl Request<'_> {
         })
     }
 
-    /// Returns the removals of the newest run that has something left to restore.
+    /// Returns the removals of the newest run that has something left to restore. `runs` are oldest first.
     fn newest_restorable(&self, runs: &[RunRemovals]) -> anyhow::Result<Option<Target>> {
         let mut removals = runs.iter().flat_map(|run| &run.removals);
         if let Some(chat) = self.chat
@@ -84,7 +86,7 @@ impl Request<'_> {
                     new.insert(FileMap::open(path, Access::Read, self.interrupt.clone())?)
                 }
             };
-            // A map that does not exist has room for everything once it does.
+            // Without a map, nothing speaks against restoring.
             let is_restorable = map.map().is_none_or(|map| {
                 outcomes(map, &target.entries).contains(&RestoreOutcome::Restored)
             });
@@ -140,7 +142,7 @@ fn entries(
     asked.map(|removal| removal.record.clone()).collect()
 }
 
-/// Returns true unless the mapping is known to be from another map than that one.
+/// Returns false only if the record names another map than that one.
 fn is_in(map: Option<&Path>, removal: &RemovalRecord<'_>) -> bool {
     match (map, &removal.map) {
         (Some(map), Some(its_map)) => map == its_map.as_path(),

@@ -218,7 +218,7 @@ fn what_earlier_runs_have_left_is_not_overwritten_w8() {
     assert_eq!(fs::read_to_string(&first).unwrap(), THEIRS);
     // With no such name left, the files do not change places at all.
     fs::write(folder.place.path(), OLD).unwrap();
-    let all: Vec<_> = (0..MOST).map(taken).collect();
+    let all: Vec<_> = (0..MOST_NAMES).map(taken).collect();
     assert_eq!(commit().unwrap_err().exit, Exit::Failed);
     assert_eq!((folder.map().as_str(), folder.count()), (OLD, 1 + all.len()));
     assert!(all.iter().all(|path| fs::read_to_string(path).unwrap() == THEIRS));

@@ -82,7 +82,7 @@ fn deletes(calls: &Mutex<Vec<String>>) -> Vec<String> {
 #[test]
 fn what_the_time_does_not_suffice_for_is_kept_b3() {
     // A second and a half for all but the last call, and less than the second look takes.
-    let (bridge, calls) = bridge(FOR_THE_LAST + Duration::from_millis(1_500));
+    let (bridge, calls) = bridge(LAST_CALL + Duration::from_millis(1_500));
     let takes = Duration::from_millis(1_600);
     let paused = Duration::ZERO;
     let mut guard = Slow { at: MappingIdx(1), takes, paused, written: Vec::new() };
@@ -106,7 +106,7 @@ fn what_the_time_does_not_suffice_for_is_kept_b3() {
 
 #[test]
 fn without_time_nothing_is_asked_b3() {
-    let (bridge, calls) = bridge(FOR_THE_LAST);
+    let (bridge, calls) = bridge(LAST_CALL);
     let (takes, paused) = (Duration::ZERO, Duration::ZERO);
     let mut guard = Slow { at: MappingIdx(9), takes, paused, written: Vec::new() };
     let removal = bridge.remove(&[0, 2].map(MappingIdx), &mut guard).unwrap();
@@ -125,7 +125,7 @@ fn all_calls_of_a_run_have_90_seconds_b3() {
 
 #[test]
 fn a_call_that_would_come_too_long_after_the_last_look_is_never_made_e5() {
-    let (bridge, calls) = bridge(FOR_THE_LAST + Duration::from_secs(60));
+    let (bridge, calls) = bridge(LAST_CALL + Duration::from_secs(60));
     let (takes, paused) = (Duration::ZERO, Duration::from_millis(51));
     let mut guard = Slow { at: MappingIdx(9), takes, paused, written: Vec::new() };
     let removal = bridge.remove(&[0, 2].map(MappingIdx), &mut guard).unwrap();

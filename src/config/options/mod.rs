@@ -1,14 +1,15 @@
 //! The options of a run, in groups that several commands share. Each group is both: options on the command line,
 //! and keys in the configuration file. A new option is a field here, and one of `Clean` in `settings.rs`.
 
-use clap::builder::{FalseyValueParser, PossibleValuesParser, TypedValueParser};
+mod idle;
+
+use clap::builder::{FalseyValueParser, TypedValueParser};
 use clap::{ArgAction, Args};
 use serde::Deserialize;
 use std::path::PathBuf;
 
-use super::values::{self, Bridge, Color, Format, Idle, Place, Verbosity};
-use crate::model::{Clock, IdleThreshold, Missing, Patterns};
-use crate::provider::PROVIDERS;
+use super::values::{self, Bridge, Color, Format, Place, Verbosity};
+pub use idle::AskArgs;
 
 /// The headings of the help that several groups of options share.
 pub(crate) const REMOVE: &str = "What to remove";
@@ -73,47 +74,6 @@ pub struct Layer {
     #[arg(skip)]
     #[serde(skip)]
     pub state: StateArgs,
-}
-
-/// The mappings that are judged, and the rules for it.
-#[derive(Debug, Clone, Default, Args, Deserialize)]
-#[command(next_help_heading = REMOVE)]
-#[serde(default, deny_unknown_fields)]
-pub struct AskArgs {
-    /// Idle threshold in hours, such as 2 or 0.5 [default: 2]
-    #[arg(long, value_name = "H", value_parser = hours, allow_hyphen_values = true)]
-    #[serde(deserialize_with = "values::hours")]
-    pub hours: Option<IdleThreshold>,
-
-    /// Idle threshold as a duration, such as 90m, 2h or '1d 12h'
-    #[arg(long, value_name = "DURATION", value_parser = duration, allow_hyphen_values = true, conflicts_with = "hours")]
-    pub idle: Option<Idle>,
-
-    /// What to do with mappings whose session has no file [default: remove; keep if no session of a CLI has one]
-    #[arg(long, value_name = "remove|keep", hide_possible_values = true)]
-    #[serde(deserialize_with = "values::word")]
-    pub missing: Option<Missing>,
-
-    /// Judge last use by the mtime of the files or by their newest record [default: mtime]
-    #[arg(long, value_name = "mtime|record", hide_possible_values = true)]
-    #[serde(deserialize_with = "values::word")]
-    pub clock: Option<Clock>,
-
-    /// Keep mappings that match: a glob over chat, session and model/chat (repeatable)
-    #[arg(long, value_name = "PATTERN", value_parser = pattern, help_heading = "What to keep")]
-    pub pin: Vec<String>,
-
-    /// Only mappings of this CLI: claude, codex, gemini or vibe (repeatable)
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PROVIDERS.iter().map(|provider| provider.name)), hide_possible_values = true)]
-    pub provider: Option<Vec<String>>,
-
-    #[command(flatten)]
-    #[serde(skip)]
-    pub place: PlaceArgs,
-
-    #[command(flatten)]
-    #[serde(skip)]
-    pub bridge: BridgeArgs,
 }
 
 #[derive(Debug, Clone, Default, Args, Deserialize)]
@@ -204,26 +164,9 @@ fn limit(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "not a whole number; for example --max-remove 10".to_owned())
 }
 
-fn hours(text: &str) -> Result<IdleThreshold, String> {
-    IdleThreshold::from_hours(text)
-        .map_err(|why| format!("{why}; for example --hours 2 or --hours 0.5"))
-}
-
-fn duration(text: &str) -> Result<Idle, String> {
-    IdleThreshold::from_duration(text)
-        .map(Idle::from)
-        .map_err(|why| format!("{why}; for example --idle 90m, --idle 2h or --idle '1d 12h'"))
-}
-
 fn bridge(text: &str) -> Result<Bridge, String> {
     let bridge = text.parse();
     bridge.map_err(|why: String| format!("{why}; for example --bridge http://127.0.0.1:8000"))
-}
-
-fn pattern(text: &str) -> Result<String, String> {
-    let checked = Patterns::default().add(text);
-    checked.map_err(|why| format!("{why}; for example --pin 'team-*'"))?;
-    Ok(text.to_owned())
 }
 
 impl Layer {
@@ -248,12 +191,6 @@ impl Layer {
             (None, None) => None,
             _ => Some(Verbosity::Normal),
         }
-    }
-}
-
-impl AskArgs {
-    pub(super) fn idle(&self) -> Option<Idle> {
-        self.idle.clone().or_else(|| self.hours.clone().map(Idle::from))
     }
 }
 
