@@ -37,7 +37,7 @@ pub fn run(config: &Clean, now: Timestamp, interrupt: &Interrupt) -> Result<Run,
     run_of(config, None, now, interrupt)
 }
 
-/// Like [`run`]; with a selection, only the selected mappings are considered.
+/// Like [`run()`]; with a selection, only the selected mappings are considered.
 pub fn run_of(
     config: &Clean,
     selection: Option<&Selection>,
