@@ -19,7 +19,7 @@ use crate::model::{Exit, Failure, Timestamp, describe};
 use crate::os::create::create_private_folders;
 use crate::os::folder::Folder;
 use crate::os::lock::Lock;
-use crate::os::{never_was, publish};
+use crate::os::{never_was, publish, temporary};
 
 /// The part of a line that trimming needs.
 #[derive(Deserialize)]
@@ -167,6 +167,11 @@ pub(super) fn trim(
         let path = folder.join(name);
         let _lock = lock(folder)?;
         let mut file = File::open(&path)?;
+
+        // Under the lock, a temporary file is one that a killed run has left.
+        let opened = Folder::open(folder)?;
+        let _ = temporary::sweep(&opened, name.as_ref(), |_, _| true);
+
         let is_small = file.metadata()?.len() < SMALL;
         let hasher = RandomState::new();
         // A run can have as many entries as a map holds, so only counts are kept.
@@ -196,9 +201,7 @@ pub(super) fn trim(
             if start.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         file.seek(SeekFrom::Start(start.unwrap_or(end)))?;
-        publish::replace(&Folder::open(folder)?, name.as_ref(), 0o600, |new| {
-            io::copy(&mut file, new).map(drop)
-        })
+        publish::replace(&opened, name.as_ref(), 0o600, |new| io::copy(&mut file, new).map(drop))
     };
     match trim() {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),

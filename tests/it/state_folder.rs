@@ -177,3 +177,17 @@ fn restored_mappings_of_the_former_file_are_taken_over() {
     assert_eq!(fs::read_to_string(&today).unwrap().matches("\"chat\":\"idle\"").count(), 2);
     assert_eq!(row(&env.json("clean"), "idle")["state"], "pinned");
 }
+
+#[test]
+fn what_a_killed_run_has_left_of_a_trim_is_swept_by_the_next_run() {
+    let env = TestEnv::new();
+    env.map(r#"{"claude-cli": {}}"#);
+    env.run("clean").exits(0);
+    let left = state(&env, ".runs.jsonl.session-warden.tmp.1-0");
+    let other = state(&env, ".runs.jsonl.session-warden.tmp.x-0");
+    for path in [&left, &other] {
+        fs::write(path, "{}").unwrap();
+    }
+    env.run("clean").exits(0);
+    assert!(state(&env, "runs.jsonl").is_file() && !left.exists() && other.exists());
+}
