@@ -49,7 +49,7 @@ class Case(NamedTuple):
 
 
 NO_SPACE, READ_ONLY, DENIED = "no space left", "read-only file system", "permission denied"
-WRONG_HOME = "is this the right home?"
+WRONG_HOME = "wrong home?"
 METRICS = ["--metrics", "{}/metrics/warden.prom"]
 LOG = ["--log", "{}/metrics/log"]
 TO_FULL = ["sh", "-c", 'exec "$@" >/dev/full', "sh"]
