@@ -17,7 +17,7 @@ use crate::config::Environment;
 use crate::model::{Exit, Timestamp};
 use crate::ui;
 use install::install;
-use request::{InstallArgs, install_help, print_help};
+use request::{InstallArgs, help_of_print, install_help};
 use status::{STATUS_HELP, StatusArgs};
 use uninstall::{UNINSTALL_HELP, UninstallArgs};
 
@@ -50,7 +50,7 @@ pub(crate) enum ScheduleCommand {
     #[command(max_term_width = 100, after_help = STATUS_HELP)]
     Status(StatusArgs),
     /// Print the files that install would write
-    #[command(max_term_width = 100, after_help = print_help())]
+    #[command(max_term_width = 100, after_help = help_of_print())]
     Print(Box<InstallArgs>),
 }
 

@@ -50,7 +50,7 @@ Exit codes:
     )
 }
 
-pub(super) fn print_help() -> String {
+pub(super) fn help_of_print() -> String {
     format!(
         "\
 Examples:
