@@ -153,7 +153,7 @@ impl Found {
 
         match Hold::parse(&bytes) {
             Ok(hold) => self.all.push((name.to_owned(), hold)),
-            // no process has written to this torn file for as long as a hold lives without a beat.
+            // No process has written to this torn file for as long as a hold lives without a beat.
             Err(NoHold::Torn(_)) if status.written.after(TTL) < now => {
                 self.torn.push(name.to_owned());
             }
