@@ -162,7 +162,10 @@ impl<'a> Prepared<'a> {
             self.temporary.is_kept = true;
             let path = self.place.folder_path().join(&self.temporary.name);
             let message = format!("a newer session map is left at {}", path.display());
-            let hint = format!("it could not be put back ({}); move it there", describe(&error));
+            let hint = format!(
+                "it could not be restored ({}); move it to the path of the map",
+                describe(&error)
+            );
             Failure { exit: Exit::Partly, ..Failure::new(message).hint(hint) }
         })
     }

@@ -1,15 +1,18 @@
 //! The progress of the work, in one line on standard error: only on a terminal, only for work of more than a
 //! second, and gone before anything else is printed.
 
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::config::Environment;
 use crate::os::interrupt::Interrupt;
-use crate::os::progress::{Now, Phase};
+use crate::os::progress::{Now, Phase, Progress};
 
 /// Work that takes less shows nothing.
 const SHORT: Duration = Duration::from_secs(1);
@@ -19,9 +22,6 @@ const EVERY: Duration = Duration::from_millis(100);
 
 /// The width of a terminal that does not show its own.
 const USUAL_WIDTH: u16 = 80;
-
-/// Begins the line again, empty.
-const CLEAR: &str = "\r\x1b[2K";
 
 /// The columns beside the text: the spinner and a space before it, and room for the `^C` that a terminal
 /// shows after it, so that this is removed with the line.
@@ -111,28 +111,35 @@ fn draw(interrupt: &Interrupt, end: &Receiver<()>, wait: Duration) {
         return;
     }
 
-    for spinner in ['-', '\\', '|', '/'].into_iter().cycle() {
-        if interrupt.asked() {
-            break;
-        }
-        let text = phase_text(interrupt.progress().now());
-        let text: String = text.chars().take(usize::from(width()).saturating_sub(BESIDE)).collect();
-        put(&format!("{CLEAR}{spinner} {text}"));
+    let bar = bar(interrupt.progress().clone());
+    while !interrupt.asked() {
+        bar.tick();
         if comes_within(end, EVERY) {
             break;
         }
     }
-    put(CLEAR);
+    bar.finish_and_clear();
+}
+
+/// Returns the line: a spinner, and a text that is made anew each time.
+fn bar(progress: Progress) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {text}");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let style = style.with_key("text", move |_: &ProgressState, to: &mut dyn fmt::Write| {
+        let room = usize::from(width()).saturating_sub(BESIDE);
+        let text: String = phase_text(progress.now()).chars().take(room).collect();
+        let _ = to.write_str(&text);
+    });
+
+    let target = ProgressDrawTarget::term_like(Box::new(Line::default()));
+    let bar = ProgressBar::with_draw_target(None, target);
+    bar.set_style(style.tick_chars("-\\|/-"));
+    bar
 }
 
 /// Waits for the end of the work. Returns true if it comes in that time.
 fn comes_within(end: &Receiver<()>, time: Duration) -> bool {
     end.recv_timeout(time) != Err(RecvTimeoutError::Timeout)
-}
-
-/// Sends text to the terminal, in one piece.
-fn put(text: &str) {
-    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 /// Returns the text that shows how far the work is.
@@ -179,6 +186,73 @@ fn grouped(number: u64) -> String {
 fn width() -> u16 {
     let size = terminal_size::terminal_size_of(io::stderr());
     size.map_or(USUAL_WIDTH, |(width, _)| width.0)
+}
+
+/// The terminal's line. Nothing fills it up to the right edge, so that what the terminal shows of a key,
+/// such as `^C`, is in the same line, and is removed with it.
+#[derive(Debug, Default)]
+struct Line(Mutex<String>);
+
+impl Line {
+    fn push(&self, text: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
+    }
+
+    fn push_move(&self, count: usize, way: char) {
+        if count > 0 {
+            self.push(&format!("\x1b[{count}{way}"));
+        }
+    }
+}
+
+impl TermLike for Line {
+    fn width(&self) -> u16 {
+        width()
+    }
+
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        self.push_move(n, 'A');
+        Ok(())
+    }
+
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        self.push_move(n, 'B');
+        Ok(())
+    }
+
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        self.push_move(n, 'C');
+        Ok(())
+    }
+
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        self.push_move(n, 'D');
+        Ok(())
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.push(text);
+        self.push("\n");
+        Ok(())
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        let is_filler = text.bytes().all(|byte| byte == b' ');
+        if !is_filler {
+            self.push(text);
+        }
+        Ok(())
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.push("\r\x1b[2K");
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let text = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        io::stderr().write_all(text.as_bytes())
+    }
 }
 
 #[cfg(test)]

@@ -1,24 +1,19 @@
-//! `hold -- COMMAND`: the command runs as if by itself, its session stays meanwhile, and the watcher beside
-//! it leaves nothing behind.
+//! `hold -- COMMAND`: the command runs as if by itself, and its session stays meanwhile.
 
-use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
-};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use serde_json::{Value, json};
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
 
-use crate::child::{bounded, finish, pid, start, unprivileged, wait_until};
+use crate::child::{bounded, finish, pid, start, wait_until};
 use crate::env::{HOUR, Ran, TestEnv, row, state};
 use crate::in_use::fresh_id;
 
 /// A session that is 5 h old, and a map of it.
-fn home() -> (TestEnv, String) {
+pub(crate) fn home() -> (TestEnv, String) {
     let (env, id) = (TestEnv::new(), fresh_id());
     env.session("claude", &id, 5 * HOUR);
     env.map(json!({"claude-cli": {"chat": id}}).to_string());
@@ -26,7 +21,7 @@ fn home() -> (TestEnv, String) {
 }
 
 /// A command under `hold`, in a process group of its own as a shell would start it.
-fn under_hold(env: &TestEnv, options: &[&str], work: &[&str]) -> Command {
+pub(crate) fn under_hold(env: &TestEnv, options: &[&str], work: &[&str]) -> Command {
     let words = ["hold"].iter().chain(options).chain(&["--"]).chain(work);
     let mut command = env.command(words);
     command.stdin(Stdio::piped()).process_group(0);
@@ -34,7 +29,7 @@ fn under_hold(env: &TestEnv, options: &[&str], work: &[&str]) -> Command {
 }
 
 /// What is held, as `hold list` tells it.
-fn held(env: &TestEnv) -> Vec<Value> {
+pub(crate) fn held(env: &TestEnv) -> Vec<Value> {
     let ran = env.run("hold list --format json");
     ran.exits(0);
     let list: Value = serde_json::from_str(&ran.out).unwrap();
@@ -56,7 +51,7 @@ fn a_list_as_json_has_nothing_raw_that_a_terminal_acts_on_x3() {
 }
 
 /// Starts a command under `hold` that prints that it has begun, and waits until it has.
-fn begun(env: &TestEnv, options: &[&str], script: &str) -> Child {
+pub(crate) fn begun(env: &TestEnv, options: &[&str], script: &str) -> Child {
     let script = format!("echo begun; {script}");
     let mut child = start(&mut under_hold(env, options, &["sh", "-c", &script]));
     let mut said = [0; 6];
@@ -66,12 +61,12 @@ fn begun(env: &TestEnv, options: &[&str], script: &str) -> Child {
 }
 
 /// The watchers of this test's commands.
-fn watchers(env: &TestEnv) -> Vec<i32> {
+pub(crate) fn watchers(env: &TestEnv) -> Vec<i32> {
     processes_of(env, |arguments| arguments.split(|byte| *byte == 0).any(|word| word == b"__watch"))
 }
 
 /// Waits until the only watcher of this test has all that it needs.
-fn watcher_of(env: &TestEnv) -> Pid {
+pub(crate) fn watcher_of(env: &TestEnv) -> Pid {
     let mut found = Vec::new();
     wait_until(|| {
         found = watchers(env);
@@ -81,7 +76,7 @@ fn watcher_of(env: &TestEnv) -> Pid {
 }
 
 /// The processes of this test with such arguments.
-fn processes_of(env: &TestEnv, is_it: impl Fn(&[u8]) -> bool) -> Vec<i32> {
+pub(crate) fn processes_of(env: &TestEnv, is_it: impl Fn(&[u8]) -> bool) -> Vec<i32> {
     let home = format!("HOME={}", env.home("").to_str().unwrap().trim_end_matches('/'));
     let all = fs::read_dir("/proc").unwrap().flatten();
     let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
@@ -93,27 +88,27 @@ fn processes_of(env: &TestEnv, is_it: impl Fn(&[u8]) -> bool) -> Vec<i32> {
 }
 
 /// The files of holds, but for what a write that was killed has left.
-fn files_of_holds(env: &TestEnv) -> usize {
+pub(crate) fn files_of_holds(env: &TestEnv) -> usize {
     let folder = env.home(".local/state/session-warden/holds");
     let files = fs::read_dir(folder).into_iter().flatten().flatten();
     files.filter(|file| !file.file_name().to_str().unwrap().starts_with('.')).count()
 }
 
 /// Runs the command to its end. How it ended, as its parent sees it, and what it printed on standard error.
-fn ended(command: &mut Command) -> (ExitStatus, String) {
+pub(crate) fn ended(command: &mut Command) -> (ExitStatus, String) {
     let output = start(command).wait_with_output().unwrap();
     (output.status, String::from_utf8(output.stderr).unwrap())
 }
 
 /// A field of the kernel's `stat` of a process, by its number.
-fn stat(process: Pid, number: usize) -> String {
+pub(crate) fn stat(process: Pid, number: usize) -> String {
     let stat = fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero())).unwrap();
     let fields = stat.rsplit(") ").next().unwrap();
     fields.split_whitespace().nth(number - 3).unwrap().to_owned()
 }
 
 /// The program of a test that becomes `hold` after some lines of Python, which may use `os` and `signal`.
-fn from_python(env: &TestEnv, lines: &str, words: &[&str]) -> Command {
+pub(crate) fn from_python(env: &TestEnv, lines: &str, words: &[&str]) -> Command {
     let theirs = env.command([] as [&str; 0]);
     let mut command = Command::new("python3");
     let script =
@@ -125,14 +120,14 @@ fn from_python(env: &TestEnv, lines: &str, words: &[&str]) -> Command {
 }
 
 /// The state of a process by one letter: `T` is stopped, `Z` dead; nothing where there is none.
-fn letter(process: Pid) -> Option<char> {
+pub(crate) fn letter(process: Pid) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero())).ok()?;
     stat.rsplit(") ").next()?.chars().next()
 }
 
 /// What a clean makes of the one mapping.
 #[track_caller]
-fn check(env: &TestEnv, expected: &str, reason: &str) {
+pub(crate) fn check(env: &TestEnv, expected: &str, reason: &str) {
     let report = env.json("-n");
     assert_eq!(state(&report, "chat"), expected, "{report:#}");
     let told = row(&report, "chat")["reason"].as_str().unwrap();
@@ -160,41 +155,6 @@ fn while_its_command_runs_a_session_stays_and_right_after_it_goes() {
         assert_eq!(held(&env), [json!(null); 0]);
     }
     assert_eq!(env.json("clean")["summary"]["removed"], 1);
-}
-
-#[test]
-fn a_hold_whose_watcher_was_killed_ends_with_its_process() {
-    let (env, id) = home();
-    let child = begun(&env, &["--session", &id], "exec sleep 60");
-    let work = pid(&child);
-    kill_process(watcher_of(&env), Signal::KILL).unwrap();
-    wait_until(|| watchers(&env).is_empty());
-    check(&env, "in_use", "held for tool_exec");
-    kill_process(work, Signal::KILL).unwrap();
-    assert_eq!(child.wait_with_output().unwrap().status.signal(), Some(9));
-    check(&env, "idle", "idle");
-    assert_eq!(files_of_holds(&env), 1, "a dry run sweeps nothing");
-    assert_eq!(env.json("clean")["summary"]["removed"], 1);
-    assert_eq!(files_of_holds(&env), 0, "a dead hold goes");
-}
-
-/// As a service is stopped: all of its processes are.
-#[test]
-fn a_watcher_outlives_a_signal_to_all_and_ends_with_the_command() {
-    let (env, id) = home();
-    let log = env.path("log");
-    let options = ["--session", &id, "--log", log.to_str().unwrap()];
-    let child = begun(&env, &options, "trap '' TERM; read x; exit 3");
-    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
-        kill_process(watcher_of(&env), signal).unwrap();
-    }
-    kill_process(pid(&child), Signal::TERM).unwrap();
-    std::thread::sleep(Duration::from_millis(50));
-    assert_eq!(watchers(&env).len(), 1);
-    finish(child).exits(3);
-    wait_until(|| watchers(&env).is_empty());
-    assert_eq!(files_of_holds(&env), 0);
-    assert!(fs::read_to_string(log).unwrap().contains("session_activity_at_shutdown"));
 }
 
 #[test]
@@ -298,7 +258,7 @@ fn a_stopped_command_is_a_stopped_job_and_goes_on() {
     let report = |options| waitid(WaitId::Pid(work), options).unwrap().unwrap();
     for signal in [Signal::TSTP, Signal::STOP] {
         kill_process_group(work, signal).unwrap();
-        // As a shell learns of it, which is told once each time.
+        // A shell learns of each stop and each continuation once.
         let status = report(WaitIdOptions::STOPPED);
         assert_eq!(status.stopping_signal(), Some(signal.as_raw()));
         assert_eq!(letter(work), Some('T'));
@@ -405,152 +365,12 @@ fn standard_streams_are_the_commands_own() {
     assert_eq!(fs::read_to_string(env.path("three")).unwrap(), "here\n");
 }
 
-/// Whoever reads from the command, as `$(…)` does, reads to its end and no longer.
-#[test]
-fn a_watcher_keeps_no_file_of_the_caller_open() {
-    let (env, id) = home();
-    let words =
-        ["hold", "--session", &id, "--", "sh", "-c", "echo begun; exec >&- 2>&- 7>&-; read x"];
-    let mut command = from_python(&env, "os.dup2(1, 7)", &words);
-    let mut child = start(command.stdin(Stdio::piped()));
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    let (mut first, mut rest) = (String::new(), String::new());
-    out.read_line(&mut first).unwrap();
-    out.read_to_string(&mut rest).unwrap();
-    let mut err = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
-    assert_eq!((&*first, &*rest, &*err), ("begun\n", "", ""));
-    // Both have ended, and the command still runs.
-    check(&env, "in_use", "held for tool_exec");
-    let files = |process: Pid| -> Vec<PathBuf> {
-        let listed = fs::read_dir(format!("/proc/{}/fd", process.as_raw_nonzero())).unwrap();
-        listed.flatten().filter_map(|file| fs::read_link(file.path()).ok()).collect()
-    };
-    let (its, watchers) = (files(pid(&child)), files(watcher_of(&env)));
-    let shared: Vec<&PathBuf> = watchers
-        .iter()
-        .filter(|file| its.contains(file) && file.to_str() != Some("/dev/null"))
-        .collect();
-    assert!(shared.is_empty(), "{shared:?}");
-    drop(child.stdin.take());
-    child.wait().unwrap();
-
-    let mut shell = Command::new("sh");
-    let theirs = env.command([] as [&str; 0]);
-    let line = "x=$(\"$0\" hold --session s --beat 1h -- sh -c 'echo one; echo two >&2' 2>&1 | cat); echo \"<$x>\"";
-    shell.args(["-c", line]).arg(theirs.get_program()).env_clear();
-    shell.envs(theirs.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    assert_eq!(bounded(&mut shell).out, "<one\ntwo>\n");
-}
-
 #[test]
 fn a_terminal_is_the_commands() {
     let (env, id) = home();
     let script = "test -t 0 && test -t 2 && read x && echo \"got $x\"";
     let mut command = env.command(["hold", "--session", &id, "--", "sh", "-c", script]);
     assert_eq!(crate::terminal::typed(&mut command, "words\n").exits(0).out, "got words\n");
-}
-
-#[test]
-fn nested_and_parallel_holds_hold_until_the_last_ends() {
-    let (env, id) = home();
-    let first = begun(&env, &["--session", &id, "--reason", "api_call"], "read x; exit 0");
-    let second = begun(&env, &["--chat", "chat"], "read x; exit 0");
-    let binary = env.command([] as [&str; 0]).get_program().to_str().unwrap().to_owned();
-    let script = format!("{binary} hold --session {id} -- sh -c 'echo inner; read x'; exit 0");
-    let mut third = begun(&env, &["--session", &id], &script);
-    let mut said = [0; 6];
-    third.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
-    let mut reasons: Vec<_> = held(&env).iter().map(|hold| hold["reason"].clone()).collect();
-    reasons.sort_by_key(ToString::to_string);
-    assert_eq!(
-        reasons,
-        [json!("api_call"), json!("tool_exec"), json!("tool_exec"), json!("tool_exec")]
-    );
-    // The oldest tells why.
-    check(&env, "in_use", "held for api_call");
-    // What ends that was never begun ends nothing.
-    env.run("hold stop --key other").exits(0);
-    finish(first).exits(0);
-    check(&env, "in_use", "held for tool_exec");
-    finish(third).exits(0);
-    check(&env, "in_use", "held for tool_exec");
-    finish(second).exits(0);
-    check(&env, "idle", "idle");
-}
-
-/// Then one process has two holds.
-#[test]
-fn a_hold_whose_command_is_a_hold_goes_on() {
-    let (env, id) = home();
-    let binary = env.command([] as [&str; 0]).get_program().to_str().unwrap().to_owned();
-    let inner = [&*binary, "hold", "--session", "other", "--", "sh", "-c", "echo begun; read x"];
-    let mut child = start(&mut under_hold(&env, &["--session", &id], &inner));
-    let mut said = [0; 6];
-    child.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
-    let both = held(&env);
-    let mut sessions: Vec<&str> =
-        both.iter().map(|hold| hold["session_id"].as_str().unwrap()).collect();
-    sessions.sort_unstable();
-    let mut expected = [&*id, "other"];
-    expected.sort_unstable();
-    assert_eq!(sessions, expected);
-    assert!(both.iter().all(|hold| hold["pids"] == json!([child.id()])), "{both:?}");
-    check(&env, "in_use", "held for tool_exec");
-    child.wait_with_output().unwrap();
-    wait_until(|| files_of_holds(&env) == 0);
-}
-
-#[test]
-fn a_hold_that_cannot_be_written_does_not_keep_the_command_from_running() {
-    let (env, id) = home();
-    fs::create_dir_all(env.home(".local/state")).unwrap();
-    fs::write(env.home(".local/state/session-warden"), "in the way").unwrap();
-    let ran =
-        bounded(&mut under_hold(&env, &["--session", &id], &["sh", "-c", "echo ran; exit 3"]));
-    ran.exits(3).says(&["warning: the session is not held", "session-warden/holds"]);
-    assert_eq!(ran.out, "ran\n");
-}
-
-/// Whenever it is killed, no command runs without its hold, and no watcher is left.
-#[test]
-fn a_kill_at_any_moment_leaves_no_work_unprotected() {
-    let (env, id) = home();
-    let mut was_work = 0;
-    for round in 0..500_u64 {
-        if round >= 40 && was_work >= 3 {
-            break;
-        }
-        let child = start(&mut under_hold(&env, &["--session", &id], &["sleep", "60"]));
-        let process = pid(&child);
-        std::thread::sleep(Duration::from_micros(round * 1000));
-        // It stands still, so that both are looked at as they were at that moment.
-        kill_process(process, Signal::STOP).unwrap();
-        waitid(WaitId::Pid(process), WaitIdOptions::STOPPED).unwrap();
-        let command = fs::read(format!("/proc/{}/cmdline", child.id())).unwrap();
-        if command.starts_with(b"sleep\0") {
-            was_work += 1;
-            assert_eq!(held(&env)[0]["pids"], json!([child.id()]));
-        }
-        kill_process(process, Signal::KILL).unwrap();
-        assert_eq!(child.wait_with_output().unwrap().status.signal(), Some(9));
-        assert_eq!(held(&env), [json!(null); 0]);
-        wait_until(|| watchers(&env).is_empty());
-    }
-    // As soon as a watcher ran, the hold has gone; before, it is swept.
-    assert!(was_work > 0, "no round was late enough");
-    assert_eq!(env.json("clean")["summary"]["removed"], 1);
-    assert_eq!(files_of_holds(&env), 0);
-}
-
-/// Daemons often ignore it, and what they start does then.
-#[test]
-fn where_ends_of_children_are_ignored_the_command_runs_all_the_same() {
-    let (env, id) = home();
-    let words = ["hold", "--session", &id, "--", "sh", "-c", "exit 3"];
-    let ran =
-        bounded(&mut from_python(&env, "signal.signal(signal.SIGCHLD, signal.SIG_IGN)", &words));
-    assert_eq!((ran.exits(3).err.as_str(), held(&env).len()), ("", 0));
 }
 
 /// An alarm clock goes with the process, whatever that becomes.
@@ -560,44 +380,4 @@ fn a_signal_of_the_kernel_reaches_the_command() {
     let words = ["hold", "--session", &id, "--", "sleep", "60"];
     let (status, _) = ended(&mut from_python(&env, "signal.alarm(1)", &words));
     assert_eq!(status.signal(), Some(14));
-}
-
-#[test]
-fn without_a_watcher_the_command_runs_and_is_held() {
-    let (env, id) = home();
-    let line = format!("hold --session {id} -- sh -c read");
-    let theirs = unprivileged(&env, &line);
-    let mut command = Command::new("python3");
-    let script = "import os,resource,sys\nresource.setrlimit(resource.RLIMIT_NPROC, (0, 0))\n\
-                  os.execv(sys.argv[1], sys.argv[1:])";
-    command.args(["-c", script]).arg(theirs.get_program());
-    command.args(["hold", "--session", &id, "--", "sh", "-c", "echo begun; read x; exit 3"]);
-    command.env_clear().envs(theirs.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    if rustix::process::geteuid().is_root() {
-        command.uid(crate::child::NOBODY).gid(crate::child::NOBODY);
-    }
-    let mut child = start(command.current_dir(env.path("")).stdin(Stdio::piped()));
-    let mut said = [0; 6];
-    child.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
-    assert_eq!(&said, b"begun\n");
-    let holds = env.home(".local/state/session-warden/holds");
-    let file = fs::read_dir(holds).unwrap().next().unwrap().unwrap();
-    let hold: Value = serde_json::from_slice(&fs::read(file.path()).unwrap()).unwrap();
-    assert_eq!(hold["processes"][0]["pid"], child.id());
-    finish(child).exits(3).says(&["warning: cannot start the watcher of the hold", "hint: "]);
-}
-
-#[test]
-fn without_a_state_folder_the_command_runs_unheld() {
-    let (env, id) = home();
-    if !rustix::process::geteuid().is_root() {
-        // Only root can become somebody whom no password file knows.
-        bounded(&mut under_hold(&env, &["--session", &id], &["true"])).exits(0);
-        return;
-    }
-    let mut command = unprivileged(&env, &format!("hold --session {id} -- echo ran"));
-    command.env_remove("HOME").uid(3_999_999_999).gid(65534);
-    let ran = bounded(&mut command);
-    ran.exits(0).says(&["warning: the session is not held", "cannot determine the state folder"]);
-    assert_eq!((ran.out.as_str(), ran.err.lines().count()), ("ran\n", 2), "{ran:?}");
 }

@@ -83,7 +83,7 @@ fn a_key_that_is_begun_anew_counts_for_what_it_is_now() {
     env.run(&format!("hold start --session {id} --key k --ttl 1h --reason tool_exec")).exits(0);
     active(serde_json::json!({"tool_exec": 2}));
     finish(child).exits(0);
-    // Others that are still at work are told of at the end as well, by the watcher, which ends a little later.
+    // The watcher ends a little later, and its last line counts the other holds as well.
     wait_until(|| count(&env, "session_activity_at_shutdown") == 1);
     assert_eq!(told(&env).pop().unwrap()["refcount"], 2);
 }

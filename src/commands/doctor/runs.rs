@@ -162,8 +162,9 @@ fn judge(runs: &[RunRecord], now: Timestamp, interval: Option<u64>, was_started:
         let ago = since(last, now).map_or("-".to_owned(), age);
         let why = last.warning.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         let exit = last.exit;
+        let since = if success.is_some() { " since" } else { "" };
         let message =
-            format!("{summary}, {failures} since, the last {ago} ago with exit {exit}{why}");
+            format!("{summary}, {failures}{since}, the last {ago} ago with exit {exit}{why}");
         return Check::warning("runs", message)
             .hint("session-warden --dry-run shows what is wrong; history shows all runs");
     }
@@ -215,7 +216,7 @@ mod tests {
         check(&[(60, 0)], None, Ok, "last success 1m ago, no failure since");
         check(&[(9000, 1), (60, 0)], None, Ok, "no failure since");
         check(&[(9000, 0), (7000, 1), (60, 3)], None, Warning, "2 failures since, the last 1m ago");
-        check(&[(60, 1)], None, Warning, "no success, 1 failure since");
+        check(&[(60, 1)], None, Warning, "no success, 1 failure, the last 1m ago");
         check(&[(60, 1)], None, Warning, "exit 1: it broke");
         check(&[(900, 0), (60, 75)], None, Ok, "last success 15m ago");
         for (every, limit) in

@@ -4,14 +4,16 @@ mod page;
 
 use anyhow::Context;
 use clap::{Args, Command};
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use crate::config::absolute;
 use crate::model::escape::escape;
 use crate::model::{Advice, Exit, Failure, describe};
+use crate::os::folder::Folder;
+use crate::os::temporary::TemporaryFile;
 use crate::ui;
 
 pub(crate) const HELP: &str = "\
@@ -73,9 +75,9 @@ fn write_all(root: &Command, folder: &Path) -> anyhow::Result<Exit> {
     let shown = folder.display();
     create(folder).with_context(|| format!("cannot create the folder {shown}")).hint(OTHER)?;
     for command in &pages {
-        let path = folder.join(page::file_name(command));
-        write(&path, folder, &page::roff(command, root))
-            .with_context(|| format!("cannot write the man page {}", path.display()))
+        let name = page::file_name(command);
+        write(folder, &name, &page::roff(command, root))
+            .with_context(|| format!("cannot write the man page {}", folder.join(&name).display()))
             .hint(OTHER)?;
     }
 
@@ -98,13 +100,10 @@ fn create(folder: &Path) -> io::Result<()> {
 }
 
 /// Replaces the page whole or not at all, so that no reader and no full disk meets half of one.
-fn write(path: &Path, folder: &Path, page: &str) -> io::Result<()> {
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".session-warden-")
-        // As of any new file, less the bits of the user's mask.
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)?;
-    temporary.write_all(page.as_bytes())?;
-    temporary.persist(path)?;
-    Ok(())
+fn write(folder: &Path, name: &str, page: &str) -> io::Result<()> {
+    let folder = Folder::open(folder)?;
+    // As of any new file, less the bits of the user's mask.
+    let mut temporary = TemporaryFile::create(folder.as_fd(), name.as_ref(), 0o666)?;
+    temporary.file.write_all(page.as_bytes())?;
+    temporary.rename_to(name.as_ref())
 }
