@@ -7,6 +7,7 @@ mod non_objects;
 mod observer;
 mod pinned;
 mod record;
+pub mod release;
 mod run;
 mod second_look;
 pub mod selection;

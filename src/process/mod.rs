@@ -3,11 +3,16 @@
 
 mod bounded;
 mod detached;
+pub mod facts;
+pub mod holdings;
 mod listening;
 mod own;
 mod proc;
+mod proc_file;
 mod program;
 mod running;
+pub mod stat;
+pub mod tree;
 
 pub use bounded::{Ended, run_bounded};
 pub use detached::{Watched, detach, is_ready, own_command, start_detached};

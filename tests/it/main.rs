@@ -66,6 +66,8 @@ mod profiles_apart;
 mod progress;
 mod project;
 mod prometheus_rules;
+#[cfg(target_os = "linux")]
+mod release_stand_in;
 mod remove;
 mod report;
 mod running;

@@ -1,0 +1,216 @@
+//! Why a process is kept: one reason for each condition of a release.
+
+use std::fmt;
+
+use crate::model::escape::escape;
+
+/// The first condition that does not hold, in the order of the checks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeptReason {
+    // Whose
+    /// The process has ended.
+    Ended,
+    /// No mapping has its session, and it was not named.
+    NotMapped,
+    /// The process that started it still runs, so it is not a leftover.
+    ParentRuns,
+    /// The process that leads its session still runs, so it is not a leftover.
+    SessionLeaderRuns,
+    /// It leads its session, so it is not a leftover.
+    LeadsSession,
+    /// Its bridge posts an error into the chat when a CLI ends, which was not accepted.
+    WouldPostError,
+    /// Its bridge does not recover when a CLI ends, which was not accepted.
+    WouldBreak,
+    /// Its bridge starts a CLI again that was released.
+    IsRestarted,
+
+    // Identity
+    /// It has no process record.
+    NoRecord,
+    /// Its record does not parse, which counts as busy.
+    RecordTorn,
+    /// Its record cannot be read.
+    RecordUnreadable,
+    /// Its record names another process.
+    OtherProcess,
+    /// Its record names another start time: the id was used again.
+    OtherStart,
+    /// Its record names no session.
+    NoSession,
+    /// Its record is of another machine or PID namespace, or it is in one of its own.
+    OtherNamespace,
+    /// `/proc` numbers processes in another way than the system calls.
+    ForeignProc,
+    /// The machine has no id, so a record may be of another one.
+    NoMachineId,
+    /// Its record is older or newer than the process, as one of another boot.
+    OtherBoot,
+    /// It runs another program.
+    NotClaudeCode,
+    /// The socket that its record names does not listen in it.
+    NoSocket,
+
+    // Kind
+    /// Its record is of another kind than `interactive`.
+    Kind(Option<String>),
+    /// Something else than an SDK started it.
+    Entrypoint(Option<String>),
+    /// It belongs to a job of Claude Code.
+    HasJob,
+    /// It serves a remote session.
+    HasRemoteSession,
+    /// It has a controlling terminal.
+    HasTerminal,
+    /// Its standard input is a terminal.
+    InputIsTerminal,
+    /// It is the main process of a systemd service.
+    MainOfUnit,
+    /// It belongs to another user.
+    OtherUser,
+    /// It neither runs nor sleeps; `T` is stopped.
+    State(char),
+    /// Another process traces it.
+    Traced,
+    /// A SIGTERM would not end it in its own way.
+    SigTermNotCaught,
+
+    // Idle
+    /// Its status is not `idle`.
+    Status(Option<String>),
+    /// It is idle, but not for long enough.
+    IdleTooShort,
+    /// Its status has changed since the release was planned.
+    StatusChanged,
+    /// Its session was used recently.
+    UsedRecently,
+    /// When its session was last used is not known.
+    LastUseUnknown,
+    /// Something waits to be read on its standard input.
+    UnreadInput,
+    /// It uses CPU time.
+    UsesCpu,
+    /// How much CPU time it uses is not known.
+    CpuUnknown,
+
+    // Nothing owed
+    /// A hold protects its session.
+    Held,
+    /// Holds cannot be read.
+    HoldsUnreadable,
+    /// Its mapping is pinned.
+    Pinned,
+    /// A child of its leads a session of its own, as a shell in the background does.
+    BackgroundShell,
+    /// A child of its has `CLAUDE_PID` in its environment, as what it runs in the background does.
+    ChildAtWork,
+    /// A child of its cannot be read.
+    ChildUnreadable,
+    /// Another process has temporary files of its session open.
+    FilesOpenElsewhere,
+    /// A process that it started hides what it has open.
+    FilesHidden,
+    /// A durable schedule is set in its folder.
+    DurableSchedule,
+    /// A schedule was set in the last 30 days.
+    Schedule,
+    /// A wakeup was set in the last 24 hours.
+    Wakeup,
+    /// Schedules cannot be read.
+    SchedulesUnreadable,
+}
+
+impl fmt::Display for KeptReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ended => "the process has ended",
+            Self::NotMapped => "not mapped",
+            Self::ParentRuns => "its parent runs",
+            Self::SessionLeaderRuns => "its session leader runs",
+            Self::LeadsSession => "leads its session",
+            Self::WouldPostError => "this bridge would post an error",
+            Self::WouldBreak => "this bridge would break",
+            Self::IsRestarted => "this bridge restarts released sessions",
+            Self::NoRecord => "no record",
+            Self::RecordTorn => "its record cannot be parsed",
+            Self::RecordUnreadable => "its record cannot be read",
+            Self::OtherProcess => "its record names another process",
+            Self::OtherStart => "its record names another start time",
+            Self::NoSession => "its record names no session",
+            Self::OtherNamespace => "its record is of another PID namespace",
+            Self::ForeignProc => "/proc is of another PID namespace",
+            Self::NoMachineId => "this machine has no machine ID",
+            Self::OtherBoot => "its record is of another boot",
+            Self::NotClaudeCode => "its program is not Claude Code",
+            Self::NoSocket => "its socket is not listening",
+            Self::Kind(kind) => return named(f, "kind", kind.as_deref()),
+            Self::Entrypoint(entrypoint) => return named(f, "entrypoint", entrypoint.as_deref()),
+            Self::HasJob => "belongs to a job",
+            Self::HasRemoteSession => "has a remote session",
+            Self::HasTerminal => "has a terminal",
+            Self::InputIsTerminal => "has a terminal on standard input",
+            Self::MainOfUnit => "main process of a unit",
+            Self::OtherUser => "belongs to another user",
+            Self::State(state) => return named(f, "process state", Some(&state.to_string())),
+            Self::Traced => "is traced",
+            Self::SigTermNotCaught => "SIGTERM is not caught",
+            Self::Status(status) => return named(f, "status", status.as_deref()),
+            Self::IdleTooShort => "not idle long enough",
+            Self::StatusChanged => "status has changed",
+            Self::UsedRecently => "session used recently",
+            Self::LastUseUnknown => "last use of the session is unknown",
+            Self::UnreadInput => "has unread input",
+            Self::UsesCpu => "uses CPU time",
+            Self::CpuUnknown => "CPU time is unknown",
+            Self::Held => "held",
+            Self::HoldsUnreadable => "holds cannot be read",
+            Self::Pinned => "pinned",
+            Self::BackgroundShell => "a background shell runs",
+            Self::ChildAtWork => "a background process runs",
+            Self::ChildUnreadable => "a child process cannot be read",
+            Self::FilesOpenElsewhere => "another process has its files open",
+            Self::FilesHidden => "a child process hides its open files",
+            Self::DurableSchedule => "a durable schedule is set",
+            Self::Schedule => "a schedule is set",
+            Self::Wakeup => "a wakeup is set",
+            Self::SchedulesUnreadable => "schedules cannot be read",
+        })
+    }
+}
+
+/// Writes a field of the record, which others may have written.
+fn named(f: &mut fmt::Formatter<'_>, name: &str, value: Option<&str>) -> fmt::Result {
+    /// Claude Code's own values are shorter.
+    const LONGEST: usize = 40;
+    match value {
+        Some(value) => {
+            let value: String = value.chars().take(LONGEST).collect();
+            write!(f, "{name} is {}", escape(&value))
+        }
+        None => write!(f, "{name} is unknown"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_read_as_in_a_report() {
+        let check = |reason: KeptReason, expected: &str| assert_eq!(reason.to_string(), expected);
+        check(KeptReason::Status(Some("busy".into())), "status is busy");
+        check(KeptReason::Status(None), "status is unknown");
+        check(KeptReason::BackgroundShell, "a background shell runs");
+        check(KeptReason::HasTerminal, "has a terminal");
+        check(KeptReason::NoRecord, "no record");
+        check(KeptReason::WouldBreak, "this bridge would break");
+        check(KeptReason::State('T'), "process state is T");
+    }
+
+    #[test]
+    fn what_a_record_has_is_escaped_and_cut_s3() {
+        let status = format!("a\x1b[31m{}", "x".repeat(100));
+        let shown = KeptReason::Status(Some(status)).to_string();
+        assert_eq!(shown, format!("status is a\\u{{1b}}[31m{}", "x".repeat(34)));
+    }
+}

@@ -1,0 +1,108 @@
+//! What an idle session still has to do later: schedules and wakeups, which no record shows.
+//!
+//! A durable schedule names its process in a lock in the working folder. One that only the session has, and a
+//! wakeup, leave nothing outside the process but the call of the tool in the session's transcript. So the
+//! transcripts of candidates are searched for two names of tools; nothing else in them is looked at.
+
+mod transcript;
+
+use serde_json::Value;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+pub use transcript::{TranscriptScan, transcripts};
+
+use crate::model::Timestamp;
+
+/// For how long after its call a schedule counts as set; Claude Code keeps a recurring one for less.
+const CRON_COUNTS: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// For how long after its call a wakeup counts as set.
+const WAKEUP_COUNTS: Duration = Duration::from_secs(24 * 3600);
+
+/// The lock is read up to here; Claude Code writes a few hundred bytes.
+const LARGEST_LOCK: u64 = 1 << 20;
+
+/// What is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schedules {
+    /// Nothing.
+    None,
+    /// A durable schedule of this process.
+    Durable,
+    /// A schedule of the session.
+    Cron,
+    /// A wakeup of the session.
+    Wakeup,
+    /// Something cannot be read that may show one.
+    Unreadable,
+}
+
+impl Schedules {
+    /// The schedules of process `pid`, which works in `folder`, by its lock and by its session's transcripts as they
+    /// were last scanned.
+    pub fn of(
+        pid: u32,
+        folder: Option<&Path>,
+        transcripts: &[TranscriptScan],
+        now: Timestamp,
+    ) -> Self {
+        let Some(folder) = folder else { return Self::Unreadable };
+        match durable(folder, pid) {
+            Self::None => {}
+            found => return found,
+        }
+
+        let (cron, wakeup) = (now.earlier(CRON_COUNTS), now.earlier(WAKEUP_COUNTS));
+        if transcripts.iter().any(|scan| scan.last_cron().is_some_and(|last| last >= cron)) {
+            Self::Cron
+        } else if transcripts
+            .iter()
+            .any(|scan| scan.last_wakeup().is_some_and(|last| last >= wakeup))
+        {
+            Self::Wakeup
+        } else {
+            Self::None
+        }
+    }
+}
+
+/// Whether `<folder>/.claude/scheduled_tasks.lock` names process `pid`. A lock that does not show which process it
+/// names may name this one.
+fn durable(folder: &Path, pid: u32) -> Schedules {
+    let path = folder.join(".claude/scheduled_tasks.lock");
+    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let mut bytes = Vec::new();
+    let read = File::options().read(true).custom_flags(flags).open(path).and_then(|file| {
+        if !file.metadata()?.is_file() {
+            return Err(std::io::Error::other("not a regular file"));
+        }
+        file.take(LARGEST_LOCK).read_to_end(&mut bytes)
+    });
+
+    match read {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Schedules::None
+        }
+        Err(_) => Schedules::Unreadable,
+        Ok(_) => match process_in(&bytes) {
+            Some(named) if named == u64::from(pid) => Schedules::Durable,
+            Some(_) => Schedules::None,
+            None => Schedules::Unreadable,
+        },
+    }
+}
+
+fn process_in(lock: &[u8]) -> Option<u64> {
+    let lock: Value = serde_json::from_slice(lock).ok()?;
+    match lock.get("pid")? {
+        Value::String(digits) => digits.parse().ok(),
+        pid => pid.as_u64(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

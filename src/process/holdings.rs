@@ -1,0 +1,110 @@
+//! What a process and its descendants hold: memory and established TCP connections.
+//!
+//! Only reads. What cannot be read is marked as missing and never estimated; a process that ends
+//! meanwhile is left out. Which processes are asked about is the caller's choice.
+
+mod connections;
+mod memory;
+
+use std::collections::{HashMap, HashSet};
+
+pub use memory::Memory;
+
+use super::tree::Tree;
+use connections::SocketTable;
+
+/// The most processes that are looked at; those beyond it are marked as missing.
+const MOST_PROCESSES: usize = 1 << 14;
+
+/// What one process and its descendants hold, or several together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holdings {
+    /// How many processes these are.
+    pub processes: usize,
+    /// Their memory.
+    pub memory: Memory,
+    /// Their connections.
+    pub connections: Connections,
+}
+
+/// Established TCP connections. One that several processes share counts once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    /// How many were found.
+    pub count: usize,
+    /// False if those of some process could not be read, so that there may be more.
+    pub is_whole: bool,
+}
+
+/// What each of the processes holds that were asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllHoldings {
+    /// By process; one that has ended is not in it.
+    pub by_process: HashMap<u32, Holdings>,
+    /// All of them together. What belongs to two of them, one being a descendant of the other, counts once.
+    pub total: Holdings,
+}
+
+/// One process of a tree, without its descendants.
+struct Part {
+    memory: Memory,
+    /// Its established connections, by inode; nothing if they cannot be read.
+    connections: Option<Vec<u64>>,
+}
+
+/// Reads what the processes `pids` and their descendants in `tree` hold.
+pub fn holdings(tree: &Tree, pids: &[u32]) -> AllHoldings {
+    let members: Vec<(u32, Vec<u32>)> =
+        pids.iter().map(|pid| (*pid, tree.with_descendants(*pid))).collect();
+    let mut all: Vec<u32> = members.iter().flat_map(|(_, members)| members).copied().collect();
+    all.sort_unstable();
+    all.dedup();
+
+    let is_cut = all.len() > MOST_PROCESSES;
+    all.truncate(MOST_PROCESSES);
+    let parts = read_parts(&all);
+
+    let mut by_process = HashMap::new();
+    for (pid, members) in members {
+        if parts.contains_key(&pid) {
+            by_process.insert(pid, sum(&members, &parts, is_cut));
+        }
+    }
+    AllHoldings { by_process, total: sum(&all, &parts, is_cut) }
+}
+
+fn read_parts(pids: &[u32]) -> HashMap<u32, Part> {
+    let mut parts = HashMap::new();
+    let mut sockets = SocketTable::default();
+    for pid in pids {
+        if let Some(memory) = memory::read(*pid) {
+            parts.insert(*pid, Part { memory, connections: None });
+            sockets.add(*pid);
+        }
+    }
+
+    for (pid, inodes) in sockets.established() {
+        if let Some(part) = parts.get_mut(&pid) {
+            part.connections = inodes;
+        }
+    }
+    parts
+}
+
+/// Adds up the parts of `members`. Those without a part have ended, or were cut off.
+fn sum(members: &[u32], parts: &HashMap<u32, Part>, is_cut: bool) -> Holdings {
+    let mut memory = Memory { is_whole: !is_cut, ..Memory::NONE };
+    let mut inodes: HashSet<u64> = HashSet::new();
+    let (mut processes, mut is_whole) = (0, !is_cut);
+    for part in members.iter().filter_map(|pid| parts.get(pid)) {
+        processes += 1;
+        memory = memory.plus(part.memory);
+        is_whole &= part.connections.is_some();
+        inodes.extend(part.connections.iter().flatten());
+    }
+
+    Holdings { processes, memory, connections: Connections { count: inodes.len(), is_whole } }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
