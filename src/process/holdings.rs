@@ -106,5 +106,6 @@ fn sum(members: &[u32], parts: &HashMap<u32, Part>, is_cut: bool) -> Holdings {
     Holdings { processes, memory, connections: Connections { count: inodes.len(), is_whole } }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;

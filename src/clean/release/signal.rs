@@ -1,6 +1,6 @@
 //! Ending processes: one SIGTERM to each, through a descriptor that can only mean that very process.
 //!
-//! A process id may be used again at any moment, a pidfd (pidfd_open(2)) never: after it was opened, the start time
+//! A process id may be used again at any moment, a pidfd (`pidfd_open(2)`) never: after it was opened, the start time
 //! of the process is compared, and from then on the signal cannot reach another one. It goes to one process and
 //! never to a group. There is no second signal, and no SIGKILL: [`Target::terminate`] takes the target, and what it
 //! returns can only be waited for.
@@ -79,8 +79,8 @@ mod linux {
             // Only now: whatever has that id from here on, the descriptor means the process that was opened. Had
             // that ended before the start time was read, the time would be another one.
             match Stat::read(pid) {
-                Ok(Some(stat)) if stat.is_zombie() => Err(NotOpened::Ended),
-                Ok(Some(stat)) if stat.start == start => Ok(Self { pid, descriptor }),
+                Ok(Some(found)) if found.is_zombie() => Err(NotOpened::Ended),
+                Ok(Some(found)) if found.start == start => Ok(Self { pid, descriptor }),
                 Ok(Some(_)) => Err(NotOpened::OtherProcess),
                 Ok(None) => Err(NotOpened::Ended),
                 Err(_) => Err(NotOpened::Unsupported),
@@ -186,7 +186,8 @@ mod elsewhere {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
     use crate::os::interrupt::Interrupt;

@@ -71,7 +71,8 @@ pub fn open_elsewhere(tree: &Tree, sessions: &[TemporaryFiles<'_>]) -> Vec<OpenE
     found
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
     use std::fs::{self, File};

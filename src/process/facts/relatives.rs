@@ -73,7 +73,8 @@ fn is_ours(pid: u32) -> bool {
     Status::parse(&status).is_of_user(crate::process::user())
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
     use std::io::Read;

@@ -45,22 +45,23 @@ fn service_of(pid: u32) -> io::Result<Option<String>> {
 /// The service in a list such as `1:name=systemd:/system.slice/bridge.service` or
 /// `0::/user.slice/user-1000.slice/user@1000.service/app.slice/bridge.service`.
 fn service_in(cgroups: &str) -> Option<String> {
-    let paths = cgroups.lines().filter_map(|line| {
+    let mut paths = cgroups.lines().filter_map(|line| {
         let mut fields = line.splitn(3, ':').skip(1);
         let controllers = fields.next()?;
         // With v1, the other hierarchies may have groups of their own making.
         fields.next().filter(|_| matches!(controllers, "" | "name=systemd"))
     });
-    paths.filter_map(service_in_path).next()
+    paths.find_map(service_in_path)
 }
 
 /// The path up to the innermost unit, if that is a service. A service may have groups below it; a scope has no
 /// main process, as those of logins and containers.
 fn service_in_path(path: &str) -> Option<String> {
     let names: Vec<&str> = path.split('/').collect();
-    let unit =
-        names.iter().rposition(|name| name.ends_with(".service") || name.ends_with(".scope"))?;
-    names[unit].ends_with(".service").then(|| names[..=unit].join("/"))
+    let kinds: Vec<Option<&str>> =
+        names.iter().map(|name| name.rsplit_once('.').map(|(_, kind)| kind)).collect();
+    let unit = kinds.iter().rposition(|kind| matches!(kind, Some("service" | "scope")))?;
+    (kinds[unit] == Some("service")).then(|| names[..=unit].join("/"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How much waits to be read in a Unix socket of another process, by the kernel's `sock_diag` (sock_diag(7)).
+//! How much waits to be read in a Unix socket of another process, by the kernel's `sock_diag(7)`.
 //!
 //! The kernel looks for the socket in our own network namespace only. One that it does not find there is an
 //! error, and so is any socket that is not a Unix socket.
@@ -117,7 +117,7 @@ mod linux {
         fn the_queue_of_a_socket_is_counted() {
             let (reader, mut writer) = UnixStream::pair().unwrap();
             assert_eq!(unread_bytes(inode(&reader)).unwrap(), 0);
-            writer.write_all(&[0; 70_000]).unwrap();
+            writer.write_all(&vec![0; 70_000]).unwrap();
             assert_eq!(unread_bytes(inode(&reader)).unwrap(), 70_000);
             assert_eq!(unread_bytes(inode(&writer)).unwrap(), 0);
         }

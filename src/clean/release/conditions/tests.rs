@@ -219,7 +219,7 @@ fn without_a_valid_record_nothing_is_ended_p1() {
     check(KeptReason::RecordTorn, |case| case.reading = Some(RecordReading::Torn));
     check(KeptReason::RecordUnreadable, |case| case.reading = Some(RecordReading::Unreadable));
     check(KeptReason::OtherProcess, |case| {
-        case.reading = Some(RecordReading::Whole(Box::default()))
+        case.reading = Some(RecordReading::Whole(Box::default()));
     });
 
     check(KeptReason::OtherProcess, |case| case.record.pid = Some(PID + 1));

@@ -1,3 +1,5 @@
+//! Records as Claude Code writes them, and others.
+
 use super::*;
 use serde_json::json;
 

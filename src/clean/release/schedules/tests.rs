@@ -1,3 +1,5 @@
+//! Locks and transcripts, and for how long a call counts.
+
 use super::*;
 use crate::os::interrupt::Interrupt;
 

@@ -12,7 +12,7 @@ fn what_kind_of_process_it_is_p1() {
     }
     for entrypoint in [text("cli"), text("claude-desktop"), text("sdk"), None] {
         check(KeptReason::Entrypoint(entrypoint.clone()), |case| {
-            case.record.entrypoint = entrypoint
+            case.record.entrypoint = entrypoint;
         });
     }
     check(KeptReason::HasJob, |case| case.record.has_job = true);

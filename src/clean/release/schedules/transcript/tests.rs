@@ -1,3 +1,5 @@
+//! Transcripts with calls, with mentions, and torn.
+
 #![expect(clippy::disallowed_methods, reason = "transcripts are written")]
 
 use super::*;
