@@ -1,6 +1,6 @@
-//! What a process and its descendants hold: memory and established TCP connections.
+//! The memory and the established TCP connections that a process and its descendants hold.
 //!
-//! Only reads. What cannot be read is marked as missing and never estimated; a process that ends
+//! Only reads. A part that cannot be read is marked as missing and never estimated; a process that ends
 //! meanwhile is left out. Which processes are asked about is the caller's choice.
 
 mod connections;
@@ -16,7 +16,7 @@ use connections::SocketTable;
 /// The most processes that are looked at; those beyond it are marked as missing.
 const MOST_PROCESSES: usize = 1 << 14;
 
-/// What one process and its descendants hold, or several together.
+/// The holdings of one process and its descendants, or of several together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Holdings {
     /// How many processes these are.
@@ -36,12 +36,12 @@ pub struct Connections {
     pub is_whole: bool,
 }
 
-/// What each of the processes holds that were asked about.
+/// The holdings of each process that was asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllHoldings {
     /// By process; one that has ended is not in it.
     pub by_process: HashMap<u32, Holdings>,
-    /// All of them together. What belongs to two of them, one being a descendant of the other, counts once.
+    /// All of them together. If one is a descendant of another, its own part counts once.
     pub total: Holdings,
 }
 
@@ -52,7 +52,7 @@ struct Part {
     connections: Option<Vec<u64>>,
 }
 
-/// Reads what the processes `pids` and their descendants in `tree` hold.
+/// Reads the holdings of the processes `pids` and of their descendants in `tree`.
 pub fn holdings(tree: &Tree, pids: &[u32]) -> AllHoldings {
     let members: Vec<(u32, Vec<u32>)> =
         pids.iter().map(|pid| (*pid, tree.with_descendants(*pid))).collect();

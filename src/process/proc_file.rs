@@ -1,4 +1,4 @@
-//! Bounded reads of what `/proc` shows of one process.
+//! Bounded reads of the files of one process in `/proc`.
 //!
 //! To be joined with the reader in `running.rs`, which reads whole files of any size.
 

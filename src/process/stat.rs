@@ -4,7 +4,7 @@ use std::io;
 
 use super::proc_file;
 
-/// What `stat` shows of a process, by the numbers of its fields in proc(5).
+/// One process, by the numbers of the fields in proc(5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat {
     /// Field 3: one letter, such as `R` or `S`.
@@ -44,6 +44,7 @@ impl Stat {
 
         // The first field behind the name is number 3.
         let [state, parent, group, session, terminal, rest @ ..] = &fields[..] else { return None };
+
         let user_ticks: u64 = rest.get(14 - 8)?.parse().ok()?;
         let system_ticks: u64 = rest.get(15 - 8)?.parse().ok()?;
         Some(Self {

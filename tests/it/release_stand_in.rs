@@ -193,7 +193,7 @@ fn judge(seen: &Seen, cpu: Cpu) -> Option<KeptReason> {
         },
         machine: &machine,
         record: &seen.record,
-        facts: seen.facts.as_ref(),
+        process: &seen.process,
         planned: None,
         session: Session {
             last_use: LastUse::At(Timestamp::new(0, 0)),
@@ -217,7 +217,7 @@ fn check(variant: &str, expected: impl Into<Option<KeptReason>>) {
 fn an_idle_stand_in_is_judged_signalled_and_ended_p1() {
     let mut stand_in = StandIn::start("mcp");
     let seen = stand_in.seen();
-    let start = seen.facts.as_ref().unwrap().stat.start;
+    let start = seen.process.facts().unwrap().stat.start;
     let held = &holdings(&Tree::read().unwrap(), &[stand_in.pid()]).by_process[&stand_in.pid()];
     assert_eq!((held.processes, held.connections.count), (2, 0));
     assert!(held.memory.bytes > 1 << 20 && held.memory.is_whole);
@@ -236,7 +236,7 @@ fn an_idle_stand_in_is_judged_signalled_and_ended_p1() {
     let outcomes = wait(vec![signalled], PATIENCE, &interrupt);
     assert_eq!(outcomes, [(stand_in.pid(), Outcome::Ended)]);
     assert_eq!(stand_in.child.wait().unwrap().code(), Some(143));
-    assert_eq!(candidate.recheck(&seen), Some(KeptReason::NoRecord));
+    assert!(candidate.recheck(&seen).is_some());
     assert_eq!(stand_in.kept(), Some(KeptReason::Ended));
 }
 
@@ -298,8 +298,11 @@ fn one_whose_session_owes_something_is_kept_p1() {
     let transcript = stand_in.home().join(format!("projects/-work/{SESSION}.jsonl"));
     fs::create_dir_all(transcript.parent().unwrap()).unwrap();
     let time = now().rfc3339().unwrap();
-    fs::write(&transcript, format!("{{\"timestamp\":\"{time}\",\"name\":\"ScheduleWakeup\"}}\n"))
-        .unwrap();
+    fs::write(
+        &transcript,
+        format!("{{\"timestamp\":\"{time}\",\"name\":\"ScheduleWakeup\",\"input\":{{}}}}\n"),
+    )
+    .unwrap();
     assert_eq!(stand_in.kept(), Some(KeptReason::Wakeup));
     fs::remove_file(&transcript).unwrap();
 
@@ -319,7 +322,7 @@ fn one_whose_end_takes_long_is_ending_and_is_not_signalled_again_p1() {
     let stand_in = StandIn::start("slow");
     let seen = stand_in.seen();
     assert_eq!(judge(&seen, Cpu::Quiet), None);
-    let start = seen.facts.as_ref().unwrap().stat.start;
+    let start = seen.process.facts().unwrap().stat.start;
     let signalled = Target::open(stand_in.pid(), start).unwrap().terminate().unwrap().unwrap();
     let patience = Duration::from_secs(1);
     let outcomes = wait(vec![signalled], patience, &Interrupt::default());
@@ -337,8 +340,8 @@ fn another_process_of_the_same_id_is_never_signalled_p2() {
 }
 
 #[test]
-fn a_record_that_changes_before_the_signal_keeps_its_process_p3() {
-    let stand_in = StandIn::start("plain");
+fn what_changes_before_the_signal_keeps_its_process_p3() {
+    let mut stand_in = StandIn::start("plain");
     let (candidate, seen) = (stand_in.candidate(), stand_in.seen());
     let path = stand_in.home().join(format!("sessions/{}.json", stand_in.pid()));
     let text = fs::read_to_string(&path).unwrap();
@@ -357,4 +360,9 @@ fn a_record_that_changes_before_the_signal_keeps_its_process_p3() {
     }
     fs::remove_file(&path).unwrap();
     assert_eq!(candidate.recheck(&seen), Some(KeptReason::NoRecord));
+
+    fs::write(&path, text).unwrap();
+    assert_eq!(candidate.recheck(&seen), None);
+    stand_in.child.stdin.as_mut().unwrap().write_all(b"{}\n").unwrap();
+    assert_eq!(candidate.recheck(&seen), Some(KeptReason::UnreadInput));
 }

@@ -1,7 +1,7 @@
 //! Whether a process may be released: every condition of a release, in order, as one pure function.
 //!
-//! What is unknown keeps the process, without exception. All that is judged was read before, by
-//! [`crate::process::facts`] and its neighbours here; whoever signals reads it all again right before.
+//! Anything unknown keeps the process, without exception. All that is judged was read before, by [`super::look`]; the
+//! caller reads it all again right before a signal.
 
 use std::time::Duration;
 
@@ -10,7 +10,9 @@ use super::kept::KeptReason;
 use super::record::{Record, RecordReading};
 use super::schedules::Schedules;
 use crate::model::Timestamp;
-use crate::process::facts::{Facts, InputKind, Machine, OpenElsewhere, Parent, SigTerm};
+use crate::process::facts::{
+    Facts, InputKind, Machine, OpenElsewhere, Parent, ProcessReading, SigTerm,
+};
 
 /// How long before its process started a record may say that it did, and how long after.
 const STARTED_BEFORE: Duration = Duration::from_secs(2);
@@ -29,21 +31,21 @@ pub enum Claim {
     Leftover,
 }
 
-/// What a bridge does when a CLI of its ends, from harmless to harmful.
+/// How a bridge reacts to the end of its CLI, from harmless to harmful.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BridgeReaction {
     /// It starts the CLI again with the next message.
     Quiet,
     /// It posts an error into the chat, and then starts the CLI again.
     Notice,
-    /// The chat does not work any more. Also what a bridge counts as that was never tried.
+    /// The chat does not work any more. A bridge that was never tried counts as such.
     Breaks,
 }
 
 /// The bridge that the process belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bridge {
-    /// What it does, by the format of its map.
+    /// Its reaction, by the format of its map.
     pub reaction: BridgeReaction,
     /// The worst that the user accepts.
     pub accepted: BridgeReaction,
@@ -71,7 +73,7 @@ pub enum Hold {
     Unreadable,
 }
 
-/// What is known of the session that the process has open.
+/// The session that the process has open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
     /// When it was last used.
@@ -82,7 +84,7 @@ pub struct Session {
     pub is_pinned: bool,
     /// Whether another process has its temporary files open.
     pub open_elsewhere: OpenElsewhere,
-    /// What it still has to do, later.
+    /// Its schedules and wakeups.
     pub schedules: Schedules,
 }
 
@@ -94,8 +96,7 @@ pub struct Case<'a> {
     pub machine: &'a Machine,
     /// The record of the process.
     pub record: &'a RecordReading,
-    /// What was seen of the process; nothing if it has ended.
-    pub facts: Option<&'a Facts>,
+    pub process: &'a ProcessReading,
     /// When its status began as the release was planned; nothing while it is planned.
     pub planned: Option<Timestamp>,
     pub session: Session,
@@ -130,7 +131,11 @@ fn first_reason(case: &Case<'_>, checks: &[Check]) -> Option<KeptReason> {
     if case.claim == Claim::None {
         return Some(KeptReason::NotMapped);
     }
-    let Some(facts) = case.facts else { return Some(KeptReason::Ended) };
+    let facts = match case.process {
+        ProcessReading::Seen(facts) => facts,
+        ProcessReading::Ended => return Some(KeptReason::Ended),
+        ProcessReading::Unreadable => return Some(KeptReason::Unreadable),
+    };
     let record = match case.record {
         RecordReading::Whole(record) => record,
         RecordReading::Absent => return Some(KeptReason::NoRecord),
@@ -147,7 +152,7 @@ fn first_failed<const N: usize>(conditions: [(bool, KeptReason); N]) -> Option<K
     conditions.into_iter().find(|(holds, _)| !holds).map(|(_, reason)| reason)
 }
 
-/// Whose process it is, and what its bridge makes of its end.
+/// Whose process it is, and how its bridge reacts to its end.
 fn whose(subject: &Subject<'_>) -> Option<KeptReason> {
     let Subject { case, facts, .. } = subject;
     if case.claim == Claim::Leftover {
@@ -170,6 +175,7 @@ fn whose(subject: &Subject<'_>) -> Option<KeptReason> {
 /// Whether the record is about this very process, and the process is a Claude Code.
 fn identity(subject: &Subject<'_>) -> Option<KeptReason> {
     let Subject { case: Case { machine, .. }, record, facts } = subject;
+
     let is_in_our_namespace = record.pid_domain.is_some()
         && record.pid_domain == machine.pid_domain
         && facts.status.namespaces == Some(1);
@@ -196,6 +202,7 @@ fn is_of_this_boot(record: &Record, facts: &Facts, machine: &Machine) -> bool {
 /// Whether it is a process that a program keeps for an SDK, and one that a SIGTERM ends in its own way.
 fn kind(subject: &Subject<'_>) -> Option<KeptReason> {
     let Subject { case: Case { machine, .. }, record, facts } = subject;
+
     let is_interactive = record.kind.as_deref() == Some("interactive");
     let is_of_sdk = matches!(record.entrypoint.as_deref(), Some("sdk-ts" | "sdk-py" | "sdk-cli"));
     first_failed([
@@ -216,6 +223,7 @@ fn kind(subject: &Subject<'_>) -> Option<KeptReason> {
 /// Whether it has been idle for long enough, by its record and by its session.
 fn idle(subject: &Subject<'_>) -> Option<KeptReason> {
     let Subject { case, record, facts } = subject;
+
     let latest = case.now.earlier(case.release_after);
     let is_unchanged = case.planned.is_none() || case.planned == record.status_updated;
     let is_idle_long = record.status_updated.is_some_and(|since| since <= latest);
@@ -245,7 +253,7 @@ fn cpu(subject: &Subject<'_>) -> Option<KeptReason> {
     }
 }
 
-/// Whether it still owes something to somebody, although it is idle.
+/// Whether it still has work to do, although it is idle.
 fn owed(subject: &Subject<'_>) -> Option<KeptReason> {
     let Subject { case: Case { session, .. }, facts, .. } = subject;
     first_failed([

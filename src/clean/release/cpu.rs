@@ -1,7 +1,7 @@
 //! How much CPU time the candidates use, measured for all of them at once over two intervals.
 //!
 //! A CLI that is idle uses some 0.3 % of a CPU, and now and then 3 % for a moment, so one quiet interval of two is
-//! enough. Its own process alone counts: what its children do is another condition. This shows no work that waits,
+//! enough. Its own process alone counts: its children are judged by another condition. This shows no work that waits,
 //! and is one condition among many.
 
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ pub const INTERVAL: Duration = Duration::from_secs(2);
 /// How often a signal is looked for.
 const SLICE: Duration = Duration::from_millis(100);
 
-/// What two intervals showed of a process.
+/// The use of CPU time over two intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cpu {
     /// It used less than 1 % of a CPU in at least one of them.

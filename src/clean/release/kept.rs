@@ -10,6 +10,8 @@ pub enum KeptReason {
     // Whose
     /// The process has ended.
     Ended,
+    /// The process cannot be read.
+    Unreadable,
     /// No mapping has its session, and it was not named.
     NotMapped,
     /// The process that started it still runs, so it is not a leftover.
@@ -102,13 +104,13 @@ pub enum KeptReason {
     Pinned,
     /// A child of its leads a session of its own, as a shell in the background does.
     BackgroundShell,
-    /// A child of its has `CLAUDE_PID` in its environment, as what it runs in the background does.
+    /// A child of its has `CLAUDE_PID` in its environment, as background commands do.
     ChildAtWork,
     /// A child of its cannot be read.
     ChildUnreadable,
     /// Another process has temporary files of its session open.
     FilesOpenElsewhere,
-    /// A process that it started hides what it has open.
+    /// A descendant of its hides its open files.
     FilesHidden,
     /// A durable schedule is set in its folder.
     DurableSchedule,
@@ -124,6 +126,7 @@ impl fmt::Display for KeptReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ended => "the process has ended",
+            Self::Unreadable => "the process cannot be read",
             Self::NotMapped => "not mapped",
             Self::ParentRuns => "its parent runs",
             Self::SessionLeaderRuns => "its session leader runs",

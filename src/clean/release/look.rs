@@ -1,7 +1,7 @@
-//! One look at all candidates: their records, their processes, what others have open of theirs, and their schedules.
+//! One look at all candidates: their records, their processes, their temporary files, and their schedules.
 //!
-//! The same look plans a release and precedes the signal. What it cannot see are evidence of use, holds and pins,
-//! which are looked up as for a removal.
+//! The same look plans a release and precedes the signal. Evidence of use, holds and pins are looked up
+//! elsewhere, as for a removal.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::record::{Record, RecordReading};
 use super::schedules::{Schedules, TranscriptScan, transcripts};
 use crate::model::Timestamp;
 use crate::os::interrupt::Interrupt;
-use crate::process::facts::{Facts, OpenElsewhere, TemporaryFiles, open_elsewhere};
+use crate::process::facts::{Facts, OpenElsewhere, ProcessReading, TemporaryFiles, open_elsewhere};
 use crate::process::tree::Tree;
 
 /// A process that may be released.
@@ -24,12 +24,11 @@ pub struct Candidate {
     scans: Vec<TranscriptScan>,
 }
 
-/// What was seen of a candidate.
+/// The result of a look at one candidate.
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub record: RecordReading,
-    /// Nothing if the process has ended.
-    pub facts: Option<Facts>,
+    pub process: ProcessReading,
     pub open_elsewhere: OpenElsewhere,
     pub schedules: Schedules,
 }
@@ -55,8 +54,13 @@ impl Candidate {
         reading.record().filter(|record| record.is_idle())?.status_updated
     }
 
-    /// Reads the record once more, right before the signal: whatever is not exactly as it was seen keeps the process.
+    /// Reads the input and last of all the record once more, right before the signal, since both may change at any
+    /// moment. Whatever is not exactly as it was seen keeps the process.
     pub fn recheck(&self, seen: &Seen) -> Option<KeptReason> {
+        let Some(facts) = seen.process.facts() else { return Some(KeptReason::Ended) };
+        if facts.input_now() != facts.input {
+            return Some(KeptReason::UnreadInput);
+        }
         match (RecordReading::read_once(&self.records(), self.pid), &seen.record) {
             (RecordReading::Absent, _) => Some(KeptReason::NoRecord),
             (RecordReading::Torn, _) => Some(KeptReason::RecordTorn),
@@ -68,7 +72,7 @@ impl Candidate {
         }
     }
 
-    /// Scans what was added to the transcripts of the session.
+    /// Scans the lines added to the transcripts of the session.
     fn scan(&mut self, session: &str, interrupt: &Interrupt) -> io::Result<()> {
         for path in transcripts(&self.home.join("projects"), session)? {
             if !self.scans.iter().any(|scan| scan.path() == path) {
@@ -87,10 +91,10 @@ impl Candidate {
     }
 }
 
-/// Looks at all candidates together. What was seen is in their order.
+/// Looks at all candidates together. The results are in their order.
 ///
 /// # Errors
-/// If `/proc` or a process in it cannot be read, though everybody may read that.
+/// If `/proc` cannot be listed.
 pub fn look(
     candidates: &mut [Candidate],
     interrupt: &Interrupt,
@@ -101,10 +105,11 @@ pub fn look(
     for candidate in candidates {
         let record = RecordReading::read(&candidate.records(), candidate.pid);
         let socket: Option<&Path> = record.record().and_then(|record| record.socket.as_deref());
-        let facts = Facts::read(candidate.pid, socket, &tree)?;
+        let process = ProcessReading::read(candidate.pid, socket, &tree);
+
         let schedules = record.record().map(|record| candidate.schedules(record, interrupt, now));
         let schedules = schedules.unwrap_or(Schedules::Unreadable);
-        all.push(Seen { record, facts, open_elsewhere: OpenElsewhere::No, schedules });
+        all.push(Seen { record, process, open_elsewhere: OpenElsewhere::No, schedules });
     }
 
     let files: Vec<TemporaryFiles<'_>> = all.iter().map(temporary_files).collect();
@@ -117,9 +122,10 @@ pub fn look(
 
 fn temporary_files(seen: &Seen) -> TemporaryFiles<'_> {
     let session = seen.record.record().and_then(|record| record.session.as_deref());
+    let facts = seen.process.facts();
     TemporaryFiles {
-        pid: seen.facts.as_ref().map_or(0, |facts| facts.pid),
+        pid: facts.map_or(0, |facts| facts.pid),
         session: session.unwrap_or_default(),
-        folders: seen.facts.as_ref().map(Facts::temporary_folders).unwrap_or_default(),
+        folders: facts.map(Facts::temporary_folders).unwrap_or_default(),
     }
 }

@@ -1,4 +1,4 @@
-//! The release of idle CLI processes: what is known before one is ended, whether it may be, and how it is.
+//! The release of idle CLI processes: which facts are read, whether a process may be ended, and how it is ended.
 //!
 //! [`look`] finds out, with [`record`], [`schedules`] and [`crate::process::facts`], and [`cpu`] measures;
 //! [`conditions`] decides, and [`kept`] has its reasons; [`signal`] ends. When all that happens, and for which

@@ -1,8 +1,8 @@
 //! The whole process record of Claude Code, `sessions/<pid>.json`, as far as a release depends on it.
 //!
-//! To be joined with `provider/process_records.rs`, which reads what shows work. This one is stricter: a field of
+//! To be joined with `provider/process_records.rs`, which looks for signs of work. This one is stricter: a field of
 //! another type than Claude Code writes is as good as absent, and each condition keeps a process whose record
-//! lacks what it needs.
+//! lacks a field that it needs.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -45,7 +45,7 @@ pub struct Record {
     pub status_updated: Option<Timestamp>,
     /// `interactive` or `bg`.
     pub kind: Option<String>,
-    /// What started it, such as `sdk-ts`.
+    /// The program that started it, such as `sdk-ts`.
     pub entrypoint: Option<String>,
     /// True if it belongs to a job, by `jobId` of any type but null.
     pub has_job: bool,
@@ -55,7 +55,7 @@ pub struct Record {
     pub socket: Option<PathBuf>,
 }
 
-/// What reading a record gave.
+/// The result of reading a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordReading {
     /// The record.
@@ -128,6 +128,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
+
     let mut bytes = Vec::new();
     file.take(LARGEST).read_to_end(&mut bytes)?;
     Ok(bytes)
@@ -140,6 +141,7 @@ impl Record {
         if bytes.trim_ascii_start().first() != Some(&b'{') {
             return None;
         }
+
         let content: Content = serde_json::from_slice(bytes).ok()?;
         Some(Self {
             pid: content.pid.and_then(|pid| u32::try_from(pid.as_u64()?).ok()),

@@ -1,8 +1,9 @@
-//! What an idle session still has to do later: schedules and wakeups, which no record shows.
+//! Work that an idle session will do later: schedules and wakeups, which no record shows.
 //!
 //! A durable schedule names its process in a lock in the working folder. One that only the session has, and a
-//! wakeup, leave nothing outside the process but the call of the tool in the session's transcript. So the
-//! transcripts of candidates are searched for two names of tools; nothing else in them is looked at.
+//! wakeup, leave nothing outside the process but the call of the tool in the session's transcript, and after `/clear`
+//! a note in the next one. So the transcripts of candidates are searched for two names of tools and for that note;
+//! nothing else in them is looked at.
 
 mod transcript;
 
@@ -26,7 +27,7 @@ const WAKEUP_COUNTS: Duration = Duration::from_secs(24 * 3600);
 /// The lock is read up to here; Claude Code writes a few hundred bytes.
 const LARGEST_LOCK: u64 = 1 << 20;
 
-/// What is set.
+/// The first schedule that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Schedules {
     /// Nothing.

@@ -2,8 +2,8 @@
 //!
 //! A process id may be used again at any moment, a pidfd (`pidfd_open(2)`) never: after it was opened, the start time
 //! of the process is compared, and from then on the signal cannot reach another one. It goes to one process and
-//! never to a group. There is no second signal, and no SIGKILL: [`Target::terminate`] takes the target, and what it
-//! returns can only be waited for.
+//! never to a group. There is no second signal, and no SIGKILL: [`Target::terminate`] takes the target, and
+//! returns a value that can only be waited for.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub enum NotOpened {
     Unsupported,
 }
 
-/// What became of a process that was signalled.
+/// How a process reacted to the signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// It has ended.

@@ -13,7 +13,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use super::unix_queue;
 use crate::process::proc_file;
 
-/// What the standard input is.
+/// The kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InputKind {
     /// A terminal, or any other device that is not one of memory, such as `/dev/null`.
@@ -35,7 +35,7 @@ pub enum InputKind {
 /// The standard input of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Input {
-    /// What it is.
+    /// Its kind.
     pub kind: InputKind,
     /// How many bytes wait in it; nothing if that cannot be read, which counts as unread.
     pub unread: Option<u64>,
@@ -97,6 +97,7 @@ fn bytes_in_pipe(pid: u32) -> io::Result<u64> {
     let pipe = rustix::io::retry_on_intr(|| {
         rustix::fs::open(proc_file::path(pid, "fd/0"), flags, Mode::empty())
     })?;
+
     // It may be another file by now.
     if rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&pipe)?.st_mode)
         != rustix::fs::FileType::Fifo

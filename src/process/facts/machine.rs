@@ -1,4 +1,4 @@
-//! What does not depend on the process that is judged: this machine, and how it shows its processes to us.
+//! This machine, and how it shows its processes to us: the same for every process that is judged.
 
 use rustix::time::{ClockId, clock_gettime};
 use std::fs;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::model::Timestamp;
 use crate::process::{passed, pid_domain, user};
 
-/// What the conditions of a release need to know of the machine and of ourselves.
+/// The machine and ourselves, as the conditions of a release need to know them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
     /// True if `/proc/self` is this very process: if `/proc` numbers processes as the system calls do.
@@ -61,6 +61,7 @@ fn has_own_proc() -> bool {
 fn boot() -> Option<Timestamp> {
     let now = clock_gettime(ClockId::Realtime);
     let since_boot = passed();
+
     let now = Timestamp::new(now.tv_sec, u32::try_from(now.tv_nsec).ok()?);
     Some(now.earlier(since_boot)).filter(|_| !since_boot.is_zero())
 }

@@ -1,7 +1,7 @@
 //! All that the conditions of a release need to know of a process, read at once.
 //!
-//! Nothing here decides: `clean::release::conditions` does. What cannot be read is nothing, and each reader says
-//! what that stands for. A process is only looked at: nothing is read from its input, no connection is made.
+//! Nothing here decides: `clean::release::conditions` does. A part that cannot be read is nothing, which each
+//! condition takes for a reason to keep the process. A process is only looked at: nothing is read from its input, no connection is made.
 
 mod environment;
 mod input;
@@ -31,7 +31,7 @@ use super::stat::Stat;
 use super::tree::Tree;
 use environment::Environment;
 
-/// What was seen of one process.
+/// The facts of one process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
     /// Its id.
@@ -58,6 +58,36 @@ pub struct Facts {
     pub temporary_folder: Option<PathBuf>,
 }
 
+/// The result of looking at a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProcessReading {
+    /// It is there.
+    Seen(Box<Facts>),
+    /// It has ended.
+    Ended,
+    /// It cannot be read.
+    Unreadable,
+}
+
+impl ProcessReading {
+    /// Reads process `pid`, as [`Facts::read`].
+    pub fn read(pid: u32, socket: Option<&Path>, tree: &Tree) -> Self {
+        match Facts::read(pid, socket, tree) {
+            Ok(Some(facts)) => Self::Seen(Box::new(facts)),
+            Ok(None) => Self::Ended,
+            Err(_) => Self::Unreadable,
+        }
+    }
+
+    /// The facts, if it was seen.
+    pub fn facts(&self) -> Option<&Facts> {
+        match self {
+            Self::Seen(facts) => Some(facts),
+            Self::Ended | Self::Unreadable => None,
+        }
+    }
+}
+
 impl Facts {
     /// Reads process `pid`; nothing if it has ended. `socket` is the one that its record names, and `tree` shows
     /// its relatives.
@@ -67,6 +97,7 @@ impl Facts {
     pub fn read(pid: u32, socket: Option<&Path>, tree: &Tree) -> io::Result<Option<Self>> {
         let Some(stat) = Stat::read(pid)? else { return Ok(None) };
         let Some(status) = proc_file::read(pid, "status")? else { return Ok(None) };
+
         let environment = Environment::read(pid).ok().flatten();
         let temporary_folder =
             environment.as_ref().and_then(|environment| environment.get("CLAUDE_CODE_TMPDIR"));
@@ -84,9 +115,15 @@ impl Facts {
             may_be_main_of_unit: unit::may_be_main(pid, stat.parent, environment.as_ref()),
             temporary_folder: temporary_folder.map(|path| PathBuf::from(OsStr::from_bytes(path))),
         };
+
         // If the id was used again meanwhile, these are the facts of two processes.
         let again = Stat::read(pid)?;
         Ok(Some(facts).filter(|_| again.is_some_and(|again| again.start == stat.start)))
+    }
+
+    /// Reads the standard input again, since a message may come at any time.
+    pub fn input_now(&self) -> Input {
+        Input::read(self.pid)
     }
 
     /// The folders that may have the temporary files of its sessions.

@@ -27,7 +27,7 @@ pub enum OpenElsewhere {
     No,
     /// This one has.
     By(u32),
-    /// This descendant of the CLI hides what it has open.
+    /// This descendant of the CLI hides its open files.
     Hidden(u32),
 }
 
@@ -39,7 +39,7 @@ impl TemporaryFiles<'_> {
     }
 }
 
-/// Looks through what all processes have open, once for all sessions. The answers are in their order.
+/// Looks through the open files of all processes, once for all sessions. The answers are in their order.
 ///
 /// A process may hide its open files: one of another user, or one that guards its memory, such as an agent for
 /// keys. That counts only for a descendant of the CLI, since others hide them all the time.
@@ -62,6 +62,7 @@ pub fn open_elsewhere(tree: &Tree, sessions: &[TemporaryFiles<'_>]) -> Vec<OpenE
             }
             continue;
         };
+
         for (session, found) in sessions.iter().zip(&mut found) {
             if session.pid != pid && files.iter().any(|file| session.include(file)) {
                 *found = OpenElsewhere::By(pid);

@@ -41,7 +41,7 @@ fn listener(line: &[u8], path: &[u8]) -> Option<u64> {
     const LISTENS: u32 = 0x0001_0000;
     let line = line.strip_suffix(b"\n").unwrap_or(line);
 
-    // A path may hold blanks, and what comes before it may be padded with them.
+    // A path may hold blanks, and the columns before it may be padded with them.
     let before = line.strip_suffix(path)?.strip_suffix(b" ")?;
     let fields: Vec<&str> = std::str::from_utf8(before).ok()?.split_ascii_whitespace().collect();
     let [_, _, _, flags, _, _, inode] = fields[..] else { return None };

@@ -1,4 +1,4 @@
-//! The children and the parent of a process, as far as they show what it works on and for whom.
+//! The children and the parent of a process, as far as they show background work and the bridge.
 
 use std::os::unix::ffi::OsStrExt;
 
@@ -7,8 +7,8 @@ use super::status::Status;
 use crate::process::proc_file;
 use crate::process::tree::Tree;
 
-/// A direct child. What Claude Code runs in the background leads a session of its own and has `CLAUDE_PID` in
-/// its environment; MCP servers have neither.
+/// A direct child. A background command of Claude Code leads a session of its own and has `CLAUDE_PID` in its
+/// environment; an MCP server does neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Child {
     /// Its id.
@@ -22,7 +22,7 @@ pub struct Child {
 /// The parent, as far as it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parent {
-    /// The first process, or a user's systemd: whoever started it has ended.
+    /// The first process, or a user's systemd: the process that started it has ended.
     Adopter,
     /// `claude-agent-acp`, which does not survive the end of its CLI.
     Acp,
@@ -46,13 +46,14 @@ pub(super) fn children(tree: &Tree, pid: u32) -> Vec<Child> {
     children
 }
 
-/// What the parent `pid` of a process is.
+/// Classifies the parent `pid` of a process.
 pub(super) fn parent(pid: u32) -> Parent {
     if pid == 1 {
         return Parent::Adopter;
     }
     let arguments = proc_file::read(pid, "cmdline").ok().flatten().unwrap_or_default();
     let words: Vec<&[u8]> = arguments.split(|byte| *byte == 0).collect();
+
     let is_systemd = proc_file::link(pid, "exe").ok().flatten().is_some_and(|program| {
         program.file_name().is_some_and(|name| name.as_bytes() == b"systemd")
     });
@@ -81,7 +82,7 @@ mod tests {
     use std::process::{Command, Stdio};
     use std::time::{Duration, Instant};
 
-    /// Children of ours, by what they are at work on.
+    /// A child of ours, as it is seen while it runs.
     fn child_of(mut command: Command) -> Child {
         let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
         let us = std::process::id();

@@ -1,11 +1,11 @@
-//! What `/proc/<pid>/status` shows of a process.
+//! The fields of `/proc/<pid>/status`.
 
-/// What becomes of a SIGTERM.
+/// The way in which a process takes a SIGTERM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SigTerm {
     /// A handler runs: the process ends in its own way.
     Caught,
-    /// The process would be ended by the kernel, which loses what it has not written yet.
+    /// The process would be ended by the kernel, which loses unwritten data.
     Default,
     /// Nothing happens.
     Ignored,
@@ -13,14 +13,14 @@ pub enum SigTerm {
     Blocked,
 }
 
-/// The fields that matter here; nothing for what is not there or has another form.
+/// The fields that matter here; nothing for one that is absent or has another form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Status {
     /// The real, effective, saved and file system user.
     pub users: Option<[u32; 4]>,
     /// The process that traces it; 0 if none does.
     pub tracer: Option<u32>,
-    /// What becomes of a SIGTERM.
+    /// The way in which it takes a SIGTERM.
     pub sigterm: Option<SigTerm>,
     /// How many PID namespaces give it a number, counted from that of `/proc` inwards: 1 if it is in that one.
     pub namespaces: Option<usize>,
@@ -44,6 +44,7 @@ impl Status {
 
 fn users(status: &[u8]) -> Option<[u32; 4]> {
     let mut numbers = field(status, b"Uid:")?.split_ascii_whitespace().map(str::parse);
+
     let mut users = [0; 4];
     for user in &mut users {
         *user = numbers.next()?.ok()?;
@@ -55,6 +56,7 @@ fn sigterm(status: &[u8]) -> Option<SigTerm> {
     let is_blocked = has_sigterm(status, b"SigBlk:")?;
     let is_ignored = has_sigterm(status, b"SigIgn:")?;
     let is_caught = has_sigterm(status, b"SigCgt:")?;
+
     Some(match () {
         () if is_blocked => SigTerm::Blocked,
         () if is_ignored => SigTerm::Ignored,

@@ -10,8 +10,8 @@
 //!   environment.
 //!
 //! So a process is not the main one if it is in no service, or if its parent is in the same one and neither
-//! variable is in its environment. Any other counts as the main one, and so does one that cannot be read. This
-//! takes for main what an ended program of a service has left to systemd, and is otherwise exact.
+//! variable is in its environment. Any other counts as the main one, and so does one that cannot be read. So a
+//! process that an ended program of a service has left to systemd counts as main; otherwise this is exact.
 
 use std::io;
 
@@ -24,6 +24,7 @@ pub(super) fn may_be_main(pid: u32, parent: u32, environment: Option<&Environmen
     if pid == 1 {
         return true;
     }
+
     let Ok(service) = service_of(pid) else { return true };
     let Some(service) = service else { return false };
 
@@ -58,6 +59,7 @@ fn service_in(cgroups: &str) -> Option<String> {
 /// main process, as those of logins and containers.
 fn service_in_path(path: &str) -> Option<String> {
     let names: Vec<&str> = path.split('/').collect();
+
     let kinds: Vec<Option<&str>> =
         names.iter().map(|name| name.rsplit_once('.').map(|(_, kind)| kind)).collect();
     let unit = kinds.iter().rposition(|kind| matches!(kind, Some("service" | "scope")))?;

@@ -11,7 +11,7 @@ pub(super) fn unread_bytes(_: u64) -> std::io::Result<u64> {
     Err(std::io::ErrorKind::Unsupported.into())
 }
 
-/// What a message to the kernel and its answer look like. Numbers are in the machine's byte order.
+/// The message to the kernel and its answer. Numbers are in the machine's byte order.
 #[cfg(target_os = "linux")]
 mod linux {
     use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
@@ -45,6 +45,7 @@ mod linux {
 
         // The kernel answers while it takes the request, so the answer is there at once.
         sendto(&socket, &request(inode), SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+
         let mut answer = [0; 4096];
         let (length, _) =
             rustix::io::retry_on_intr(|| recv(&socket, &mut answer[..], RecvFlags::empty()))?;
@@ -60,7 +61,8 @@ mod linux {
         request.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
         request.extend(NLM_F_REQUEST.to_ne_bytes());
         request.extend([0; 8]);
-        // struct unix_diag_req: family, protocol, padding, states, inode, what to show, cookie.
+
+        // struct unix_diag_req: family, protocol, padding, states, inode, show, cookie.
         request.extend([AF_UNIX, 0, 0, 0]);
         request.extend(u32::MAX.to_ne_bytes());
         request.extend(inode.to_ne_bytes());

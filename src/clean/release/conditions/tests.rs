@@ -17,7 +17,7 @@ struct Owned {
     machine: Machine,
     reading: Option<RecordReading>,
     record: Record,
-    facts: Option<Facts>,
+    process: ProcessReading,
     planned: Option<Timestamp>,
     session: Session,
     cpu: Option<Cpu>,
@@ -100,7 +100,7 @@ fn releasable() -> Owned {
         },
         reading: None,
         record,
-        facts: Some(facts),
+        process: ProcessReading::Seen(Box::new(facts)),
         planned: None,
         session: Session {
             last_use: LastUse::At(seconds_ago(10_800)),
@@ -130,7 +130,10 @@ fn leftover() -> Owned {
 
 impl Owned {
     fn facts(&mut self) -> &mut Facts {
-        self.facts.as_mut().unwrap()
+        match &mut self.process {
+            ProcessReading::Seen(facts) => facts,
+            other => panic!("{other:?}"),
+        }
     }
 
     fn judged(&self, judge: fn(&Case<'_>) -> Option<KeptReason>) -> Option<KeptReason> {
@@ -140,7 +143,7 @@ impl Owned {
             bridge: self.bridge,
             machine: &self.machine,
             record: self.reading.as_ref().unwrap_or(&whole),
-            facts: self.facts.as_ref(),
+            process: &self.process,
             planned: self.planned,
             session: self.session,
             cpu: self.cpu,
@@ -173,7 +176,8 @@ fn a_process_that_meets_every_condition_may_be_released_p1() {
 #[test]
 fn whose_it_is_p1() {
     check(KeptReason::NotMapped, |case| case.claim = Claim::None);
-    check(KeptReason::Ended, |case| case.facts = None);
+    check(KeptReason::Ended, |case| case.process = ProcessReading::Ended);
+    check(KeptReason::Unreadable, |case| case.process = ProcessReading::Unreadable);
 
     let check = |expected: KeptReason, change: fn(&mut Owned)| {
         let mut owned = leftover();

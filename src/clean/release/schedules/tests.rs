@@ -48,7 +48,8 @@ fn a_call_counts_for_as_long_as_what_it_set_may_be_due() {
         let time = now.earlier(Duration::from_secs(age)).rfc3339().unwrap();
         let path = folder.path().join("s.jsonl");
         #[expect(clippy::disallowed_methods, reason = "a transcript is written")]
-        std::fs::write(&path, format!(r#"{{"timestamp":"{time}","name":"{tool}"}}"#)).unwrap();
+        std::fs::write(&path, format!(r#"{{"timestamp":"{time}","name":"{tool}","input":{{}}}}"#))
+            .unwrap();
         let mut scan = TranscriptScan::new(path);
         scan.scan(&Interrupt::default()).unwrap();
         let found = Schedules::of(PID, Some(folder.path()), &[scan], now);

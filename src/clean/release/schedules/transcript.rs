@@ -1,7 +1,7 @@
 //! The search of a transcript for calls of the tools that set schedules.
 //!
 //! A transcript may have gigabytes. It is read in blocks, a line at a time, and only lines with one of the names are
-//! parsed. Where a scan ended the next one goes on, so that the last look before a signal reads only what was added.
+//! parsed. Where a scan ended the next one goes on, so that the last look before a signal reads only new lines.
 
 use memchr::memmem::Finder;
 use serde_json::Value;
@@ -17,6 +17,11 @@ use crate::os::interrupt::Interrupt;
 /// The tools that set schedules and wakeups.
 const CRON: &str = "CronCreate";
 const WAKEUP: &str = "ScheduleWakeup";
+
+/// The type of an attachment at the start of a session that follows another one in the same process, as after
+/// `/clear`: schedules of the earlier one still count. Seen in 2.1.332, with the fields `tasks`, `otherArmed` and
+/// `wakeup`.
+const CARRY: &str = "session_cron_carry";
 
 /// How much of a transcript is read at once.
 const BLOCK: usize = 256 << 10;
@@ -81,7 +86,7 @@ impl TranscriptScan {
         self.calls.wakeup.max(self.calls_in_rest.wakeup)
     }
 
-    /// Reads what was added since the last scan. A file that was replaced or cut is read from its start; one that is
+    /// Reads the lines added since the last scan. A file that was replaced or cut is read from its start; one that is
     /// gone has nothing more.
     ///
     /// # Errors
@@ -101,7 +106,7 @@ impl TranscriptScan {
 
         let identity = Some((status.dev(), status.ino()));
         if self.file != identity || status.len() < self.offset {
-            // What was found in the other file stays found.
+            // Calls found in the other file still count.
             self.offset = 0;
         }
         self.file = identity;
@@ -117,6 +122,7 @@ impl TranscriptScan {
             if interrupt.asked() {
                 return Err(ErrorKind::Interrupted.into());
             }
+
             let block = file.fill_buf()?;
             if block.is_empty() {
                 self.calls_in_rest = line.calls();
@@ -139,13 +145,28 @@ impl TranscriptScan {
 /// A line as it is read. Of one that is too long only the names in it are kept.
 struct Line {
     bytes: Vec<u8>,
-    /// With what is not kept.
+    /// Including the bytes that were dropped.
     length: u64,
     is_too_long: bool,
-    has_cron: bool,
-    has_wakeup: bool,
-    cron: Finder<'static>,
-    wakeup: Finder<'static>,
+    cron: Needle,
+    wakeup: Needle,
+    carry: Needle,
+}
+
+/// A text that is looked for in a line.
+struct Needle {
+    finder: Finder<'static>,
+    is_found: bool,
+}
+
+impl Needle {
+    fn new(text: &'static str) -> Self {
+        Self { finder: Finder::new(text), is_found: false }
+    }
+
+    fn find(&mut self, bytes: &[u8]) {
+        self.is_found = self.is_found || self.finder.find(bytes).is_some();
+    }
 }
 
 impl Line {
@@ -154,17 +175,19 @@ impl Line {
             bytes: Vec::new(),
             length: 0,
             is_too_long: false,
-            has_cron: false,
-            has_wakeup: false,
-            cron: Finder::new(CRON),
-            wakeup: Finder::new(WAKEUP),
+            cron: Needle::new(CRON),
+            wakeup: Needle::new(WAKEUP),
+            carry: Needle::new(CARRY),
         }
     }
 
     fn clear(&mut self) {
         self.bytes.clear();
         self.length = 0;
-        (self.is_too_long, self.has_cron, self.has_wakeup) = (false, false, false);
+        self.is_too_long = false;
+        for needle in [&mut self.cron, &mut self.wakeup, &mut self.carry] {
+            needle.is_found = false;
+        }
     }
 
     fn extend(&mut self, part: &[u8]) {
@@ -174,20 +197,21 @@ impl Line {
             self.is_too_long = true;
             self.find();
             // A name may continue in the next part.
-            let kept = self.bytes.len() - WAKEUP.len();
+            let kept = self.bytes.len() - CARRY.len();
             self.bytes.drain(..kept);
         }
     }
 
     fn find(&mut self) {
-        self.has_cron |= self.cron.find(&self.bytes).is_some();
-        self.has_wakeup |= self.wakeup.find(&self.bytes).is_some();
+        for needle in [&mut self.cron, &mut self.wakeup, &mut self.carry] {
+            needle.find(&self.bytes);
+        }
     }
 
     /// The calls in the line. If it cannot be parsed, its names count as calls at an unknown time.
     fn calls(&mut self) -> Calls {
         self.find();
-        if !self.has_cron && !self.has_wakeup {
+        if !self.cron.is_found && !self.wakeup.is_found && !self.carry.is_found {
             return Calls::default();
         }
 
@@ -195,28 +219,55 @@ impl Line {
             if self.is_too_long { None } else { serde_json::from_slice(&self.bytes).ok() };
         let Some(record) = parsed else {
             return Calls {
-                cron: self.has_cron.then_some(Timestamp::MAX),
-                wakeup: self.has_wakeup.then_some(Timestamp::MAX),
+                cron: (self.cron.is_found || self.carry.is_found).then_some(Timestamp::MAX),
+                wakeup: self.wakeup.is_found.then_some(Timestamp::MAX),
             };
         };
+
         let time = record.get("timestamp").and_then(Value::as_str).and_then(Timestamp::parse);
         let time = time.unwrap_or(Timestamp::MAX);
         Calls {
-            cron: calls_tool(&record, CRON).then_some(time),
-            wakeup: calls_tool(&record, WAKEUP).then_some(time),
+            cron: (calls_tool(&record, CRON) || carries_schedule(&record)).then_some(time),
+            wakeup: (calls_tool(&record, WAKEUP) || carries_wakeup(&record)).then_some(time),
         }
     }
 }
 
-/// Returns true if a record has an object at any depth whose `name` is that of the tool, as a call has it. A text that
-/// mentions the tool is no call, and neither is a list of tools.
+/// Returns true if a session begins with a schedule of an earlier one. A field that is not known may be one.
+fn carries_schedule(record: &Value) -> bool {
+    let mut fields =
+        carried(record).filter(|(name, _)| !matches!(name.as_str(), "type" | "wakeup"));
+    fields.any(|(_, value)| match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::Array(values) => !values.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        _ => true,
+    })
+}
+
+fn carries_wakeup(record: &Value) -> bool {
+    carried(record).any(|(name, value)| name == "wakeup" && !value.is_null())
+}
+
+/// The fields that a session takes over from an earlier one.
+fn carried(record: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    let attachment = record.get("attachment").and_then(Value::as_object);
+    let carry =
+        attachment.filter(|fields| fields.get("type").and_then(Value::as_str) == Some(CARRY));
+    carry.into_iter().flatten()
+}
+
+/// Returns true if a record has a call of the tool at any depth: an object with its `name` and an `input`, or with a
+/// type such as `tool_use`. A text that mentions the tool is no call, and neither are the lists and definitions of
+/// tools that Claude Code writes into every transcript.
 fn calls_tool(record: &Value, tool: &str) -> bool {
-    /// The keys that name a tool; Claude Code uses the first one.
-    const KEYS: [&str; 3] = ["name", "tool_name", "toolName"];
     match record {
-        Value::Object(fields) => fields.iter().any(|(key, value)| {
-            KEYS.contains(&key.as_str()) && value.as_str() == Some(tool) || calls_tool(value, tool)
-        }),
+        Value::Object(fields) => {
+            let kind = fields.get("type").and_then(Value::as_str).unwrap_or_default();
+            let is_call = fields.get("name").and_then(Value::as_str) == Some(tool)
+                && (fields.contains_key("input") || kind.ends_with("tool_use"));
+            is_call || fields.values().any(|value| calls_tool(value, tool))
+        }
         Value::Array(values) => values.iter().any(|value| calls_tool(value, tool)),
         _ => false,
     }

@@ -37,9 +37,37 @@ fn a_text_or_a_list_that_mentions_a_tool_is_no_call() {
     let text = json!({"type": "user", "timestamp": LATE, "message": {"content": "use CronCreate"}});
     let list = json!({"type": "attachment", "attachment": {"addedNames": [CRON, WAKEUP]}});
     assert_eq!(calls_of(&format!("{text}\n{list}\n")), Calls::default());
+    // As Claude Code 2.1.332 writes what it may call into the transcript of every session.
+    let schema = json!({"name": WAKEUP, "input_schema": {"properties": {"prompt": {}}}});
+    let definition = json!({"name": WAKEUP, "description": "Schedule when to …", "schema": schema});
+    let offered = json!({"type": "attachment", "attachment": {"tools": [definition]}});
+    let shape = json!({"type": "api-request-shape", "shape": {"tools": [schema]}});
+    let used = json!({"type": "tools-used", "tools": [CRON]});
+    assert_eq!(calls_of(&format!("{offered}\n{shape}\n{used}\n")), Calls::default());
     // A text that holds a call in turn.
     let quoted = json!({"type": "user", "message": {"content": call(CRON, LATE)}});
     assert_eq!(calls_of(&quoted.to_string()), Calls::default());
+}
+
+#[test]
+fn what_a_session_takes_over_from_an_earlier_one_counts() {
+    let carry = |fields: serde_json::Value| {
+        let mut attachment = json!({"type": CARRY, "tasks": [], "otherArmed": []});
+        attachment.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let record = json!({"type": "attachment", "attachment": attachment, "timestamp": LATE});
+        calls_of(&record.to_string())
+    };
+    let late = time(LATE);
+    assert_eq!(carry(json!({})), Calls::default());
+    assert_eq!(carry(json!({"wakeup": null})), Calls::default());
+    let armed = json!([{"id": "82d82969", "cron": "*/30 * * * *", "recurring": true}]);
+    assert_eq!(carry(json!({"otherArmed": armed})), Calls { cron: late, wakeup: None });
+    assert_eq!(carry(json!({"tasks": armed})), Calls { cron: late, wakeup: None });
+    assert_eq!(carry(json!({"new": {"x": 1}})), Calls { cron: late, wakeup: None });
+    let wakeup = json!({"prompt": "/loop x", "scheduledFor": 1_795_861_140_000_u64});
+    assert_eq!(carry(json!({"wakeup": wakeup})), Calls { cron: None, wakeup: late });
+    // Torn.
+    assert_eq!(calls_of("{\"type\":\"session_cron_carry\"").cron, Some(Timestamp::MAX));
 }
 
 #[test]
@@ -47,8 +75,8 @@ fn a_call_whose_time_is_not_known_is_of_now() {
     let unknown = Some(Timestamp::MAX);
     for line in [
         call(CRON, "yesterday"),
-        json!({"message": {"content": [{"name": CRON}]}}).to_string(),
-        json!({"timestamp": 5, "name": CRON}).to_string(),
+        json!({"message": {"content": [{"name": CRON, "input": {}}]}}).to_string(),
+        json!({"timestamp": 5, "type": "server_tool_use", "name": CRON}).to_string(),
         format!("{}garbage", call(CRON, EARLY)),
         "\u{0}CronCreate".to_owned(),
         call(CRON, EARLY)[..100].to_owned() + CRON,
