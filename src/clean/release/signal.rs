@@ -128,7 +128,7 @@ mod linux {
 
     /// Waits until one more has ended, at most for `timeout`.
     fn poll_all(signalled: &mut [Signalled], timeout: Duration) {
-        let timeout = Timespec { tv_sec: 0, tv_nsec: timeout.subsec_nanos().into() };
+        let Ok(timeout) = Timespec::try_from(timeout) else { return };
         let mut pending: Vec<&mut Signalled> =
             signalled.iter_mut().filter(|one| one.outcome == Outcome::Ending).collect();
 

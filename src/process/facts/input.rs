@@ -8,7 +8,7 @@ use rustix::fs::{Mode, OFlags};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::FileTypeExt;
 
 use super::unix_queue;
 use crate::process::proc_file;
@@ -56,7 +56,8 @@ impl Input {
 
         let kind = status.file_type();
         if kind.is_char_device() {
-            return Self::of_device(status.rdev());
+            let device = rustix::fs::stat(proc_file::path(pid, "fd/0"));
+            return device.map_or(unknown, |status| Self::of_device(status.st_rdev));
         }
         if kind.is_fifo() {
             return Self { kind: InputKind::Pipe, unread: bytes_in_pipe(pid).ok() };
@@ -73,7 +74,7 @@ impl Input {
         unknown
     }
 
-    fn of_device(device: u64) -> Self {
+    fn of_device(device: rustix::fs::Dev) -> Self {
         /// The devices of memory, by mem(4) and null(4).
         const MEMORY: u32 = 1;
         const NULL: u32 = 3;
