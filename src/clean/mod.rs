@@ -2,6 +2,7 @@
 
 pub(crate) mod absent_map;
 mod bounds;
+mod cli_processes;
 mod held;
 mod non_objects;
 mod observer;
@@ -25,8 +26,11 @@ use crate::os::progress::Phase;
 use crate::process::Processes;
 use crate::provider::{Memories, PROVIDERS};
 
+use cli_processes::LiveProcesses;
 use observer::Observer;
 pub use record::record_failure;
+use release::CleanRelease;
+use release::run::ReleasePlan;
 use run::Outcome;
 pub use run::Run;
 use second_look::{Findings, SecondLook};
@@ -112,6 +116,8 @@ struct CleanRun<'a> {
     /// The listings of the first look, for the second one.
     memories: Memories,
     plan: Plan,
+    /// The CLI processes to end, if that is asked for.
+    release: Option<(CleanRelease<'a>, ReleasePlan)>,
     warnings: Vec<Warning>,
     is_changed: bool,
 }
@@ -129,6 +135,7 @@ impl<'a> CleanRun<'a> {
             observations: Observations::default(),
             memories: Memories::new(observer.now),
             plan: Plan::default(),
+            release: None,
             warnings: store.warnings(),
             is_changed: false,
         }
@@ -181,6 +188,9 @@ impl<'a> CleanRun<'a> {
         }
 
         self.warnings.extend(unreachable);
+        let live = LiveProcesses::read(&self.observer)?;
+        self.warnings.extend(cli_processes::add(&self.observer, &live, &mut self.plan));
+        self.plan_release(&live)?;
         if interrupt.asked() {
             return Err(stopped());
         }
@@ -210,10 +220,41 @@ impl<'a> CleanRun<'a> {
         Ok(processes)
     }
 
-    /// Removes the mappings of the plan, each of them looked at again right before (D6). A dry run
-    /// removes nothing.
+    /// Decides which CLI processes to end, if that is asked for.
+    fn plan_release(&mut self, live: &LiveProcesses) -> Result<(), Failure> {
+        let Observer { config, .. } = self.observer;
+        if !config.release.is_on || self.selection.is_some() {
+            return Ok(());
+        }
+
+        let journal = config.state_dir().ok().map(|folder| Journal::at(&folder));
+        let mut release =
+            CleanRelease::new(self.observer, self.store, live, &self.plan, journal.as_ref())?;
+        let plan = release.run.plan()?;
+        release.show_in(&mut self.plan);
+        self.release = Some((release, plan));
+        Ok(())
+    }
+
+    /// Ends the CLI processes of the plan. A dry run ends none.
+    fn carry_out_release(&mut self, run_id: &str) -> Result<(), Failure> {
+        let Some((mut release, plan)) = self.release.take() else { return Ok(()) };
+        let Observer { config, .. } = self.observer;
+        if !config.dry_run {
+            let journal = Journal::at(&config.state_dir()?);
+            release.record_restart(&journal)?;
+            release.run.carry_out(plan, &journal, run_id)?;
+            release.show_in(&mut self.plan);
+        }
+        self.warnings.append(&mut release.run.warnings);
+        Ok(())
+    }
+
+    /// Ends the CLI processes of the plan, then removes its mappings, each of them looked at again right before
+    /// (D6). A dry run does neither.
     fn apply(&mut self, run_id: &str) -> Result<(), Failure> {
         let Observer { config, map, .. } = self.observer;
+        self.carry_out_release(run_id)?;
         if config.dry_run {
             return Ok(());
         }

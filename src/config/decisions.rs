@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use super::environment::Environment;
 use super::folders::{Home, MAP_NAME, SESSION_DIR, absolute};
 use super::layers::{Layers, Origin};
+use super::settings::ReleaseSettings;
 use super::values::{Bridge, Color, Idle, Place, word_for};
-use crate::map::{Address, Choice};
+use crate::map::{Address, BridgeReaction, Choice};
 use crate::model::{Failure, IdleThreshold, Patterns, Thresholds};
 use crate::provider::PROVIDERS;
 
@@ -146,6 +147,36 @@ impl Layers<'_> {
                 Origin::Profile(_) => by_flag,
                 _ => false,
             }
+    }
+
+    /// Decides which idle CLI processes are ended.
+    pub(super) fn release(&mut self) -> ReleaseSettings {
+        ReleaseSettings {
+            is_on: self.setting("release", |layer| layer.release.release, false),
+            after: self.decide(
+                "release_after",
+                self.first("", |layer| layer.release.after.release_after.clone()),
+                "the idle threshold",
+                ToString::to_string,
+            ),
+            max: self.decide(
+                "max_release",
+                self.first("", |layer| layer.release.after.max_release),
+                "none",
+                u64::to_string,
+            ),
+            accepts: self.setting(
+                "release_accepts",
+                |layer| layer.release.release_accepts,
+                BridgeReaction::Quiet,
+            ),
+            format: self.decide(
+                "map_format",
+                self.first("", |layer| layer.release.map_format),
+                "unknown, unless the bridge answers",
+                |format| format.name.to_owned(),
+            ),
+        }
     }
 
     /// Combines the patterns of all layers.

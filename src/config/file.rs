@@ -13,7 +13,7 @@ use super::folders::{ConfigPaths, absolute};
 #[cfg(feature = "keepalive")]
 use super::keepalive::Keeping;
 use super::layers::Origin;
-use super::options::{AskArgs, Layer, PlaceArgs};
+use super::options::{AskArgs, Layer, PlaceArgs, ReleaseArgs};
 use super::table::{Source, Table};
 use super::values;
 use crate::model::{Failure, describe};
@@ -27,8 +27,23 @@ const NAME: &str = "session-warden/config.toml";
 const LARGEST: u64 = 1 << 20;
 
 /// The keys of a profile; `[clean]` has more.
-const PROFILE_KEYS: [&str; 10] =
-    ["name", "session_dir", "map", "hours", "idle", "home", "bridge", "missing", "clock", "pin"];
+const PROFILE_KEYS: [&str; 15] = [
+    "name",
+    "session_dir",
+    "map",
+    "map_format",
+    "hours",
+    "idle",
+    "home",
+    "bridge",
+    "missing",
+    "clock",
+    "pin",
+    "release",
+    "release_after",
+    "max_release",
+    "release_accepts",
+];
 
 /// The content of the file.
 #[derive(Debug, Clone, Default)]
@@ -193,7 +208,8 @@ fn layer(table: &mut Table<'_>, paths: &ConfigPaths<'_>) -> Result<Layer, Failur
     let place = PlaceArgs { map: table.read()?, ..table.read()? };
     let ask = AskArgs { place, bridge: table.read()?, ..table.read()? };
     let (format, color, state) = (table.read()?, table.read()?, table.read()?);
-    let mut layer = Layer { ask, format, color, state, ..table.read()? };
+    let release = ReleaseArgs { after: table.read()?, ..table.read()? };
+    let mut layer = Layer { ask, release, format, color, state, ..table.read()? };
 
     table.check_each("pin", &layer.ask.pin, values::check_pattern)?;
     table.check_each("provider", layer.ask.provider.iter().flatten(), values::check_provider)?;

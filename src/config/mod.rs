@@ -29,8 +29,9 @@ pub use folders::{
 pub use keepalive::Keeping;
 pub use layers::{Origin, Shown};
 pub use options::{
-    AskArgs, BridgeArgs, ColorArgs, FormatArgs, Layer, MapArgs, PlaceArgs, StateArgs,
+    AskArgs, BridgeArgs, ColorArgs, FormatArgs, Layer, MapArgs, PlaceArgs, ReleaseAfterArgs,
+    ReleaseArgs, StateArgs,
 };
-pub use settings::{Clean, Settings};
+pub use settings::{Clean, ReleaseSettings, Settings};
 pub(crate) use table::EXAMPLE;
 pub use values::{Bridge, Color, Format, Idle, Place, Verbosity};

@@ -9,8 +9,8 @@ use super::folders::{Home, PROGRAM, STATE_IN_HOME, absolute, state_dir_in};
 use super::layers::{Layers, Origin, Shown, of_environment};
 use super::options::Layer;
 use super::values::{Format, Verbosity, word_for};
-use crate::map::Choice;
-use crate::model::{Clock, Failure, Missing, Patterns, Thresholds};
+use crate::map::{BridgeReaction, Choice, MapFormat};
+use crate::model::{Clock, Failure, IdleThreshold, Missing, Patterns, Thresholds};
 use crate::process;
 use crate::provider::{Base, Ignored, PROVIDERS, Provider};
 
@@ -42,6 +42,7 @@ pub struct Clean {
     pub providers: Vec<String>,
     /// The most mappings that one run may remove.
     pub max_remove: Option<u64>,
+    pub release: ReleaseSettings,
     /// The programs whose open files and arguments never show that a session is in use.
     pub ignore_processes: Ignored,
     pub format: Format,
@@ -54,6 +55,21 @@ pub struct Clean {
     pub log: Option<PathBuf>,
     /// The selected profile.
     pub profile: Option<String>,
+}
+
+/// Which idle CLI processes a run ends.
+#[derive(Debug, Clone)]
+pub struct ReleaseSettings {
+    /// False if none is ended.
+    pub is_on: bool,
+    /// How long a process must be idle; nothing for the idle threshold.
+    pub after: Option<IdleThreshold>,
+    /// The most processes that one run may end.
+    pub max: Option<u64>,
+    /// The worst reaction of the bridge that the user accepts.
+    pub accepts: BridgeReaction,
+    /// The format of the map, if a profile or the file names it.
+    pub format: Option<&'static MapFormat>,
 }
 
 /// All that settings are made of, but for the flags.
@@ -170,6 +186,7 @@ impl Layers<'_> {
                 "none",
                 u64::to_string,
             ),
+            release: self.release(),
             format: self.setting("format", |layer| layer.format.format(), Format::Text),
             color: self.color(is_terminal, environment),
             verbosity: self.setting(

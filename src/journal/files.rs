@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::chat_pins::PINS;
 use super::path::JournalPath;
+use super::releases::{PastReleases, RELEASES, ReleaseRecord};
 use super::removals::{REMOVALS, RESTORED, RESTORED_BEFORE, RemovalRecord, RestoreRecord};
 use super::runs::{RUNS, RunRecord};
 use super::store;
@@ -41,8 +42,8 @@ impl Journal {
     }
 
     /// Returns the files that are written to, which need not exist yet.
-    pub fn files(&self) -> [PathBuf; 5] {
-        [store::LOCK, REMOVALS, RESTORED, RUNS, PINS].map(|name| self.folder.join(name))
+    pub fn files(&self) -> [PathBuf; 6] {
+        [store::LOCK, REMOVALS, RESTORED, RELEASES, RUNS, PINS].map(|name| self.folder.join(name))
     }
 
     /// Records, durably, that these mappings are about to be removed. After an error, none may be.
@@ -60,6 +61,15 @@ impl Journal {
     ) -> Result<(), Failure> {
         store::rename_once(&self.folder, RESTORED_BEFORE, RESTORED)?;
         store::append(&self.folder, RESTORED, records)
+    }
+
+    /// Records, durably, that processes are about to be released, or what became of it. After an error, none may
+    /// be.
+    pub fn record_releases(
+        &self,
+        records: impl Iterator<Item = ReleaseRecord>,
+    ) -> Result<(), Failure> {
+        store::append(&self.folder, RELEASES, records)
     }
 
     /// Records a run that has ended.
@@ -85,6 +95,11 @@ impl Journal {
         let mut all = store::read(&self.folder, RESTORED_BEFORE)?;
         all.extend(store::read(&self.folder, RESTORED)?);
         Ok(all)
+    }
+
+    /// Returns every record of [`Self::record_releases`].
+    pub fn releases(&self) -> Result<PastReleases, Failure> {
+        store::read(&self.folder, RELEASES).map(PastReleases::new)
     }
 
     /// Returns every run that has ended, oldest first.
@@ -114,6 +129,7 @@ impl Journal {
         let damaged = [
             (REMOVALS, store::damaged_line::<RemovalRecord<'_>>(folder, REMOVALS)),
             (RESTORED, store::damaged_line::<RestoreRecord>(folder, RESTORED)),
+            (RELEASES, store::damaged_line::<ReleaseRecord>(folder, RELEASES)),
             (RUNS, store::damaged_line::<RunRecord>(folder, RUNS)),
         ];
         let warnings = damaged.into_iter().filter_map(|(name, line)| {
@@ -127,6 +143,7 @@ impl Journal {
     pub fn trim(&self, now: Timestamp) -> Result<(), Failure> {
         store::trim(&self.folder, REMOVALS, now, true)?;
         store::trim(&self.folder, RESTORED, now, false)?;
+        store::trim(&self.folder, RELEASES, now, false)?;
         store::trim(&self.folder, RUNS, now, false)
     }
 }

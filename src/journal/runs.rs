@@ -20,6 +20,8 @@ pub enum RunKind {
     Clean,
     /// `remove`.
     Remove,
+    /// `release`.
+    Release,
     /// `undo`.
     Undo,
     /// A command of a newer version.
@@ -37,6 +39,7 @@ impl RunKind {
         match self {
             Self::Clean => "clean",
             Self::Remove => "remove",
+            Self::Release => "release",
             Self::Undo => "undo",
             Self::Other => "other",
         }

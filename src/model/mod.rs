@@ -3,6 +3,7 @@
 //! Nothing in here reads the clock, the environment or the disk; all three come in as parameters.
 
 pub mod activity;
+pub mod cli_process;
 pub mod clock;
 pub mod escape;
 pub mod exposition;
@@ -22,6 +23,7 @@ pub mod verdict;
 pub mod warning;
 
 pub use activity::{Activity, Reading, SessionFile};
+pub use cli_process::{CliProcess, Connections, Holdings, Memory, Release, UnmappedProcess};
 pub use clock::Clock;
 pub use failure::{Advice, Exit, Failure, describe};
 pub use ids::{ChatId, IdKind, MappingIdx, ProviderIdx, SessionId, SessionIdx};

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use super::policy::{Policies, judge, looks_like_wrong_home};
 use super::{
-    Activity, KeepReason, MappingIdx, ProviderIdx, Reading, RemoveReason, SessionIdx, State,
-    Timestamp, Verdict, Warning, WarningCode,
+    Activity, CliProcess, KeepReason, MappingIdx, ProviderIdx, Reading, RemoveReason, SessionIdx,
+    State, Timestamp, UnmappedProcess, Verdict, Warning, WarningCode,
 };
 
 #[derive(Debug, Clone)]
@@ -96,6 +96,10 @@ pub enum Action {
     Removed,
     /// A run that is no dry run would remove it.
     WouldRemove,
+    /// Its mapping is kept, and its CLI process has ended.
+    Released,
+    /// A run that is no dry run would end its CLI process.
+    WouldRelease,
     /// It should have been removed, and could not be.
     Failed,
 }
@@ -119,6 +123,10 @@ pub struct Plan {
     pub held: HashMap<MappingIdx, HeldFor>,
     /// The names of the processes that mappings are kept for, by process id.
     pub processes: HashMap<u32, String>,
+    /// The live CLI processes of judged mappings, by their own records.
+    pub cli_processes: HashMap<MappingIdx, CliProcess>,
+    /// The CLI processes that no bridge has any more.
+    pub leftovers: Vec<UnmappedProcess>,
     /// One for each judged mapping, in the map's order.
     pub decisions: Vec<Decision>,
 }

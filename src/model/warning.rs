@@ -33,6 +33,18 @@ pub enum WarningCode {
     KeepUnmatched,
     /// No mapping has a chat that was pinned or is held.
     NotMapped,
+    /// Several live processes have one session open.
+    TwoProcesses,
+    /// The bridge starts released sessions again without a message.
+    BridgeRestarts,
+    /// A process was asked to end and still runs.
+    StillEnding,
+    /// A process could not be asked to end.
+    NotReleased,
+    /// The first release for a map ends one process only.
+    FirstRelease,
+    /// The chats of released sessions see an error.
+    ChatSeesError,
     /// The process of a session whose mapping is removed keeps running.
     StillRunning,
     /// The records of a session have no time, so its mtime counts.
@@ -89,6 +101,18 @@ impl WarningCode {
             Self::NotMapped => {
                 "session-warden list shows the chats of the map; a new chat has a mapping once it is answered"
             }
+            Self::TwoProcesses => "end one of them, or close one of the programs that has it open",
+            Self::BridgeRestarts => {
+                "nothing more is released for this map until you run session-warden release by hand"
+            }
+            Self::StillEnding => {
+                "it is not signalled again; a SessionEnd hook may still run, or it ignores SIGTERM"
+            }
+            Self::NotReleased => "nothing is lost; the next run tries again",
+            Self::FirstRelease => "check that the chat still answers; the next run ends the others",
+            Self::ChatSeesError => {
+                "set release_accepts = \"quiet\" to keep the processes of such bridges"
+            }
             Self::StillRunning => {
                 "it gets no more messages; it runs until its bridge stops or you end it"
             }
@@ -128,6 +152,9 @@ impl WarningCode {
                 | Self::KeepUnmatched
                 | Self::UndoRefused
                 | Self::NotMapped
+                | Self::TwoProcesses
+                | Self::FirstRelease
+                | Self::ChatSeesError
                 | Self::StillRunning
                 | Self::NoRecordTime
         )

@@ -24,11 +24,15 @@ pub enum Phase {
     Restoring,
     /// The installation is checked.
     Checks,
+    /// The CPU time of processes is measured.
+    Cpu,
+    /// Processes are asked to end.
+    Ending,
 }
 
 impl Phase {
     /// All of them, in the order of their numbers.
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Map,
         Self::Bridge,
         Self::Listing,
@@ -37,6 +41,8 @@ impl Phase {
         Self::Conversations,
         Self::Restoring,
         Self::Checks,
+        Self::Cpu,
+        Self::Ending,
     ];
 }
 

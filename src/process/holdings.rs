@@ -8,33 +8,12 @@ mod memory;
 
 use std::collections::{HashMap, HashSet};
 
-pub use memory::Memory;
-
 use super::tree::Tree;
+use crate::model::{Connections, Holdings, Memory};
 use connections::SocketTable;
 
 /// The most processes that are looked at; those beyond it are marked as missing.
 const MOST_PROCESSES: usize = 1 << 14;
-
-/// The holdings of one process and its descendants, or of several together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Holdings {
-    /// How many processes these are.
-    pub processes: usize,
-    /// Their memory.
-    pub memory: Memory,
-    /// Their connections.
-    pub connections: Connections,
-}
-
-/// Established TCP connections. One that several processes share counts once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Connections {
-    /// How many were found.
-    pub count: usize,
-    /// False if those of some process could not be read, so that there may be more.
-    pub is_whole: bool,
-}
 
 /// The holdings of each process that was asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -22,6 +22,7 @@ pub use listening::{
 pub use own::{namespace, pid_domain};
 pub use program::{is_claude, named_ancestor, running};
 pub use running::{Process, Processes, is_alive, is_alive_since, lockers, started};
+pub use stat::program_name;
 
 use nix::errno::Errno;
 use nix::unistd::{Uid, User};

@@ -59,6 +59,12 @@ impl Stat {
     }
 }
 
+/// Returns the name of the program that process `pid` runs, at most 15 bytes of it.
+pub fn program_name(pid: u32) -> Option<String> {
+    let name = proc_file::read(pid, "comm").ok()??;
+    Some(String::from_utf8_lossy(name.trim_ascii_end()).into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -92,6 +92,19 @@ pub struct Base {
 }
 
 impl Provider {
+    /// Returns true if its processes keep records, which name their sessions.
+    pub fn has_records(&self) -> bool {
+        self.signs.records.is_some()
+    }
+
+    /// Returns the same text for two ids that name the same session: UUIDs are compared without regard to case.
+    pub fn session_key(&self, id: &str) -> String {
+        match self.ids {
+            IdKind::Uuid => id.to_ascii_lowercase(),
+            IdKind::Word => id.to_owned(),
+        }
+    }
+
     /// Returns the shell command that resumes a session by hand.
     pub fn resume_command(&self, session: &str) -> String {
         let mut letters = session.chars();

@@ -44,6 +44,7 @@ pub use details::{Details, read_details};
 pub use evidence::EvidenceCollector;
 pub use look::LookOptions;
 pub use observe::{Memories, observe};
+pub use process_records::{RecordedProcess, recorded_processes};
 pub use retention::{Kept, Retention};
 pub use session_index::SessionIndex;
 pub use table::PROVIDERS;

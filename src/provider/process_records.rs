@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
+use super::descriptor::{Base, Provider};
 use super::io_error::is_gone;
 use crate::model::Timestamp;
 use crate::os::folder::Folder;
@@ -55,6 +56,36 @@ struct Content {
     status_updated_at: Option<serde_json::Value>,
     proc_start: Option<serde_json::Value>,
     pid_domain: Option<serde_json::Value>,
+}
+
+/// A live process in our PID namespace, and the session that it has open, by its own record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedProcess {
+    pub pid: u32,
+    pub session: String,
+    pub status: Option<String>,
+    /// When that status began.
+    pub status_updated: Option<Timestamp>,
+}
+
+/// Returns the live processes of a provider, by their records. Those that cannot be read are left out: the
+/// look at work reports them.
+pub fn recorded_processes(
+    provider: &Provider,
+    base: &Base,
+    now: Timestamp,
+) -> Vec<RecordedProcess> {
+    let Some(name) = provider.signs.records else { return Vec::new() };
+    let records = Folder::open(&base.folder.join(name)).and_then(|folder| Records::read(&folder));
+    let all = records.into_iter().flat_map(|records| records.whole);
+    let live = all.filter(|record| record.liveness(now) == Liveness::Here);
+    live.map(|record| RecordedProcess {
+        pid: record.pid,
+        session: record.session_id,
+        status: record.status,
+        status_updated: record.status_updated,
+    })
+    .collect()
 }
 
 /// Whether the process of a record is alive, and where.

@@ -8,6 +8,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::process::{ProcessJson, UnmappedJson, release};
 use super::run::{Report, Row};
 use crate::model::plain_json::write_plain;
 use crate::model::{Timestamp, Zone};
@@ -57,6 +58,8 @@ impl Serialize for Report<'_> {
         object.serialize_entry("source", &Source::of(&self.source))?;
         object.serialize_entry("summary", &self.summary())?;
         object.serialize_entry("sessions", &Each(RefCell::new(Some(self.rows()))))?;
+        let leftovers: Vec<_> = self.plan.leftovers.iter().map(UnmappedJson::of).collect();
+        object.serialize_entry("leftovers", &leftovers)?;
         object.serialize_entry("warnings", self.warnings)?;
         object.end()
     }
@@ -81,7 +84,7 @@ impl Source {
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut object = to.serialize_map(Some(9))?;
+        let mut object = to.serialize_map(Some(10))?;
         object.serialize_entry("model", self.mapping.model)?;
         object.serialize_entry("chat_id", self.mapping.chat.0)?;
         object.serialize_entry("session_id", &self.mapping.session.map(|id| id.0))?;
@@ -89,10 +92,15 @@ impl Serialize for Row<'_> {
         object.serialize_entry("last_used", &time(self.last_used))?;
         object.serialize_entry("idle_seconds", &self.idle_seconds)?;
         object.serialize_entry("file", &self.file.map(shown_path))?;
+        object.serialize_entry("process", &self.cli_process.map(ProcessJson::of))?;
         object.serialize_entry("action", &self.action)?;
-        match self.held_for(Zone::Utc) {
+        match self.cli_process.and_then(release).map(str::to_owned).or(self.held_for(Zone::Utc)) {
             Some(reason) => object.serialize_entry("reason", &reason)?,
-            None if self.process.is_some() => object.serialize_entry("reason", &self.why())?,
+            None if self.process.is_some()
+                || self.cli_process.is_some_and(|it| it.release.is_some()) =>
+            {
+                object.serialize_entry("reason", &self.why())?
+            }
             None => object.serialize_entry("reason", &Shown(self.reason))?,
         }
         object.end()

@@ -40,6 +40,11 @@ pub fn counted<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -
     format!("{count} {noun}{end}")
 }
 
+/// Returns `1 process`, `2 processes`.
+pub(super) fn counted_processes(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "process" } else { "processes" })
+}
+
 /// Returns the end of a list that leaves out as many elements: ` and 3 more`.
 pub fn and_more(count: usize) -> String {
     if count == 0 { String::new() } else { format!(" and {count} more") }

@@ -31,17 +31,33 @@ pub struct Measured {
 }
 
 /// The gauges: the name after the prefix, the help, and the source of the value.
-const METRICS: [(&str, &str, Value); 17] = {
+const METRICS: [(&str, &str, Value); 21] = {
     use Value::{Count, LastSuccess, Run};
     [
         ("checked", "Mappings that the last run judged.", Count(|s| s.checked)),
         ("active", "Mappings whose session was used within the threshold.", Count(|s| s.active)),
         ("in_use", "Mappings past the threshold that a live process uses.", Count(|s| s.in_use)),
         (
-            "resident",
+            "resident_sessions",
             "Mappings past the threshold whose CLI is alive and idle by its own record.",
             Count(|s| s.resident),
         ),
+        (
+            "resident_bytes",
+            "Memory of the CLI processes of resident sessions and their descendants.",
+            Count(|s| s.resident_bytes),
+        ),
+        (
+            "resident_connections",
+            "Established TCP connections of these processes.",
+            Count(|s| s.resident_connections),
+        ),
+        (
+            "resident_oldest_idle_seconds",
+            "How long the longest idle of these processes is idle.",
+            Count(|s| s.resident_oldest_idle_seconds),
+        ),
+        ("released", "Idle CLI processes that the last run ended.", Count(|s| s.released)),
         ("idle", "Mappings whose session was last used before the threshold.", Count(|s| s.idle)),
         ("missing", "Mappings whose session has no file.", Count(|s| s.missing)),
         ("archived", "Mappings whose session has an archived copy only.", Count(|s| s.archived)),

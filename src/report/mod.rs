@@ -8,6 +8,7 @@ mod list;
 mod list_json;
 mod look;
 mod metrics;
+mod process;
 mod rows;
 mod run;
 mod shorten;

@@ -6,10 +6,11 @@ use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
 use super::look::{Look, age, style_of};
+use super::process;
 use super::run::{Report, Row};
 use super::shorten::{Shortener, padded, shortened};
 use crate::model::escape::escape;
-use crate::model::{Action, KeepReason, RemoveReason, Verdict, Zone};
+use crate::model::{Action, KeepReason, RemoveReason, Verdict};
 use crate::provider::PROVIDERS;
 
 /// Between each column and the next.
@@ -107,7 +108,7 @@ impl<'a> Rows<'a> {
         let line = self.line(&cells, style);
 
         let action = self.look.paint(action_of(row), style_of_action(row.action));
-        match reason(row, self.look.zone()) {
+        match reason(row, self.look) {
             None => writeln!(to, "{line}{action}"),
             Some(reason) if self.fits(row, &reason) => writeln!(to, "{line}{action}: {reason}"),
             // A reason is never cut.
@@ -168,6 +169,8 @@ fn action_of(row: &Row<'_>) -> &'static str {
         Action::Kept => "kept",
         Action::Removed => "removed",
         Action::WouldRemove => "would remove",
+        Action::Released => "released",
+        Action::WouldRelease => "would release",
         Action::Failed => "failed",
     }
 }
@@ -175,21 +178,26 @@ fn action_of(row: &Row<'_>) -> &'static str {
 fn style_of_action(action: Action) -> Style {
     match action {
         Action::Kept => Style::new(),
-        Action::Removed | Action::WouldRemove => Style::new().yellow(),
+        Action::Removed | Action::WouldRemove | Action::Released | Action::WouldRelease => {
+            Style::new().yellow()
+        }
         Action::Failed => Style::new().red(),
     }
 }
 
 /// Returns why a row is as it is, if its state does not already show it.
-fn reason(row: &Row<'_>, zone: Zone) -> Option<String> {
+fn reason(row: &Row<'_>, look: Look) -> Option<String> {
     match row.reason {
         Verdict::Remove(
             RemoveReason::Idle
             | RemoveReason::Missing
             | RemoveReason::Archived
             | RemoveReason::ByHand(_),
-        )
-        | Verdict::Keep(KeepReason::Active) => None,
-        _ => Some(escape(&row.held_for(zone).unwrap_or_else(|| row.why()))),
+        ) => None,
+        Verdict::Keep(KeepReason::Active) if row.action == Action::Kept => {
+            let release = row.cli_process.filter(|_| look.times).and_then(process::release);
+            release.map(escape)
+        }
+        _ => Some(escape(&row.held_for(look.zone()).unwrap_or_else(|| row.why()))),
     }
 }

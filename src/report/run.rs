@@ -1,13 +1,15 @@
 //! The result of a run, and a row for each mapping of it.
 
 use serde::Serialize;
+use std::collections::HashSet;
 use std::path::Path;
 
+use super::process;
 use crate::map::Source;
 use crate::model::plan::Observations;
 use crate::model::{
-    Action, Activity, Clock, Decision, HeldFor, KeepReason, Mapping, Plan, SessionMap, State,
-    Thresholds, Timestamp, Verdict, Warning, Zone,
+    Action, Activity, CliProcess, Clock, Decision, HeldFor, KeepReason, Mapping, Plan, Release,
+    SessionMap, State, Thresholds, Timestamp, Verdict, Warning, Zone,
 };
 
 /// The result of a run.
@@ -43,6 +45,13 @@ pub struct Summary {
     pub in_use: u64,
     /// Past the threshold, and open in a process that is idle by its own record.
     pub resident: u64,
+    /// The memory of these processes and their descendants.
+    pub resident_bytes: u64,
+    /// Their established TCP connections.
+    pub resident_connections: u64,
+    /// How long the longest idle of them is.
+    #[serde(skip)]
+    pub resident_oldest_idle_seconds: u64,
     /// Last used before the threshold.
     pub idle: u64,
     /// Without a session file.
@@ -57,6 +66,11 @@ pub struct Summary {
     pub would_remove: u64,
     /// Could not be removed.
     pub failed: u64,
+    /// The processes that were ended.
+    pub released: u64,
+    pub would_release: u64,
+    /// The memory that these, or those that would be ended, have held.
+    pub released_bytes: u64,
 }
 
 /// One mapping in a report.
@@ -76,14 +90,26 @@ pub struct Row<'a> {
     pub held: Option<&'a HeldFor>,
     /// The name of the process that it is kept for, if one is known.
     pub process: Option<&'a str>,
+    /// The live CLI process that has its session open, by its own record.
+    pub cli_process: Option<&'a CliProcess>,
 }
 
 impl Row<'_> {
-    /// Returns the reason of the verdict: `idle`, `process 4121 (claude)`.
+    /// Returns the reason of the verdict: `idle`, `process 4121 (claude)`, `process 4121 holds 212 MB, 1
+    /// connection`. Where a release was asked for, it begins with the reason why the process is kept.
     pub(super) fn why(&self) -> String {
-        match self.process {
-            Some(name) => format!("{} ({name})", self.reason),
-            None => self.reason.to_string(),
+        let process = self.cli_process.filter(|process| {
+            matches!(self.action, Action::Released | Action::WouldRelease)
+                || (self.state == State::Resident && process.holdings.is_some())
+        });
+        let why = match (process, self.process) {
+            (Some(process), _) => process::holder(process),
+            (None, Some(name)) => format!("{} ({name})", self.reason),
+            (None, None) => self.reason.to_string(),
+        };
+        match self.cli_process.and_then(process::release) {
+            Some(release) => format!("{release}; {why}"),
+            None => why,
         }
     }
 
@@ -121,9 +147,10 @@ impl Report<'_> {
             last_used,
             idle_seconds: last_used.map(|used| used.seconds_until(self.started)),
             file: activity.and_then(|activity| Some(activity.file()?.path.as_path())),
-            action: self.action(decision.verdict),
+            action: self.action(decision),
             reason: decision.verdict,
             held: self.plan.held.get(&decision.mapping),
+            cli_process: self.plan.cli_processes.get(&decision.mapping),
             process: match decision.verdict {
                 Verdict::Keep(reason) => {
                     reason.process().and_then(|id| self.plan.processes.get(&id)).map(String::as_str)
@@ -147,14 +174,45 @@ impl Report<'_> {
                 State::Resident => &mut summary.resident,
                 State::Unknown => &mut summary.unknown,
             } += 1;
-            match self.action(decision.verdict) {
-                Action::Kept => {}
+            match self.action(*decision) {
+                Action::Kept | Action::Released | Action::WouldRelease => {}
                 Action::Removed => summary.removed += 1,
                 Action::WouldRemove => summary.would_remove += 1,
                 Action::Failed => summary.failed += 1,
             }
         }
+        self.add_processes(&mut summary);
         summary
+    }
+
+    /// Adds the live CLI processes, each once, though several chats may have its session.
+    fn add_processes(&self, summary: &mut Summary) {
+        let mut counted = HashSet::new();
+        for decision in &self.plan.decisions {
+            let Some(process) = self.plan.cli_processes.get(&decision.mapping) else { continue };
+            if !counted.insert(process.pid) {
+                continue;
+            }
+
+            let holdings = process.holdings.as_ref();
+            let bytes = holdings.map_or(0, |held| held.memory.bytes);
+            if decision.verdict.state() == State::Resident {
+                let connections = holdings.map_or(0, |held| held.connections.count);
+                let idle = process.idle_since.map_or(0, |since| since.seconds_until(self.started));
+                summary.resident_bytes += bytes;
+                summary.resident_connections += connections as u64;
+                summary.resident_oldest_idle_seconds =
+                    summary.resident_oldest_idle_seconds.max(idle);
+            }
+
+            let count = match process.release {
+                Some(Release::Released) => &mut summary.released,
+                Some(Release::WouldRelease) => &mut summary.would_release,
+                Some(Release::Kept(_) | Release::Ending) | None => continue,
+            };
+            *count += 1;
+            summary.released_bytes += bytes;
+        }
     }
 
     /// Returns the providers that were searched, each with its folder of sessions.
@@ -163,10 +221,16 @@ impl Report<'_> {
         looked.filter_map(|(provider, seen)| Some((provider, seen.as_ref()?.root.as_path())))
     }
 
-    fn action(&self, verdict: Verdict) -> Action {
-        match verdict {
+    fn action(&self, decision: Decision) -> Action {
+        let process = self.plan.cli_processes.get(&decision.mapping);
+        let release = process.and_then(|process| process.release.as_ref());
+        match decision.verdict {
             Verdict::Keep(KeepReason::Failed(_)) => Action::Failed,
-            Verdict::Keep(_) => Action::Kept,
+            Verdict::Keep(_) => match release {
+                Some(Release::Released) => Action::Released,
+                Some(Release::WouldRelease) => Action::WouldRelease,
+                Some(Release::Kept(_) | Release::Ending) | None => Action::Kept,
+            },
             Verdict::Remove(_) if self.dry_run => Action::WouldRemove,
             Verdict::Remove(_) => Action::Removed,
         }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::look::{Look, counted};
+use super::look::{Look, counted, counted_processes};
+use super::process::amount;
 use super::rows::{Rows, cli};
 use super::run::{Report, Row};
 use crate::model::escape::escape;
@@ -120,18 +121,33 @@ fn summary(report: &Report<'_>, look: Look, to: &mut dyn Write) -> io::Result<()
     writeln!(to, "  Active{kept}: {}", summary.active)?;
     some(to, "In use (kept)", summary.in_use)?;
     some(to, "Pinned (kept)", summary.pinned)?;
-    some(to, &format!("Resident{kept}"), summary.resident)?;
+    if summary.resident > 0 {
+        let held = holdings(summary.resident_bytes, summary.resident_connections);
+        writeln!(to, "  Resident{kept}: {} ({held})", summary.resident)?;
+    }
     writeln!(to, "  Idle (>{}): {}", report.thresholds.usual, summary.idle)?;
     some(to, "Missing files", summary.missing)?;
     some(to, "Archived", summary.archived)?;
     some(to, &format!("Unknown{kept}"), summary.unknown)?;
     some(to, "Failed", summary.failed)?;
+    for (label, count) in [("Released", summary.released), ("Would release", summary.would_release)]
+    {
+        if count > 0 {
+            let processes = counted_processes(count);
+            writeln!(to, "  {label}: {processes} ({})", amount(summary.released_bytes))?;
+        }
+    }
     let (label, count) = if report.dry_run {
         ("Would clean up", summary.would_remove)
     } else {
         ("Cleaned up", summary.removed)
     };
     writeln!(to, "  {label}: {}", counted(count, "mapping"))
+}
+
+/// Returns `212 MB, 1 connection`.
+fn holdings(bytes: u64, connections: u64) -> String {
+    format!("{}, {}", amount(bytes), counted(connections, "connection"))
 }
 
 fn some(to: &mut dyn Write, label: &str, count: u64) -> io::Result<()> {
@@ -141,11 +157,25 @@ fn some(to: &mut dyn Write, label: &str, count: u64) -> io::Result<()> {
 /// Writes what to do next, if anything was or would be removed.
 fn ending(report: &Report<'_>, to: &mut dyn Write) -> io::Result<()> {
     let summary = report.summary();
-    if summary.would_remove > 0 {
-        let them = if summary.would_remove == 1 { "it" } else { "them" };
+    let (removals, releases) = (summary.would_remove, summary.would_release);
+    let (what, verb) = match (removals, releases) {
+        (0, 0) => ("", ""),
+        (_, 0) => ("removed", "remove"),
+        (0, _) => ("ended", "end"),
+        (..) => ("changed", "remove and end"),
+    };
+    if !what.is_empty() {
+        let them = if removals + releases == 1 { "it" } else { "them" };
         writeln!(
             to,
-            "Nothing was removed. Run the same command without `--dry-run` to remove {them}."
+            "Nothing was {what}. Run the same command without `--dry-run` to {verb} {them}."
+        )?;
+    }
+    if summary.released > 0 {
+        let them = if summary.released == 1 { "its chat" } else { "each chat" };
+        writeln!(
+            to,
+            "No mapping of a released session was removed; the next message in {them} resumes it."
         )?;
     }
     if summary.removed > 0 {

@@ -153,6 +153,8 @@ fn phase_text(now: Now) -> String {
         Phase::Conversations => "Reading conversations",
         Phase::Restoring => "Restoring mappings",
         Phase::Checks => "Checking the installation",
+        Phase::Cpu => "Measuring CPU use of idle processes",
+        Phase::Ending => "Waiting for processes to end",
     };
     let done = grouped(now.done);
     let count = match now.total.map(grouped) {

@@ -67,9 +67,12 @@ mod progress;
 mod project;
 mod prometheus_rules;
 #[cfg(target_os = "linux")]
+mod release;
 mod release_stand_in;
 mod remove;
 mod report;
+#[cfg(target_os = "linux")]
+mod resident;
 mod running;
 mod schedule;
 mod schedule_cron;

@@ -2,92 +2,35 @@
 //! And variants of it that fail one condition each, for real.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use session_warden::clean::release::conditions::{
-    Bridge, BridgeReaction, Case, Claim, Hold, LastUse, Session, kept,
+    Bridge, Case, Claim, Hold, LastUse, OtherUse, Session, kept,
 };
 use session_warden::clean::release::cpu::{Cpu, Measured, measure};
 use session_warden::clean::release::kept::KeptReason;
 use session_warden::clean::release::look::{Candidate, Seen, look};
 use session_warden::clean::release::signal::{NotOpened, Outcome, PATIENCE, Target, wait};
+use session_warden::map::BridgeReaction;
 use session_warden::model::Timestamp;
 use session_warden::os::interrupt::Interrupt;
 use session_warden::process::facts::Machine;
 use session_warden::process::holdings::holdings;
 use session_warden::process::tree::Tree;
 
+use crate::resident::Resident;
+
 const SESSION: &str = "7c0d1e2f-3a4b-4c5d-8e6f-708192a3b4c5";
 
-/// Writes a record as Claude Code does, listens at a socket, and ends in its own way. It never reads its input.
-const PROGRAM: &str = r#"
-import ctypes, fcntl, json, os, signal, socket, subprocess, sys, termios, time
-home, session, variant = sys.argv[1:4]
-os.setsid()
-record = f"{home}/sessions/{os.getpid()}.json"
-
-def end(*_):
-    os.unlink(record)
-    if variant == "slow":
-        time.sleep(60)
-    os._exit(143)
-
-if variant == "ignores":
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-elif variant != "default":
-    signal.signal(signal.SIGTERM, end)
-if variant == "blocks":
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-listener = socket.socket(socket.AF_UNIX)
-path = f"{home}/{os.getpid()}.sock"
-listener.bind(path)
-if variant != "deaf":
-    listener.listen()
-if variant in ("terminal", "input"):
-    ours, theirs = os.openpty()
-    if variant == "terminal":
-        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
-    else:
-        os.dup2(theirs, 0)
-if variant == "traced":
-    ctypes.CDLL(None).ptrace(0, 0, 0, 0)
-
-children = {
-    "mcp": dict(env={"CLAUDE_CODE_SESSION_ID": session}),
-    "shell": dict(env={}, start_new_session=True),
-    "marked": dict(env={"CLAUDE_PID": str(os.getpid())}),
-}
-children = [subprocess.Popen(["/bin/sleep", "60"], **children[variant])] if variant in children else []
-start = open("/proc/self/stat").read().rsplit(")", 1)[1].split()[19]
-machine = open("/etc/machine-id").read().strip() if os.path.exists("/etc/machine-id") else ""
-now = int(time.time() * 1000)
-fields = dict(pid=os.getpid(), procStart=start, sessionId=session, cwd=f"{home}/work", version="2.1.332",
-    startedAt=now, status="busy" if variant == "busy" else "idle", statusUpdatedAt=now - 3 * 3600 * 1000,
-    kind="interactive", entrypoint="sdk-ts", messagingSocketPath=path,
-    pidDomain=f"linux:{machine}:{os.readlink('/proc/self/ns/pid')}")
-if variant == "reused":
-    fields["procStart"] = str(int(start) + 1)
-if variant == "reboot":
-    fields["startedAt"] = now - 3600 * 1000
-if variant != "record":
-    with open(record, "w") as file:
-        json.dump(fields, file)
-print("ready", *(child.pid for child in children), flush=True)
-while True:
-    time.sleep(60)
-"#;
-
-/// A running stand-in, which is ended with the test.
+/// A stand-in with a home of its own.
 struct StandIn {
+    resident: Resident,
     folder: tempfile::TempDir,
-    child: Child,
-    /// What it has started in turn.
-    children: Vec<u32>,
 }
 
 impl StandIn {
@@ -97,32 +40,12 @@ impl StandIn {
 
     fn with_input(variant: &str, input: impl Into<Stdio>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("sessions")).unwrap();
-        fs::create_dir_all(folder.path().join("work/.claude")).unwrap();
-        let (python, prefix) = python();
-        let program = folder.path().join("claude");
-        fs::copy(python, &program).unwrap();
-
-        let mut child = Command::new(program)
-            .args(["-c", PROGRAM])
-            .arg(folder.path())
-            .args([SESSION, variant])
-            .env_clear()
-            .env("PYTHONHOME", prefix)
-            .env("CLAUDE_CODE_TMPDIR", folder.path().join("temporary"))
-            .stdin(input)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let line = first_line(child.stdout.as_mut().unwrap());
-        let mut words = line.split_whitespace();
-        assert_eq!(words.next(), Some("ready"), "{variant}");
-        let children = words.map(|pid| pid.parse().unwrap()).collect();
-        Self { folder, child, children }
+        let resident = Resident::with_input(folder.path(), SESSION, variant, input);
+        Self { resident, folder }
     }
 
     fn pid(&self) -> u32 {
-        self.child.id()
+        self.resident.pid()
     }
 
     fn home(&self) -> &Path {
@@ -141,40 +64,6 @@ impl StandIn {
     fn kept(&self) -> Option<KeptReason> {
         judge(&self.seen(), Cpu::Quiet)
     }
-
-    fn signal(&self, signal: rustix::process::Signal) {
-        let pid = rustix::process::Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
-        rustix::process::kill_process(pid, signal).unwrap();
-    }
-}
-
-impl Drop for StandIn {
-    fn drop(&mut self) {
-        for child in &self.children {
-            let pid = rustix::process::Pid::from_raw(i32::try_from(*child).unwrap()).unwrap();
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn first_line(from: &mut impl Read) -> String {
-    let mut line = Vec::new();
-    let mut byte = [0];
-    while from.read(&mut byte).unwrap() == 1 && byte[0] != b'\n' {
-        line.push(byte[0]);
-    }
-    String::from_utf8(line).unwrap()
-}
-
-/// The program behind `python3`, and where its library is.
-fn python() -> (PathBuf, String) {
-    let script = "import os, sys; print(os.path.realpath(sys.executable)); print(sys.base_prefix)";
-    let shown = Command::new("python3").args(["-c", script]).output().unwrap();
-    let shown = String::from_utf8(shown.stdout).unwrap();
-    let (program, prefix) = shown.trim().split_once('\n').unwrap();
-    (program.into(), prefix.to_owned())
 }
 
 fn now() -> Timestamp {
@@ -195,10 +84,12 @@ fn judge(seen: &Seen, cpu: Cpu) -> Option<KeptReason> {
         record: &seen.record,
         process: &seen.process,
         planned: None,
+        was_signalled: false,
         session: Session {
             last_use: LastUse::At(Timestamp::new(0, 0)),
             hold: Hold::None,
             is_pinned: false,
+            other_use: OtherUse::None,
             open_elsewhere: seen.open_elsewhere,
             schedules: seen.schedules,
         },
@@ -235,7 +126,7 @@ fn an_idle_stand_in_is_judged_signalled_and_ended_p1() {
     let signalled = target.terminate().unwrap().unwrap();
     let outcomes = wait(vec![signalled], PATIENCE, &interrupt);
     assert_eq!(outcomes, [(stand_in.pid(), Outcome::Ended)]);
-    assert_eq!(stand_in.child.wait().unwrap().code(), Some(143));
+    assert_eq!(stand_in.resident.child.wait().unwrap().code(), Some(143));
     assert!(candidate.recheck(&seen).is_some());
     assert_eq!(stand_in.kept(), Some(KeptReason::Ended));
 }
@@ -261,20 +152,20 @@ fn a_variant_that_fails_one_condition_is_kept_p1() {
 #[test]
 fn one_that_is_stopped_is_kept_p1() {
     let stand_in = StandIn::start("plain");
-    stand_in.signal(rustix::process::Signal::STOP);
+    stand_in.resident.signal(rustix::process::Signal::STOP);
     let mut found = stand_in.kept();
     while found.is_none() {
         found = stand_in.kept();
     }
     assert_eq!(found, Some(KeptReason::State('T')));
-    stand_in.signal(rustix::process::Signal::CONT);
+    stand_in.resident.signal(rustix::process::Signal::CONT);
 }
 
 #[test]
 fn one_with_unread_input_is_kept_p1() {
     let mut by_pipe = StandIn::start("plain");
     assert_eq!(by_pipe.kept(), None);
-    by_pipe.child.stdin.as_mut().unwrap().write_all(b"{}\n").unwrap();
+    by_pipe.resident.child.stdin.as_mut().unwrap().write_all(b"{}\n").unwrap();
     assert_eq!(by_pipe.kept(), Some(KeptReason::UnreadInput));
 
     // As Node.js gives its children.
@@ -363,6 +254,6 @@ fn what_changes_before_the_signal_keeps_its_process_p3() {
 
     fs::write(&path, text).unwrap();
     assert_eq!(candidate.recheck(&seen), None);
-    stand_in.child.stdin.as_mut().unwrap().write_all(b"{}\n").unwrap();
+    stand_in.resident.child.stdin.as_mut().unwrap().write_all(b"{}\n").unwrap();
     assert_eq!(candidate.recheck(&seen), Some(KeptReason::UnreadInput));
 }

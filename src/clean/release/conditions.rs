@@ -9,6 +9,7 @@ use super::cpu::Cpu;
 use super::kept::KeptReason;
 use super::record::{Record, RecordReading};
 use super::schedules::Schedules;
+use crate::map::BridgeReaction;
 use crate::model::Timestamp;
 use crate::process::facts::{
     Facts, InputKind, Machine, OpenElsewhere, Parent, ProcessReading, SigTerm,
@@ -31,17 +32,6 @@ pub enum Claim {
     Leftover,
 }
 
-/// How a bridge reacts to the end of its CLI, from harmless to harmful.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum BridgeReaction {
-    /// It starts the CLI again with the next message.
-    Quiet,
-    /// It posts an error into the chat, and then starts the CLI again.
-    Notice,
-    /// The chat does not work any more. A bridge that was never tried counts as such.
-    Breaks,
-}
-
 /// The bridge that the process belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bridge {
@@ -51,6 +41,15 @@ pub struct Bridge {
     pub accepted: BridgeReaction,
     /// True if it was seen to start a released session again without a message.
     pub restarts: bool,
+}
+
+impl Bridge {
+    /// One whose reaction was accepted, whatever it is.
+    pub const ACCEPTED: Self = Self {
+        reaction: BridgeReaction::Breaks,
+        accepted: BridgeReaction::Breaks,
+        restarts: false,
+    };
 }
 
 /// When a session was last used.
@@ -73,6 +72,16 @@ pub enum Hold {
     Unreadable,
 }
 
+/// Whether anything but its own idle processes uses a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtherUse {
+    None,
+    /// That process does; 0 if it is not known which.
+    By(u32),
+    /// Some sign of use cannot be read.
+    Unknown,
+}
+
 /// The session that the process has open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
@@ -82,6 +91,8 @@ pub struct Session {
     pub hold: Hold,
     /// True if its mapping is pinned, in whatever way.
     pub is_pinned: bool,
+    /// Whether anything but its own idle processes uses it.
+    pub other_use: OtherUse,
     /// Whether another process has its temporary files open.
     pub open_elsewhere: OpenElsewhere,
     /// Its schedules and wakeups.
@@ -100,6 +111,8 @@ pub struct Case<'a> {
     /// When its status began as the release was planned; nothing while it is planned.
     pub planned: Option<Timestamp>,
     pub session: Session,
+    /// True if it was asked to end before.
+    pub was_signalled: bool,
     /// How much CPU time it used; nothing while that is still to be measured.
     pub cpu: Option<Cpu>,
     /// For how long it must be idle.
@@ -136,6 +149,9 @@ fn first_reason(case: &Case<'_>, checks: &[Check]) -> Option<KeptReason> {
         ProcessReading::Ended => return Some(KeptReason::Ended),
         ProcessReading::Unreadable => return Some(KeptReason::Unreadable),
     };
+    if case.was_signalled {
+        return Some(KeptReason::Ending);
+    }
     let record = match case.record {
         RecordReading::Whole(record) => record,
         RecordReading::Absent => return Some(KeptReason::NoRecord),
@@ -160,6 +176,7 @@ fn whose(subject: &Subject<'_>) -> Option<KeptReason> {
             (facts.parent == Parent::Adopter, KeptReason::ParentRuns),
             (facts.stat.session != facts.pid, KeptReason::LeadsSession),
             (!facts.has_session_leader, KeptReason::SessionLeaderRuns),
+            (facts.is_leftover(), KeptReason::MainOfUnit),
         ]);
     }
 
@@ -261,6 +278,11 @@ fn owed(subject: &Subject<'_>) -> Option<KeptReason> {
         (session.hold == Hold::None, KeptReason::HoldsUnreadable),
         (!session.is_pinned, KeptReason::Pinned),
     ])
+    .or(match session.other_use {
+        OtherUse::None => None,
+        OtherUse::By(process) => Some(KeptReason::InUse(process)),
+        OtherUse::Unknown => Some(KeptReason::UseUnknown),
+    })
     .or_else(|| child_at_work(facts))
     .or(match session.open_elsewhere {
         OpenElsewhere::No => None,

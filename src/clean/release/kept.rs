@@ -12,6 +12,8 @@ pub enum KeptReason {
     Ended,
     /// The process cannot be read.
     Unreadable,
+    /// It was asked to end before, and is not asked again.
+    Ending,
     /// No mapping has its session, and it was not named.
     NotMapped,
     /// The process that started it still runs, so it is not a leftover.
@@ -26,6 +28,12 @@ pub enum KeptReason {
     WouldBreak,
     /// Its bridge starts a CLI again that was released.
     IsRestarted,
+    /// Another one is the first that is released for this map.
+    FirstRelease,
+    /// A signal asked the run to stop.
+    Interrupted,
+    /// The system does not allow the signal, or has no pidfd.
+    NotAllowed,
 
     // Identity
     /// It has no process record.
@@ -102,6 +110,10 @@ pub enum KeptReason {
     HoldsUnreadable,
     /// Its mapping is pinned.
     Pinned,
+    /// Another process uses its session; 0 if it is not known which.
+    InUse(u32),
+    /// Something cannot be read that may show that its session is in use.
+    UseUnknown,
     /// A child of its leads a session of its own, as a shell in the background does.
     BackgroundShell,
     /// A child of its has `CLAUDE_PID` in its environment, as background commands do.
@@ -125,6 +137,13 @@ pub enum KeptReason {
 impl fmt::Display for KeptReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Ending => "is ending",
+            Self::FirstRelease => "the first release ends one process only",
+            Self::Interrupted => "the run was stopped",
+            Self::NotAllowed => "the system does not allow it",
+            Self::InUse(0) => "another process uses the session",
+            Self::InUse(process) => return write!(f, "process {process} uses the session"),
+            Self::UseUnknown => "use of the session is unknown",
             Self::Ended => "the process has ended",
             Self::Unreadable => "the process cannot be read",
             Self::NotMapped => "not mapped",

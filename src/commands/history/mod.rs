@@ -39,7 +39,9 @@ pub fn one(journal: &Journal, typed: &str) -> anyhow::Result<(PastRun, Vec<PastM
     let run = runs.swap_remove(position);
     let mappings = match run.command {
         RunKind::Undo => restored_by(journal, &run.run)?,
-        RunKind::Clean | RunKind::Remove | RunKind::Other => removed_by(journal, &run.run)?,
+        RunKind::Clean | RunKind::Remove | RunKind::Release | RunKind::Other => {
+            removed_by(journal, &run.run)?
+        }
     };
     Ok((run, mappings))
 }

@@ -13,8 +13,8 @@ use crate::clean::{self, Run};
 use crate::config::{Clean, pings_in};
 use crate::map::map_file::stopped;
 use crate::model::{
-    Activity, Exit, IdKind, KeepReason, Mapping, Policies, ProviderIdx, SessionMap, State,
-    Timestamp, Verdict, Warning, WarningCode, describe,
+    Activity, Exit, KeepReason, Mapping, Policies, ProviderIdx, SessionMap, State, Timestamp,
+    Verdict, Warning, WarningCode, describe,
 };
 use crate::os::interrupt::Interrupt;
 use crate::os::progress::Phase;
@@ -168,7 +168,7 @@ impl Lister<'_> {
         let mappings = report.map.into_iter().flat_map(SessionMap::mappings);
         let mapped: HashSet<(&str, String)> = mappings
             .filter_map(|mapping| Some((of_model(mapping.model)?, mapping.session?.0)))
-            .map(|(provider, id)| (provider.model, key(provider, id)))
+            .map(|(provider, id)| (provider.model, provider.session_key(id)))
             .collect();
         let owner = self.run.map_owner();
         let options = LookOptions {
@@ -189,7 +189,7 @@ impl Lister<'_> {
             self.interrupt.progress().begin(Phase::Listing, 0);
             let (sessions, problems) =
                 unmapped(provider, base, &options, policies.of(index).cutoff, |id| {
-                    mapped.contains(&(provider.model, key(provider, id)))
+                    mapped.contains(&(provider.model, provider.session_key(id)))
                 });
             stop_if_asked(self.interrupt)?;
             self.warnings.extend(problems);
@@ -250,14 +250,6 @@ fn holder(row: &Row<'_>) -> Option<Holder> {
 
 fn of_model(model: &str) -> Option<&'static Provider> {
     PROVIDERS.iter().find(|provider| provider.model == model)
-}
-
-/// Returns the same text for two ids that name the same session: UUIDs are compared without regard to case.
-fn key(provider: &Provider, id: &str) -> String {
-    match provider.ids {
-        IdKind::Uuid => id.to_ascii_lowercase(),
-        IdKind::Word => id.to_owned(),
-    }
 }
 
 fn stop_if_asked(interrupt: &Interrupt) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 //! and keys in the configuration file. A new option is a field here, and one of `Clean` in `settings.rs`.
 
 mod idle;
+mod release;
 
 use clap::builder::{FalseyValueParser, TypedValueParser};
 use clap::{ArgAction, Args};
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use super::values::{self, Bridge, Color, Format, Place, Verbosity};
 pub use idle::AskArgs;
+pub use release::{ReleaseAfterArgs, ReleaseArgs};
 
 /// The headings of the help that several groups of options share.
 pub(crate) const REMOVE: &str = "What to remove";
@@ -41,6 +43,10 @@ pub struct Layer {
         help_heading = REMOVE
     )]
     pub max_remove: Option<u64>,
+
+    #[command(flatten)]
+    #[serde(skip)]
+    pub release: ReleaseArgs,
 
     /// The programs that never show that a session is in use.
     #[arg(skip)]

@@ -89,6 +89,15 @@ impl ProcessReading {
 }
 
 impl Facts {
+    /// Returns true if no bridge has the process any more: its parent is pid 1 or a user's systemd, its session
+    /// leader is gone, and it is neither a session leader nor a unit's main process.
+    pub fn is_leftover(&self) -> bool {
+        self.parent == Parent::Adopter
+            && self.stat.session != self.pid
+            && !self.has_session_leader
+            && !self.may_be_main_of_unit
+    }
+
     /// Reads process `pid`; nothing if it has ended. `socket` is the one that its record names, and `tree` shows
     /// its relatives.
     ///

@@ -1,30 +1,7 @@
 //! The memory of one process.
 
+use crate::model::Memory;
 use crate::process::proc_file;
-
-/// An amount of memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Memory {
-    /// How much was found.
-    pub bytes: u64,
-    /// True if all of it is PSS, in which a page that several processes share counts in parts. Otherwise some
-    /// of it is RSS, in which it counts for each of them.
-    pub is_pss: bool,
-    /// False if that of some process could not be read, so that there may be more.
-    pub is_whole: bool,
-}
-
-impl Memory {
-    pub(super) const NONE: Self = Self { bytes: 0, is_pss: true, is_whole: true };
-
-    pub(super) fn plus(self, other: Self) -> Self {
-        Self {
-            bytes: self.bytes.saturating_add(other.bytes),
-            is_pss: self.is_pss && other.is_pss,
-            is_whole: self.is_whole && other.is_whole,
-        }
-    }
-}
 
 /// Reads the memory of process `pid`: its PSS, or its RSS where the system has no PSS or does not show it.
 /// Returns nothing if it has ended.

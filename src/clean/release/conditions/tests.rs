@@ -102,10 +102,12 @@ fn releasable() -> Owned {
         record,
         process: ProcessReading::Seen(Box::new(facts)),
         planned: None,
+        was_signalled: false,
         session: Session {
             last_use: LastUse::At(seconds_ago(10_800)),
             hold: Hold::None,
             is_pinned: false,
+            other_use: OtherUse::None,
             open_elsewhere: OpenElsewhere::No,
             schedules: Schedules::None,
         },

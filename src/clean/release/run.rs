@@ -1,0 +1,280 @@
+//! A release: which processes are to be ended. The plan is whole, and within its limit, before any is signalled
+//! ([`super::ending`]).
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::conditions::{Bridge, Case, Claim, Session, kept, kept_before_cpu};
+use super::cpu::{Cpu, Measured, measure};
+use super::kept::KeptReason;
+use super::look::{Candidate, Seen, look};
+use super::sessions::{self, Protection};
+use crate::clean::observer::Observer;
+use crate::journal::PastReleases;
+use crate::model::{Failure, MappingIdx, Release, Timestamp, Warning, WarningCode};
+use crate::os::progress::Phase;
+use crate::process::facts::Machine;
+
+/// A process that may be released.
+pub(in crate::clean) struct Subject {
+    pub(in crate::clean) candidate: Candidate,
+    /// The session that it has open.
+    pub(in crate::clean) session: String,
+    pub(in crate::clean) claim: Claim,
+    /// The mappings of the observed map that have its session.
+    pub(in crate::clean) mappings: Vec<MappingIdx>,
+    pub(in crate::clean) memory_bytes: Option<u64>,
+    pub(in crate::clean) outcome: Option<Release>,
+}
+
+/// The place of a release.
+pub(in crate::clean) struct Place {
+    /// The map's path with links resolved, if it is known.
+    pub(in crate::clean) map: Option<PathBuf>,
+    /// The bridge's address, if one was asked.
+    pub(in crate::clean) url: Option<String>,
+    /// The folder of Claude Code, such as `~/.claude`.
+    pub(in crate::clean) home: PathBuf,
+}
+
+/// A release, from its candidates to its outcome.
+pub(in crate::clean) struct ReleaseRun<'a> {
+    pub(super) observer: Observer<'a>,
+    pub(super) place: Place,
+    pub(super) subjects: Vec<Subject>,
+    pub(super) bridge: Bridge,
+    pub(super) machine: Machine,
+    past: PastReleases,
+    after: Duration,
+    began: Instant,
+    pub(in crate::clean) warnings: Vec<Warning>,
+}
+
+/// A process that is to be ended.
+pub(super) struct Chosen {
+    /// Its place among the subjects.
+    pub(super) subject: usize,
+    /// When it started, as field 22 of its `stat`.
+    pub(super) start: u64,
+    /// When its status began as the release was planned.
+    idle_since: Option<Timestamp>,
+    cpu: Cpu,
+}
+
+/// The processes that are to be ended, in the order of the subjects.
+pub(in crate::clean) struct ReleasePlan(pub(super) Vec<Chosen>);
+
+impl<'a> ReleaseRun<'a> {
+    pub(in crate::clean) fn new(
+        observer: Observer<'a>,
+        place: Place,
+        subjects: Vec<Subject>,
+        bridge: Bridge,
+        past: PastReleases,
+    ) -> Self {
+        let settings = &observer.config.release;
+        let idle = observer.config.idle.of(super::CLAUDE);
+        let after = settings.after.as_ref().unwrap_or(idle);
+        Self {
+            after: Duration::from_secs(after.seconds()),
+            observer,
+            place,
+            subjects,
+            bridge,
+            machine: Machine::read(),
+            past,
+            began: Instant::now(),
+            warnings: Vec::new(),
+        }
+    }
+
+    pub(in crate::clean) fn subjects(&self) -> &[Subject] {
+        &self.subjects
+    }
+
+    /// Decides which processes are to be ended. The others get their reason. Fails if there are more than
+    /// `--max-release` allows.
+    pub(in crate::clean) fn plan(&mut self) -> Result<ReleasePlan, Failure> {
+        let all: Vec<usize> = (0..self.subjects.len()).collect();
+        let seen = self.look(&all)?;
+        let protections = self.protections(&all)?;
+
+        let mut chosen = Vec::new();
+        for ((subject, seen), protection) in all.into_iter().zip(&seen).zip(&protections) {
+            let case = self.case(subject, seen, *protection, None, None);
+            match kept_before_cpu(&case) {
+                Some(why) => self.keep(subject, &why),
+                None => chosen.extend(chosen_of(subject, seen)),
+            }
+        }
+
+        self.measure(&mut chosen);
+        let mut chosen = self.still(chosen)?;
+        self.keep_all_but_first(&mut chosen);
+        self.check_limit(chosen.len())?;
+        for one in &chosen {
+            self.set(one.subject, Release::WouldRelease);
+        }
+        Ok(ReleasePlan(chosen))
+    }
+
+    /// Measures the CPU time of all of them at once.
+    fn measure(&self, chosen: &mut [Chosen]) {
+        if chosen.is_empty() {
+            return;
+        }
+
+        let interrupt = self.observer.interrupt;
+        interrupt.progress().begin(Phase::Cpu, 0);
+        let measured: Vec<Measured> = chosen
+            .iter()
+            .map(|one| Measured { pid: self.candidate(one.subject).pid(), start: one.start })
+            .collect();
+        let subjects: Vec<usize> = chosen.iter().map(|one| one.subject).collect();
+        let used = measure(&measured, self.machine.ticks_per_second, interrupt, |index| {
+            self.candidate(*subjects.get(index)?).idle_since()
+        });
+        for (one, cpu) in chosen.iter_mut().zip(used) {
+            one.cpu = cpu;
+        }
+    }
+
+    /// Judges all of them once more, by everything.
+    fn still(&mut self, chosen: Vec<Chosen>) -> Result<Vec<Chosen>, Failure> {
+        if chosen.is_empty() {
+            return Ok(chosen);
+        }
+        let subjects: Vec<usize> = chosen.iter().map(|one| one.subject).collect();
+        let seen = self.look(&subjects)?;
+        let protections = self.protections(&subjects)?;
+
+        let mut still = Vec::new();
+        for ((one, seen), protection) in chosen.into_iter().zip(&seen).zip(&protections) {
+            match kept(&self.case_of(&one, seen, *protection)) {
+                Some(why) => self.keep(one.subject, &why),
+                None => still.push(one),
+            }
+        }
+        Ok(still)
+    }
+
+    /// Keeps all mapped processes but one if none of this map was released before.
+    fn keep_all_but_first(&mut self, chosen: &mut Vec<Chosen>) {
+        let Place { map, url, .. } = &self.place;
+        if self.past.has_released(map.as_deref(), url.as_deref()) {
+            return;
+        }
+
+        let is_mapped = |one: &Chosen| self.subjects[one.subject].claim == Claim::Mapped;
+        let mut mapped = chosen.iter().filter(|one| is_mapped(one)).map(|one| one.subject);
+        let Some(first) = mapped.next() else { return };
+        let others: Vec<usize> = mapped.collect();
+        if others.is_empty() {
+            return;
+        }
+
+        chosen.retain(|one| one.subject == first || !is_mapped(one));
+        for other in &others {
+            self.keep(*other, &KeptReason::FirstRelease);
+        }
+        let message = format!(
+            "no process of this map was released before, so this run ends one of {}",
+            others.len() + 1
+        );
+        self.warnings.push(Warning::new(WarningCode::FirstRelease, message));
+    }
+
+    fn check_limit(&self, count: usize) -> Result<(), Failure> {
+        let Some(limit) = self.observer.config.release.max else { return Ok(()) };
+        if count as u64 <= limit {
+            return Ok(());
+        }
+        let processes = if count == 1 { "process" } else { "processes" };
+        let message =
+            format!("{count} {processes} would be ended, more than --max-release {limit}");
+        Err(Failure::new(message)
+            .hint("nothing was changed; --dry-run without --max-release shows them"))
+    }
+
+    pub(super) fn look(&mut self, subjects: &[usize]) -> Result<Vec<Seen>, Failure> {
+        let mut candidates: Vec<Candidate> =
+            subjects.iter().map(|subject| self.candidate(*subject).clone()).collect();
+        let seen = look(&mut candidates, self.observer.interrupt, self.observer.now)
+            .map_err(|error| Failure::new(format!("cannot list /proc: {error}")))?;
+        // A candidate remembers how far its transcripts were read.
+        for (subject, candidate) in subjects.iter().zip(candidates) {
+            self.subjects[*subject].candidate = candidate;
+        }
+        Ok(seen)
+    }
+
+    pub(super) fn protections(&self, subjects: &[usize]) -> Result<Vec<Protection>, Failure> {
+        let groups: Vec<&[MappingIdx]> =
+            subjects.iter().map(|subject| &self.subjects[*subject].mappings[..]).collect();
+        sessions::read(&self.observer, self.place.map.as_deref(), &groups)
+    }
+
+    pub(super) fn case_of<'c>(
+        &'c self,
+        one: &Chosen,
+        seen: &'c Seen,
+        protection: Protection,
+    ) -> Case<'c> {
+        self.case(one.subject, seen, protection, one.idle_since, Some(one.cpu))
+    }
+
+    fn case<'c>(
+        &'c self,
+        subject: usize,
+        seen: &'c Seen,
+        protection: Protection,
+        planned: Option<Timestamp>,
+        cpu: Option<Cpu>,
+    ) -> Case<'c> {
+        let Protection { last_use, hold, is_pinned, other_use } = protection;
+        let Seen { open_elsewhere, schedules, .. } = *seen;
+        let claim = self.subjects[subject].claim;
+        let start = seen.process.facts().map_or(0, |facts| facts.stat.start);
+        Case {
+            claim,
+            // The confirmation of a process that no map has stands for `release_accepts`.
+            bridge: if claim == Claim::Named { Bridge::ACCEPTED } else { self.bridge },
+            machine: &self.machine,
+            record: &seen.record,
+            process: &seen.process,
+            planned,
+            was_signalled: self.past.was_signalled(self.candidate(subject).pid(), start),
+            session: Session { last_use, hold, is_pinned, other_use, open_elsewhere, schedules },
+            cpu,
+            release_after: self.after,
+            now: self.observer.now,
+        }
+    }
+
+    pub(super) fn candidate(&self, subject: usize) -> &Candidate {
+        &self.subjects[subject].candidate
+    }
+
+    pub(super) fn keep(&mut self, subject: usize, why: &KeptReason) {
+        let release = match why {
+            KeptReason::Ending => Release::Ending,
+            why => Release::Kept(why.to_string()),
+        };
+        self.set(subject, release);
+    }
+
+    pub(super) fn set(&mut self, subject: usize, release: Release) {
+        self.subjects[subject].outcome = Some(release);
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.observer.now.after(self.began.elapsed())
+    }
+}
+
+/// Returns the process as it was seen, if it was.
+fn chosen_of(subject: usize, seen: &Seen) -> Option<Chosen> {
+    let start = seen.process.facts()?.stat.start;
+    let idle_since = seen.record.record().and_then(|record| record.status_updated);
+    Some(Chosen { subject, start, idle_since, cpu: Cpu::Unknown })
+}

@@ -1,0 +1,244 @@
+//! `clean --release`: idle CLI processes are shown, and ended where that is asked for and harmless. Each process is
+//! a stand-in that behaves like Claude Code 2.1.332.
+
+use serde_json::{Value, json};
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::env::{HOUR, MINUTE, Ran, TestEnv, row};
+use crate::resident::Resident;
+
+/// The first parts of the sessions of a test.
+const A: u32 = 0x7c0d_1e2f;
+const B: u32 = 0xb7e2_4d81;
+
+/// Returns a session that no other test has: any process that names a session uses it.
+fn session(env: &TestEnv, first: u32) -> String {
+    let mut hasher = DefaultHasher::new();
+    env.path("").hash(&mut hasher);
+    let last = hasher.finish() & 0xffff_ffff_ffff;
+    format!("{first:08x}-3a4b-4c5d-8e6f-{last:012x}")
+}
+
+/// A bridge that starts its CLI again with the next message.
+const QUIET: &str = "[[profile]]\nname = 'p'\nmap_format = 'claude-remote'\n";
+
+/// A map with two idle sessions, and a profile that says which bridge has it.
+pub(crate) fn home() -> TestEnv {
+    let env = TestEnv::new();
+    let (a, b) = (session(&env, A), session(&env, B));
+    env.session("claude", &a, 3 * HOUR);
+    env.session("claude", &b, 5 * HOUR);
+    env.map(json!({"claude-cli": {"a": a, "b": b}}).to_string());
+    env.config(QUIET);
+    env
+}
+
+pub(crate) fn resident(env: &TestEnv, first: u32, variant: &str) -> Resident {
+    Resident::start(&env.home(".claude"), &session(env, first), variant)
+}
+
+/// Returns what the run must have done about a process that it may end: without a machine ID, as in many containers,
+/// nothing is ever ended.
+fn expected(action: &'static str) -> &'static str {
+    let id = fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    if matches!(id.trim(), "" | "uninitialized") { "kept" } else { action }
+}
+
+#[track_caller]
+fn check(report: &Value, chat: &str, action: &str, reason: &str) {
+    let row = row(report, chat);
+    assert_eq!(row["action"], expected_action(action), "{report:#}");
+    if expected_action(action) == action {
+        let found = row["reason"].as_str().unwrap();
+        assert!(found.contains(reason), "{found:?} has no {reason:?}");
+    }
+}
+
+fn expected_action(action: &str) -> &str {
+    match action {
+        "released" => expected("released"),
+        "would_release" => expected("would_release"),
+        other => other,
+    }
+}
+
+#[test]
+fn a_resident_process_is_shown_with_what_it_holds_and_never_ended_by_default() {
+    let env = home();
+    let mut a = resident(&env, A, "mcp");
+    let report = env.json("");
+    let row = row(&report, "a");
+    assert_eq!((&row["state"], &row["action"]), (&json!("resident"), &json!("kept")));
+    let process = &row["process"];
+    assert_eq!((&process["pid"], &process["status"]), (&json!(a.pid()), &json!("idle")));
+    assert!(process["memory_bytes"].as_u64().unwrap() > 1 << 20);
+    assert_eq!(process["connections"], 0);
+    assert!(process["idle_since"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(report["summary"]["resident"], 1);
+    assert_eq!(report["summary"]["resident_bytes"], process["memory_bytes"]);
+    assert_eq!(report["summary"]["removed"], 1, "the idle control was removed");
+    assert_eq!(crate::env::row(&report, "b")["process"], json!(null));
+    assert!(a.is_alive());
+    assert!(!env.home(".local/state/session-warden/releases.jsonl").exists());
+
+    let text = env.run("-n").out;
+    let shown = format!("kept: process {} holds ", a.pid());
+    assert!(text.contains(&shown) && text.contains(" MB, 0 connections"), "{text}");
+    assert!(text.contains("Resident (kept): 1 ("), "{text}");
+}
+
+#[test]
+fn the_first_release_ends_one_process_and_the_next_the_others_p1() {
+    let env = home();
+    let (mut a, mut b) = (resident(&env, A, "mcp"), resident(&env, B, "plain"));
+    let map = env.map_bytes();
+
+    let dry = env.json("clean -n --release --profile p");
+    check(&dry, "a", "would_release", "process ");
+    check(&dry, "b", "kept", "the first release ends one process only");
+    assert!(a.is_alive() && b.is_alive());
+
+    let first = env.run("clean --release --profile p --format json");
+    check(&first.report(), "a", "released", "process ");
+    if expected("released") != "released" {
+        assert!(a.is_alive() && b.is_alive());
+        return;
+    }
+    assert_eq!(a.child.wait().unwrap().code(), Some(143));
+    assert!(b.is_alive());
+    first.exits(0).says(&["warning: no process of this map was released before"]);
+    assert_eq!(first.report()["summary"]["released"], 1);
+
+    // Its transcript was written as it ended, as Claude Code does.
+    env.session("claude", &session(&env, A), 0);
+    let second = env.json("clean --release --profile p");
+    check(&second, "b", "released", "process ");
+    assert_eq!(b.child.wait().unwrap().code(), Some(143));
+    assert_eq!(env.map_bytes(), map, "both mappings are kept");
+
+    let lines = fs::read_to_string(env.home(".local/state/session-warden/releases.jsonl")).unwrap();
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["planned", "released", "planned", "released"]);
+    assert_eq!(lines[0]["chats"], json!(["claude-cli/a"]));
+    assert_eq!(lines[0]["resume"], format!("claude --resume {}", session(&env, A)));
+    assert!(lines[0]["memory_bytes"].as_u64().unwrap() > 1 << 20);
+
+    // Once they have been idle for another threshold, and not before.
+    let third = env.json("clean --release --profile p");
+    assert_eq!(
+        (&row(&third, "a")["state"], &row(&third, "b")["state"]),
+        (&json!("active"), &json!("idle"))
+    );
+}
+
+#[test]
+fn each_condition_keeps_with_its_own_reason_p1() {
+    for (variant, reason) in [
+        ("busy", "status is busy"),
+        ("shell", "a background shell runs"),
+        ("marked", "a background process runs"),
+        ("terminal", "has a terminal"),
+        ("deaf", "its socket is not listening"),
+        ("ignores", "SIGTERM is not caught"),
+    ] {
+        let env = home();
+        let mut a = resident(&env, A, variant);
+        let report = env.json("clean --release --profile p");
+        check(&report, "a", "kept", reason);
+        assert!(a.is_alive(), "{variant}");
+        assert_eq!(report["summary"]["removed"], 1, "{variant}: the idle control was removed");
+    }
+}
+
+#[test]
+fn a_bridge_that_is_not_known_to_survive_keeps_its_processes() {
+    let env = home();
+    let mut a = resident(&env, A, "plain");
+    check(&env.json("clean --release"), "a", "kept", "this bridge would break");
+    env.config(
+        "[clean]\nrelease = true\n[[profile]]\nname = 'p'\nmap_format = 'claude-sdk-python'\n",
+    );
+    check(&env.json("--profile p"), "a", "kept", "this bridge would break");
+    assert!(a.is_alive());
+
+    env.config("[clean]\nrelease = true\nrelease_accepts = 'breaks'\n");
+    let ran = env.run("--format json");
+    check(&ran.report(), "a", "released", "process ");
+    if expected("released") == "released" {
+        ran.exits(0).says(&["the chats of the released sessions may not answer"]);
+        assert!(!a.is_alive() || a.child.wait().is_ok());
+    }
+}
+
+#[test]
+fn a_limit_refuses_the_whole_run() {
+    let env = home();
+    let mut a = resident(&env, A, "plain");
+    let ran = env.run("clean --release --max-release 0 --profile p");
+    if expected("released") == "released" {
+        ran.exits(1).says(&["1 process would be ended, more than --max-release 0"]);
+        assert_eq!(
+            env.map_now()["claude-cli"].as_object().unwrap().len(),
+            2,
+            "nothing was removed"
+        );
+    }
+    assert!(a.is_alive());
+}
+
+#[test]
+fn with_a_shorter_time_an_active_session_is_released() {
+    let env = home();
+    env.session("claude", &session(&env, A), 10 * MINUTE);
+    let mut a = resident(&env, A, "plain");
+    let report = env.json("clean -n --release --release-after 30m --profile p");
+    assert_eq!(
+        (&row(&report, "a")["state"], &row(&report, "a")["action"]),
+        (&json!("active"), &json!("kept"))
+    );
+    assert_eq!(row(&report, "a")["reason"], "session used recently");
+
+    let report = env.json("clean --release --release-after 5m --profile p");
+    assert_eq!(row(&report, "a")["state"], "active");
+    check(&report, "a", "released", "process ");
+    if expected("released") == "released" {
+        assert_eq!(a.child.wait().unwrap().code(), Some(143));
+    }
+}
+
+#[test]
+fn a_hold_and_a_pin_keep_a_process_p1() {
+    for (command, reason) in [("hold start --key k --session", "held"), ("pin", "pinned")] {
+        let env = home();
+        let command = format!("{command} {}", session(&env, A));
+        let mut a = resident(&env, A, "plain");
+        let ran: Ran = env.run(&command);
+        ran.exits(0);
+        check(&env.json("clean --release --profile p"), "a", "kept", reason);
+        assert!(a.is_alive());
+    }
+}
+
+#[test]
+fn two_processes_of_one_session_are_reported() {
+    let env = home();
+    let (a, b) = (resident(&env, A, "plain"), resident(&env, A, "plain"));
+    let ran = env.run("-n");
+    ran.exits(0).says(&[&format!("have session {} open, and each", session(&env, A)), "hint: "]);
+    assert!(ran.err.contains(&a.pid().to_string()) && ran.err.contains(&b.pid().to_string()));
+}
+
+#[test]
+fn one_whose_end_takes_long_is_ending_and_is_not_signalled_again_p1() {
+    let env = home();
+    let mut a = resident(&env, A, "slow");
+    let ran = env.run("clean --release --profile p --format json");
+    if expected("released") != "released" {
+        return assert!(a.is_alive());
+    }
+    ran.exits(3).says(&[&format!("process {} was asked to end and still runs", a.pid())]);
+    assert_eq!(row(&ran.report(), "a")["reason"], "is ending");
+    assert!(a.is_alive());
+}
