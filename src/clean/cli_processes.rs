@@ -5,10 +5,11 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::observer::Observer;
+use crate::config::Clean;
 use crate::model::plan::Subject;
 use crate::model::{
-    CliProcess, Failure, MappingIdx, Plan, ProviderIdx, SessionMap, UnmappedProcess, Verdict,
-    Warning, WarningCode,
+    CliProcess, Failure, MappingIdx, Plan, ProcessDetails, ProviderIdx, SessionMap, Timestamp,
+    Verdict, Warning, WarningCode,
 };
 use crate::process::facts::{Facts, ProcessReading};
 use crate::process::holdings::{AllHoldings, holdings};
@@ -23,12 +24,16 @@ pub(super) struct LiveProcesses {
 
 impl LiveProcesses {
     /// Reads the records of the providers that the run asks for.
-    pub(super) fn read(observer: &Observer<'_>) -> Result<Self, Failure> {
+    pub(super) fn read(
+        config: &Clean,
+        map_owner: Option<u32>,
+        now: Timestamp,
+    ) -> Result<Self, Failure> {
         let mut all = Vec::new();
         for (index, provider) in (0..).map(ProviderIdx).zip(&PROVIDERS) {
-            if provider.has_records() && observer.config.asks_for(provider.model) {
-                let base = observer.config.base(provider, observer.map_owner)?;
-                let recorded = recorded_processes(provider, &base, observer.now);
+            if provider.has_records() && config.asks_for(provider.model) {
+                let base = config.base(provider, map_owner)?;
+                let recorded = recorded_processes(provider, &base, now);
                 all.extend(recorded.into_iter().map(|process| (index, process)));
             }
         }
@@ -66,7 +71,7 @@ impl LiveProcesses {
     }
 }
 
-fn mapped_sessions(map: &SessionMap) -> HashSet<(ProviderIdx, String)> {
+pub(super) fn mapped_sessions(map: &SessionMap) -> HashSet<(ProviderIdx, String)> {
     let sessions = map.mappings().filter_map(|mapping| {
         let (index, provider) = Provider::of_model(mapping.model)?;
         Some((index, provider.session_key(mapping.session?.0)))
@@ -125,7 +130,7 @@ pub(super) fn add(observer: &Observer<'_>, live: &LiveProcesses, plan: &mut Plan
     plan.leftovers = leftovers
         .into_iter()
         .map(|(facts, provider, process)| {
-            unmapped_process(PROVIDERS[provider.get()].name, &facts, Some(process), &held)
+            details_of(PROVIDERS[provider.get()].name, &facts, Some(process), &held)
         })
         .collect();
     warnings
@@ -145,8 +150,8 @@ fn two_processes(processes: &[&RecordedProcess]) -> Warning {
 pub(super) fn unmapped_processes(
     observer: &Observer<'_>,
     plan: &Plan,
-) -> Result<Vec<UnmappedProcess>, Failure> {
-    let live = LiveProcesses::read(observer)?;
+) -> Result<Vec<ProcessDetails>, Failure> {
+    let live = LiveProcesses::read(observer.config, observer.map_owner, observer.now)?;
     let processes = observer.processes();
     let Ok(tree) = Tree::read() else { return Ok(Vec::new()) };
 
@@ -166,7 +171,7 @@ pub(super) fn unmapped_processes(
     let held = holdings(&tree, &pids);
 
     let shown = all.into_iter().filter_map(|(cli, pid, process)| {
-        Some(unmapped_process(cli, &facts(pid, &tree)?, process, &held))
+        Some(details_of(cli, &facts(pid, &tree)?, process, &held))
     });
     Ok(shown.collect())
 }
@@ -201,14 +206,14 @@ fn cli_of(process: &Process) -> Option<&'static Provider> {
     })
 }
 
-fn facts(pid: u32, tree: &Tree) -> Option<Facts> {
+pub(super) fn facts(pid: u32, tree: &Tree) -> Option<Facts> {
     match ProcessReading::read(pid, None::<&Path>, tree) {
         ProcessReading::Seen(facts) => Some(*facts),
         ProcessReading::Ended | ProcessReading::Unreadable => None,
     }
 }
 
-fn cli_process(process: &RecordedProcess, held: &AllHoldings) -> CliProcess {
+pub(super) fn cli_process(process: &RecordedProcess, held: &AllHoldings) -> CliProcess {
     let is_idle = process.status.as_deref() == Some("idle");
     CliProcess {
         pid: process.pid,
@@ -219,12 +224,12 @@ fn cli_process(process: &RecordedProcess, held: &AllHoldings) -> CliProcess {
     }
 }
 
-fn unmapped_process(
+pub(super) fn details_of(
     cli: &'static str,
     facts: &Facts,
     recorded: Option<&RecordedProcess>,
     held: &AllHoldings,
-) -> UnmappedProcess {
+) -> ProcessDetails {
     let nothing = RecordedProcess {
         pid: facts.pid,
         session: String::new(),
@@ -232,7 +237,7 @@ fn unmapped_process(
         status_updated: None,
     };
     let parent = facts.stat.parent;
-    UnmappedProcess {
+    ProcessDetails {
         cli,
         process: cli_process(recorded.unwrap_or(&nothing), held),
         has_record: recorded.is_some(),

@@ -188,7 +188,8 @@ impl<'a> CleanRun<'a> {
         }
 
         self.warnings.extend(unreachable);
-        let live = LiveProcesses::read(&self.observer)?;
+        let Observer { map_owner, now, .. } = self.observer;
+        let live = LiveProcesses::read(config, map_owner, now)?;
         self.warnings.extend(cli_processes::add(&self.observer, &live, &mut self.plan));
         self.plan_release(&live)?;
         if interrupt.asked() {

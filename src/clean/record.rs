@@ -36,7 +36,7 @@ pub fn record_failure(
     append(&journal, started, took, record)
 }
 
-fn append(
+pub(super) fn append(
     journal: &Journal,
     started: Timestamp,
     took: Duration,

@@ -7,6 +7,7 @@ use crate::commands::help::HelpArgs;
 #[cfg(feature = "keepalive")]
 use crate::commands::keepalive::{self, KeepaliveCommand};
 use crate::commands::man::{self, ManArgs};
+use crate::commands::release::{self, ReleaseCommandArgs};
 use crate::commands::remove::{self, RemoveArgs};
 use crate::commands::{clean, config, doctor, history, hold, list, pin, schedule, undo};
 use crate::config::Color;
@@ -63,6 +64,9 @@ pub(super) enum Command {
     /// Remove these mappings now
     #[command(after_help = remove::AFTER_HELP)]
     Remove(RemoveArgs),
+    /// End idle CLI processes; chats, mappings and transcripts are kept
+    #[command(after_help = release::AFTER_HELP)]
+    Release(ReleaseCommandArgs),
     /// Never remove these mappings; without an ID, list the pins
     #[command(after_help = pin::args::AFTER_HELP)]
     Pin(pin::args::PinArgs),
@@ -129,6 +133,7 @@ impl Cli {
             Some(Command::Clean(args)) => args.run.settings.color.choice(),
             Some(Command::List(args)) => args.color.choice(),
             Some(Command::Remove(args)) => args.color.choice(),
+            Some(Command::Release(args)) => args.color.choice(),
             Some(Command::Doctor(args)) => args.color.choice(),
             Some(Command::Undo(args)) => args.color(),
             Some(Command::History(args)) => args.color(),

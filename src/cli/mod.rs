@@ -89,6 +89,10 @@ fn run_command(
             let settings = settings(&args.config, environment)?;
             args.run(&settings, clock, &interrupt)
         }
+        Command::Release(args) => {
+            let settings = settings(&args.config, environment)?;
+            args.run(&settings, clock, &interrupt)
+        }
         Command::Pin(args) => args.run(&settings(&args.config, environment)?, now, &interrupt),
         Command::Undo(args) => args.run(&settings(&args.config, environment)?, now, &interrupt),
         Command::History(args) => args.run(&settings(&args.config, environment)?, now),

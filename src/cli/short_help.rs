@@ -8,7 +8,8 @@ use super::args::EXAMPLES;
 const ABOUT: &str = "Remove idle Claude Code, Codex and Gemini CLI sessions from a bridge's map";
 
 /// The everyday commands.
-const COMMANDS: [&str; 7] = ["clean", "list", "remove", "pin", "undo", "doctor", "schedule"];
+const COMMANDS: [&str; 8] =
+    ["clean", "list", "remove", "release", "pin", "undo", "doctor", "schedule"];
 
 /// The everyday options.
 const OPTIONS: [(&str, &str); 4] = [

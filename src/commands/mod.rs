@@ -15,6 +15,7 @@ pub(crate) mod list;
 pub mod man;
 pub mod options;
 pub(crate) mod pin;
+pub(crate) mod release;
 pub mod remove;
 mod retention;
 pub mod schedule;

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 pub(crate) use crate::config::options::{OUTPUT, REMOVE, WHERE};
 pub(crate) use crate::config::{
-    AskArgs, BridgeArgs, ColorArgs, FormatArgs, MapArgs, PlaceArgs, StateArgs,
+    AskArgs, BridgeArgs, ColorArgs, FormatArgs, MapArgs, PlaceArgs, ReleaseAfterArgs, ReleaseArgs,
+    StateArgs,
 };
 
 /// The variables that all commands with a configuration read, for the end of their help.

@@ -70,9 +70,9 @@ pub enum Release {
     Ending,
 }
 
-/// A CLI process whose session no mapping has.
+/// A CLI process with all that is shown of it where it stands by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnmappedProcess {
+pub struct ProcessDetails {
     /// The CLI's short name.
     pub cli: &'static str,
     pub process: CliProcess,

@@ -23,7 +23,7 @@ pub mod verdict;
 pub mod warning;
 
 pub use activity::{Activity, Reading, SessionFile};
-pub use cli_process::{CliProcess, Connections, Holdings, Memory, Release, UnmappedProcess};
+pub use cli_process::{CliProcess, Connections, Holdings, Memory, ProcessDetails, Release};
 pub use clock::Clock;
 pub use failure::{Advice, Exit, Failure, describe};
 pub use ids::{ChatId, IdKind, MappingIdx, ProviderIdx, SessionId, SessionIdx};

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use super::policy::{Policies, judge, looks_like_wrong_home};
 use super::{
-    Activity, CliProcess, KeepReason, MappingIdx, ProviderIdx, Reading, RemoveReason, SessionIdx,
-    State, Timestamp, UnmappedProcess, Verdict, Warning, WarningCode,
+    Activity, CliProcess, KeepReason, MappingIdx, ProcessDetails, ProviderIdx, Reading,
+    RemoveReason, SessionIdx, State, Timestamp, Verdict, Warning, WarningCode,
 };
 
 #[derive(Debug, Clone)]
@@ -126,7 +126,7 @@ pub struct Plan {
     /// The live CLI processes of judged mappings, by their own records.
     pub cli_processes: HashMap<MappingIdx, CliProcess>,
     /// The CLI processes that no bridge has any more.
-    pub leftovers: Vec<UnmappedProcess>,
+    pub leftovers: Vec<ProcessDetails>,
     /// One for each judged mapping, in the map's order.
     pub decisions: Vec<Decision>,
 }

@@ -8,7 +8,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::process::{ProcessJson, UnmappedJson, release};
+use super::process::{DetailsJson, ProcessJson, release};
 use super::run::{Report, Row};
 use crate::model::plain_json::write_plain;
 use crate::model::{Timestamp, Zone};
@@ -58,7 +58,7 @@ impl Serialize for Report<'_> {
         object.serialize_entry("source", &Source::of(&self.source))?;
         object.serialize_entry("summary", &self.summary())?;
         object.serialize_entry("sessions", &Each(RefCell::new(Some(self.rows()))))?;
-        let leftovers: Vec<_> = self.plan.leftovers.iter().map(UnmappedJson::of).collect();
+        let leftovers: Vec<_> = self.plan.leftovers.iter().map(DetailsJson::of).collect();
         object.serialize_entry("leftovers", &leftovers)?;
         object.serialize_entry("warnings", self.warnings)?;
         object.end()

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::json::time;
 use super::look::counted;
-use crate::model::{CliProcess, Connections, Holdings, Memory, Release, UnmappedProcess};
+use crate::model::{CliProcess, Connections, Holdings, Memory, ProcessDetails, Release};
 
 /// Returns an amount of memory: `900 kB`, `9.5 MB`, `212 MB`, `1.4 GB`.
 pub(super) fn amount(bytes: u64) -> String {
@@ -83,9 +83,9 @@ impl<'a> ProcessJson<'a> {
     }
 }
 
-/// A process without a mapping, as JSON.
+/// A process that stands by itself, as JSON.
 #[derive(Debug, Serialize)]
-pub(super) struct UnmappedJson<'a> {
+pub(super) struct DetailsJson<'a> {
     cli: &'static str,
     session_id: Option<&'a str>,
     #[serde(flatten)]
@@ -102,8 +102,8 @@ struct ParentJson<'a> {
     name: Option<&'a str>,
 }
 
-impl<'a> UnmappedJson<'a> {
-    pub(super) fn of(unmapped: &'a UnmappedProcess) -> Self {
+impl<'a> DetailsJson<'a> {
+    pub(super) fn of(unmapped: &'a ProcessDetails) -> Self {
         let (pid, name) = &unmapped.parent;
         Self {
             cli: unmapped.cli,

@@ -4,6 +4,7 @@
 //! [`conditions`] decides, and [`kept`] has its reasons; [`run`] plans and [`ending`] carries out, through
 //! [`signal`].
 
+pub mod by_hand;
 pub mod conditions;
 pub mod cpu;
 mod ending;
