@@ -370,7 +370,7 @@ fn the_list_fits_a_terminal_and_shows_nothing_raw_x3() {
         env.command(["hold", "start", "--chat", "a\u{1b}[2Jb", "--key", "b", "--ttl", "1h"]);
     Ran::of(command.args(["--reason", "two\nlines"])).exits(0);
     let ran = env.run("hold list");
-    assert!(ran.out.starts_with("    FOR  REASON        SESSION OR CHAT\n"), "{}", ran.out);
+    assert!(ran.out.starts_with("    FOR  REASON           SESSION OR CHAT\n"), "{}", ran.out);
     assert_eq!(ran.out.lines().count(), 5, "{}", ran.out);
     assert!(!ran.out.contains('\u{1b}') && ran.out.contains("chat a"), "{}", ran.out);
     let us = std::process::id();

@@ -98,7 +98,7 @@ pub fn beat(holds: &Holds, key: &str, now: Timestamp) -> anyhow::Result<Exit> {
     check_key(key)?;
     let mut is_over = false;
     let is_there = holds.change(key, |hold| {
-        is_over = hold.is_over(now);
+        is_over = hold.is_over();
         if !is_over {
             hold.beat(now);
         }
