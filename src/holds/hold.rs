@@ -89,6 +89,9 @@ pub struct Hold {
     last_beat: String,
     /// How long it lives after that if no process shows whether it is alive, in seconds.
     ttl: u64,
+    /// How long it lives after its last beat even if its process goes on, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at_most: Option<u64>,
     /// True if a CLI's hook has begun it.
     #[serde(default)]
     pub by_hook: bool,
@@ -112,6 +115,7 @@ impl Hold {
             since: now.clone(),
             last_beat: now,
             ttl: TTL.as_secs(),
+            at_most: None,
             by_hook: false,
             processes: Vec::new(),
             namespace: None,
@@ -166,6 +170,11 @@ impl Hold {
         self.ttl = ttl.as_secs();
     }
 
+    /// Ends it this long after its last beat, even if its process goes on.
+    pub fn live_at_most(&mut self, span: Duration) {
+        self.at_most = Some(span.as_secs());
+    }
+
     /// Renews it.
     pub fn beat(&mut self, now: Timestamp) {
         self.last_beat = now.rfc3339().unwrap_or_default();
@@ -187,21 +196,31 @@ impl Hold {
         self.last_beat().map(|beat| beat.after(Duration::from_secs(self.ttl)))
     }
 
+    /// Returns when it ends without a beat even if its process goes on.
+    pub fn latest(&self) -> Option<Timestamp> {
+        let span = Duration::from_secs(self.at_most?);
+        self.last_beat().map(|beat| beat.after(span))
+    }
+
     /// Returns true if it protects its session now. If it is not known which namespace this is, either
     /// a process or a beat is enough.
     pub fn is_alive(&self, now: Timestamp) -> bool {
-        let ours = process::namespace();
-        let may_be_ours = ours.is_none() || self.namespace.as_deref() == ours;
-
         // A beat in the future counts: the clock may have been set back.
-        may_be_ours
-            && self.processes.iter().any(|work| process::is_alive_since(work.pid, work.started))
-            || self.until().is_some_and(|end| end >= now)
+        let is_in_time = self.latest().is_none_or(|end| end >= now);
+        is_in_time && self.has_process() || self.until().is_some_and(|end| end >= now)
     }
 
     /// Returns true if it protects nothing any more, and no beat changes that.
-    pub fn is_over(&self, now: Timestamp) -> bool {
-        self.until().is_none() && !self.is_alive(now)
+    pub fn is_over(&self) -> bool {
+        self.until().is_none() && !self.has_process()
+    }
+
+    /// Returns true if one of its processes runs.
+    fn has_process(&self) -> bool {
+        let ours = process::namespace();
+        let may_be_ours = ours.is_none() || self.namespace.as_deref() == ours;
+        may_be_ours
+            && self.processes.iter().any(|work| process::is_alive_since(work.pid, work.started))
     }
 }
 

@@ -73,6 +73,25 @@ fn with_processes_it_lives_as_long_as_one_of_them_however_long() {
 }
 
 #[test]
+fn a_bound_ends_it_though_its_process_goes_on() {
+    let (_state, holds) = holds();
+    let mut bound = hold("a");
+    bound.stand_for([std::process::id()]);
+    bound.live_at_most(Duration::from_secs(3600));
+    holds.write(&bound).unwrap();
+    for (second, lives) in [(0, true), (3600, true), (3601, false)] {
+        assert_eq!(keys(&holds, at(second)).len(), usize::from(lives), "{second}");
+    }
+    // A beat brings it back.
+    assert!(!bound.is_over());
+    holds.change("a", |hold| hold.beat(at(3601))).unwrap();
+    assert_eq!(keys(&holds, at(3601)), ["a"]);
+    let found = holds.read(at(9999)).unwrap();
+    holds.sweep(&found, at(9999));
+    assert_eq!(fs::read_dir(holds.folder()).unwrap().count(), 0);
+}
+
+#[test]
 fn a_zombie_is_dead() {
     let (_state, holds) = holds();
     let mut child = std::process::Command::new("true").spawn().unwrap();

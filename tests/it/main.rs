@@ -38,6 +38,7 @@ mod hold_beat;
 mod hold_chat;
 mod hold_clean;
 mod hold_hooks;
+mod hold_turns;
 mod hold_watcher;
 mod in_use;
 mod invented_layouts;

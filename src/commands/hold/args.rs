@@ -4,7 +4,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use std::ffi::OsString;
 use std::time::Duration;
 
-use crate::commands::hold::hook::{self, Hooked};
+use crate::commands::hold::hook::{self, Event, Hooked};
 use crate::commands::hold::mapped::unmapped;
 use crate::commands::hold::watcher::{self, BeatOptions, duration};
 use crate::commands::hold::{self, Start, help, list, run};
@@ -116,7 +116,8 @@ struct StartArgs {
     #[arg(long, value_name = "KEY", required_unless_present = "from_hook")]
     key: Option<String>,
 
-    /// Read session and key from the JSON that a CLI passes to hooks on standard input
+    /// Read session and tool from the JSON that a CLI passes to hooks on standard input; without a
+    /// tool, hold a turn, for 24 hours at most
     #[arg(long, conflicts_with_all = ["session", "chat", "key"])]
     from_hook: bool,
 
@@ -141,8 +142,8 @@ struct StopArgs {
     #[arg(long, value_name = "KEY", required_unless_present = "from_hook")]
     key: Option<String>,
 
-    /// Take the key from the JSON of a hook; at the end of a session, stop all holds that hooks
-    /// started for it
+    /// Read from the JSON of a hook what has ended: a tool, a turn or the session. If a turn leaves
+    /// background tasks or scheduled prompts, the session stays held
     #[arg(long, conflicts_with = "key")]
     from_hook: bool,
 
@@ -214,7 +215,13 @@ impl StartArgs {
     fn run(self, environment: &Environment, now: Timestamp) -> anyhow::Result<Exit> {
         let holds = self.place.holds(environment)?;
         let (subject, key) = if self.from_hook {
-            let Hooked { session, key, .. } = hook::read()?;
+            let Hooked { session, event } = hook::read()?;
+            let key = match event {
+                // A session that has only started waits for its user.
+                Event::SessionStart => return Ok(Exit::Done),
+                Event::Tool(key) => Some(key),
+                _ => None,
+            };
             (Subject::Session(session), key)
         } else {
             (subject(self.session, self.chat)?, self.key)
@@ -240,11 +247,14 @@ impl StopArgs {
             return hold::stop(&holds, &self.key.unwrap_or_default());
         }
 
-        match hook::read()? {
-            Hooked { key: Some(key), .. } => hold::stop(&holds, &key),
-            Hooked { session, is_over: true, .. } => hold::stop_session(&holds, &session, now),
-            // No hold began with this hook.
-            _ => Ok(Exit::Done),
+        let Hooked { session, event } = hook::read()?;
+        match event {
+            Event::Tool(key) => hold::stop(&holds, &key),
+            Event::Background(reason) => hold::keep_in_background(&holds, session, reason, now),
+            Event::StopFailure => hold::stop_turn(&holds, session),
+            Event::Stop | Event::SessionEnd => hold::stop_all(&holds, &session, now),
+            // No hold ends with this hook, such as that of a subagent.
+            Event::SessionStart | Event::Other => Ok(Exit::Done),
         }
     }
 }

@@ -1,84 +1,158 @@
 //! The JSON that the hooks of the CLIs get on standard input.
 //!
-//! As documented for Claude Code (`PreToolUse`, `PostToolUse`, `PostToolUseFailure`, `SessionStart`,
-//! `SessionEnd`), Codex (the same but for the failure) and Gemini CLI (`BeforeTool`, `AfterTool`,
-//! `SessionStart`, `SessionEnd`): an object with `session_id` and `hook_event_name`; around a tool
-//! also `tool_name`, `tool_input` and, but for Gemini CLI, `tool_use_id`.
+//! As documented for Claude Code (`UserPromptSubmit`, `PreToolUse`, `PostToolUse`,
+//! `PostToolUseFailure`, `Stop`, `StopFailure`, `SessionEnd`), Codex (the same but for the failures and
+//! the end of a session) and Gemini CLI (`BeforeAgent`, `BeforeTool`, `AfterTool`, `AfterAgent`,
+//! `SessionEnd`): an object with `session_id` and `hook_event_name`; around a tool also `tool_name`,
+//! `tool_input` and, but for Gemini CLI, `tool_use_id`. The `Stop` of Claude Code lists
+//! `background_tasks` and `session_crons`.
 
-use anyhow::Context;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Read};
+use std::io::{self, BufReader, ErrorKind, Read};
 
-use crate::model::{Advice, Failure};
+use crate::model::Failure;
 
-/// The most that is read, in bytes: the answer of a tool is part of it.
-const LARGEST: u64 = 256 << 20;
+/// The most that is read, in bytes: the answer of a tool is part of it. This much takes less time than
+/// the CLIs wait for a hook.
+const LARGEST: u64 = 64 << 20;
+
+/// How long an input may be silent before its object is complete. The CLIs wait 10 seconds for a hook.
+const SILENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+
+/// The reasons of holds for what a turn leaves in the background.
+const TASK: &str = "background_task";
+const CRON: &str = "session_cron";
 
 /// The content of a hook's JSON.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Hooked {
     pub(super) session: String,
-    /// The key of the hold around a tool; nothing if the hook is about the session as a whole.
-    pub(super) key: Option<String>,
-    /// True if the session is over.
-    pub(super) is_over: bool,
+    pub(super) event: Event,
+}
+
+/// What a hook reports.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// A tool begins or ends. The key of its hold is the same for both.
+    Tool(String),
+    SessionStart,
+    SessionEnd,
+    /// A turn has ended, and nothing goes on in the background.
+    Stop,
+    /// A turn has ended, and work goes on in the background. With the reason of its hold.
+    Background(&'static str),
+    /// A turn has ended by an error. It is not known whether work goes on in the background.
+    StopFailure,
+    /// Anything else, such as a prompt or the end of a subagent.
+    Other,
 }
 
 #[derive(Deserialize)]
-struct Fields<'a> {
+struct Fields {
     session_id: String,
     hook_event_name: Option<String>,
     tool_use_id: Option<String>,
     tool_name: Option<String>,
     /// Only compared: whatever is in it, the tool must be held.
-    #[serde(borrow)]
-    tool_input: Option<&'a RawValue>,
+    tool_input: Option<Box<RawValue>>,
+    background_tasks: Option<Box<RawValue>>,
+    session_crons: Option<Box<RawValue>>,
 }
 
-/// Reads the JSON of a hook from standard input.
-pub(super) fn read() -> anyhow::Result<Hooked> {
-    let mut input = Vec::new();
-    let read = io::stdin().lock().take(LARGEST).read_to_end(&mut input);
-    read.context("cannot read standard input")
-        .hint("--from-hook needs the JSON that a CLI sends to its hooks")?;
-    Ok(hooked(&input)?)
+/// Reads the JSON of a hook from standard input, which may stay open after it.
+pub(super) fn read() -> Result<Hooked, Failure> {
+    hooked(BufReader::new(Input.take(LARGEST)))
 }
 
-/// Parses the JSON of a hook.
-fn hooked(input: &[u8]) -> Result<Hooked, Failure> {
-    let input: Fields<'_> = serde_json::from_slice(input).map_err(|error| {
-        let message = "standard input is not the JSON that a CLI sends to its hooks";
+/// Standard input. A read fails after a long silence.
+struct Input;
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let stdin = io::stdin();
+        if poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&SILENCE))? == 0 {
+            return Err(io::Error::new(ErrorKind::TimedOut, "no complete JSON object came"));
+        }
+        Ok(rustix::io::read(&stdin, buffer)?)
+    }
+}
+
+/// Parses the JSON of a hook. What follows the object is not read.
+fn hooked(input: impl Read) -> Result<Hooked, Failure> {
+    let mut input = serde_json::Deserializer::from_reader(input);
+    let fields = Fields::deserialize(&mut input).map_err(|error| {
+        let message = if error.is_io() {
+            "cannot read standard input"
+        } else {
+            "standard input is not the JSON that a CLI sends to its hooks"
+        };
         Failure::usage(format!("{message}: {error}"))
             .hint("--from-hook is for the hooks of Claude Code, Codex and Gemini CLI")
     })?;
 
-    // A model numbers its tools, and may use a number again in another session.
-    let mut hash = DefaultHasher::new();
-    let is_of_tool = match (input.tool_use_id, input.tool_name) {
-        (Some(id), _) => {
-            (&input.session_id, id).hash(&mut hash);
-            true
-        }
-        (None, Some(tool)) => {
-            // The same before a tool and after it.
-            (&input.session_id, tool, input.tool_input.map(RawValue::get)).hash(&mut hash);
-            true
-        }
-        (None, None) => false,
+    let event = match fields.hook_event_name.as_deref() {
+        Some("SessionStart") => Event::SessionStart,
+        Some("SessionEnd") => Event::SessionEnd,
+        Some(name @ ("Stop" | "StopFailure" | "AfterAgent")) => fields.end_of_turn(name),
+        _ => fields.key_of_tool().map_or(Event::Other, Event::Tool),
     };
-    let key = is_of_tool.then(|| format!("tool-{:016x}", hash.finish()));
-    let is_over = input.hook_event_name.as_deref() == Some("SessionEnd");
-    Ok(Hooked { session: input.session_id, key, is_over })
+    Ok(Hooked { session: fields.session_id, event })
+}
+
+impl Fields {
+    fn end_of_turn(&self, name: &str) -> Event {
+        let lists = [(&self.background_tasks, TASK), (&self.session_crons, CRON)];
+        let mut listed =
+            lists.into_iter().filter_map(|(list, reason)| Some((list.as_ref()?, reason)));
+        if let Some((_, reason)) = listed.clone().find(|(list, _)| is_work(list)) {
+            return Event::Background(reason);
+        }
+
+        if name == "StopFailure" && listed.next().is_none() {
+            return Event::StopFailure;
+        }
+        Event::Stop
+    }
+
+    /// Returns the key of the hold around a tool; nothing if the hook is about no tool.
+    fn key_of_tool(&self) -> Option<String> {
+        // A model numbers its tools, and may use a number again in another session.
+        let mut hash = DefaultHasher::new();
+        self.session_id.hash(&mut hash);
+        match (&self.tool_use_id, &self.tool_name) {
+            (Some(id), _) => id.hash(&mut hash),
+            // The same before a tool and after it.
+            (None, Some(tool)) => {
+                (tool, self.tool_input.as_deref().map(RawValue::get)).hash(&mut hash);
+            }
+            (None, None) => return None,
+        }
+        Some(format!("tool-{:016x}", hash.finish()))
+    }
+}
+
+/// Returns true unless the value is empty: a list of an unknown shape may list work.
+fn is_work(list: &RawValue) -> bool {
+    let text: String = list.get().split_ascii_whitespace().collect();
+    !matches!(&*text, "null" | "false" | "[]" | "{}" | "\"\"")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn event(input: &str) -> Event {
+        hooked(input.as_bytes()).unwrap().event
+    }
+
     fn key(input: &str) -> String {
-        hooked(input.as_bytes()).unwrap().key.unwrap()
+        match event(input) {
+            Event::Tool(key) => key,
+            other => panic!("{input}: {other:?}"),
+        }
     }
 
     #[test]
@@ -105,26 +179,63 @@ mod tests {
     }
 
     #[test]
-    fn a_session_as_a_whole_has_no_key_of_a_tool_and_its_end_is_told() {
-        let told = hooked(br#"{"session_id":"s-1","hook_event_name":"SessionStart"}"#).unwrap();
-        assert_eq!(told, Hooked { session: "s-1".into(), key: None, is_over: false });
-        let told = hooked(br#"{"session_id":"s-1","hook_event_name":"SessionEnd"}"#).unwrap();
-        assert!(told.is_over);
-        assert!(!hooked(br#"{"session_id":"s","hook_event_name":null}"#).unwrap().is_over);
-    }
-
-    #[test]
-    fn whatever_a_tool_is_told_it_is_held() {
-        let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
-        for input in [r#"{"content":"x\ud83d"}"#, "1e999", &deep, "null", r#""\u0000""#] {
-            let told = format!(r#"{{"session_id":"s","tool_name":"Write","tool_input":{input}}}"#);
-            assert!(hooked(told.as_bytes()).is_ok(), "{input}");
+    fn the_name_of_an_event_shows_what_begins_and_ends() {
+        for (name, expected) in [
+            (r#""SessionStart""#, Event::SessionStart),
+            (r#""SessionEnd""#, Event::SessionEnd),
+            (r#""Stop""#, Event::Stop),
+            (r#""AfterAgent""#, Event::Stop),
+            (r#""StopFailure""#, Event::StopFailure),
+            (r#""SubagentStop""#, Event::Other),
+            (r#""UserPromptSubmit""#, Event::Other),
+            (r#""BeforeAgent""#, Event::Other),
+            ("null", Event::Other),
+        ] {
+            let input = format!(r#"{{"session_id":"s-1","hook_event_name":{name}}}"#);
+            let expected = Hooked { session: "s-1".into(), event: expected };
+            assert_eq!(hooked(input.as_bytes()).unwrap(), expected, "{name}");
         }
     }
 
     #[test]
-    fn what_no_hook_tells_is_refused() {
-        for input in ["", "{}", "[]", r#"{"session_id":7}"#, "hello"] {
+    fn a_list_of_an_unknown_shape_counts_as_work_unless_it_is_empty() {
+        let end = |name: &str, list: &str, value: &str| {
+            event(&format!(r#"{{"session_id":"s","hook_event_name":"{name}","{list}":{value}}}"#))
+        };
+        let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
+        for work in
+            [r#"[{"id":"b1"}]"#, "[null]", r#"{"b1":{}}"#, "true", "1", "1e999", r#""b1""#, &deep]
+        {
+            assert_eq!(end("Stop", "background_tasks", work), Event::Background(TASK), "{work}");
+            assert_eq!(end("Stop", "session_crons", work), Event::Background(CRON), "{work}");
+            assert_eq!(end("StopFailure", "session_crons", work), Event::Background(CRON));
+        }
+        for none in ["[]", "[ \n ]", "null", "false", "{}", r#""""#] {
+            assert_eq!(end("Stop", "background_tasks", none), Event::Stop, "{none}");
+            assert_eq!(end("Stop", "session_crons", none), Event::Stop, "{none}");
+        }
+        assert_eq!(end("StopFailure", "background_tasks", "[]"), Event::Stop);
+    }
+
+    #[test]
+    fn whatever_the_input_of_a_tool_is_it_is_held() {
+        let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
+        for input in [r#"{"content":"x\ud83d"}"#, "1e999", &deep, "null", r#""\u0000""#] {
+            let text = format!(r#"{{"session_id":"s","tool_name":"Write","tool_input":{input}}}"#);
+            assert!(hooked(text.as_bytes()).is_ok(), "{input}");
+        }
+    }
+
+    #[test]
+    fn only_the_first_object_is_read() {
+        let mut input: &[u8] = br#" {"session_id":"s"} {"session_id":7"#;
+        assert_eq!(hooked(&mut input).unwrap().session, "s");
+        assert_eq!(input, br#" {"session_id":7"#);
+    }
+
+    #[test]
+    fn any_other_input_is_refused() {
+        for input in ["", "{}", "[]", r#"{"session_id":7}"#, "hello", r#"{"session_id":"s""#] {
             let failure = hooked(input.as_bytes()).unwrap_err();
             assert!(failure.to_string().contains("standard input"), "{input}: {failure}");
         }

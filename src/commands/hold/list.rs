@@ -20,16 +20,22 @@ pub(super) fn write(
         return writeln!(out, "No active holds.");
     }
 
-    writeln!(out, "{:>7}  {:<12}  SESSION OR CHAT", "FOR", "REASON")?;
+    writeln!(out, "{:>7}  {:<15}  SESSION OR CHAT", "FOR", "REASON")?;
     for hold in holds {
         let span = hold.since().map_or_else(|| "-".to_owned(), |at| age(at.seconds_until(now)));
         let id = match &hold.subject {
             Subject::Session(id) => id.clone(),
             Subject::Chat(id) => format!("chat {id}"),
         };
-        let reason = padded(&shortened(&escape(&hold.reason), 12), 12);
-        writeln!(out, "{span:>7}  {reason}  {}", shortened(&escape(&id), 57))?;
-        writeln!(out, "{:9}key {}, {}", "", shortened(&escape(&hold.key), 64), lives(hold, zone))?;
+        let reason = padded(&shortened(&escape(&hold.reason), 15), 15);
+        writeln!(out, "{span:>7}  {reason}  {}", shortened(&escape(&id), 54))?;
+        writeln!(
+            out,
+            "{:9}key {}, {}",
+            "",
+            shortened(&escape(&hold.key), 64),
+            lives(hold, now, zone)
+        )?;
     }
     Ok(())
 }
@@ -52,15 +58,17 @@ fn row(hold: &Hold) -> serde_json::Value {
         "reason": hold.reason,
         "since": hold.since().and_then(Timestamp::rfc3339),
         "last_beat": hold.last_beat().and_then(Timestamp::rfc3339),
-        "until": hold.until().and_then(Timestamp::rfc3339),
+        "until": hold.until().or(hold.latest()).and_then(Timestamp::rfc3339),
         "pids": hold.processes.iter().map(|work| work.pid).collect::<Vec<_>>(),
     })
 }
 
-fn lives(hold: &Hold, zone: Zone) -> String {
+fn lives(hold: &Hold, now: Timestamp, zone: Zone) -> String {
     if let Some(until) = hold.until() {
         return format!("until {} unless renewed", until.shown(zone));
     }
     let pids: Vec<String> = hold.processes.iter().map(|work| work.pid.to_string()).collect();
-    format!("while process {} runs", pids.join(" or "))
+    let left = hold.latest().map(|latest| age(now.seconds_until(latest)));
+    let at_most = left.map(|left| format!(", {left} at most")).unwrap_or_default();
+    format!("while process {} runs{at_most}", pids.join(" or "))
 }

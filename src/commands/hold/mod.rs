@@ -1,5 +1,5 @@
 //! `hold`: marks sessions as at work, around a command or by the hooks of a CLI that run before and
-//! after its tools. Their files and their lives are in [`crate::holds`].
+//! after its turns and tools. Their files and their lives are in [`crate::holds`].
 
 pub mod args;
 pub(crate) mod help;
@@ -19,11 +19,17 @@ use crate::process;
 /// The programs that a hold lives as long as, unless another process is named.
 const CLIS: [&str; 6] = ["claude", "codex", "gemini", "vibe", "vibe-rs", "vibe-app-server"];
 
+/// The beginning of the keys of turns, and of what they leave in the background.
+const TURN: &str = "turn";
+const BACKGROUND: &str = "background";
+
+/// How long a turn holds its session at most: a CLI that is interrupted runs no hook at its end.
+const LONGEST_TURN: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A hold that begins.
 #[derive(Debug)]
 pub struct Start {
-    /// The name of the hold. Without one, it is that of a whole session, and each CLI that continues
-    /// the session has its own.
+    /// The name of the hold. Without one, it is that of a turn.
     pub key: Option<String>,
     pub subject: Subject,
     pub reason: String,
@@ -36,12 +42,11 @@ pub struct Start {
 
 /// Begins a hold.
 pub fn start(holds: &Holds, start: Start, now: Timestamp) -> anyhow::Result<Exit> {
-    let pid = match start.ttl {
-        None => start.pid.or_else(|| process::named_ancestor(&CLIS)),
-        // A time to live is asked for instead of the life of a CLI.
-        Some(_) => start.pid,
-    };
-    let key = start.key.unwrap_or_else(|| key_of_session(&start.subject, pid));
+    let cli = process::named_ancestor(&CLIS);
+    // A time to live is asked for instead of the life of a CLI.
+    let pid = start.pid.or(cli.filter(|_| start.ttl.is_none()));
+    let is_turn = start.key.is_none();
+    let key = start.key.unwrap_or_else(|| key_in(cli, TURN, &start.subject));
     check_key(&key)?;
     start.subject.check()?;
     if let Some(pid) = start.pid.filter(|pid| !process::is_alive(*pid)) {
@@ -54,6 +59,9 @@ pub fn start(holds: &Holds, start: Start, now: Timestamp) -> anyhow::Result<Exit
     hold.by_hook = start.by_hook;
     if let Some(ttl) = start.ttl {
         hold.live_for(ttl);
+    }
+    if is_turn {
+        hold.live_at_most(LONGEST_TURN);
     }
     hold.stand_for(pid);
     holds.write(&hold)?;
@@ -72,9 +80,41 @@ pub fn stop(holds: &Holds, key: &str) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Ends the holds of that session that hooks of the CLI around this process have begun: for this CLI,
-/// the session is over. Another CLI may continue the same session.
-pub fn stop_session(holds: &Holds, session: &str, now: Timestamp) -> anyhow::Result<Exit> {
+/// Ends the hold of a turn of that session, but not that of work in the background.
+pub fn stop_turn(holds: &Holds, session: String) -> anyhow::Result<Exit> {
+    let cli = process::named_ancestor(&CLIS);
+    holds.release(&key_in(cli, TURN, &Subject::Session(session)))?;
+    Ok(Exit::Done)
+}
+
+/// Ends a turn of that session that leaves work in the background. The session is held for that reason
+/// as long as the CLI runs, or until a turn ends without such work.
+pub fn keep_in_background(
+    holds: &Holds,
+    session: String,
+    reason: &str,
+    now: Timestamp,
+) -> anyhow::Result<Exit> {
+    let subject = Subject::Session(session.clone());
+    let key = key_in(process::named_ancestor(&CLIS), BACKGROUND, &subject);
+    let background = Start {
+        key: Some(key),
+        subject,
+        reason: reason.to_owned(),
+        pid: None,
+        ttl: None,
+        by_hook: true,
+    };
+
+    // The turn's own hold ends last, so that the session is held at any time.
+    start(holds, background, now)?;
+    stop_turn(holds, session)
+}
+
+/// Ends the holds of that session that hooks of the CLI around this process have begun: this CLI has
+/// ended its session, or a turn that leaves nothing in the background. Another CLI may continue the
+/// same session.
+pub fn stop_all(holds: &Holds, session: &str, now: Timestamp) -> anyhow::Result<Exit> {
     let cli = process::named_ancestor(&CLIS);
     for hold in holds.read(now)?.all().filter(|hold| is_by_hook_of(hold, session, cli)) {
         holds.release(&hold.key)?;
@@ -98,7 +138,7 @@ pub fn beat(holds: &Holds, key: &str, now: Timestamp) -> anyhow::Result<Exit> {
     check_key(key)?;
     let mut is_over = false;
     let is_there = holds.change(key, |hold| {
-        is_over = hold.is_over(now);
+        is_over = hold.is_over();
         if !is_over {
             hold.beat(now);
         }
@@ -112,9 +152,9 @@ pub fn beat(holds: &Holds, key: &str, now: Timestamp) -> anyhow::Result<Exit> {
     Err(Failure::new(message).hint("session-warden hold list shows the active holds").into())
 }
 
-/// Returns the key of a whole session, as that CLI holds it.
-fn key_of_session(subject: &Subject, cli: Option<u32>) -> String {
+/// Returns the key of that kind of hold. Each CLI that continues the session has its own.
+fn key_in(cli: Option<u32>, kind: &str, subject: &Subject) -> String {
     let mut hash = DefaultHasher::new();
     (subject.id(), cli).hash(&mut hash);
-    format!("session-{:016x}", hash.finish())
+    format!("{kind}-{:016x}", hash.finish())
 }
