@@ -8,13 +8,14 @@ use super::observer::Observer;
 use crate::config::Clean;
 use crate::model::plan::Subject;
 use crate::model::{
-    CliProcess, Failure, MappingIdx, Plan, ProcessDetails, ProviderIdx, SessionMap, Timestamp,
-    Verdict, Warning, WarningCode,
+    CliProcess, Failure, MappingIdx, Plan, Policies, ProcessDetails, ProviderIdx, SessionMap,
+    Timestamp, Verdict, Warning, WarningCode,
 };
+use crate::os::interrupt::Interrupt;
 use crate::process::facts::{Facts, ProcessReading};
 use crate::process::holdings::{AllHoldings, holdings};
 use crate::process::tree::Tree;
-use crate::process::{Process, Processes, is_claude, program_name};
+use crate::process::{Process, Processes, is_claude, may_have_folder, program_name};
 use crate::provider::{PROVIDERS, Provider, RecordedProcess, recorded_processes};
 
 /// The live processes of all providers, by their own records.
@@ -146,8 +147,36 @@ fn two_processes(processes: &[&RecordedProcess]) -> Warning {
     Warning::new(WarningCode::TwoProcesses, message)
 }
 
-/// Returns the CLI processes whose session no mapping has, those without a record included.
-pub(super) fn unmapped_processes(
+/// Returns all CLI processes of a home, mapped or not.
+pub fn all_processes(
+    config: &Clean,
+    map_owner: Option<u32>,
+    now: Timestamp,
+    interrupt: &Interrupt,
+) -> Result<Vec<ProcessDetails>, Failure> {
+    unmapped_in(&no_map()?, &Plan::default(), config, map_owner, now, interrupt)
+}
+
+/// Returns the CLI processes whose session no mapping of that map has.
+pub(super) fn unmapped_in(
+    map: &SessionMap,
+    plan: &Plan,
+    config: &Clean,
+    map_owner: Option<u32>,
+    now: Timestamp,
+    interrupt: &Interrupt,
+) -> Result<Vec<ProcessDetails>, Failure> {
+    let policies = Policies::new(now, &config.idle, PROVIDERS.len(), config.missing);
+    let policies = &policies;
+    unmapped_processes(&Observer { config, map, map_owner, now, policies, interrupt }, plan)
+}
+
+/// Returns a map without mappings.
+pub(super) fn no_map() -> Result<SessionMap, Failure> {
+    SessionMap::parse(b"{}".to_vec()).map_err(|_| Failure::new("an empty map cannot be read"))
+}
+
+fn unmapped_processes(
     observer: &Observer<'_>,
     plan: &Plan,
 ) -> Result<Vec<ProcessDetails>, Failure> {
@@ -184,8 +213,15 @@ fn without_record(
     tree: &Tree,
     known: &HashSet<u32>,
 ) -> Vec<(&'static str, u32, Option<&'static RecordedProcess>)> {
-    let found: HashMap<u32, &'static Provider> =
-        processes.all().iter().filter_map(|process| Some((process.id, cli_of(process)?))).collect();
+    let mut found: HashMap<u32, &'static Provider> = HashMap::new();
+    for provider in PROVIDERS.iter().filter(|it| observer.config.asks_for(it.model)) {
+        let Ok(base) = observer.config.base(provider, observer.map_owner) else { continue };
+        let of_home = processes.all().iter().filter(|process| {
+            is_of(process, provider)
+                && may_have_folder(process.id, provider.variable, provider.folder, &base.folder)
+        });
+        found.extend(of_home.map(|process| (process.id, provider)));
+    }
 
     let is_shown = |pid: &u32| {
         let parent = tree.stat(*pid).map_or(0, |stat| stat.parent);
@@ -193,17 +229,16 @@ fn without_record(
     };
     let mut all: Vec<(&'static str, u32, Option<&RecordedProcess>)> = found
         .iter()
-        .filter(|(pid, provider)| is_shown(pid) && observer.config.asks_for(provider.model))
+        .filter(|(pid, _)| is_shown(pid))
         .map(|(pid, provider)| (provider.name, *pid, None))
         .collect();
     all.sort_unstable_by_key(|(_, pid, _)| *pid);
     all
 }
 
-fn cli_of(process: &Process) -> Option<&'static Provider> {
-    PROVIDERS.iter().find(|provider| {
-        process.may_be_cli(provider.name) || (provider.has_records() && is_claude(process))
-    })
+/// Returns true if the process may be one of that CLI.
+fn is_of(process: &Process, provider: &Provider) -> bool {
+    process.may_be_cli(provider.name) || (provider.has_records() && is_claude(process))
 }
 
 pub(super) fn facts(pid: u32, tree: &Tree) -> Option<Facts> {

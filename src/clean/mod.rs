@@ -27,6 +27,7 @@ use crate::process::Processes;
 use crate::provider::{Memories, PROVIDERS};
 
 use cli_processes::LiveProcesses;
+pub use cli_processes::all_processes;
 use observer::Observer;
 pub use record::record_failure;
 use release::CleanRelease;

@@ -1,8 +1,14 @@
 //! A run that has ended, with everything that its report, its exit code and the journal need.
 
+use super::cli_processes::{no_map, unmapped_in};
+use crate::config::Clean;
 use crate::map::MapStore;
 use crate::model::plan::Observations;
-use crate::model::{Clock, Exit, KeepReason, Plan, State, Thresholds, Timestamp, Verdict, Warning};
+use crate::model::{
+    Clock, Exit, Failure, KeepReason, Plan, ProcessDetails, State, Thresholds, Timestamp, Verdict,
+    Warning,
+};
+use crate::os::interrupt::Interrupt;
 use crate::report::Report;
 
 /// The result of a run on a map, or of one that found no map.
@@ -45,6 +51,18 @@ impl Run {
             observations: &self.outcome.observations,
             warnings: &self.outcome.warnings,
         }
+    }
+
+    /// Returns the CLI processes whose session no mapping has.
+    pub fn unmapped_processes(
+        &self,
+        config: &Clean,
+        interrupt: &Interrupt,
+    ) -> Result<Vec<ProcessDetails>, Failure> {
+        let nothing = no_map()?;
+        let map = self.store.map().unwrap_or(&nothing);
+        let (plan, owner) = (&self.outcome.plan, self.store.owner());
+        unmapped_in(map, plan, config, owner, self.started, interrupt)
     }
 
     /// The user id of the map's owner, if there is a file.

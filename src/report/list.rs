@@ -2,17 +2,17 @@
 //! totals. `list_json` writes the same for programs.
 
 use owo_colors::Style;
-use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use unicode_width::UnicodeWidthStr;
 
 use super::look::{Look, age, counted, style_of};
+use super::process::{holdings, memory, write_processes};
 use super::shorten::{Shortener, padded, shortened, shortened_at_start};
 use super::size::size;
 use crate::map::Source;
 use crate::model::escape::escape;
-use crate::model::{IdleThreshold, State, Timestamp, Warning};
+use crate::model::{CliProcess, IdleThreshold, ProcessDetails, State, Timestamp, Warning};
 use crate::provider::Details;
 
 /// Everything that a list shows.
@@ -32,6 +32,8 @@ pub struct List {
     pub sessions: Vec<Listed>,
     /// The counts of all, shown or not.
     pub totals: Totals,
+    /// The CLI processes without a mapping, in a list of what has none.
+    pub processes: Vec<ProcessDetails>,
     pub warnings: Vec<Warning>,
 }
 
@@ -70,11 +72,13 @@ pub struct Deletion {
     pub after: Timestamp,
 }
 
-/// A process that a mapping is kept for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The process that uses a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     pub pid: u32,
     pub name: Option<String>,
+    /// What its record and the system show of it, if it is a CLI with a record.
+    pub cli: Option<CliProcess>,
 }
 
 /// How many sessions there are, in all and by state, and their size together.
@@ -128,7 +132,12 @@ pub fn write_list(
         }
         writeln!(to)?;
     }
-    totals(list, to)
+    totals(list, to)?;
+    if list.processes.is_empty() {
+        return Ok(());
+    }
+    writeln!(to)?;
+    write_processes(&list.processes, list.listed, look, to)
 }
 
 fn header(list: &List, look: Look, to: &mut dyn Write) -> io::Result<()> {
@@ -296,7 +305,9 @@ fn cli(listed: &Listed) -> String {
 fn process(listed: &Listed) -> Option<String> {
     let process = listed.process.as_ref()?;
     let name = process.name.as_deref().map(|name| format!(" {}", shortened(&escape(name), 16)));
-    Some(format!("{}{}", process.pid, name.unwrap_or_default()))
+    let held = process.cli.as_ref().and_then(|cli| cli.holdings);
+    let memory = held.map(|held| format!(" {}", memory(held.memory)));
+    Some(format!("{}{}{}", process.pid, name.unwrap_or_default(), memory.unwrap_or_default()))
 }
 
 fn details(listed: &Listed, look: Look, to: &mut dyn Write) -> io::Result<()> {
@@ -306,6 +317,13 @@ fn details(listed: &Listed, look: Look, to: &mut dyn Write) -> io::Result<()> {
     }
     if let Some(resume) = &listed.resume {
         writeln!(to, "{indent}resume   {}", escape(resume))?;
+    }
+    if let Some(cli) = listed.process.as_ref().and_then(|process| process.cli.as_ref()) {
+        let status = cli.status.as_deref().unwrap_or("without a status");
+        let since = cli.idle_since.map(|since| format!(" since {}", look.time(since)));
+        let held = cli.holdings.as_ref().map(|held| format!(", {}", holdings(held)));
+        let [since, held] = [since, held].map(Option::unwrap_or_default);
+        writeln!(to, "{indent}process  {}, {}{since}{held}", cli.pid, escape(status))?;
     }
     if let Some(file) = &listed.file {
         let [written, record] = [listed.looked.written, listed.looked.record]

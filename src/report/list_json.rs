@@ -7,7 +7,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::json::{SCHEMA, Source, time};
-use super::list::{List, Listed};
+use super::list::{Holder, List, Listed};
+use super::process::{DetailsJson, ProcessJson};
 use crate::model::plain_json::write_plain;
 
 /// Writes the list as one line of JSON.
@@ -26,6 +27,8 @@ impl Serialize for List {
         object.serialize_entry("unmapped", &self.unmapped)?;
         object.serialize_entry("summary", &Summary(self))?;
         object.serialize_entry("sessions", &self.sessions)?;
+        let processes: Vec<_> = self.processes.iter().map(DetailsJson::of).collect();
+        object.serialize_entry("processes", &processes)?;
         object.serialize_entry("warnings", &self.warnings)?;
         object.end()
     }
@@ -60,7 +63,7 @@ impl Serialize for Listed {
         object.serialize_entry("idle_seconds", &self.idle_seconds)?;
         object.serialize_entry("project", &looked.project)?;
         object.serialize_entry("message", &looked.message)?;
-        object.serialize_entry("process", &self.process)?;
+        object.serialize_entry("process", &self.process.as_ref().map(HolderJson::of))?;
         object.serialize_entry("file", &self.file.as_deref().map(Path::to_string_lossy))?;
         object.serialize_entry("size_bytes", &looked.written.map(|_| looked.size))?;
         object.serialize_entry("mtime", &time(looked.written))?;
@@ -69,5 +72,23 @@ impl Serialize for Listed {
         let deleted_after = time(self.deletion.map(|deletion| deletion.after));
         object.serialize_entry("deleted_after", &deleted_after)?;
         object.end()
+    }
+}
+
+/// The process that uses a session; only a CLI with a record has more than a name.
+#[derive(Serialize)]
+struct HolderJson<'a> {
+    name: Option<&'a str>,
+    #[serde(flatten)]
+    process: ProcessJson<'a>,
+}
+
+impl<'a> HolderJson<'a> {
+    fn of(holder: &'a Holder) -> Self {
+        let process = match &holder.cli {
+            Some(cli) => ProcessJson::of(cli),
+            None => ProcessJson::unknown(holder.pid),
+        };
+        Self { name: holder.name.as_deref(), process }
     }
 }

@@ -1,10 +1,14 @@
 //! How a CLI process is shown: its memory and connections in a few words, and as JSON.
 
 use serde::Serialize;
+use std::io::{self, Write};
 
 use super::json::time;
-use super::look::counted;
-use crate::model::{CliProcess, Connections, Holdings, Memory, ProcessDetails, Release};
+use super::look::{Look, age, counted, counted_processes};
+use super::shorten::shortened;
+use super::table::Table;
+use crate::model::escape::escape;
+use crate::model::{CliProcess, Connections, Holdings, Memory, ProcessDetails, Release, Timestamp};
 
 /// Returns an amount of memory: `900 kB`, `9.5 MB`, `212 MB`, `1.4 GB`.
 pub(super) fn amount(bytes: u64) -> String {
@@ -57,6 +61,55 @@ pub(super) fn release(process: &CliProcess) -> Option<&str> {
     }
 }
 
+/// Writes a table of processes without a mapping.
+pub(super) fn write_processes(
+    all: &[ProcessDetails],
+    now: Timestamp,
+    look: Look,
+    to: &mut dyn Write,
+) -> io::Result<()> {
+    let mut table =
+        Table::new(["PID>", "CLI", "STATUS", "IDLE", "MEMORY>", "PARENT", "SESSION", "REMARK"]);
+    let is_narrow = look.width.is_some_and(|width| width < 120) && !look.all;
+    for one in all {
+        let process = &one.process;
+        let idle = process.idle_since.map(|since| age(since.seconds_until(now)));
+        let (parent, name) = &one.parent;
+        let session = one.session.as_deref().map_or_else(none, escape);
+        let name = name.as_deref().map(|name| format!(" {}", escape(name)));
+        table.push([
+            process.pid.to_string(),
+            one.cli.to_owned(),
+            process.status.as_deref().map_or_else(none, |status| escape(&shortened(status, 10))),
+            idle.unwrap_or_else(none),
+            process.holdings.map_or_else(none, |held| memory(held.memory)),
+            format!("{parent}{}", name.unwrap_or_default()),
+            if is_narrow { session.chars().take(8).collect() } else { session },
+            remarks(one),
+        ]);
+    }
+    table.write(look, to, &|_, _| Ok(()))?;
+
+    let total = all.iter().filter_map(|one| one.process.holdings);
+    let bytes = amount(total.map(|held| held.memory.bytes).sum());
+    writeln!(to, "\n{} without a mapping, {bytes}", counted_processes(all.len() as u64))
+}
+
+fn none() -> String {
+    "-".to_owned()
+}
+
+/// Returns `leftover`, `terminal`, `no record`, or several of them.
+fn remarks(one: &ProcessDetails) -> String {
+    let remarks = [
+        (one.is_leftover, "leftover"),
+        (one.has_terminal, "terminal"),
+        (!one.has_record, "no record"),
+    ];
+    let remarks = remarks.into_iter().filter(|(is_so, _)| *is_so).map(|(_, remark)| remark);
+    remarks.collect::<Vec<_>>().join(", ")
+}
+
 /// A process as JSON.
 #[derive(Debug, Serialize)]
 pub(super) struct ProcessJson<'a> {
@@ -70,6 +123,18 @@ pub(super) struct ProcessJson<'a> {
 }
 
 impl<'a> ProcessJson<'a> {
+    /// A process of which only the id is known.
+    pub(super) fn unknown(pid: u32) -> Self {
+        Self {
+            pid,
+            status: None,
+            idle_since: None,
+            memory_bytes: None,
+            memory_is_pss: None,
+            connections: None,
+        }
+    }
+
     pub(super) fn of(process: &'a CliProcess) -> Self {
         let held = process.holdings.as_ref();
         Self {

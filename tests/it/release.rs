@@ -242,3 +242,148 @@ fn one_whose_end_takes_long_is_ending_and_is_not_signalled_again_p1() {
     assert_eq!(row(&ran.report(), "a")["reason"], "is ending");
     assert!(a.is_alive());
 }
+
+/// Runs `release`, and returns its report, held against its schema.
+#[track_caller]
+fn report(env: &TestEnv, line: &str, code: i32) -> Value {
+    let ran = env.run(&format!("{line} --json"));
+    assert_eq!(crate::schemas::obeys(&ran.out), Some("release"), "{ran:?}");
+    if expected("released") == "released" {
+        ran.exits(code);
+    }
+    serde_json::from_str(&ran.out).unwrap()
+}
+
+/// Returns the pid, the chats, the action and the reason of each process.
+fn processes(report: &Value) -> Vec<(u32, &Value, &str, Option<&str>)> {
+    let all = report["processes"].as_array().unwrap().iter();
+    all.map(|one| {
+        let pid = u32::try_from(one["pid"].as_u64().unwrap()).unwrap();
+        (pid, &one["chats"], one["action"].as_str().unwrap(), one["reason"].as_str())
+    })
+    .collect()
+}
+
+#[test]
+fn release_ends_the_process_of_the_chat_that_is_named() {
+    let env = home();
+    let (mut a, mut b) = (resident(&env, A, "plain"), resident(&env, B, "busy"));
+    let dry = report(&env, "release a -n --profile p", 0);
+    let would = expected_action("would_release");
+    assert_eq!(processes(&dry)[0].0, a.pid());
+    assert_eq!(processes(&dry)[0].1, &json!(["claude-cli/a"]));
+    assert_eq!(processes(&dry)[0].2, would);
+    assert!(a.is_alive());
+
+    let all = report(&env, "release --profile p", 0);
+    let of = |pid| *processes(&all).iter().find(|one| one.0 == pid).unwrap();
+    assert_eq!((of(b.pid()).2, of(b.pid()).3), ("kept", Some("status is busy")));
+    assert_eq!(of(a.pid()).2, expected("released"));
+    assert!(b.is_alive());
+    assert_eq!(env.map_now()["claude-cli"].as_object().unwrap().len(), 2, "mappings are kept");
+
+    let ran = env.run("release b --profile p");
+    ran.exits(1);
+    assert!(ran.out.contains("kept: status is busy"), "{ran:?}");
+    let ran = env.run("release nobody");
+    ran.exits(1).says(&["nobody", "hint: "]);
+    if expected("released") == "released" {
+        assert!(!a.is_alive());
+        env.run("release a").exits(1).says(&["no live Claude Code process has the session of a"]);
+        let history = env.run("history latest").out;
+        assert!(history.contains("command    release"), "{history}");
+    }
+}
+
+#[test]
+fn a_process_without_a_mapping_is_shown_and_ended_only_by_name() {
+    let env = home();
+    env.map(json!({"claude-cli": {"b": session(&env, B)}}).to_string());
+    let mut a = resident(&env, A, "plain");
+    assert!(report(&env, "release --profile p", 0)["processes"].as_array().unwrap().is_empty());
+    assert!(a.is_alive());
+
+    let list = env.run("list --unmapped --json");
+    let list: Value = serde_json::from_str(&list.out).unwrap();
+    let shown = &list["processes"][0];
+    assert_eq!((&shown["pid"], &shown["cli"]), (&json!(a.pid()), &json!("claude")));
+    assert_eq!(shown["session_id"], session(&env, A));
+    assert_eq!((&shown["leftover"], &shown["record"]), (&json!(false), &json!(true)));
+    assert_eq!(shown["parent"]["pid"], std::process::id());
+    let text = env.run("list --unmapped").out;
+    assert!(text.contains("1 process without a mapping, "), "{text}");
+
+    // A file of a bridge that is not known: the name stands for `release_accepts`.
+    let by_name = report(&env, &format!("release {}", session(&env, A)), 0);
+    assert_eq!(processes(&by_name)[0].2, expected("released"), "{by_name:#}");
+    assert_eq!(processes(&by_name)[0].1, &json!([]));
+    assert_eq!(a.is_alive(), expected("released") != "released");
+}
+
+#[test]
+fn leftovers_are_ended_where_that_is_asked_for() {
+    let env = home();
+    env.map(json!({"claude-cli": {"b": session(&env, B)}}).to_string());
+    let mut left = Resident::leftover(&env.home(".claude"), &session(&env, A));
+    let mut other = resident(&env, B, "busy");
+    let clean = env.json("-n");
+    assert_eq!(clean["leftovers"][0]["pid"], left.pid());
+    assert_eq!(clean["leftovers"][0]["leftover"], true);
+    let doctor = env.run("doctor").out;
+    assert!(doctor.contains("2 CLI processes, 0 connections, 1 idle, 1 leftover"), "{doctor}");
+
+    assert_eq!(processes(&report(&env, "release -n --profile p", 0)).len(), 1, "not asked for");
+    let all = report(&env, "release --leftovers --profile p", 0);
+    let of = |pid| processes(&all).into_iter().find(|one| one.0 == pid).unwrap();
+    assert_eq!(of(left.pid()).2, expected("released"), "{all:#}");
+    assert_eq!(of(other.pid()).3, Some("status is busy"));
+    assert_eq!(left.is_alive(), expected("released") != "released");
+    assert!(other.is_alive());
+}
+
+#[test]
+fn a_cli_without_a_record_is_shown_as_such() {
+    let env = home();
+    let mut a = resident(&env, A, "record");
+    let list = env.run("list --unmapped --json");
+    let list: Value = serde_json::from_str(&list.out).unwrap();
+    let shown = list["processes"].as_array().unwrap();
+    // Its session is in its arguments, so its mapping shows it.
+    assert!(shown.is_empty(), "{list:#}");
+    assert!(a.is_alive());
+
+    let other = resident(&env, 0x1234_5678, "record");
+    let list = env.run("list --unmapped --json");
+    let list: Value = serde_json::from_str(&list.out).unwrap();
+    let shown = list["processes"].as_array().unwrap();
+    assert_eq!(shown.len(), 1, "{list:#}");
+    assert_eq!((&shown[0]["pid"], &shown[0]["record"]), (&json!(other.pid()), &json!(false)));
+}
+
+#[test]
+fn list_shows_the_memory_of_each_process() {
+    let env = home();
+    let a = resident(&env, A, "mcp");
+    let list: Value = serde_json::from_str(&env.run("list --json").out).unwrap();
+    let shown = list["sessions"].as_array().unwrap();
+    let shown = shown.iter().find(|one| one["chat_id"] == "a").unwrap();
+    assert_eq!(shown["process"]["pid"], a.pid());
+    assert_eq!(shown["process"]["status"], "idle");
+    assert!(shown["process"]["memory_bytes"].as_u64().unwrap() > 1 << 20);
+    let verbose = env.run("list -v").out;
+    assert!(verbose.contains(&format!("process  {}, idle since ", a.pid())), "{verbose}");
+}
+
+#[test]
+fn metrics_count_resident_processes() {
+    let env = home();
+    let _a = resident(&env, A, "mcp");
+    env.run("--metrics m.prom").exits(0);
+    let metrics = fs::read_to_string(env.path("m.prom")).unwrap();
+    for (name, least) in [("sessions", 1), ("bytes", 1 << 20), ("oldest_idle_seconds", 3 * HOUR)] {
+        let name = format!("session_warden_resident_{name}{{profile=\"\"}} ");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&name)).unwrap();
+        assert!(line.parse::<u64>().unwrap() >= least, "{name}{line}");
+    }
+    assert!(metrics.contains("session_warden_resident_connections{profile=\"\"} 0"), "{metrics}");
+}

@@ -11,7 +11,8 @@ use std::time::Duration;
 const PROGRAM: &str = r#"
 import ctypes, fcntl, json, os, signal, socket, subprocess, sys, termios, time
 home, session, variant = sys.argv[1:4]
-os.setsid()
+if variant != "leftover":
+    os.setsid()
 record = f"{home}/sessions/{os.getpid()}.json"
 
 def end(*_):
@@ -60,7 +61,7 @@ if variant == "reboot":
 if variant != "record":
     with open(record, "w") as file:
         json.dump(fields, file)
-print("ready", *(child.pid for child in children), flush=True)
+print("ready", os.getpid(), *(child.pid for child in children), flush=True)
 while True:
     time.sleep(60)
 "#;
@@ -68,6 +69,7 @@ while True:
 /// A running stand-in, which is ended with the test.
 pub struct Resident {
     pub child: Child,
+    pid: u32,
     /// What it has started in turn.
     children: Vec<u32>,
 }
@@ -129,12 +131,24 @@ impl Resident {
         let line = first_line(child.stdout.as_mut().unwrap());
         let mut words = line.split_whitespace();
         assert_eq!(words.next(), Some("ready"), "{variant}");
+        let pid = words.next().unwrap().parse().unwrap();
         let children = words.map(|pid| pid.parse().unwrap()).collect();
-        Self { child, children }
+        Self { child, pid, children }
+    }
+
+    /// Starts one that the first process has adopted: the session leader that started it has ended.
+    pub fn leftover(claude: &Path, session: &str) -> Self {
+        let mut command = Command::new("/usr/bin/setsid");
+        let script = r#"exec 3<&0; "$0" "$@" <&3 3<&- &"#;
+        command.args(["/bin/sh", "-c", script]).arg(Self::program(claude));
+        let mut this = Self::of(command, claude, session, "leftover", Stdio::piped());
+        this.child.wait().unwrap();
+        this.children.push(this.pid);
+        this
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.pid
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -143,7 +157,9 @@ impl Resident {
 
     /// Returns true while it runs.
     pub fn is_alive(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
+        let _ = self.child.try_wait();
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
+        stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.starts_with(" Z"))
     }
 }
 

@@ -22,6 +22,7 @@ fn schemas() -> &'static Schemas {
             ("keepalive-check", include_str!("../../docs/keepalive-check.schema.json")),
             ("keepalive-run", include_str!("../../docs/keepalive-run.schema.json")),
             ("keepalive-status", include_str!("../../docs/keepalive-status.schema.json")),
+            ("release", include_str!("../../docs/release.schema.json")),
             ("schedule-status", include_str!("../../docs/schedule-status.schema.json")),
         ]
         .into_iter()
@@ -39,6 +40,7 @@ pub(crate) fn obeys(out: &str) -> Option<&'static str> {
     let has = |key: &str| report.get(key).is_some();
     let name = match () {
         () if has("holds") => "hold-list",
+        () if has("release_after_seconds") => "release",
         () if has("installed") => "schedule-status",
         () if has("settings") => "config",
         () if has("jobs") && has("dry_run") => "keepalive-run",

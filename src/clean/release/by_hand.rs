@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::conditions::Claim;
 use super::run::{Place, ReleaseRun, Subject};
 use super::{CLAUDE, bridge, place, subject};
-use crate::clean::cli_processes::{self, LiveProcesses, details_of, facts};
+use crate::clean::cli_processes::{self, LiveProcesses, details_of, facts, no_map};
 use crate::clean::observer::Observer;
 use crate::clean::record::append;
 use crate::config::Clean;
@@ -45,7 +45,7 @@ pub fn release(
     let store = map::open(&config.bridge, &config.map, is_explicit, access, interrupt)?;
     let live = LiveProcesses::read(config, store.owner(), now)?;
 
-    let nothing = SessionMap::parse(b"{}".to_vec()).map_err(|_| Failure::new("no map"))?;
+    let nothing = no_map()?;
     let with_all = with_sessions(store.map().unwrap_or(&nothing), &live)?;
     let policies = Policies::new(now, &config.idle, PROVIDERS.len(), config.missing);
     let observer = Observer {

@@ -1,10 +1,12 @@
-//! A process that alone keeps most of the mappings: a program that has every transcript open, such as a log
+//! The CLI processes, and a process that alone keeps most of the mappings: a program that has every transcript open, such as a log
 //! shipper, would keep every idle session.
 
 use std::collections::HashMap;
 
 use super::setup::Setup;
+use crate::clean::all_processes;
 use crate::model::{KeepReason, MappingIdx};
+use crate::os::interrupt::Interrupt;
 use crate::process::{self, Processes};
 use crate::provider::{PROVIDERS, Provider, work};
 use crate::report::{Check, counted};
@@ -12,9 +14,33 @@ use crate::report::{Check, counted};
 /// With fewer mapped sessions than this, one process may well use most of them.
 const FEWEST: usize = 4;
 
-/// Warns of a process that keeps more than half of the mappings.
+/// Counts the CLI processes, and warns of a process that keeps more than half of the mappings.
 pub(super) fn checks(setup: &Setup<'_>) -> Vec<Check> {
-    check(setup).into_iter().collect()
+    count(setup).into_iter().chain(check(setup)).collect()
+}
+
+/// Counts the CLI processes and what they hold; nothing if none runs.
+fn count(setup: &Setup<'_>) -> Option<Check> {
+    let all = all_processes(setup.config, setup.owner(), setup.now, &Interrupt::default()).ok()?;
+    if all.is_empty() {
+        return None;
+    }
+
+    let held = all.iter().filter_map(|one| one.process.holdings);
+    let connections: usize = held.map(|held| held.connections.count).sum();
+    let idle = all.iter().filter(|one| one.process.idle_since.is_some()).count();
+    let processes = if all.len() == 1 { "process" } else { "processes" };
+    let connections = counted(connections as u64, "connection");
+    let message = format!("{} CLI {processes}, {connections}, {idle} idle", all.len());
+
+    match all.iter().filter(|one| one.is_leftover).count() {
+        0 => Some(Check::ok("processes", message)),
+        leftovers => {
+            let message = format!("{message}, {}", counted(leftovers as u64, "leftover"));
+            let hint = "session-warden release --leftovers -n shows which of them can be ended";
+            Some(Check::warning("processes", message).hint(hint))
+        }
+    }
 }
 
 fn check(setup: &Setup<'_>) -> Option<Check> {

@@ -82,6 +82,8 @@ fn run(
     let totals = Totals::of(&all);
     all.truncate(options.limit.unwrap_or(usize::MAX));
 
+    let processes =
+        if options.unmapped { run.unmapped_processes(config, interrupt)? } else { Vec::new() };
     let report = run.report();
     let list = List {
         listed: now,
@@ -94,6 +96,7 @@ fn run(
         with_sizes: options.unmapped || options.sort == Sort::Size,
         sessions: all,
         totals,
+        processes,
         warnings,
     };
     Ok((list, exit))
@@ -243,9 +246,14 @@ impl Lister<'_> {
 }
 
 fn holder(row: &Row<'_>) -> Option<Holder> {
-    let Verdict::Keep(reason) = row.reason else { return None };
-    let pid = KeepReason::process(reason)?;
-    Some(Holder { pid, name: row.process.map(str::to_owned) })
+    let reason = match row.reason {
+        Verdict::Keep(reason) => KeepReason::process(reason),
+        Verdict::Remove(_) => None,
+    };
+    let cli = row.cli_process.filter(|cli| reason.is_none_or(|pid| pid == cli.pid));
+    let pid = reason.or(cli.map(|cli| cli.pid))?;
+    let name = row.process.map(str::to_owned);
+    Some(Holder { pid, name: name.or_else(|| process::program_name(pid)), cli: cli.cloned() })
 }
 
 fn of_model(model: &str) -> Option<&'static Provider> {
