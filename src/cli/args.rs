@@ -65,6 +65,9 @@ pub(super) enum Command {
     #[command(after_help = remove::AFTER_HELP)]
     Remove(RemoveArgs),
     /// End idle CLI processes; chats, mappings and transcripts are kept
+    ///
+    /// Ends a Claude Code process only if it is idle by its own record and nothing shows work: no background shell,
+    /// schedule, hold, terminal or unread input. The next message in its chat resumes the session.
     #[command(after_help = release::AFTER_HELP)]
     Release(ReleaseCommandArgs),
     /// Never remove these mappings; without an ID, list the pins

@@ -18,11 +18,6 @@ use crate::ui::confirm::{can_ask, confirm};
 use crate::ui::progress;
 
 pub(crate) const AFTER_HELP: &str = "\
-Only a Claude Code process that is idle by its own record is ended, by SIGTERM,
-and only if nothing shows work: no background shell, schedule, hold, terminal
-or unread input. The chat, the mapping and the transcript are kept: the next
-message resumes the session. See docs/release.md.
-
 Examples:
   session-warden release -n            Show which processes would be ended
   session-warden release website       End the process of one chat

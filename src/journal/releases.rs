@@ -70,6 +70,28 @@ impl PastReleases {
         Self(records)
     }
 
+    /// Returns the newest line about each process of that run, in the order of their first lines.
+    pub fn of_run(&self, run: &str) -> Vec<&ReleaseRecord> {
+        let mut newest: Vec<&ReleaseRecord> = Vec::new();
+        let of_run = self.0.iter().filter(|record| record.run == run);
+        for record in of_run.filter(|record| record.event != ReleaseEvent::Restarted) {
+            let known = newest
+                .iter_mut()
+                .find(|known| (known.pid, known.start) == (record.pid, record.start));
+            match known {
+                Some(known) => *known = record,
+                None => newest.push(record),
+            }
+        }
+        newest
+    }
+
+    /// Returns each run that has a line, with its time and its map.
+    pub fn runs(&self) -> impl Iterator<Item = (&str, &str, Option<&JournalPath<'static>>)> {
+        let lines = self.0.iter().filter(|record| record.event != ReleaseEvent::Restarted);
+        lines.map(|record| (record.run.as_str(), record.time.as_str(), record.map.as_ref()))
+    }
+
     /// Returns true if that process was asked to end, or may have been by a run that was killed.
     pub fn was_signalled(&self, pid: u32, start: u64) -> bool {
         let mut of_process =

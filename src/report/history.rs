@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::look::Look;
+use super::past_releases::{PastRelease, write_releases};
 use super::shorten::{padded, shortened_at_start};
 use super::table::Table;
 use crate::journal::{MappingKey, RemovalRecord, Restored, RunKind};
@@ -250,14 +251,16 @@ fn remark(run: &PastRun) -> Option<String> {
     run.warning.clone()
 }
 
-/// Writes one run, and a line for each mapping that it removed or restored.
+/// Writes one run, and a line for each mapping that it removed or restored, and each process that it released.
 pub fn write_past_run(
     run: &PastRun,
     mappings: &[PastMapping],
+    releases: &[PastRelease],
     screen: Screen,
     to: &mut dyn Write,
 ) -> io::Result<()> {
     let is_undo = run.command == RunKind::Undo;
+    let removes = !is_undo && run.command != RunKind::Release;
     let lines = [
         ("run", Some(run.run.clone())),
         ("command", Some(run.command.name().to_owned())),
@@ -266,7 +269,7 @@ pub fn write_past_run(
         ("map", run.map.as_ref().map(|map| map.to_string_lossy().into_owned())),
         ("undid run", run.undoes.clone()),
         ("checked", run.checked.filter(|count| *count > 0).map(|count| count.to_string())),
-        ("removed", run.removed.filter(|_| !is_undo).map(|count| count.to_string())),
+        ("removed", run.removed.filter(|_| removes).map(|count| count.to_string())),
         ("released", run.released.filter(|count| *count > 0).map(|count| count.to_string())),
         ("restored", run.restored.filter(|_| is_undo).map(|count| count.to_string())),
         ("exit", run.exit.map(|exit| exit.to_string())),
@@ -277,11 +280,19 @@ pub fn write_past_run(
             writeln!(to, "{} {}", padded(name, 10), escape(&value))?;
         }
     }
+    if !releases.is_empty() {
+        writeln!(to)?;
+        write_releases(releases, screen, to)?;
+    }
     if mappings.is_empty() {
         return Ok(());
     }
 
     writeln!(to)?;
+    write_mappings(mappings, screen, to)
+}
+
+fn write_mappings(mappings: &[PastMapping], screen: Screen, to: &mut dyn Write) -> io::Result<()> {
     let mut narrow = Table::new(["MAPPING", "REASON", "RESTORED"]);
     let mut wide = Table::new(["MAPPING", "REASON", "RESTORED", "SESSION", "RESUME WITH"]);
     for one in mappings {
@@ -324,6 +335,7 @@ pub fn write_history_json(all: &[PastRun], limit: usize, to: &mut dyn Write) -> 
 pub fn write_past_run_json(
     run: &PastRun,
     mappings: &[PastMapping],
+    releases: &[PastRelease],
     to: &mut dyn Write,
 ) -> io::Result<()> {
     #[derive(Serialize)]
@@ -332,8 +344,10 @@ pub fn write_past_run_json(
         version: &'static str,
         run: &'h PastRun,
         mappings: &'h [PastMapping],
+        releases: &'h [PastRelease],
     }
-    write_plain(&Detail { schema: 1, version: env!("CARGO_PKG_VERSION"), run, mappings }, to)
+    let version = env!("CARGO_PKG_VERSION");
+    write_plain(&Detail { schema: 1, version, run, mappings, releases }, to)
 }
 
 #[expect(clippy::ref_option, reason = "serde passes a reference to the field as it is")]

@@ -31,7 +31,7 @@ pub struct Measured {
 }
 
 /// The gauges: the name after the prefix, the help, and the source of the value.
-const METRICS: [(&str, &str, Value); 21] = {
+const METRICS: [(&str, &str, Value); 23] = {
     use Value::{Count, LastSuccess, Run};
     [
         ("checked", "Mappings that the last run judged.", Count(|s| s.checked)),
@@ -57,7 +57,6 @@ const METRICS: [(&str, &str, Value); 21] = {
             "How long the longest idle of these processes is idle.",
             Count(|s| s.resident_oldest_idle_seconds),
         ),
-        ("released", "Idle CLI processes that the last run ended.", Count(|s| s.released)),
         ("idle", "Mappings whose session was last used before the threshold.", Count(|s| s.idle)),
         ("missing", "Mappings whose session has no file.", Count(|s| s.missing)),
         ("archived", "Mappings whose session has an archived copy only.", Count(|s| s.archived)),
@@ -74,6 +73,13 @@ const METRICS: [(&str, &str, Value); 21] = {
             "Mappings that should have been removed, and could not be.",
             Count(|s| s.failed),
         ),
+        ("released", "Idle CLI processes that the last run ended.", Count(|s| s.released)),
+        (
+            "would_release",
+            "Idle CLI processes that the last run, a dry run, would have ended.",
+            Count(|s| s.would_release),
+        ),
+        ("released_bytes", "Memory that these processes held.", Count(|s| s.released_bytes)),
         (
             "last_run_timestamp_seconds",
             "When the last run ended, in seconds since 1970.",

@@ -98,11 +98,13 @@ fn nothing_hidden_is_offered_even_if_nothing_else_fits() {
 /// A value of the grammar that nobody thought of is a file, or free text that is listed here.
 #[test]
 fn every_value_is_completed_or_free() {
-    const FREE: [&str; 14] = [
+    const FREE: [&str; 16] = [
         "hours",
         "idle",
         "pin",
         "max-remove",
+        "release-after",
+        "max-release",
         "limit",
         "every",
         "on-calendar",

@@ -38,7 +38,7 @@ fn has(env: &TestEnv, chat: &str) -> bool {
 /// A line of `[clean]`, options to run with, and what is only so with that line.
 type Effect = (&'static str, &'static str, fn(&TestEnv, &Ran) -> bool);
 
-const EFFECTS: [Effect; 24] = [
+const EFFECTS: [Effect; 29] = [
     ("dry_run = true", "", |env, _| has(env, "i")),
     ("hours = 4", "", |env, _| has(env, "i") && has(env, "k")),
     ("idle = '4h'", "", |env, _| has(env, "i") && has(env, "k")),
@@ -61,6 +61,13 @@ const EFFECTS: [Effect; 24] = [
     ("provider = ['codex']", "", |env, _| has(env, "i") && !has(env, "k")),
     ("ignore_processes = ['vector', 'x']", "config", |_, ran| ran.out.contains("vector, x")),
     ("max_remove = 2", "", |env, ran| ran.code == 1 && has(env, "i")),
+    ("release = true", "config", |_, ran| setting(ran, "release", "true")),
+    ("release_after = '9h'", "config", |_, ran| setting(ran, "release_after", "9h")),
+    ("max_release = 77", "config", |_, ran| setting(ran, "max_release", "77")),
+    ("release_accepts = 'notice'", "config", |_, ran| setting(ran, "release_accepts", "notice")),
+    ("map_format = 'claude-remote'", "config", |_, ran| {
+        setting(ran, "map_format", "claude-remote")
+    }),
     ("format = 'json'", "-n", |_, ran| ran.out.starts_with('{')),
     ("color = 'always'", "-n", |_, ran| ran.out.contains("\x1b[")),
     ("quiet = true", "", |_, ran| ran.out.is_empty()),
@@ -73,6 +80,12 @@ const EFFECTS: [Effect; 24] = [
     }),
     ("# nothing but the map", "--missing keep", |env, _| has(env, "g")),
 ];
+
+/// Returns true if `config` shows that value of a setting.
+fn setting(ran: &Ran, name: &str, value: &str) -> bool {
+    let mut lines = ran.out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    lines.any(|words| words == [name, "[clean]", value])
+}
 
 #[test]
 fn every_option_takes_effect() {

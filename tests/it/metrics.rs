@@ -41,11 +41,13 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
 }
 
-const COUNTS: [&str; 12] = [
+const COUNTS: [&str; 17] = [
     "checked",
     "active",
     "in_use",
-    "resident",
+    "resident_sessions",
+    "resident_bytes",
+    "resident_connections",
     "idle",
     "missing",
     "archived",
@@ -54,6 +56,9 @@ const COUNTS: [&str; 12] = [
     "removed",
     "would_remove",
     "failed",
+    "released",
+    "would_release",
+    "released_bytes",
 ];
 
 /// The names in that folder.
@@ -77,12 +82,12 @@ fn every_count_of_the_summary_and_how_the_run_ended() {
     let summary = report["summary"].as_object().unwrap();
     assert_eq!(summary["removed"], 1);
     for (name, count) in summary {
+        let name = if name == "resident" { "resident_sessions" } else { name };
         assert_eq!(of(&env, name), count.as_f64(), "{name}");
-        assert!(COUNTS.contains(&name.as_str()));
+        assert!(COUNTS.contains(&name));
     }
-    for name in COUNTS {
-        assert!(summary.contains_key(name), "{name}");
-    }
+    assert_eq!(summary.len(), COUNTS.len());
+    assert_eq!(of(&env, "resident_oldest_idle_seconds"), Some(0.0));
     let ended = of(&env, "last_run_timestamp_seconds").unwrap();
     assert!(before - 0.01 <= ended && ended <= after, "{before} {ended} {after}");
     assert_eq!(of(&env, "last_success_timestamp_seconds"), Some(ended));
@@ -91,7 +96,7 @@ fn every_count_of_the_summary_and_how_the_run_ended() {
     assert_eq!(of(&env, "threshold_seconds"), Some(5400.0));
     assert_eq!(of(&env, "last_exit_code"), Some(0.0));
     let families = exposition::parse(&text(&env.path("warden.prom"))).unwrap();
-    assert_eq!(families.len(), COUNTS.len() + 5, "{families:?}");
+    assert_eq!(families.len(), COUNTS.len() + 6, "{families:?}");
 }
 
 #[test]

@@ -110,6 +110,14 @@ fn the_first_release_ends_one_process_and_the_next_the_others_p1() {
     first.exits(0).says(&["warning: no process of this map was released before"]);
     assert_eq!(first.report()["summary"]["released"], 1);
 
+    let history = env.run("history latest --json").out;
+    let history: Value = serde_json::from_str(&history).unwrap();
+    assert_eq!(
+        (&history["run"]["command"], &history["run"]["released"]),
+        (&json!("clean"), &json!(1))
+    );
+    assert_eq!(history["releases"][0]["outcome"], "released");
+
     // Its transcript was written as it ended, as Claude Code does.
     env.session("claude", &session(&env, A), 0);
     let second = env.json("clean --release --profile p");
@@ -167,7 +175,7 @@ fn a_bridge_that_is_not_known_to_survive_keeps_its_processes() {
     let ran = env.run("--format json");
     check(&ran.report(), "a", "released", "process ");
     if expected("released") == "released" {
-        ran.exits(0).says(&["the chats of the released sessions may not answer"]);
+        ran.exits(0).says(&["the chats of released sessions may not answer"]);
         assert!(!a.is_alive() || a.child.wait().is_ok());
     }
 }
@@ -290,8 +298,10 @@ fn release_ends_the_process_of_the_chat_that_is_named() {
     if expected("released") == "released" {
         assert!(!a.is_alive());
         env.run("release a").exits(1).says(&["no live Claude Code process has the session of a"]);
-        let history = env.run("history latest").out;
+        let history = env.run(&format!("history {}", all["run"].as_str().unwrap())).out;
         assert!(history.contains("command    release"), "{history}");
+        let a = format!("claude --resume {}", session(&env, A));
+        assert!(history.contains("claude-cli/a") && history.contains(&a), "{history}");
     }
 }
 
@@ -386,4 +396,66 @@ fn metrics_count_resident_processes() {
         assert!(line.parse::<u64>().unwrap() >= least, "{name}{line}");
     }
     assert!(metrics.contains("session_warden_resident_connections{profile=\"\"} 0"), "{metrics}");
+}
+
+#[test]
+fn a_release_is_in_the_journal_before_the_signal_p5() {
+    let env = home();
+    let mut a = resident(&env, A, "plain");
+    // Without a journal nothing is ended, and nothing removed.
+    let state = env.home(".local/state/session-warden");
+    fs::create_dir_all(state.join("releases.jsonl")).unwrap();
+    let ran = env.run("clean --release --profile p");
+    if expected("released") == "released" {
+        ran.exits(1).says(&["cannot "]);
+        assert_eq!(env.map_now()["claude-cli"].as_object().unwrap().len(), 2);
+    }
+    assert!(a.is_alive());
+    fs::remove_dir(state.join("releases.jsonl")).unwrap();
+
+    // A run that was killed between the journal and the signal.
+    let start = fs::read_to_string(format!("/proc/{}/stat", a.pid())).unwrap();
+    let start = start.rsplit(')').next().unwrap().split_whitespace().nth(19).unwrap();
+    let line = json!({"run": "20261128T100000Z-000-1-p", "time": "2026-11-28T10:00:00.000Z", "event": "planned",
+        "map": env.map_path().to_str().unwrap(), "url": null, "pid": a.pid(), "start": start.parse::<u64>().unwrap(),
+        "session": session(&env, A), "chats": ["claude-cli/a"], "memory_bytes": 5, "resume": "claude --resume x"});
+    fs::write(state.join("releases.jsonl"), format!("{line}\n")).unwrap();
+    let history: Value =
+        serde_json::from_str(&env.run("history 20261128T100000Z --json").out).unwrap();
+    assert_eq!(history["releases"][0]["outcome"], "unknown", "{history:#}");
+    assert_eq!(history["run"]["exit"], json!(null));
+
+    // It may have been signalled, so it never is again.
+    let report = env.json("clean --release --profile p");
+    assert_eq!(row(&report, "a")["reason"], "is ending", "{report:#}");
+    assert!(a.is_alive());
+}
+
+#[test]
+fn a_bridge_that_restarts_sessions_is_left_alone_until_release_is_run_by_hand() {
+    if expected("released") != "released" {
+        return;
+    }
+    let env = home();
+    let a = resident(&env, A, "plain");
+    assert_eq!(processes(&report(&env, "release a --profile p", 0))[0].2, "released");
+    drop(a);
+
+    // Its bridge starts it again, and its files show no message since.
+    let mut again = resident(&env, A, "plain");
+    let mut b = resident(&env, B, "plain");
+    std::thread::sleep(std::time::Duration::from_millis(2_500));
+    let ran = env.run("clean --release --profile p --json");
+    ran.exits(3).says(&["was released and has a process again without a message", "hint: "]);
+    let seen = ran.report();
+    for chat in ["a", "b"] {
+        let reason = &row(&seen, chat)["reason"];
+        assert_eq!(*reason, "this bridge restarts released sessions", "{ran:?}");
+    }
+    let later = env.json("clean --release --profile p");
+    assert_eq!(row(&later, "b")["reason"], "this bridge restarts released sessions");
+    assert!(again.is_alive() && b.is_alive());
+
+    assert_eq!(processes(&report(&env, "release b --profile p", 0))[0].2, "released");
+    assert!(!b.is_alive());
 }

@@ -199,11 +199,14 @@ fn json_has_every_field_and_null_where_there_is_nothing() {
     assert_eq!(
         report["summary"],
         json!({"checked": 3, "active": 1, "in_use": 0, "resident": 0, "idle": 1, "missing": 1, "archived": 0,
-               "pinned": 0, "unknown": 0, "removed": 0, "would_remove": 2, "failed": 0})
+               "pinned": 0, "unknown": 0, "removed": 0, "would_remove": 2, "failed": 0,
+               "resident_bytes": 0, "resident_connections": 0, "released": 0, "would_release": 0,
+               "released_bytes": 0})
     );
     assert_eq!(report["warnings"], json!([]));
+    assert_eq!(report["leftovers"], json!([]));
     let gone = row(&report, "chat-g");
-    for absent in ["last_used", "idle_seconds", "file"] {
+    for absent in ["last_used", "idle_seconds", "file", "process"] {
         assert_eq!(gone[absent], Value::Null, "{absent}");
     }
     let idle = row(&report, "chat-i");

@@ -188,6 +188,7 @@ impl Asked<'_> {
             }
         }
 
+        subjects.sort_by_key(Subject::order);
         if subjects.is_empty() && self.request.confirmed.is_none() && !self.request.ids.is_empty() {
             let ids = self.request.ids.join(", ");
             return Err(Failure::new(format!("no live Claude Code process has the session of {ids}"))

@@ -176,7 +176,6 @@ fn whose(subject: &Subject<'_>) -> Option<KeptReason> {
             (facts.parent == Parent::Adopter, KeptReason::ParentRuns),
             (facts.stat.session != facts.pid, KeptReason::LeadsSession),
             (!facts.has_session_leader, KeptReason::SessionLeaderRuns),
-            (facts.is_leftover(), KeptReason::MainOfUnit),
         ]);
     }
 

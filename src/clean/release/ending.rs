@@ -10,7 +10,6 @@ use super::run::{Chosen, Place, ReleasePlan, ReleaseRun};
 use super::sessions::Protection;
 use super::signal::{NotOpened, Outcome, PATIENCE, Signalled, Target, wait};
 use crate::journal::{Journal, ReleaseEvent, ReleaseRecord};
-use crate::map::BridgeReaction;
 use crate::model::{Failure, Release, Timestamp, Warning, WarningCode};
 use crate::os::progress::Phase;
 use crate::provider::{PROVIDERS, RecordedProcess};
@@ -55,7 +54,6 @@ impl ReleaseRun<'_> {
         if let Err(failure) = journal.record_releases(ended) {
             self.warnings.push(Warning::new(WarningCode::NotWrittenDown, failure.message));
         }
-        self.warn_of_errors();
         Ok(())
     }
 
@@ -136,23 +134,6 @@ impl ReleaseRun<'_> {
         let live: Vec<&RecordedProcess> = live.iter().collect();
         let done: Vec<&ReleaseRecord> = done.iter().collect();
         !done.is_empty() && restarted(&done, &live, home, &self.machine, self.now()).is_some()
-    }
-
-    /// Says what the chats of released sessions see, if it is an error.
-    fn warn_of_errors(&mut self) {
-        let released = self.subjects.iter().filter(|subject| {
-            subject.claim == Claim::Mapped && subject.outcome == Some(Release::Released)
-        });
-        if released.count() == 0 {
-            return;
-        }
-        let sees = match self.bridge.reaction {
-            BridgeReaction::Quiet => return,
-            BridgeReaction::Notice => "see an error message before the next answer",
-            BridgeReaction::Breaks => "may not answer until their bridge is restarted",
-        };
-        let message = format!("the chats of the released sessions {sees}");
-        self.warnings.push(Warning::new(WarningCode::ChatSeesError, message));
     }
 
     /// The line of the journal about one of them.

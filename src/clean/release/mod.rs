@@ -137,7 +137,9 @@ fn of_mappings(
         let mappings = mappings.get(&provider.session_key(&process.session))?.clone();
         Some(subject(process, place, Claim::Mapped, mappings, plan))
     });
-    subjects.collect()
+    let mut subjects: Vec<Subject> = subjects.collect();
+    subjects.sort_by_key(Subject::order);
+    subjects
 }
 
 fn subject(

@@ -11,6 +11,7 @@ use super::look::{Candidate, Seen, look};
 use super::sessions::{self, Protection};
 use crate::clean::observer::Observer;
 use crate::journal::PastReleases;
+use crate::map::BridgeReaction;
 use crate::model::{Failure, MappingIdx, Release, Timestamp, Warning, WarningCode};
 use crate::os::progress::Phase;
 use crate::process::facts::Machine;
@@ -25,6 +26,13 @@ pub(in crate::clean) struct Subject {
     pub(in crate::clean) mappings: Vec<MappingIdx>,
     pub(in crate::clean) memory_bytes: Option<u64>,
     pub(in crate::clean) outcome: Option<Release>,
+}
+
+impl Subject {
+    /// The map's order, then that of pids.
+    pub(super) fn order(&self) -> (Option<MappingIdx>, u32) {
+        (self.mappings.first().copied(), self.candidate.pid())
+    }
 }
 
 /// The place of a release.
@@ -112,6 +120,7 @@ impl<'a> ReleaseRun<'a> {
         let mut chosen = self.still(chosen)?;
         self.keep_all_but_first(&mut chosen);
         self.check_limit(chosen.len())?;
+        self.warn_of_errors(&chosen);
         for one in &chosen {
             self.set(one.subject, Release::WouldRelease);
         }
@@ -182,6 +191,21 @@ impl<'a> ReleaseRun<'a> {
             others.len() + 1
         );
         self.warnings.push(Warning::new(WarningCode::FirstRelease, message));
+    }
+
+    /// Says what the chats of released sessions see, if it is an error.
+    fn warn_of_errors(&mut self, chosen: &[Chosen]) {
+        let is_mapped = |one: &Chosen| self.subjects[one.subject].claim == Claim::Mapped;
+        if !chosen.iter().any(is_mapped) {
+            return;
+        }
+        let sees = match self.bridge.reaction {
+            BridgeReaction::Quiet => return,
+            BridgeReaction::Notice => "see an error message before the next answer",
+            BridgeReaction::Breaks => "may not answer until their bridge is restarted",
+        };
+        let message = format!("the chats of released sessions {sees}");
+        self.warnings.push(Warning::new(WarningCode::ChatSeesError, message));
     }
 
     fn check_limit(&self, count: usize) -> Result<(), Failure> {

@@ -64,10 +64,11 @@ impl HistoryArgs {
         if let Some(typed) = &self.run {
             let found = history::one(&journal, typed);
             // A damaged line may be why a run is unknown.
-            let (run, mappings) = found.inspect_err(|_| ui::warnings(&journal.damage(), ""))?;
+            let (run, mappings, releases) =
+                found.inspect_err(|_| ui::warnings(&journal.damage(), ""))?;
             ui::print("the history", |out| match clean.format {
-                Format::Text => write_past_run(&run, &mappings, screen, out),
-                Format::Json => write_past_run_json(&run, &mappings, out),
+                Format::Text => write_past_run(&run, &mappings, &releases, screen, out),
+                Format::Json => write_past_run_json(&run, &mappings, &releases, out),
             })?;
         } else {
             let runs = history::all(&journal, now)?;

@@ -10,7 +10,7 @@ use crate::journal::{
     is_old, profile_of, run_named,
 };
 use crate::model::{Failure, Timestamp};
-use crate::report::{PastMapping, PastRun};
+use crate::report::{PastMapping, PastRelease, PastRun};
 
 /// Returns the past runs, newest first.
 pub fn all(journal: &Journal, now: Timestamp) -> anyhow::Result<Vec<PastRun>> {
@@ -20,8 +20,11 @@ pub fn all(journal: &Journal, now: Timestamp) -> anyhow::Result<Vec<PastRun>> {
     Ok(runs)
 }
 
-/// Returns the run that is named, and the mappings that it removed or restored.
-pub fn one(journal: &Journal, typed: &str) -> anyhow::Result<(PastRun, Vec<PastMapping>)> {
+/// A run with the mappings that it removed or restored, and the processes that it released.
+type Detail = (PastRun, Vec<PastMapping>, Vec<PastRelease>);
+
+/// Returns the run that is named.
+pub fn one(journal: &Journal, typed: &str) -> anyhow::Result<Detail> {
     let mut runs = with_forgotten(journal)?;
     let position = if typed == LATEST {
         (!runs.is_empty()).then_some(0)
@@ -43,7 +46,9 @@ pub fn one(journal: &Journal, typed: &str) -> anyhow::Result<(PastRun, Vec<PastM
             removed_by(journal, &run.run)?
         }
     };
-    Ok((run, mappings))
+    let past = journal.releases()?;
+    let releases = past.of_run(&run.run).into_iter().map(PastRelease::from).collect();
+    Ok((run, mappings, releases))
 }
 
 /// Returns every run that the journal has, newest first, also those of which only removals are left.
@@ -62,6 +67,12 @@ fn with_forgotten(journal: &Journal) -> anyhow::Result<Vec<PastRun>> {
         if known.insert(undo.clone()) {
             let run = unended(undo, &restore.time, restore.map.as_ref());
             runs.push(PastRun { command: RunKind::Undo, undoes: Some(restore.run), ..run });
+        }
+    }
+
+    for (run, time, map) in journal.releases()?.runs() {
+        if known.insert(run.to_owned()) {
+            runs.push(unended(run, time, map));
         }
     }
 

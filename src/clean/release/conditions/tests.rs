@@ -19,6 +19,7 @@ struct Owned {
     record: Record,
     process: ProcessReading,
     planned: Option<Timestamp>,
+    was_signalled: bool,
     session: Session,
     cpu: Option<Cpu>,
 }
@@ -147,6 +148,7 @@ impl Owned {
             record: self.reading.as_ref().unwrap_or(&whole),
             process: &self.process,
             planned: self.planned,
+            was_signalled: self.was_signalled,
             session: self.session,
             cpu: self.cpu,
             release_after: Duration::from_secs(RELEASE_AFTER),
@@ -180,6 +182,7 @@ fn whose_it_is_p1() {
     check(KeptReason::NotMapped, |case| case.claim = Claim::None);
     check(KeptReason::Ended, |case| case.process = ProcessReading::Ended);
     check(KeptReason::Unreadable, |case| case.process = ProcessReading::Unreadable);
+    check(KeptReason::Ending, |case| case.was_signalled = true);
 
     let check = |expected: KeptReason, change: fn(&mut Owned)| {
         let mut owned = leftover();

@@ -94,6 +94,8 @@ fn nothing_is_owed_p1() {
     check(KeptReason::Held, |case| case.session.hold = Hold::Held);
     check(KeptReason::HoldsUnreadable, |case| case.session.hold = Hold::Unreadable);
     check(KeptReason::Pinned, |case| case.session.is_pinned = true);
+    check(KeptReason::InUse(7), |case| case.session.other_use = OtherUse::By(7));
+    check(KeptReason::UseUnknown, |case| case.session.other_use = OtherUse::Unknown);
     for (open, expected) in [
         (OpenElsewhere::By(1), KeptReason::FilesOpenElsewhere),
         (OpenElsewhere::Hidden(1), KeptReason::FilesHidden),
