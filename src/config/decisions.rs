@@ -149,6 +149,11 @@ impl Layers<'_> {
             }
     }
 
+    pub(super) fn max_remove(&mut self) -> Option<u64> {
+        let found = self.first("", |layer| layer.max_remove);
+        self.decide("max_remove", found, "none", u64::to_string)
+    }
+
     /// Decides which idle CLI processes are ended.
     pub(super) fn release(&mut self) -> ReleaseSettings {
         ReleaseSettings {

@@ -180,12 +180,7 @@ impl Layers<'_> {
                 |layer| &layer.ignore_processes,
                 "none",
             )),
-            max_remove: self.decide(
-                "max_remove",
-                self.first("", |layer| layer.max_remove),
-                "none",
-                u64::to_string,
-            ),
+            max_remove: self.max_remove(),
             release: self.release(),
             format: self.setting("format", |layer| layer.format.format(), Format::Text),
             color: self.color(is_terminal, environment),

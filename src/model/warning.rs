@@ -101,18 +101,12 @@ impl WarningCode {
             Self::NotMapped => {
                 "session-warden list shows the chats of the map; a new chat has a mapping once it is answered"
             }
-            Self::TwoProcesses => "end one of them, or close one of the programs that has it open",
-            Self::BridgeRestarts => {
-                "nothing more is released for this map until you run session-warden release by hand"
-            }
-            Self::StillEnding => {
-                "it is not signalled again; a SessionEnd hook may still run, or it ignores SIGTERM"
-            }
-            Self::NotReleased => "nothing is lost; the next run tries again",
-            Self::FirstRelease => "check that the chat still answers; the next run ends the others",
-            Self::ChatSeesError => {
-                "set release_accepts = \"quiet\" to keep the processes of such bridges"
-            }
+            Self::TwoProcesses
+            | Self::BridgeRestarts
+            | Self::StillEnding
+            | Self::NotReleased
+            | Self::FirstRelease
+            | Self::ChatSeesError => self.hint_about_processes(),
             Self::StillRunning => {
                 "it gets no more messages; it runs until its bridge stops or you end it"
             }
@@ -136,6 +130,22 @@ impl WarningCode {
             Self::BridgeTrouble => "check the bridge; the next run tries again",
             Self::NotAddressable => "stop the bridge and run again with --bridge off",
             Self::Interrupted => "session-warden undo restores what was removed",
+        }
+    }
+
+    /// Returns the remedy of a warning about CLI processes and their release.
+    fn hint_about_processes(self) -> &'static str {
+        match self {
+            Self::TwoProcesses => "end one of them, or close one of the programs that has it open",
+            Self::BridgeRestarts => {
+                "nothing more is released for this map until you run session-warden release by hand"
+            }
+            Self::StillEnding => {
+                "it is not signalled again; a SessionEnd hook may still run, or it ignores SIGTERM"
+            }
+            Self::NotReleased => "nothing is lost; the next run tries again",
+            Self::FirstRelease => "check that the chat still answers; the next run ends the others",
+            _ => "set release_accepts = \"quiet\" to keep the processes of such bridges",
         }
     }
 

@@ -9,8 +9,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::proc::{ids, read_of, read_text};
-use super::running::{Process, Processes, open_files};
+use super::proc::{ids, open_files, read_of, read_text};
+use super::running::{Process, Processes};
 
 /// How the programs are called that run Python, or a server that is written in it.
 const PYTHONS: [&str; 6] = ["python", "pypy", "uvicorn", "gunicorn", "hypercorn", "fastapi"];

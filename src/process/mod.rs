@@ -8,7 +8,6 @@ pub mod holdings;
 mod listening;
 mod own;
 mod proc;
-mod proc_file;
 mod program;
 mod running;
 pub mod stat;

@@ -1,10 +1,10 @@
 //! Reads the files of `/proc`, each as a whole, and finds fields in them. Their meaning is for others.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
 use std::ops::ControlFlow;
-use std::path::Path;
-use std::str::FromStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use crate::os::folder::Folder;
 
@@ -31,7 +31,7 @@ pub(super) fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
 
 /// Reads the file of this name that the kernel shows of a process.
 pub(super) fn read_of(process: u32, file: &str) -> io::Result<Vec<u8>> {
-    read(format!("/proc/{process}/{file}"))
+    read(path_of(process, file))
 }
 
 /// Reads a file of text.
@@ -49,30 +49,84 @@ pub(super) fn ids() -> io::Result<Vec<u32>> {
     Ok(ids)
 }
 
-/// The fields of a `stat` file, which are known by number (`proc_pid_stat(5)`).
-pub(super) struct Stat(String);
+/// The most descriptors of a process that are looked at.
+const MOST_FILES: usize = 1 << 16;
 
-impl Stat {
-    /// Reads the fields of a process; none if it has ended or is hidden.
-    pub(super) fn of(process: u32) -> Option<Self> {
-        Self::parse(&read_of(process, "stat").ok()?)
-    }
+/// The path of `name` in the folder of process `pid`.
+pub(super) fn path_of(pid: u32, name: &str) -> PathBuf {
+    PathBuf::from(format!("/proc/{pid}/{name}"))
+}
 
-    pub(super) fn parse(stat: &[u8]) -> Option<Self> {
-        // The second field is a name in parentheses, and may have any bytes.
-        let behind_name = stat.iter().rposition(|byte| *byte == b')')? + 1;
-        Some(Self(String::from_utf8_lossy(&stat[behind_name..]).into_owned()))
+/// Reads a file of process `pid`, as [`read_of`]; nothing if the process has ended.
+pub(super) fn read_live(pid: u32, name: &str) -> io::Result<Option<Vec<u8>>> {
+    match read_of(pid, name) {
+        Ok(content) => Ok(Some(content)),
+        Err(error) if has_ended(&error) => Ok(None),
+        Err(error) => Err(error),
     }
+}
 
-    /// Returns a field from the third on.
-    pub(super) fn field<T: FromStr>(&self, number: usize) -> Option<T> {
-        self.0.split_ascii_whitespace().nth(number.checked_sub(3)?)?.parse().ok()
+/// Reads a link of process `pid`; nothing if the process or the link is gone.
+pub(super) fn link(pid: u32, name: &str) -> io::Result<Option<PathBuf>> {
+    match fs::read_link(path_of(pid, name)) {
+        Ok(target) => Ok(Some(target)),
+        Err(error) if has_ended(&error) => Ok(None),
+        Err(error) => Err(error),
     }
+}
 
-    /// Returns true for a zombie.
-    pub(super) fn is_dead(&self) -> Option<bool> {
-        self.field(3).map(|state: char| matches!(state, 'Z' | 'X'))
+/// Lists the targets of all descriptors of process `pid`; none if it has ended.
+///
+/// # Errors
+/// Also if there are more of them than are looked at.
+pub(super) fn open_files(pid: u32) -> io::Result<Vec<PathBuf>> {
+    let folder = match fs::read_dir(path_of(pid, "fd")) {
+        Ok(folder) => folder,
+        Err(error) if has_ended(&error) => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+
+    let mut targets = Vec::new();
+    for entry in folder {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) if has_ended(&error) => break,
+            Err(error) => return Err(error),
+        };
+        if targets.len() == MOST_FILES {
+            return Err(io::Error::other("too many open files"));
+        }
+        match fs::read_link(entry.path()) {
+            Ok(target) => targets.push(target),
+            Err(error) if has_ended(&error) => {}
+            Err(error) => return Err(error),
+        }
     }
+    Ok(targets)
+}
+
+/// Lists the inodes of the sockets that process `pid` has open.
+///
+/// # Errors
+/// As [`open_files`].
+pub(super) fn sockets(pid: u32) -> io::Result<Vec<u64>> {
+    let files = open_files(pid)?;
+    Ok(files
+        .iter()
+        .filter_map(|target| numbered(target.as_os_str().as_bytes(), "socket"))
+        .collect())
+}
+
+/// The number in the target of a descriptor that has no path, such as `socket:[4242]`.
+pub(super) fn numbered(target: &[u8], kind: &str) -> Option<u64> {
+    let number = target.strip_prefix(kind.as_bytes())?.strip_prefix(b":[")?.strip_suffix(b"]")?;
+    std::str::from_utf8(number).ok()?.parse().ok()
+}
+
+/// Returns true if an error shows that the process has ended.
+pub(super) fn has_ended(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::NotFound
+        || error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
 }
 
 /// Returns the rest of the line that begins with `name` in a `status` file.
@@ -96,12 +150,21 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_counted_behind_a_name_of_any_kind() {
-        let stat = Stat::parse(b"7 (a) Z 1 b) S 5 6 \xff 8\n").unwrap();
-        assert_eq!((stat.field(3), stat.field(4), stat.field(5)), (Some('S'), Some(5), Some(6)));
-        assert_eq!((stat.field::<u32>(6), stat.field::<u32>(8)), (None, None));
-        assert_eq!(stat.is_dead(), Some(false));
-        assert!(Stat::parse(b"7 S 5").is_none());
-        assert_eq!(Stat::of(std::process::id()).and_then(|stat| stat.is_dead()), Some(false));
+    fn a_descriptor_without_a_path_has_a_number() {
+        assert_eq!(numbered(b"socket:[4242]", "socket"), Some(4242));
+        for other in ["socket:[]", "socket:4242", "pipe:[4242]", "/tmp/socket:[1]", ""] {
+            assert_eq!(numbered(other.as_bytes(), "socket"), None, "{other}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_process_that_has_ended_has_nothing() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = child.id();
+        child.wait().unwrap();
+        assert_eq!(read_live(pid, "stat").unwrap(), None);
+        assert_eq!(link(pid, "exe").unwrap(), None);
+        assert!(open_files(pid).unwrap().is_empty());
     }
 }

@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 use rustix::process::Pid;
 
 use super::own::ancestors;
-use super::proc::{Stat, ids, line, read, read_of, read_text, word};
+use super::proc::{has_ended, ids, line, open_files, read, read_of, read_text, word};
+use super::stat::Stat;
 use crate::model::describe;
 
 /// The name of the processes of this program.
@@ -153,24 +154,6 @@ impl Process {
     }
 }
 
-/// Returns the paths of the open files of a process; none if it has ended.
-pub(super) fn open_files(id: u32) -> io::Result<Vec<PathBuf>> {
-    let listed = fs::read_dir(format!("/proc/{id}/fd")).and_then(Iterator::collect);
-    let files: Vec<fs::DirEntry> = match listed {
-        Err(error) if has_ended(&error) => return Ok(Vec::new()),
-        listed => listed?,
-    };
-
-    let mut targets = Vec::new();
-    for file in files {
-        match fs::read_link(file.path()) {
-            Err(error) if has_ended(&error) => {}
-            target => targets.push(target?),
-        }
-    }
-    Ok(targets)
-}
-
 /// Returns true if a path in an environment, as it was read, is such a path. An environment without a
 /// home may be about any, and so may one that cannot be read, unless its process has ended.
 fn may_name(environment: io::Result<Vec<u8>>, is_such: impl Fn(&Path) -> bool) -> bool {
@@ -208,12 +191,6 @@ pub(super) fn file_name(path: &[u8]) -> &[u8] {
     path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
 }
 
-/// Returns true for the error of reading a process that has ended.
-fn has_ended(error: &io::Error) -> bool {
-    error.kind() == ErrorKind::NotFound
-        || error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
-}
-
 /// Returns the line about something in `/proc` that is there and cannot be read.
 fn why_unread(path: &str, error: &io::Error) -> Option<String> {
     (!has_ended(error)).then(|| format!("cannot read {path}: {}", describe(error)))
@@ -226,9 +203,8 @@ pub fn is_alive(id: u32) -> bool {
 
 /// The same for the process that has started then (see [`started`]), as far as the system shows that.
 pub fn is_alive_since(id: u32, started: Option<u64>) -> bool {
-    let life = Stat::of(id).and_then(|stat| Some((stat.is_dead()?, stat.field::<u64>(22)?)));
-    if let Some((is_dead, since)) = life {
-        return !is_dead && started.is_none_or(|started| started == since);
+    if let Ok(Some(stat)) = Stat::read(id) {
+        return !stat.is_zombie() && started.is_none_or(|started| started == stat.start);
     }
     // Without /proc, or if that hides the processes of others, the system still knows.
     i32::try_from(id).ok().and_then(Pid::from_raw).is_some_and(|id| {
@@ -238,14 +214,14 @@ pub fn is_alive_since(id: u32, started: Option<u64>) -> bool {
 
 /// Returns when the process has started, in clock ticks since the machine did.
 pub fn started(id: u32) -> Option<u64> {
-    Stat::of(id)?.field(22)
+    Some(Stat::read(id).ok()??.start)
 }
 
 /// Returns true if a process of that group is alive, even if its leader has ended.
 pub(super) fn is_group_alive(group: i32) -> bool {
     ids().unwrap_or_default().into_iter().any(|id| {
-        Stat::of(id)
-            .is_some_and(|stat| stat.field(5) == Some(group) && stat.is_dead() == Some(false))
+        let stat = Stat::read(id).ok().flatten();
+        stat.is_some_and(|stat| i32::try_from(stat.group) == Ok(group) && !stat.is_zombie())
     })
 }
 
@@ -300,7 +276,7 @@ fn of_the_kernel(proc: &Path) -> Vec<u32> {
     const IS_OF_KERNEL: u32 = 0x0020_0000;
 
     let stat = read(proc.join("2/stat")).ok().and_then(|stat| Stat::parse(&stat));
-    let flags: u32 = stat.and_then(|stat| stat.field(9)).unwrap_or(0);
+    let flags = stat.map_or(0, |stat| stat.flags);
     if flags & IS_OF_KERNEL == 0 {
         return Vec::new();
     }
@@ -355,7 +331,11 @@ mod tests {
         fs::write(of_two("task/2/children"), "3 4 17 ").unwrap();
         // As the kernel's own parent has it, and as a shell that is process 2 in a container.
         for (flags, expected) in [(2_129_984, vec![3, 4, 17]), (4_194_560, Vec::new())] {
-            fs::write(of_two("stat"), format!("2 (a) b) S 0 0 0 0 -1 {flags} 0 0 0\n")).unwrap();
+            fs::write(
+                of_two("stat"),
+                format!("2 (a) b) S 0 0 0 0 -1 {flags} {}\n", "0 ".repeat(20)),
+            )
+            .unwrap();
             assert_eq!(of_the_kernel(proc), expected, "{flags}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::proc_file;
+use super::proc;
 
 /// One process, by the numbers of the fields in proc(5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Stat {
     pub session: u32,
     /// Field 7: the controlling terminal; 0 if there is none.
     pub terminal: i32,
+    /// Field 9: the flags of the kernel.
+    pub flags: u32,
     /// Fields 14 and 15: the CPU time of all its threads, in clock ticks. That of its children is not in it.
     pub cpu_ticks: u64,
     /// Field 22: when it started, in clock ticks after the boot.
@@ -26,7 +28,7 @@ pub struct Stat {
 impl Stat {
     /// Reads the line of process `pid`; nothing if the process has ended.
     pub fn read(pid: u32) -> io::Result<Option<Self>> {
-        let Some(line) = proc_file::read(pid, "stat")? else { return Ok(None) };
+        let Some(line) = proc::read_live(pid, "stat")? else { return Ok(None) };
         let stat = Self::parse(&line).ok_or_else(|| io::Error::other("not a line of stat"))?;
         Ok(Some(stat))
     }
@@ -36,7 +38,7 @@ impl Stat {
         matches!(self.state, b'Z' | b'X' | b'x')
     }
 
-    fn parse(line: &[u8]) -> Option<Self> {
+    pub(super) fn parse(line: &[u8]) -> Option<Self> {
         // Field 2, the name, is in parentheses and may hold blanks and parentheses itself.
         let name_end = line.iter().rposition(|byte| *byte == b')')?;
         let rest = std::str::from_utf8(line.get(name_end + 1..)?).ok()?;
@@ -53,6 +55,7 @@ impl Stat {
             group: group.parse().ok()?,
             session: session.parse().ok()?,
             terminal: terminal.parse().ok()?,
+            flags: rest.get(9 - 8)?.parse().ok()?,
             cpu_ticks: user_ticks.saturating_add(system_ticks),
             start: rest.get(22 - 8)?.parse().ok()?,
         })
@@ -61,7 +64,7 @@ impl Stat {
 
 /// Returns the name of the program that process `pid` runs, at most 15 bytes of it.
 pub fn program_name(pid: u32) -> Option<String> {
-    let name = proc_file::read(pid, "comm").ok()??;
+    let name = proc::read_live(pid, "comm").ok()??;
     Some(String::from_utf8_lossy(name.trim_ascii_end()).into_owned())
 }
 
@@ -84,6 +87,7 @@ mod tests {
             group: 4242,
             session: 4240,
             terminal: 34816,
+            flags: 4_194_304,
             cpu_ticks: 200,
             start: 123_456,
         };

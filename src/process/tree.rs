@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 
-use super::proc_file::has_ended;
+use super::proc::has_ended;
 use super::stat::Stat;
 
 /// All processes that `/proc` showed during one pass. Those of other users may be hidden.
@@ -84,7 +84,16 @@ mod tests {
     use super::*;
 
     fn stat(parent: u32) -> Stat {
-        Stat { state: b'S', parent, group: 1, session: 1, terminal: 0, cpu_ticks: 0, start: 1 }
+        Stat {
+            state: b'S',
+            parent,
+            group: 1,
+            session: 1,
+            terminal: 0,
+            flags: 0,
+            cpu_ticks: 0,
+            start: 1,
+        }
     }
 
     fn sorted(mut pids: Vec<u32>) -> Vec<u32> {

@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::look::Look;
+use super::look::Screen;
 use super::past_releases::{PastRelease, write_releases};
 use super::shorten::{padded, shortened_at_start};
 use super::table::Table;
@@ -95,14 +95,6 @@ impl PastMapping {
             None => "unknown".into(),
         }
     }
-}
-
-/// How the text is written.
-#[derive(Debug, Clone, Copy)]
-pub struct Screen {
-    pub look: Look,
-    /// The width of the terminal, if it is one.
-    pub width: Option<usize>,
 }
 
 impl Screen {

@@ -8,10 +8,11 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::look::time;
 use super::process::{DetailsJson, ProcessJson, release};
 use super::run::{Report, Row};
+use crate::model::Zone;
 use crate::model::plain_json::write_plain;
-use crate::model::{Timestamp, Zone};
 
 /// The version of the report's form.
 pub(super) const SCHEMA: u32 = 1;
@@ -99,7 +100,7 @@ impl Serialize for Row<'_> {
             None if self.process.is_some()
                 || self.cli_process.is_some_and(|it| it.release.is_some()) =>
             {
-                object.serialize_entry("reason", &self.why())?
+                object.serialize_entry("reason", &self.why())?;
             }
             None => object.serialize_entry("reason", &Shown(self.reason))?,
         }
@@ -119,10 +120,6 @@ impl<T: Display> Serialize for Shown<T> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(&self.0)
     }
-}
-
-pub(super) fn time(time: Option<Timestamp>) -> Option<String> {
-    time.and_then(Timestamp::rfc3339)
 }
 
 /// An array written out of an iterator, so that a long one need not be kept.

@@ -6,8 +6,9 @@ use serde::ser::{SerializeMap, Serializer};
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::json::{SCHEMA, Source, time};
+use super::json::{SCHEMA, Source};
 use super::list::{Holder, List, Listed};
+use super::look::time;
 use super::process::{DetailsJson, ProcessJson};
 use crate::model::plain_json::write_plain;
 

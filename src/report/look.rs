@@ -18,6 +18,14 @@ pub struct Look {
     pub width: Option<usize>,
 }
 
+/// How the text of a command about past runs is written.
+#[derive(Debug, Clone, Copy)]
+pub struct Screen {
+    pub look: Look,
+    /// The width of the terminal, if it is one.
+    pub width: Option<usize>,
+}
+
 impl Look {
     pub(super) fn paint(self, text: &str, style: Style) -> String {
         if self.color { text.style(style).to_string() } else { text.to_owned() }
@@ -38,6 +46,11 @@ impl Look {
 pub fn counted<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
     let end = if count == N::from(1) { "" } else { "s" };
     format!("{count} {noun}{end}")
+}
+
+/// Returns a time as JSON has it.
+pub(super) fn time(time: Option<Timestamp>) -> Option<String> {
+    time.and_then(Timestamp::rfc3339)
 }
 
 /// Returns `1 process`, `2 processes`.

@@ -21,13 +21,12 @@ mod undo;
 
 pub use doctor::{Check, Counts, Health, write_checks, write_checks_json};
 pub use history::{
-    PastMapping, PastRun, Screen, write_history, write_history_json, write_past_run,
-    write_past_run_json,
+    PastMapping, PastRun, write_history, write_history_json, write_past_run, write_past_run_json,
 };
 pub use json::{OfProfile, write_json, write_profiles};
 pub use list::{Deletion, Holder, List, Listed, Totals, write_list};
 pub use list_json::write_list_json;
-pub use look::{Look, age, and_more, counted};
+pub use look::{Look, Screen, age, and_more, counted};
 pub use metrics::{Measured, write_metrics};
 pub use past_releases::PastRelease;
 pub use release::{ReleaseReport, ReleaseRow, write_release, write_release_json};

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use std::io::{self, Write};
 
-use super::history::Screen;
+use super::look::Screen;
 use super::process::amount;
 use super::table::Table;
 use crate::journal::{ReleaseEvent, ReleaseRecord};

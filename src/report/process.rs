@@ -3,8 +3,7 @@
 use serde::Serialize;
 use std::io::{self, Write};
 
-use super::json::time;
-use super::look::{Look, age, counted, counted_processes};
+use super::look::{Look, age, counted, counted_processes, time};
 use super::shorten::shortened;
 use super::table::Table;
 use crate::model::escape::escape;

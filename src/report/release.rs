@@ -6,8 +6,8 @@ use serde::ser::{SerializeMap, Serializer};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::json::{SCHEMA, Source, time};
-use super::look::{Look, age, counted_processes};
+use super::json::{SCHEMA, Source};
+use super::look::{Look, age, counted_processes, time};
 use super::process::{DetailsJson, amount, memory, release};
 use super::shorten::shortened;
 use super::table::Table;

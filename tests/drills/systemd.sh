@@ -247,6 +247,49 @@ cleans() {
   has "$(box_as "$user" session-warden undo --dry-run --bridge off)" 'Would restore: 2 mappings'
 }
 
+# A stand-in for an idle Claude Code, which a program of the user keeps; its session is the idle one.
+start_resident() {
+  [ -x "$folder/claude" ] || cc -O2 -static -o "$folder/claude" "$here/resident.c"
+  box_run systemctl stop "resident-$user.service" 2>/dev/null || true
+  box_run rm -f /opt/claude
+  box_put "$folder/claude" /opt/claude 755
+  # Not among the arguments: whatever names a session there uses it.
+  printf '%s\n\n' "$idle" >"$folder/resident"
+  box_put "$folder/resident" /opt/resident 644
+  box_as "$user" mkdir -p .claude/sessions
+  # shellcheck disable=SC2016
+  box_run systemd-run --quiet --collect --unit="resident-$user" --property=User="$user" sh -c \
+    '{ cat /opt/resident; sleep 600; } | /opt/claude "$1" "$1/results" 1 0 0' sh "/home/$user"
+  eventually 10 box_as "$user" sh -c 'ls .claude/sessions/*.json'
+}
+
+# With --release the unit ends a process of the user, sees its input through sock_diag, and keeps the mapping.
+releases() {
+  enter "$1"
+  lay "$user" "$map"
+  start_resident
+  cleaned
+  ended 0
+  has "$(report)" ' resident .* kept: process [0-9]+ holds .* MB, 0 connections$'
+
+  local config=/home/$user/.config/session-warden/config.toml program=/usr/local/bin/session-warden
+  box_as "$user" sh -c 'mkdir -p .config/session-warden && cp .config/session-warden/config.toml .config/saved ||
+    printf "[clean]\n" >.config/session-warden/config.toml'
+  box_as "$user" sh -c 'echo "map_format = \"claude-remote\"" >>.config/session-warden/config.toml'
+  [ "$scope" = system ] || program=/home/bob/.local/bin/session-warden
+  instead ExecStart= "ExecStart=$program clean --release -v --config $config"
+  cleaned
+  ended 0
+  has "$(report)" ' resident .* released: process [0-9]+ held .* MB, 0 connections$'
+  has "$(box_as "$user" cat results)" "^$idle idle -1 0\$"
+  has "$(box_run cat "$map/session_map.json")" "$idle"
+  has "$(box_as "$user" session-warden history latest)" "claude --resume $idle\$"
+  as_before
+  box_as "$user" sh -c 'if [ -e .config/saved ]; then mv .config/saved .config/session-warden/config.toml
+    else rm .config/session-warden/config.toml; fi; rm results'
+  box_run systemctl stop "resident-$user.service"
+}
+
 over_a_bridge() {
   enter system
   lay alice "$map"
@@ -684,6 +727,7 @@ for scope in system user; do
   check "$scope: a run that exits 1 is a failure, and said to be one" tells_of_failure "$scope" 1
   check "$scope: a run that exits 3 is a failure, and said to be one" tells_of_failure "$scope" 3
   check "$scope: a run that exits 75 is none" tells_of_no_failure "$scope"
+  check "$scope: an idle process is shown, and ended with --release" releases "$scope"
 done
 check 'system: a clean over a bridge on loopback' over_a_bridge
 check 'cron: both lines clean, and nothing is mailed' cron_is_silent

@@ -136,13 +136,26 @@ pub enum KeptReason {
 
 impl fmt::Display for KeptReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        match self {
+            Self::InUse(0) => f.write_str("another process uses the session"),
+            Self::InUse(process) => write!(f, "process {process} uses the session"),
+            Self::Kind(kind) => named(f, "kind", kind.as_deref()),
+            Self::Entrypoint(entrypoint) => named(f, "entrypoint", entrypoint.as_deref()),
+            Self::State(state) => named(f, "process state", Some(&state.to_string())),
+            Self::Status(status) => named(f, "status", status.as_deref()),
+            other => f.write_str(other.text()),
+        }
+    }
+}
+
+impl KeptReason {
+    /// The reason in a few words, without a field of its record.
+    fn text(&self) -> &'static str {
+        match self {
             Self::Ending => "is ending",
             Self::FirstRelease => "the first release ends one process only",
             Self::Interrupted => "the run was stopped",
             Self::NotAllowed => "the system does not allow it",
-            Self::InUse(0) => "another process uses the session",
-            Self::InUse(process) => return write!(f, "process {process} uses the session"),
             Self::UseUnknown => "use of the session is unknown",
             Self::Ended => "the process has ended",
             Self::Unreadable => "the process cannot be read",
@@ -165,18 +178,21 @@ impl fmt::Display for KeptReason {
             Self::OtherBoot => "its record is of another boot",
             Self::NotClaudeCode => "its program is not Claude Code",
             Self::NoSocket => "its socket is not listening",
-            Self::Kind(kind) => return named(f, "kind", kind.as_deref()),
-            Self::Entrypoint(entrypoint) => return named(f, "entrypoint", entrypoint.as_deref()),
+            other => other.text_of_work(),
+        }
+    }
+
+    /// The same of the conditions on its kind, its idleness and its work.
+    fn text_of_work(&self) -> &'static str {
+        match self {
             Self::HasJob => "belongs to a job",
             Self::HasRemoteSession => "has a remote session",
             Self::HasTerminal => "has a terminal",
             Self::InputIsTerminal => "has a terminal on standard input",
             Self::MainOfUnit => "main process of a unit",
             Self::OtherUser => "belongs to another user",
-            Self::State(state) => return named(f, "process state", Some(&state.to_string())),
             Self::Traced => "is traced",
             Self::SigTermNotCaught => "SIGTERM is not caught",
-            Self::Status(status) => return named(f, "status", status.as_deref()),
             Self::IdleTooShort => "not idle long enough",
             Self::StatusChanged => "status has changed",
             Self::UsedRecently => "session used recently",
@@ -196,7 +212,8 @@ impl fmt::Display for KeptReason {
             Self::Schedule => "a schedule is set",
             Self::Wakeup => "a wakeup is set",
             Self::SchedulesUnreadable => "schedules cannot be read",
-        })
+            _ => "a condition does not hold",
+        }
     }
 }
 

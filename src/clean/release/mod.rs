@@ -21,7 +21,7 @@ use std::collections::HashMap;
 
 use super::cli_processes::LiveProcesses;
 use super::observer::Observer;
-use crate::journal::{Journal, PastReleases, ReleaseEvent, ReleaseRecord, RunKind};
+use crate::journal::{Journal, JournalPath, PastReleases, ReleaseEvent, ReleaseRecord, RunKind};
 use crate::map::{BridgeReaction, MapFormat, MapStore};
 use crate::model::{Failure, MappingIdx, Plan, ProviderIdx, Timestamp, Warning, WarningCode};
 use crate::process::facts::Machine;
@@ -196,7 +196,7 @@ fn is_flagged(
 
     let by_hand = journal.runs()?.into_iter().filter(|run| {
         run.command == RunKind::Release
-            && run.map.as_ref().map(|map| map.as_path()) == map
+            && run.map.as_ref().map(JournalPath::as_path) == map
             && Timestamp::parse(&run.started).is_some_and(|started| started >= restarted)
     });
     Ok(by_hand.count() == 0)

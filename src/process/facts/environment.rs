@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::process::proc_file;
+use crate::process::proc;
 
 /// An environment. A process may have changed its own since, which is not seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub(super) struct Environment(Vec<u8>);
 impl Environment {
     /// Reads the environment of process `pid`; nothing if it has ended.
     pub(super) fn read(pid: u32) -> io::Result<Option<Self>> {
-        Ok(proc_file::read(pid, "environ")?.map(Self))
+        Ok(proc::read_live(pid, "environ")?.map(Self))
     }
 
     /// The value of the variable called `name`.

@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
 
 use super::unix_queue;
-use crate::process::proc_file;
+use crate::process::proc;
 
 /// The kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,26 +44,26 @@ pub struct Input {
 impl Input {
     pub(super) fn read(pid: u32) -> Self {
         let unknown = Self { kind: InputKind::Unknown, unread: None };
-        let target = match proc_file::link(pid, "fd/0") {
+        let target = match proc::link(pid, "fd/0") {
             Ok(Some(target)) => target,
             // The folder is there, so the descriptor is not.
-            Ok(None) if fs::read_dir(proc_file::path(pid, "fd")).is_ok() => {
+            Ok(None) if fs::read_dir(proc::path_of(pid, "fd")).is_ok() => {
                 return Self { kind: InputKind::Closed, unread: Some(0) };
             }
             Ok(None) | Err(_) => return unknown,
         };
-        let Ok(status) = fs::metadata(proc_file::path(pid, "fd/0")) else { return unknown };
+        let Ok(status) = fs::metadata(proc::path_of(pid, "fd/0")) else { return unknown };
 
         let kind = status.file_type();
         if kind.is_char_device() {
-            let device = rustix::fs::stat(proc_file::path(pid, "fd/0"));
+            let device = rustix::fs::stat(proc::path_of(pid, "fd/0"));
             return device.map_or(unknown, |status| Self::of_device(status.st_rdev));
         }
         if kind.is_fifo() {
             return Self { kind: InputKind::Pipe, unread: bytes_in_pipe(pid).ok() };
         }
         if kind.is_socket() {
-            let inode = proc_file::numbered(target.as_os_str().as_bytes(), "socket");
+            let inode = proc::numbered(target.as_os_str().as_bytes(), "socket");
             let unread = inode.and_then(|inode| unix_queue::unread_bytes(inode).ok());
             return Self { kind: InputKind::Socket, unread };
         }
@@ -96,7 +96,7 @@ impl Input {
 fn bytes_in_pipe(pid: u32) -> io::Result<u64> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let pipe = rustix::io::retry_on_intr(|| {
-        rustix::fs::open(proc_file::path(pid, "fd/0"), flags, Mode::empty())
+        rustix::fs::open(proc::path_of(pid, "fd/0"), flags, Mode::empty())
     })?;
 
     // It may be another file by now.
@@ -110,7 +110,7 @@ fn bytes_in_pipe(pid: u32) -> io::Result<u64> {
 
 /// How far a process has read its standard input.
 fn offset(pid: u32) -> Option<u64> {
-    let info = proc_file::read(pid, "fdinfo/0").ok().flatten()?;
+    let info = proc::read_live(pid, "fdinfo/0").ok().flatten()?;
     let line = info.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"pos:"))?;
     std::str::from_utf8(line).ok()?.trim().parse().ok()
 }

@@ -26,7 +26,7 @@ pub use program::Program;
 pub use relatives::{Child, Parent};
 pub use status::{SigTerm, Status};
 
-use super::proc_file;
+use super::proc;
 use super::stat::Stat;
 use super::tree::Tree;
 use environment::Environment;
@@ -105,7 +105,7 @@ impl Facts {
     /// If `stat` or `status` cannot be read, which everybody may read.
     pub fn read(pid: u32, socket: Option<&Path>, tree: &Tree) -> io::Result<Option<Self>> {
         let Some(stat) = Stat::read(pid)? else { return Ok(None) };
-        let Some(status) = proc_file::read(pid, "status")? else { return Ok(None) };
+        let Some(status) = proc::read_live(pid, "status")? else { return Ok(None) };
 
         let environment = Environment::read(pid).ok().flatten();
         let temporary_folder =

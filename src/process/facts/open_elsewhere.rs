@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::process::proc_file;
+use crate::process::proc;
 use crate::process::tree::Tree;
 
 /// A session whose temporary files are looked for.
@@ -54,7 +54,7 @@ pub fn open_elsewhere(tree: &Tree, sessions: &[TemporaryFiles<'_>]) -> Vec<OpenE
 
     let ours = std::process::id();
     for pid in tree.pids().filter(|pid| *pid != ours) {
-        let Ok(files) = proc_file::open_files(pid) else {
+        let Ok(files) = proc::open_files(pid) else {
             for index in descendants.get(&pid).into_iter().flatten() {
                 if sessions[*index].pid == pid || found[*index] == OpenElsewhere::No {
                     found[*index] = OpenElsewhere::Hidden(pid);

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::process::proc_file;
+use crate::process::proc;
 
 /// The table is read up to here; a line has some 100 bytes.
 const LARGEST_TABLE: u64 = 256 << 20;
@@ -14,10 +14,10 @@ const LARGEST_TABLE: u64 = 256 << 20;
 /// Returns true if a socket of that path listens in process `pid` itself. The table is that of the network
 /// namespace that the process is in.
 pub(super) fn is_listening(pid: u32, socket: &Path) -> bool {
-    let listening = File::open(proc_file::path(pid, "net/unix"))
+    let listening = File::open(proc::path_of(pid, "net/unix"))
         .and_then(|table| listeners(BufReader::new(table.take(LARGEST_TABLE)), socket));
     match listening {
-        Ok(listening) if !listening.is_empty() => proc_file::sockets(pid)
+        Ok(listening) if !listening.is_empty() => proc::sockets(pid)
             .is_ok_and(|sockets| sockets.iter().any(|inode| listening.contains(inode))),
         _ => false,
     }

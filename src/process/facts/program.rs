@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::process::proc_file;
+use crate::process::proc;
 
 /// The interpreters of JavaScript that Claude Code runs on.
 const INTERPRETERS: [&str; 3] = ["node", "nodejs", "bun"];
@@ -21,11 +21,11 @@ pub struct Program {
 
 impl Program {
     pub(super) fn read(pid: u32) -> Self {
-        let executable = proc_file::link(pid, "exe").ok().flatten().map(without_deleted);
+        let executable = proc::link(pid, "exe").ok().flatten().map(without_deleted);
         let script = executable.as_deref().filter(|path| is_interpreter(path)).and_then(|_| {
-            let arguments = proc_file::read(pid, "cmdline").ok().flatten()?;
+            let arguments = proc::read_live(pid, "cmdline").ok().flatten()?;
             let script = script(&arguments)?;
-            let folder = proc_file::link(pid, "cwd").ok().flatten()?;
+            let folder = proc::link(pid, "cwd").ok().flatten()?;
             let script = folder.join(script);
             Some(script.canonicalize().unwrap_or(script))
         });

@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::environment::Environment;
 use super::status::Status;
-use crate::process::proc_file;
+use crate::process::proc;
 use crate::process::tree::Tree;
 
 /// A direct child. A background command of Claude Code leads a session of its own and has `CLAUDE_PID` in its
@@ -51,10 +51,10 @@ pub(super) fn parent(pid: u32) -> Parent {
     if pid == 1 {
         return Parent::Adopter;
     }
-    let arguments = proc_file::read(pid, "cmdline").ok().flatten().unwrap_or_default();
+    let arguments = proc::read_live(pid, "cmdline").ok().flatten().unwrap_or_default();
     let words: Vec<&[u8]> = arguments.split(|byte| *byte == 0).collect();
 
-    let is_systemd = proc_file::link(pid, "exe").ok().flatten().is_some_and(|program| {
+    let is_systemd = proc::link(pid, "exe").ok().flatten().is_some_and(|program| {
         program.file_name().is_some_and(|name| name.as_bytes() == b"systemd")
     });
     if is_systemd && words.contains(&&b"--user"[..]) && is_ours(pid) {
@@ -70,7 +70,7 @@ pub(super) fn parent(pid: u32) -> Parent {
 const ACP: [&[u8]; 2] = [b"claude-agent-acp", b"claude-code-acp"];
 
 fn is_ours(pid: u32) -> bool {
-    let status = proc_file::read(pid, "status").ok().flatten().unwrap_or_default();
+    let status = proc::read_live(pid, "status").ok().flatten().unwrap_or_default();
     Status::parse(&status).is_of_user(crate::process::user())
 }
 

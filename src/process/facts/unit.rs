@@ -16,7 +16,7 @@
 use std::io;
 
 use super::environment::Environment;
-use crate::process::proc_file;
+use crate::process::proc;
 
 /// Returns true if process `pid` may be the main process of a service.
 pub(super) fn may_be_main(pid: u32, parent: u32, environment: Option<&Environment>) -> bool {
@@ -37,7 +37,7 @@ pub(super) fn may_be_main(pid: u32, parent: u32, environment: Option<&Environmen
 
 /// The path of the service that a process belongs to; nothing if it is in none.
 fn service_of(pid: u32) -> io::Result<Option<String>> {
-    let cgroups = proc_file::read(pid, "cgroup")?.ok_or(io::ErrorKind::NotFound)?;
+    let cgroups = proc::read_live(pid, "cgroup")?.ok_or(io::ErrorKind::NotFound)?;
     let cgroups = String::from_utf8(cgroups).map_err(io::Error::other)?;
     // A kernel without cgroups has an empty list, and no systemd.
     Ok(service_in(&cgroups))

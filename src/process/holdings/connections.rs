@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
 
-use crate::process::proc_file;
+use crate::process::proc;
 
 /// A table is read up to here; a line has 150 bytes.
 const LARGEST_TABLE: u64 = 256 << 20;
@@ -22,13 +22,13 @@ pub(super) struct SocketTable {
 impl SocketTable {
     /// Adds the sockets of process `pid`.
     pub(super) fn add(&mut self, pid: u32) {
-        let Ok(inodes) = proc_file::sockets(pid) else {
+        let Ok(inodes) = proc::sockets(pid) else {
             self.known.insert(pid, None);
             return;
         };
 
         // Each process whose namespace is not readable is asked for its own tables.
-        match proc_file::link(pid, "ns/net") {
+        match proc::link(pid, "ns/net") {
             Ok(Some(namespace)) => {
                 self.by_namespace.entry(Some(namespace)).or_default().push((pid, inodes));
             }
@@ -78,7 +78,7 @@ fn look_up(processes: &[(u32, Vec<u64>)], found: &mut HashMap<u32, Option<Vec<u6
 fn read_tables(pid: u32, asked: &HashSet<u64>) -> io::Result<HashSet<u64>> {
     let mut established = HashSet::new();
     for name in ["net/tcp", "net/tcp6"] {
-        let table = match File::open(proc_file::path(pid, name)) {
+        let table = match File::open(proc::path_of(pid, name)) {
             Ok(table) => table,
             // A system without IPv6 has no such table.
             Err(error) if name == "net/tcp6" && error.kind() == io::ErrorKind::NotFound => continue,

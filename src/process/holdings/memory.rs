@@ -1,18 +1,18 @@
 //! The memory of one process.
 
 use crate::model::Memory;
-use crate::process::proc_file;
+use crate::process::proc;
 
 /// Reads the memory of process `pid`: its PSS, or its RSS where the system has no PSS or does not show it.
 /// Returns nothing if it has ended.
 pub(super) fn read(pid: u32) -> Option<Memory> {
     // A file of that name is absent in old kernels as well, so that it is absent does not show an end.
-    let rollup = proc_file::read(pid, "smaps_rollup").ok().flatten();
+    let rollup = proc::read_live(pid, "smaps_rollup").ok().flatten();
     if let Some(bytes) = rollup.and_then(|rollup| kibibytes(&rollup, b"Pss:")) {
         return Some(Memory { bytes, ..Memory::NONE });
     }
 
-    match proc_file::read(pid, "status") {
+    match proc::read_live(pid, "status") {
         Ok(None) => None,
         Ok(Some(status)) if is_zombie(&status) => None,
         // A thread of the kernel has no memory of its own, and no such line.

@@ -66,6 +66,7 @@ fn releasable() -> Owned {
             group: SESSION_OF_CLI,
             session: SESSION_OF_CLI,
             terminal: 0,
+            flags: 0,
             cpu_ticks: 500,
             start: START,
         },
