@@ -44,7 +44,7 @@ pub(crate) struct ReleaseCommandArgs {
     ids: Vec<String>,
 
     /// Also end processes without a mapping whose bridge has ended
-    #[arg(long, conflicts_with = "ids")]
+    #[arg(long)]
     leftovers: bool,
 
     /// Show which processes would be ended; end none

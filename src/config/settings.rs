@@ -232,6 +232,12 @@ impl Clean {
         Ok(())
     }
 
+    /// Returns the settings of a run that only judges mappings, for a command that shows them.
+    pub fn only_looking(&self) -> Self {
+        let release = ReleaseSettings { is_on: false, ..self.release.clone() };
+        Self { dry_run: true, max_remove: None, release, ..self.clone() }
+    }
+
     /// Returns true if mappings of that model are judged at all.
     pub fn asks_for(&self, model: &str) -> bool {
         self.providers.is_empty()

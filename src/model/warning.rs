@@ -45,6 +45,8 @@ pub enum WarningCode {
     FirstRelease,
     /// The chats of released sessions see an error.
     ChatSeesError,
+    /// Processes are kept because of how their bridge reacts to a release.
+    BridgeReacts,
     /// The process of a session whose mapping is removed keeps running.
     StillRunning,
     /// The records of a session have no time, so its mtime counts.
@@ -106,7 +108,8 @@ impl WarningCode {
             | Self::StillEnding
             | Self::NotReleased
             | Self::FirstRelease
-            | Self::ChatSeesError => self.hint_about_processes(),
+            | Self::ChatSeesError
+            | Self::BridgeReacts => self.hint_about_processes(),
             Self::StillRunning => {
                 "it gets no more messages; it runs until its bridge stops or you end it"
             }
@@ -145,6 +148,9 @@ impl WarningCode {
             }
             Self::NotReleased => "nothing is lost; the next run tries again",
             Self::FirstRelease => "check that the chat still answers; the next run ends the others",
+            Self::BridgeReacts => {
+                "name the bridge with map_format, or accept its reaction with release_accepts; see docs/release.md"
+            }
             _ => "set release_accepts = \"quiet\" to keep the processes of such bridges",
         }
     }
@@ -165,6 +171,7 @@ impl WarningCode {
                 | Self::TwoProcesses
                 | Self::FirstRelease
                 | Self::ChatSeesError
+                | Self::BridgeReacts
                 | Self::StillRunning
                 | Self::NoRecordTime
         )

@@ -164,12 +164,22 @@ fn each_condition_keeps_with_its_own_reason_p1() {
 fn a_bridge_that_is_not_known_to_survive_keeps_its_processes() {
     let env = home();
     let mut a = resident(&env, A, "plain");
-    check(&env.json("clean --release"), "a", "kept", "this bridge would break");
+    let ran = env.run("clean --release --json");
+    check(&ran.report(), "a", "kept", "this bridge would break");
+    ran.exits(0).says(&[
+        "it is not known how the bridge of this map reacts",
+        "1 CLI process is kept",
+        "hint: name the bridge",
+    ]);
     env.config(
         "[clean]\nrelease = true\n[[profile]]\nname = 'p'\nmap_format = 'claude-sdk-python'\n",
     );
-    check(&env.json("--profile p"), "a", "kept", "this bridge would break");
+    let ran = env.run("--profile p --json");
+    check(&ran.report(), "a", "kept", "this bridge would break");
+    ran.exits(0).says(&["the bridge of this map does not survive a release"]);
     assert!(a.is_alive());
+    // A list only shows; it plans no release.
+    assert_eq!(env.run("list --profile p").err, "");
 
     env.config("[clean]\nrelease = true\nrelease_accepts = 'breaks'\n");
     let ran = env.run("--format json");

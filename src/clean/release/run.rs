@@ -55,6 +55,8 @@ pub(in crate::clean) struct ReleaseRun<'a> {
     past: PastReleases,
     after: Duration,
     began: Instant,
+    /// True if the format of the map is known, and with it the reaction of its bridge.
+    is_bridge_known: bool,
     pub(in crate::clean) warnings: Vec<Warning>,
 }
 
@@ -83,6 +85,7 @@ impl<'a> ReleaseRun<'a> {
         let settings = &observer.config.release;
         let idle = observer.config.idle.of(super::CLAUDE);
         let after = settings.after.as_ref().unwrap_or(idle);
+        let is_bridge_known = place.url.is_some() || settings.format.is_some();
         Self {
             after: Duration::from_secs(after.seconds()),
             observer,
@@ -92,6 +95,7 @@ impl<'a> ReleaseRun<'a> {
             machine: Machine::read(),
             past,
             began: Instant::now(),
+            is_bridge_known,
             warnings: Vec::new(),
         }
     }
@@ -121,6 +125,7 @@ impl<'a> ReleaseRun<'a> {
         self.keep_all_but_first(&mut chosen);
         self.check_limit(chosen.len())?;
         self.warn_of_errors(&chosen);
+        self.warn_of_bridge();
         for one in &chosen {
             self.set(one.subject, Release::WouldRelease);
         }
@@ -206,6 +211,27 @@ impl<'a> ReleaseRun<'a> {
         };
         let message = format!("the chats of released sessions {sees}");
         self.warnings.push(Warning::new(WarningCode::ChatSeesError, message));
+    }
+
+    /// Says that processes are kept because of their bridge, and what to do.
+    fn warn_of_bridge(&mut self) {
+        let Bridge { reaction, accepted, .. } = self.bridge;
+        let mapped = self.subjects.iter().filter(|subject| subject.claim == Claim::Mapped);
+        let count = mapped.count();
+        if count == 0 || reaction <= accepted {
+            return;
+        }
+
+        let why = match (reaction, self.is_bridge_known) {
+            (_, false) => "it is not known how the bridge of this map reacts to a release",
+            (BridgeReaction::Notice, true) => {
+                "the bridge of this map posts an error after a release"
+            }
+            (_, true) => "the bridge of this map does not survive a release",
+        };
+        let are = if count == 1 { "process is" } else { "processes are" };
+        let message = format!("{why}, so {count} CLI {are} kept");
+        self.warnings.push(Warning::new(WarningCode::BridgeReacts, message));
     }
 
     fn check_limit(&self, count: usize) -> Result<(), Failure> {

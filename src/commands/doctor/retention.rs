@@ -20,13 +20,7 @@ fn check(setup: &Setup<'_>) -> Option<Check> {
     // The plan of a dry run has the pins. If there is a file, the bridge was asked before.
     let has_file = setup.file().is_some();
     let bridge = if has_file { Choice::Off } else { setup.config.bridge.clone() };
-    let dry = Clean {
-        dry_run: true,
-        max_remove: None,
-        clock: Clock::Mtime,
-        bridge,
-        ..setup.config.clone()
-    };
+    let dry = Clean { clock: Clock::Mtime, bridge, ..setup.config.only_looking() };
     let run = clean::run(&dry, setup.now, setup.interrupt).ok()?;
     let report = run.report();
     let retentions = Retentions::read(&dry, run.map_owner());

@@ -55,7 +55,7 @@ fn run(
     now: Timestamp,
     interrupt: &Interrupt,
 ) -> anyhow::Result<(List, Exit)> {
-    let dry = Clean { dry_run: true, max_remove: None, ..config.clone() };
+    let dry = config.only_looking();
     let run = clean::run(&dry, now, interrupt)?;
     let retentions = Retentions::read(config, run.map_owner());
     let mut lister = Lister { config, run: &run, retentions, now, interrupt, warnings: Vec::new() };
