@@ -270,7 +270,7 @@ releases() {
   start_resident
   cleaned
   ended 0
-  has "$(report)" ' resident .* kept: process [0-9]+ holds .* MB, 0 connections$'
+  has "$(report)" ' resident .* kept: process [0-9]+ holds [0-9.]+ [kM]B, 0 connections$'
 
   local config=/home/$user/.config/session-warden/config.toml program=/usr/local/bin/session-warden
   box_as "$user" sh -c 'mkdir -p .config/session-warden && cp .config/session-warden/config.toml .config/saved ||
@@ -280,14 +280,13 @@ releases() {
   instead ExecStart= "ExecStart=$program clean --release -v --config $config"
   cleaned
   ended 0
-  has "$(report)" ' resident .* released: process [0-9]+ held .* MB, 0 connections$'
+  has "$(report)" ' resident .* released: process [0-9]+ held [0-9.]+ [kM]B, 0 connections$'
   has "$(box_as "$user" cat results)" "^$idle idle -1 0\$"
   has "$(box_run cat "$map/session_map.json")" "$idle"
   has "$(box_as "$user" session-warden history latest)" "claude --resume $idle\$"
   as_before
   box_as "$user" sh -c 'if [ -e .config/saved ]; then mv .config/saved .config/session-warden/config.toml
     else rm .config/session-warden/config.toml; fi; rm results'
-  box_run systemctl stop "resident-$user.service"
 }
 
 over_a_bridge() {
@@ -728,6 +727,7 @@ for scope in system user; do
   check "$scope: a run that exits 3 is a failure, and said to be one" tells_of_failure "$scope" 3
   check "$scope: a run that exits 75 is none" tells_of_no_failure "$scope"
   check "$scope: an idle process is shown, and ended with --release" releases "$scope"
+  box_run systemctl stop resident-alice.service resident-bob.service 2>/dev/null || true
 done
 check 'system: a clean over a bridge on loopback' over_a_bridge
 check 'cron: both lines clean, and nothing is mailed' cron_is_silent
