@@ -3,8 +3,10 @@
 use rustix::fs::OFlags;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+
+use super::publish::{folder_of, is_open_to_all, may_be_a_trap, resolve};
 
 /// Creates the file at `path`, and its folder. `AlreadyExists` if anything has that name; nothing is changed then.
 #[expect(clippy::disallowed_methods, reason = "the folder of a new configuration is made with it")]
@@ -57,13 +59,26 @@ pub fn remove(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Appends to the regular file at `path`, which is created if there is none.
+/// Appends to the regular file at `path`, which is created if there is none. In a folder that every user may write
+/// to, neither another user's link is followed nor a file appended to that is another user's or has a second name.
 pub fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // NONBLOCK: a FIFO that no process reads must not hold up the run.
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let path = resolve(path)?;
+    let folder = folder_of(&path).metadata()?;
+
+    // NONBLOCK: a FIFO that no process reads must not hold up the run. NOFOLLOW: a link may come meanwhile.
+    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
     let mut file = OpenOptions::new().append(true).create(true).custom_flags(flags).open(path)?;
-    if !file.metadata()?.is_file() {
+    let about = file.metadata()?;
+    if !about.is_file() {
         return Err(io::Error::other("not a regular file"));
+    }
+
+    let us = rustix::process::geteuid().as_raw();
+    let has_second_name = is_open_to_all(folder.mode()) && about.nlink() > 1;
+    if has_second_name || may_be_a_trap(about.uid(), folder.uid(), folder.mode(), us) {
+        let why =
+            "a file that another user may have put there, in a folder that every user may write to";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
     // One write, so that the reports of two runs do not mix.
     file.write_all(bytes)

@@ -129,7 +129,7 @@ fn wait_for_others(folder: &Folder, patience: Duration) -> io::Result<Option<Loc
 }
 
 /// Returns where the links at `path` lead in the end, whether or not that exists yet.
-fn resolve(path: &Path) -> io::Result<PathBuf> {
+pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
         let link = match path.symlink_metadata() {
@@ -143,7 +143,7 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
         let about = folder.metadata()?;
         let us = rustix::process::geteuid().as_raw();
         if may_be_a_trap(link.uid(), about.uid(), about.mode(), us) {
-            let why = "a link of another user, in a folder that everybody may write to";
+            let why = "a link of another user, in a folder that every user may write to";
             return Err(io::Error::new(ErrorKind::PermissionDenied, why));
         }
 
@@ -152,13 +152,19 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
     Err(Errno::LOOP.into())
 }
 
-/// Returns true if a link of one user, in a folder of another with that mode, must not be followed: in `/tmp`,
-/// any user can create one for root to follow. The kernel has the same rule (`fs.protected_symlinks`).
-fn may_be_a_trap(link: u32, folder: u32, mode: u32, us: u32) -> bool {
-    mode & 0o1002 == 0o1002 && link != us && link != folder
+/// Returns true if a link or a file of one user, in a folder of another with that mode, must not be used: in `/tmp`,
+/// any user can create one for root to follow. The kernel has the same rule (`fs.protected_symlinks`) for sticky
+/// folders alone.
+pub(super) fn may_be_a_trap(owner: u32, folder: u32, mode: u32, us: u32) -> bool {
+    is_open_to_all(mode) && owner != us && owner != folder
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// Returns true if every user may write to a folder of that mode.
+pub(super) fn is_open_to_all(mode: u32) -> bool {
+    mode & 0o002 != 0
+}
+
+pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

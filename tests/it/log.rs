@@ -1,9 +1,9 @@
 //! `--log`: the report of every run, appended as text, whatever else is printed.
 
-use crate::child::{bounded, finish, mapped, start, with_mode};
+use crate::child::{NOBODY, bounded, finish, mapped, start, with_mode};
 use crate::env::{Ran, TestEnv};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 use std::process::Command;
 
 fn log(env: &TestEnv) -> String {
@@ -195,5 +195,42 @@ fn the_reports_of_runs_at_once_do_not_mix() {
             entry.starts_with("Dry run: ") && entry.trim_end().ends_with("mappings"),
             "{entry}"
         );
+    }
+}
+
+/// Only root can make a file of another user.
+#[test]
+fn in_a_folder_for_all_neither_a_link_nor_a_file_of_another_user_is_appended_to_s1() {
+    let env = mapped();
+    let trap = |name: &str| env.path("shared").join(name);
+    fs::create_dir(trap("")).unwrap();
+    fs::write(env.path("profile"), "alias ll=ls\n").unwrap();
+    for mode in [0o1777, 0o777] {
+        fs::set_permissions(trap(""), fs::Permissions::from_mode(mode)).unwrap();
+        let run = |name: &str| env.run(&format!("clean -n --log shared/{name}"));
+
+        // A second name of a file of ours, as another user can give it one.
+        fs::hard_link(env.path("profile"), trap("second")).unwrap();
+        run("second").exits(3).says(&["cannot write the log", "another user", "hint: "]);
+        fs::remove_file(trap("second")).unwrap();
+
+        if rustix::process::geteuid().is_root() {
+            symlink("../profile", trap("link")).unwrap();
+            fs::write(trap("theirs"), "").unwrap();
+            for name in ["link", "theirs"] {
+                lchown(trap(name), Some(NOBODY), Some(NOBODY)).unwrap();
+                run(name).exits(3).says(&["cannot write the log", "another user"]);
+                fs::remove_file(trap(name)).unwrap();
+            }
+        }
+        assert_eq!(fs::read_to_string(env.path("profile")).unwrap(), "alias ll=ls\n");
+
+        // A link and a file of our own are.
+        symlink("../own", trap("link")).unwrap();
+        for name in ["link", "file"] {
+            run(name).exits(0);
+            assert!(fs::read_to_string(trap(name)).unwrap().contains("Cleanup summary"));
+            fs::remove_file(trap(name)).unwrap();
+        }
     }
 }
