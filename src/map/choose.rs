@@ -2,6 +2,7 @@
 //! map agrees with the file (B4, B5).
 
 use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -57,6 +58,14 @@ pub fn open(
         Choice::Named(address) => address,
     };
 
+    let owner = path.metadata().ok().map(|map| map.uid());
+    if let Some(user) = foreign_user(address, owner) {
+        let user = user_name(user);
+        let message = format!("the bridge at {} belongs to {user}", address.as_str());
+        return Err(Failure::new(message)
+            .hint("nothing was changed; name a bridge of the map's owner, or run as that user"));
+    }
+
     let api = Api::new(address.clone());
     interrupt.progress().begin(Phase::Bridge, 0);
     let map = api.hello().and_then(|()| api.sessions(TO_ANSWER));
@@ -77,6 +86,13 @@ fn file_or_bridge(
     interrupt: &Interrupt,
 ) -> Result<Box<dyn MapStore>, Failure> {
     let (api, url) = (Api::new(address.clone()), address.as_str());
+    if let Some(user) = foreign_user(address, file.owner()) {
+        let why = format!("the server at {url} belongs to {}", user_name(user));
+        let message = format!("{why}, so it is not this map's bridge; the file is edited instead");
+        let warning = Warning::new(WarningCode::ForeignBridge, message);
+        return Ok(Box::new(file.because(&why, Some(warning))));
+    }
+
     interrupt.progress().begin(Phase::Bridge, 0);
     let no_bridge = match api.hello() {
         Ok(()) => None,
@@ -103,6 +119,9 @@ fn file_or_bridge(
 /// known to have another map, or a server answers incompletely. None if no bridge is there.
 pub fn may_be_held(address: &Address, file: &FileMap) -> Option<String> {
     let (api, url) = (Api::new(address.clone()), address.as_str());
+    if foreign_user(address, file.owner()).is_some() {
+        return None;
+    }
     match api.hello() {
         Ok(()) if owner_of_listener(address, file) == Whose::Others => None,
         Ok(()) => Some(format!("a bridge runs at {url}, and cannot be given mappings")),
@@ -172,6 +191,19 @@ fn owner_of_listener(address: &Address, file: &FileMap) -> Whose {
     let (addresses, port) = address.loopback();
     let folder = file.real_path().and_then(|path| Some(path.parent()?.to_owned()));
     folder.map_or(Whose::Unknown, |folder| process::whose_listener(&addresses, port, &folder))
+}
+
+/// Returns the user of the listener at that address, if that is neither us, nor root, nor the map's owner: then it
+/// is not this map's bridge, whatever it answers (S4).
+fn foreign_user(address: &Address, owner: Option<u32>) -> Option<u32> {
+    let (addresses, port) = address.loopback();
+    let trusted: Vec<u32> = owner.into_iter().chain([0, process::user()]).collect();
+    process::foreign_listener(&addresses, port, &trusted)
+}
+
+/// Returns `user alice`, or `user 1000` for one without a name.
+fn user_name(user: u32) -> String {
+    format!("user {}", process::name_of(user).unwrap_or_else(|| user.to_string()))
 }
 
 /// The hint if a bridge gives no complete answer.

@@ -61,6 +61,8 @@ pub enum WarningCode {
     JournalDamaged,
     /// The bridge that answers has another map.
     OtherBridge,
+    /// Another user listens at the bridge's port.
+    ForeignBridge,
     /// A bridge seems to run on the map whose file was edited.
     BridgeRuns,
     /// A real undo would be refused.
@@ -127,6 +129,9 @@ impl WarningCode {
             }
             Self::OtherBridge => {
                 "use --bridge URL for this map's bridge, or --bridge off to edit the file"
+            }
+            Self::ForeignBridge => {
+                "use --bridge off, or --bridge URL for the bridge of the map's owner"
             }
             Self::BridgeRuns => "stop the bridge first, or use --bridge URL",
             Self::UndoRefused => "stop the bridge, then run undo again",

@@ -55,36 +55,52 @@ pub fn folder_of_listener(addresses: &[IpAddr], port: u16) -> Option<PathBuf> {
 
 /// Returns the processes that listen at that port of one of these addresses of this machine.
 fn holders(addresses: &[IpAddr], port: u16) -> impl Iterator<Item = u32> {
-    let sockets: HashSet<PathBuf> =
-        addresses.iter().flat_map(|address| listeners(*address, port)).collect();
+    let listeners = addresses.iter().flat_map(|address| listeners(*address, port));
+    let sockets: HashSet<PathBuf> = listeners.map(|listener| listener.socket).collect();
     let ids = if sockets.is_empty() { Vec::new() } else { ids().unwrap_or_default() };
     ids.into_iter().filter(move |id| {
         open_files(*id).is_ok_and(|files| files.iter().any(|file| sockets.contains(file)))
     })
 }
 
-/// Returns the sockets that listen there, as `/proc/<pid>/fd` names them: those at that very address,
-/// else those at all addresses of its kind, else of the other kind, which may take both.
-fn listeners(address: IpAddr, port: u16) -> Vec<PathBuf> {
-    let mut found: [Vec<PathBuf>; 3] = Default::default();
+/// Returns the user that listens at that port of one of these addresses of this machine and is none of `trusted`.
+pub fn foreign_listener(addresses: &[IpAddr], port: u16, trusted: &[u32]) -> Option<u32> {
+    let mut all = addresses.iter().flat_map(|address| listeners(*address, port));
+    let listener = all.find(|listener| !trusted.contains(&listener.user))?;
+    Some(listener.user)
+}
+
+/// A socket that listens.
+#[derive(Debug, PartialEq, Eq)]
+struct Listener {
+    local: IpAddr,
+    user: u32,
+    /// As `/proc/<pid>/fd` names it.
+    socket: PathBuf,
+}
+
+/// Returns the sockets that listen there: those at that very address, else those at all addresses of its kind, else
+/// of the other kind, which may take both.
+fn listeners(address: IpAddr, port: u16) -> Vec<Listener> {
+    let mut found: [Vec<Listener>; 3] = Default::default();
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
         let table = read_text(table).unwrap_or_default();
-        for (local, socket) in table.lines().filter_map(|line| listener(line, port)) {
+        for listener in table.lines().filter_map(|line| listener(line, port)) {
+            let local = listener.local;
             let rank = match local.is_unspecified() {
                 _ if local == address => 0,
                 true if local.is_ipv4() == address.is_ipv4() => 1,
                 true => 2,
                 false => continue,
             };
-            found[rank].push(socket);
+            found[rank].push(listener);
         }
     }
     found.into_iter().find(|sockets| !sockets.is_empty()).unwrap_or_default()
 }
 
-/// Returns the address and the socket in a line of `/proc/net/tcp` or `tcp6`, if that socket listens at
-/// that port.
-fn listener(line: &str, port: u16) -> Option<(IpAddr, PathBuf)> {
+/// Returns the socket in a line of `/proc/net/tcp` or `tcp6`, if it listens at that port.
+fn listener(line: &str, port: u16) -> Option<Listener> {
     /// The state of a socket that listens.
     const LISTEN: &str = "0A";
 
@@ -93,7 +109,11 @@ fn listener(line: &str, port: u16) -> Option<(IpAddr, PathBuf)> {
     if u16::from_str_radix(local_port, 16) != Ok(port) || *fields.get(3)? != LISTEN {
         return None;
     }
-    Some((address(local)?, format!("socket:[{}]", fields.get(9)?).into()))
+    Some(Listener {
+        local: address(local)?,
+        user: fields.get(7)?.parse().ok()?,
+        socket: format!("socket:[{}]", fields.get(9)?).into(),
+    })
 }
 
 /// Parses an address as those tables have it: words of 32 bits in hex, each in the machine's byte order.
@@ -246,7 +266,7 @@ mod tests {
                 "   3: {local} 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4242 1"
             )
         };
-        let found = |line: &str| listener(line, 8000).map(|(address, _)| address.to_string());
+        let found = |line: &str| listener(line, 8000).map(|listener| listener.local.to_string());
         if cfg!(target_endian = "little") {
             let zeros = "0".repeat(16);
             for (there, address) in [
@@ -268,9 +288,16 @@ mod tests {
         let port = ours.local_addr().unwrap().port();
         let sockets = listeners(Ipv4Addr::LOCALHOST.into(), port);
         assert!(listeners("127.0.0.2".parse().unwrap(), port).is_empty(), "another address");
-        let holds = || open_files(std::process::id()).unwrap().iter().any(|f| sockets.contains(f));
+        let holds = || {
+            let files = open_files(std::process::id()).unwrap();
+            sockets.iter().any(|listener| files.contains(&listener.socket))
+        };
         assert!(holds());
+        let (us, here) = (crate::process::user(), [Ipv4Addr::LOCALHOST.into()]);
+        assert_eq!(foreign_listener(&here, port, &[us]), None);
+        assert_eq!(foreign_listener(&here, port, &[us + 1]), Some(us));
         drop(ours);
+        assert_eq!(foreign_listener(&here, port, &[us + 1]), None);
         assert!(!holds());
         // One at all addresses is asked where no listener has that one.
         let all = TcpListener::bind("0.0.0.0:0").unwrap();

@@ -16,7 +16,8 @@ pub mod tree;
 pub use bounded::{Ended, run_bounded};
 pub use detached::{Watched, detach, is_ready, own_command, start_detached};
 pub use listening::{
-    Whose, bridge_folders, bridge_on, folder_of_listener, may_have_folder, whose_listener,
+    Whose, bridge_folders, bridge_on, folder_of_listener, foreign_listener, may_have_folder,
+    whose_listener,
 };
 pub use own::{namespace, pid_domain};
 pub use program::{is_claude, named_ancestor, running};

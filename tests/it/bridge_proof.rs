@@ -4,11 +4,12 @@
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
-use std::process::Command;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
 
-use crate::child::{ACTIVE, IDLE, two_sessions};
+use crate::child::{ACTIVE, IDLE, NOBODY, two_sessions};
 use crate::env::{Ran, row};
 use crate::in_use::Running;
 use crate::stand_in::{StandIn, answer, auto};
@@ -210,4 +211,44 @@ fn a_script_that_a_python_runs_is_a_python() {
     let running = Running::started(command.env("CLAUDE_SESSION_DIR", env.path("link")));
     let looks = format!("process {} looks like this map's bridge", running.id());
     env.run("clean --bridge off").exits(3).says(&[&looks]);
+}
+
+/// Listens as another user, and prints its port; says if anybody connects.
+const LISTENER: &str = "import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen()
+print(s.getsockname()[1], flush=True); s.accept(); print('asked', flush=True); input()";
+
+/// Only root can start a process of another user.
+#[test]
+fn a_listener_of_another_user_is_not_this_maps_bridge_s4() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let (env, two) = (two_sessions(), chats(&["a"]));
+    env.map(two.to_string());
+    let mut listener = Command::new("python3")
+        .args(["-c", LISTENER])
+        .uid(NOBODY)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(listener.stdout.take().unwrap()).lines();
+    let port = lines.next().unwrap().unwrap();
+
+    let url = format!("http://127.0.0.1:{port}");
+    let named = env.run(&format!("clean --bridge {url}"));
+    named.exits(1).says(&[&format!("the bridge at {url} belongs to user "), "hint: "]);
+    assert_eq!(env.map_now(), two);
+
+    let mut command = env.command(["clean"]);
+    let ran = Ran::of(command.env("CLAUDE_BRIDGE_PORT", &port));
+    ran.exits(3).says(&["so it is not this map's bridge; the file is edited instead", "hint: "]);
+    assert_eq!(env.map_now(), chats(&[]), "an idle control was removed");
+
+    let undo = env.command(["undo"]).env("CLAUDE_BRIDGE_PORT", &port).output().unwrap();
+    assert!(undo.status.success(), "{undo:?}");
+    assert_eq!(env.map_now(), two);
+    listener.kill().unwrap();
+    listener.wait().unwrap();
+    assert!(lines.next().is_none(), "it was asked");
 }
