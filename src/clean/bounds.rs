@@ -40,5 +40,5 @@ pub(super) fn check_limit(limit: Option<u64>, plan: &Plan) -> Result<(), Failure
     let mappings = if count == 1 { "mapping" } else { "mappings" };
     let message = format!("{count} {mappings} would be removed, more than --max-remove {limit}");
     Err(Failure::new(message)
-        .hint("nothing was changed; --dry-run without --max-remove shows them"))
+        .hint("nothing was changed; --dry-run with a higher --max-remove shows them"))
 }

@@ -1,5 +1,5 @@
-//! The live CLI processes of a map: which mappings they belong to, what they hold, and which no bridge has any
-//! more. They are only looked at.
+//! The live CLI processes of a map: which mappings they belong to, what they hold, and which are leftovers.
+//! Nothing here signals them.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -141,8 +141,8 @@ fn two_processes(processes: &[&RecordedProcess]) -> Warning {
     let pids: Vec<String> = processes.iter().map(|process| process.pid.to_string()).collect();
     let session = processes.first().map_or("", |process| process.session.as_str());
     let message = format!(
-        "processes {} have session {session} open, and each acts on its messages",
-        pids.join(" and ")
+        "session {session} is open in several processes ({}), and each may answer its messages",
+        pids.join(", ")
     );
     Warning::new(WarningCode::TwoProcesses, message)
 }

@@ -64,10 +64,11 @@ pub(super) enum Command {
     /// Remove these mappings now
     #[command(after_help = remove::AFTER_HELP)]
     Remove(RemoveArgs),
-    /// End idle CLI processes; chats, mappings and transcripts are kept
+    /// End idle Claude Code processes; chats and mappings are kept
     ///
-    /// Ends a Claude Code process only if it is idle by its own record and nothing shows work: no background shell,
-    /// schedule, hold, terminal or unread input. The next message in its chat resumes the session.
+    /// Ends only processes that are idle by their own record, have no terminal, and show no work: background shell,
+    /// schedule, hold or unread input. The next message in the chat resumes the session. By default, processes of a
+    /// bridge that is not known to survive this are kept.
     #[command(after_help = release::AFTER_HELP)]
     Release(ReleaseCommandArgs),
     /// Never remove these mappings; without an ID, list the pins

@@ -41,5 +41,5 @@ pub(super) fn short_help(root: &Command) -> String {
     }
 
     let (title, examples) = EXAMPLES.split_once('\n').unwrap_or_default();
-    format!("{text}\n{header}{title}{header:#}\n{examples}\n")
+    format!("{text}\n{header}{title}{header:#}\n{examples}")
 }

@@ -21,11 +21,12 @@ pub(crate) const AFTER_HELP: &str = "\
 Examples:
   session-warden release -n            Show which processes would be ended
   session-warden release website       End the process of one chat
-  session-warden release --leftovers   Also those that no bridge has any more
+  session-warden release --leftovers   Also end leftovers
 
 Exit codes:
   0   done, whether or not a process was ended
-  1   no process that was named was ended, or the answer was no
+  1   failed: none of the named processes was ended, an ID matches nothing,
+      more than --max-release, or the answer was no
   2   wrong usage or configuration
   3   done, but not completely; see the warnings
   75  another run holds the lock; nothing was done";
@@ -39,11 +40,11 @@ pub(crate) struct ReleaseCommandArgs {
     #[arg(
         value_name = "ID",
         value_parser = NonEmptyStringValueParser::new(),
-        help = "A chat, a session or a unique prefix, also of a session without a mapping [default: every mapped session]"
+        help = "A chat, a session or a unique prefix of one; the session need not have a mapping [default: every mapped session]"
     )]
     ids: Vec<String>,
 
-    /// Also end processes without a mapping whose bridge has ended
+    /// Also end leftovers: processes without a mapping whose parent processes have ended
     #[arg(long)]
     leftovers: bool,
 
@@ -143,7 +144,7 @@ impl ReleaseCommandArgs {
 
     fn exit(&self, report: &ReleaseReport) -> Exit {
         let ended = report.released() + report.would_release();
-        if !self.ids.is_empty() && ended == 0 {
+        if !self.ids.is_empty() && ended + report.ending() == 0 {
             return Exit::Failed;
         }
         let is_partial = report.warnings.iter().any(|warning| warning.code.is_trouble())

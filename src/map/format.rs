@@ -1,7 +1,7 @@
 //! The formats of maps, each with what its bridge does when one of its CLIs ends.
 //!
-//! A release ends CLIs, so that reaction decides whether it is harmless. Each was seen in a test with a real
-//! Claude Code 2.1.332, which `source` names. A format that was never tried counts as [`BridgeReaction::Breaks`].
+//! A release ends CLIs, so that reaction decides whether it is harmless. Each reaction was seen in a test
+//! with Claude Code 2.1.332; `source` names the test. A format that was never tried counts as [`BridgeReaction::Breaks`].
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
@@ -14,7 +14,7 @@ pub enum BridgeReaction {
     Quiet,
     /// It posts an error into the chat, and then starts the CLI again.
     Notice,
-    /// The chat no longer works.
+    /// The chat stops answering until the bridge is restarted or loads the session again.
     Breaks,
 }
 

@@ -70,7 +70,7 @@ pub enum Release {
     Ending,
 }
 
-/// A CLI process with all that is shown of it where it stands by itself.
+/// A CLI process with everything shown in a row of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessDetails {
     /// The CLI's short name.
@@ -82,7 +82,7 @@ pub struct ProcessDetails {
     pub session: Option<String>,
     /// Its parent and that one's name; 0 if it is not known.
     pub parent: (u32, Option<String>),
-    /// True if no bridge has it any more: its parent is pid 1 or a user's systemd, and its session leader
+    /// True if it is a leftover: its parent is pid 1 or a user's systemd, and its session leader
     /// is gone.
     pub is_leftover: bool,
     pub has_terminal: bool,

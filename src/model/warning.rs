@@ -144,17 +144,17 @@ impl WarningCode {
     /// Returns the remedy of a warning about CLI processes and their release.
     fn hint_about_processes(self) -> &'static str {
         match self {
-            Self::TwoProcesses => "end one of them, or close one of the programs that has it open",
+            Self::TwoProcesses => "close all but one of the programs that have the session open",
             Self::BridgeRestarts => {
                 "nothing more is released for this map until you run session-warden release by hand"
             }
             Self::StillEnding => {
-                "it is not signalled again; a SessionEnd hook may still run, or it ignores SIGTERM"
+                "it is not signalled again; a SessionEnd hook may still be running"
             }
             Self::NotReleased => "nothing is lost; the next run tries again",
             Self::FirstRelease => "check that the chat still answers; the next run ends the others",
             Self::BridgeReacts => {
-                "name the bridge with map_format, or accept its reaction with release_accepts; see docs/release.md"
+                "if it is not known, name the bridge with map_format in the configuration; release_accepts accepts a known reaction; see docs/release.md"
             }
             _ => "set release_accepts = \"quiet\" to keep the processes of such bridges",
         }

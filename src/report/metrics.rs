@@ -54,7 +54,7 @@ const METRICS: [(&str, &str, Value); 23] = {
         ),
         (
             "resident_oldest_idle_seconds",
-            "How long the longest idle of these processes is idle.",
+            "The longest idle time among these processes.",
             Count(|s| s.resident_oldest_idle_seconds),
         ),
         ("idle", "Mappings whose session was last used before the threshold.", Count(|s| s.idle)),

@@ -147,7 +147,7 @@ impl<'a> ProcessJson<'a> {
     }
 }
 
-/// A process that stands by itself, as JSON.
+/// A process with a row of its own, as JSON.
 #[derive(Debug, Serialize)]
 pub(super) struct DetailsJson<'a> {
     cli: &'static str,

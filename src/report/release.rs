@@ -50,6 +50,10 @@ impl ReleaseRow {
         }
     }
 
+    fn is_ending(&self) -> bool {
+        self.details.process.release == Some(Release::Ending)
+    }
+
     pub fn would_release(&self) -> bool {
         self.action() == Action::WouldRelease
     }
@@ -68,6 +72,11 @@ impl ReleaseReport {
     /// Returns how many processes a run that is no dry run would end.
     pub fn would_release(&self) -> usize {
         self.count(Action::WouldRelease)
+    }
+
+    /// Returns how many processes were asked to end and still run.
+    pub fn ending(&self) -> usize {
+        self.rows.iter().filter(|row| row.is_ending()).count()
     }
 
     fn count(&self, action: Action) -> usize {
@@ -102,7 +111,7 @@ pub fn write_release(report: &ReleaseReport, look: Look, to: &mut dyn Write) -> 
     }
     let map = report.source.map.as_ref().map(|path| path.to_string_lossy().into_owned());
     let place = map.or_else(|| report.source.url.clone()).unwrap_or_default();
-    writeln!(to, "{} · idle for at least {}\n", escape(&place), report.after)?;
+    writeln!(to, "{} · processes idle for at least {}\n", escape(&place), report.after)?;
 
     if !report.rows.is_empty() {
         table(report, look).write(look, to, &|number, to| match report.rows.get(number) {
@@ -131,7 +140,10 @@ pub fn write_release(report: &ReleaseReport, look: Look, to: &mut dyn Write) -> 
         writeln!(to, "Nothing was ended. Run the same command without `--dry-run` to end {them}.")?;
     }
     if summary.released > 0 {
-        writeln!(to, "Mappings and transcripts are kept: the next message resumes the session.")?;
+        writeln!(
+            to,
+            "Mappings and transcripts are kept; the next message in a chat resumes its session."
+        )?;
     }
     Ok(())
 }
@@ -145,6 +157,7 @@ fn table(report: &ReleaseReport, look: Look) -> Table<7> {
         let action = match row.action() {
             Action::Released => "released",
             Action::WouldRelease => "would release",
+            _ if row.is_ending() => "ending",
             _ => "kept",
         };
         let idle = process.idle_since.map(|since| age(since.seconds_until(report.started)));
@@ -167,7 +180,7 @@ fn none() -> String {
 
 /// Writes why a process is kept, on a line of its own: it is never cut.
 fn reason(row: &ReleaseRow, to: &mut dyn Write) -> io::Result<()> {
-    match release(&row.details.process) {
+    match release(&row.details.process).filter(|_| !row.is_ending()) {
         Some(why) => writeln!(to, "    kept: {}", escape(why)),
         None => Ok(()),
     }

@@ -175,7 +175,7 @@ fn ending(report: &Report<'_>, to: &mut dyn Write) -> io::Result<()> {
         let them = if summary.released == 1 { "its chat" } else { "each chat" };
         writeln!(
             to,
-            "No mapping of a released session was removed; the next message in {them} resumes it."
+            "The mappings of released sessions are kept; the next message in {them} resumes its session."
         )?;
     }
     if summary.removed > 0 {

@@ -107,7 +107,7 @@ fn the_first_release_ends_one_process_and_the_next_the_others_p1() {
     }
     assert_eq!(a.child.wait().unwrap().code(), Some(143));
     assert!(b.is_alive());
-    first.exits(0).says(&["warning: no process of this map was released before"]);
+    first.exits(0).says(&["warning: this is the first release for this map"]);
     assert_eq!(first.report()["summary"]["released"], 1);
 
     let history = env.run("history latest --json").out;
@@ -148,8 +148,8 @@ fn each_condition_keeps_with_its_own_reason_p1() {
         ("shell", "a background shell runs"),
         ("marked", "a background process runs"),
         ("terminal", "has a terminal"),
-        ("deaf", "its socket is not listening"),
-        ("ignores", "SIGTERM is not caught"),
+        ("deaf", "does not listen on the socket in its record"),
+        ("ignores", "does not handle SIGTERM"),
     ] {
         let env = home();
         let mut a = resident(&env, A, variant);
@@ -169,7 +169,7 @@ fn a_bridge_that_is_not_known_to_survive_keeps_its_processes() {
     ran.exits(0).says(&[
         "it is not known how the bridge of this map reacts",
         "1 CLI process is kept",
-        "hint: name the bridge",
+        "hint: if it is not known, name the bridge",
     ]);
     env.config(
         "[clean]\nrelease = true\n[[profile]]\nname = 'p'\nmap_format = 'claude-sdk-python'\n",
@@ -244,7 +244,8 @@ fn two_processes_of_one_session_are_reported() {
     let env = home();
     let (a, b) = (resident(&env, A, "plain"), resident(&env, A, "plain"));
     let ran = env.run("-n");
-    ran.exits(0).says(&[&format!("have session {} open, and each", session(&env, A)), "hint: "]);
+    ran.exits(0)
+        .says(&[&format!("session {} is open in several processes", session(&env, A)), "hint: "]);
     assert!(ran.err.contains(&a.pid().to_string()) && ran.err.contains(&b.pid().to_string()));
 }
 
@@ -456,7 +457,7 @@ fn a_bridge_that_restarts_sessions_is_left_alone_until_release_is_run_by_hand() 
     let mut b = resident(&env, B, "plain");
     std::thread::sleep(std::time::Duration::from_millis(2_500));
     let ran = env.run("clean --release --profile p --json");
-    ran.exits(3).says(&["was released and has a process again without a message", "hint: "]);
+    ran.exits(3).says(&["was released and has a process again although no message came", "hint: "]);
     let seen = ran.report();
     for chat in ["a", "b"] {
         let reason = &row(&seen, chat)["reason"];

@@ -61,8 +61,8 @@ pub fn release(
     asked.carry_out(observer)
 }
 
-/// A map with the sessions of all live processes: those that no mapping of the real map has are in chats without a
-/// name that could be typed.
+/// A map with the sessions of all live processes: sessions without a mapping get placeholder chats, whose names
+/// cannot be typed.
 struct WithSessions {
     map: SessionMap,
     /// The sessions that the real map has.
@@ -93,7 +93,7 @@ fn with_sessions(real: &SessionMap, live: &LiveProcesses) -> Result<WithSessions
     let mapped = mapped.collect();
     let bytes = Value::Object(models).to_string().into_bytes();
     let map = SessionMap::parse(bytes)
-        .map_err(|_| Failure::new("the sessions of processes make no map"))?;
+        .map_err(|_| Failure::new("cannot build a map from the sessions of the processes"))?;
     Ok(WithSessions { map, mapped })
 }
 
@@ -191,8 +191,12 @@ impl Asked<'_> {
         subjects.sort_by_key(Subject::order);
         if subjects.is_empty() && self.request.confirmed.is_none() && !self.request.ids.is_empty() {
             let ids = self.request.ids.join(", ");
-            return Err(Failure::new(format!("no live Claude Code process has the session of {ids}"))
-                .hint("session-warden list shows the processes of mappings, and list --unmapped the others"));
+            return Err(Failure::new(format!(
+                "no live Claude Code process has the session of {ids}"
+            ))
+            .hint(
+                "session-warden list shows processes with a mapping, list --unmapped the others",
+            ));
         }
         Ok(subjects)
     }

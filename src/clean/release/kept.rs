@@ -64,7 +64,7 @@ pub enum KeptReason {
     // Kind
     /// Its record is of another kind than `interactive`.
     Kind(Option<String>),
-    /// Something else than an SDK started it.
+    /// Something other than an SDK started it.
     Entrypoint(Option<String>),
     /// It belongs to a job of Claude Code.
     HasJob,
@@ -155,14 +155,14 @@ impl KeptReason {
             Self::Ending => "is ending",
             Self::FirstRelease => "the first release ends one process only",
             Self::Interrupted => "the run was stopped",
-            Self::NotAllowed => "the system does not allow it",
-            Self::UseUnknown => "use of the session is unknown",
+            Self::NotAllowed => "the system does not allow the signal",
+            Self::UseUnknown => "unknown whether the session is in use",
             Self::Ended => "the process has ended",
             Self::Unreadable => "the process cannot be read",
             Self::NotMapped => "not mapped",
-            Self::ParentRuns => "its parent runs",
-            Self::SessionLeaderRuns => "its session leader runs",
-            Self::LeadsSession => "leads its session",
+            Self::ParentRuns => "its parent still runs",
+            Self::SessionLeaderRuns => "the leader of its process session still runs",
+            Self::LeadsSession => "leads its own process session",
             Self::WouldPostError => "this bridge would post an error",
             Self::WouldBreak => "this bridge would break",
             Self::IsRestarted => "this bridge restarts released sessions",
@@ -177,7 +177,7 @@ impl KeptReason {
             Self::NoMachineId => "this machine has no machine ID",
             Self::OtherBoot => "its record is of another boot",
             Self::NotClaudeCode => "its program is not Claude Code",
-            Self::NoSocket => "its socket is not listening",
+            Self::NoSocket => "does not listen on the socket in its record",
             other => other.text_of_work(),
         }
     }
@@ -186,13 +186,13 @@ impl KeptReason {
     fn text_of_work(&self) -> &'static str {
         match self {
             Self::HasJob => "belongs to a job",
-            Self::HasRemoteSession => "has a remote session",
+            Self::HasRemoteSession => "serves a remote session",
             Self::HasTerminal => "has a terminal",
             Self::InputIsTerminal => "has a terminal on standard input",
-            Self::MainOfUnit => "main process of a unit",
+            Self::MainOfUnit => "may be the main process of a systemd service",
             Self::OtherUser => "belongs to another user",
-            Self::Traced => "is traced",
-            Self::SigTermNotCaught => "SIGTERM is not caught",
+            Self::Traced => "is being traced",
+            Self::SigTermNotCaught => "does not handle SIGTERM",
             Self::IdleTooShort => "not idle long enough",
             Self::StatusChanged => "status has changed",
             Self::UsedRecently => "session used recently",
@@ -206,11 +206,11 @@ impl KeptReason {
             Self::BackgroundShell => "a background shell runs",
             Self::ChildAtWork => "a background process runs",
             Self::ChildUnreadable => "a child process cannot be read",
-            Self::FilesOpenElsewhere => "another process has its files open",
-            Self::FilesHidden => "a child process hides its open files",
+            Self::FilesOpenElsewhere => "another process has its temporary files open",
+            Self::FilesHidden => "open files of it or a child cannot be read",
             Self::DurableSchedule => "a durable schedule is set",
-            Self::Schedule => "a schedule is set",
-            Self::Wakeup => "a wakeup is set",
+            Self::Schedule => "a schedule was set in the last 30 days",
+            Self::Wakeup => "a wakeup was set in the last 24 hours",
             Self::SchedulesUnreadable => "schedules cannot be read",
             _ => "a condition does not hold",
         }

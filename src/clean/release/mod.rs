@@ -178,7 +178,7 @@ fn restart(observer: &Observer<'_>, place: &Place, past: &PastReleases) -> Optio
 
 fn restart_warning(session: &str) -> Warning {
     let message = format!(
-        "session {session} was released and has a process again without a message: its bridge restarts it"
+        "session {session} was released and has a process again although no message came: its bridge restarts sessions by itself"
     );
     Warning::new(WarningCode::BridgeRestarts, message)
 }

@@ -192,13 +192,13 @@ impl<'a> ReleaseRun<'a> {
             self.keep(*other, &KeptReason::FirstRelease);
         }
         let message = format!(
-            "no process of this map was released before, so this run ends one of {}",
+            "this is the first release for this map, so only one of {} processes is ended",
             others.len() + 1
         );
         self.warnings.push(Warning::new(WarningCode::FirstRelease, message));
     }
 
-    /// Says what the chats of released sessions see, if it is an error.
+    /// Warns if the chats of released sessions will show an error.
     fn warn_of_errors(&mut self, chosen: &[Chosen]) {
         let is_mapped = |one: &Chosen| self.subjects[one.subject].claim == Claim::Mapped;
         if !chosen.iter().any(is_mapped) {
@@ -206,14 +206,14 @@ impl<'a> ReleaseRun<'a> {
         }
         let sees = match self.bridge.reaction {
             BridgeReaction::Quiet => return,
-            BridgeReaction::Notice => "see an error message before the next answer",
+            BridgeReaction::Notice => "show an error before the next answer",
             BridgeReaction::Breaks => "may not answer until their bridge is restarted",
         };
         let message = format!("the chats of released sessions {sees}");
         self.warnings.push(Warning::new(WarningCode::ChatSeesError, message));
     }
 
-    /// Says that processes are kept because of their bridge, and what to do.
+    /// Warns that processes are kept because of their bridge.
     fn warn_of_bridge(&mut self) {
         let Bridge { reaction, accepted, .. } = self.bridge;
         let mapped = self.subjects.iter().filter(|subject| subject.claim == Claim::Mapped);
@@ -225,7 +225,7 @@ impl<'a> ReleaseRun<'a> {
         let why = match (reaction, self.is_bridge_known) {
             (_, false) => "it is not known how the bridge of this map reacts to a release",
             (BridgeReaction::Notice, true) => {
-                "the bridge of this map posts an error after a release"
+                "the bridge of this map posts an error into the chat after a release"
             }
             (_, true) => "the bridge of this map does not survive a release",
         };
@@ -243,7 +243,7 @@ impl<'a> ReleaseRun<'a> {
         let message =
             format!("{count} {processes} would be ended, more than --max-release {limit}");
         Err(Failure::new(message)
-            .hint("nothing was changed; --dry-run without --max-release shows them"))
+            .hint("nothing was changed; --dry-run with a higher --max-release shows them"))
     }
 
     pub(super) fn look(&mut self, subjects: &[usize]) -> Result<Vec<Seen>, Failure> {
@@ -287,7 +287,7 @@ impl<'a> ReleaseRun<'a> {
         let start = seen.process.facts().map_or(0, |facts| facts.stat.start);
         Case {
             claim,
-            // The confirmation of a process that no map has stands for `release_accepts`.
+            // The confirmation of a process that no map has replaces `release_accepts`.
             bridge: if claim == Claim::Named { Bridge::ACCEPTED } else { self.bridge },
             machine: &self.machine,
             record: &seen.record,

@@ -30,7 +30,7 @@ const LARGEST_LOCK: u64 = 1 << 20;
 /// The first schedule that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Schedules {
-    /// Nothing.
+    /// No schedule.
     None,
     /// A durable schedule of this process.
     Durable,
@@ -38,7 +38,7 @@ pub enum Schedules {
     Cron,
     /// A wakeup of the session.
     Wakeup,
-    /// Something cannot be read that may show one.
+    /// A file that may show a schedule cannot be read.
     Unreadable,
 }
 

@@ -57,7 +57,7 @@ pub(super) fn read(
     Ok(groups.iter().map(|group| of_group(group).unwrap_or(UNKNOWN)).collect())
 }
 
-/// Of a session that no mapping has, of which nothing was read.
+/// The protection of a session without mappings: nothing was read about it.
 const UNKNOWN: Protection = Protection {
     last_use: LastUse::Unknown,
     hold: Hold::None,

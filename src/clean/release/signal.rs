@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-/// For how long processes are waited for.
+/// How long to wait for processes to end.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a process cannot be signalled.

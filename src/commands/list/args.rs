@@ -49,7 +49,7 @@ pub(crate) struct ListArgs {
     #[arg(long, value_name = "N", value_parser = limit, allow_hyphen_values = true)]
     limit: Option<usize>,
 
-    /// List sessions on disk without a mapping, with their sizes
+    /// List sessions on disk and CLI processes without a mapping
     #[arg(long, conflicts_with = "state")]
     unmapped: bool,
 

@@ -16,7 +16,7 @@ const HEADING: &str = "Idle processes";
 #[command(next_help_heading = HEADING)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReleaseArgs {
-    /// Also end the idle CLI processes of mapped sessions; mappings are kept
+    /// Also end idle CLI processes of mapped sessions; their mappings are kept
     #[arg(long, action = ArgAction::SetTrue, value_parser = switch())]
     pub release: Switch,
 
@@ -29,7 +29,7 @@ pub struct ReleaseArgs {
     #[serde(deserialize_with = "values::word")]
     pub release_accepts: Option<BridgeReaction>,
 
-    /// The format of the map, which says how its bridge reacts.
+    /// The format of the map, which determines how its bridge reacts.
     #[arg(skip)]
     #[serde(deserialize_with = "format")]
     pub map_format: Option<&'static MapFormat>,

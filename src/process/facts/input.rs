@@ -16,7 +16,7 @@ use crate::process::proc;
 /// The kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InputKind {
-    /// A terminal, or any other device that is not one of memory, such as `/dev/null`.
+    /// A terminal, or any device that is not a memory device (`/dev/null` is one).
     Terminal,
     /// A pipe, with or without a name.
     Pipe,
@@ -28,7 +28,7 @@ pub enum InputKind {
     Null,
     /// The process has closed it.
     Closed,
-    /// That cannot be read.
+    /// It cannot be read.
     Unknown,
 }
 
@@ -86,7 +86,7 @@ impl Input {
         }
     }
 
-    /// Returns false if nothing waits in it for sure.
+    /// Returns false only if it is certain that nothing waits in it.
     pub fn may_have_unread(&self) -> bool {
         self.unread != Some(0)
     }

@@ -89,7 +89,7 @@ impl ProcessReading {
 }
 
 impl Facts {
-    /// Returns true if no bridge has the process any more: its parent is pid 1 or a user's systemd, its session
+    /// Returns true if the process is a leftover: its parent is pid 1 or a user's systemd, its session
     /// leader is gone, and it is neither a session leader nor a unit's main process.
     pub fn is_leftover(&self) -> bool {
         self.parent == Parent::Adopter

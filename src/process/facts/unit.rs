@@ -10,8 +10,8 @@
 //!   environment.
 //!
 //! So a process is not the main one if it is in no service, or if its parent is in the same one and neither
-//! variable is in its environment. Any other counts as the main one, and so does one that cannot be read. So a
-//! process that an ended program of a service has left to systemd counts as main; otherwise this is exact.
+//! variable is in its environment. Any other process, or one that cannot be read, counts as the main one.
+//! This is exact except for orphans: a process whose parent in the service has ended also counts as main.
 
 use std::io;
 
