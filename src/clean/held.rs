@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::config::Clean;
+use crate::config::{Clean, handed};
 use crate::holds::{Found, Hold, Holds, Subject};
 use crate::model::{HeldFor, Mapping, MappingIdx, SessionMap, Timestamp, Warning, WarningCode};
 
@@ -50,7 +50,8 @@ pub(super) fn held(
         }
     }
 
-    let index = Index::new(all.iter().flat_map(Found::all));
+    let of_root = handed().into_iter().flat_map(|handed| &handed.holds);
+    let index = Index::new(all.iter().flat_map(Found::all).chain(of_root));
     if !index.is_empty() {
         for mapping in mappings.by_ref() {
             if let Some(hold) = map.get(mapping).and_then(|mapping| index.find(mapping, now)) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::held::held;
-use crate::config::{self, Clean};
+use crate::config::Clean;
 use crate::map::map_file::stopped;
 use crate::model::plan::Observations;
 use crate::model::{Failure, HeldFor, KeepReason, MappingIdx, Policies, SessionMap, Timestamp};
@@ -68,13 +68,10 @@ impl Observer<'_> {
         Ok((work, held.by))
     }
 
-    /// The state folders whose pins and holds count: our own and, for root on another user's map, that
-    /// user's (X2).
+    /// The state folder whose pins and holds count.
     pub(super) fn state_dirs(&self) -> impl Iterator<Item = PathBuf> {
         // Without a state folder there are no pins and holds. A real run fails later without it.
-        let ours = self.config.state_dir().ok();
-        let owner = self.map_owner.filter(|owner| process::user() == 0 && *owner != 0);
-        ours.into_iter().chain(owner.and_then(config::state_dir_of))
+        self.config.state_dir().ok().into_iter()
     }
 
     fn owners(&self) -> Owners {

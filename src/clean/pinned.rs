@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::observer::Observer;
+use crate::config::handed;
 use crate::journal::{Journal, PinStore, PinnedChats, RecentlyRestored};
 use crate::model::{
     Failure, KeepReason, Patterns, Plan, SessionMap, Verdict, Warning, WarningCode,
@@ -50,6 +51,9 @@ pub(super) fn keep_pinned(
     let mut pinned = PinnedChats::default();
     for state in observer.state_dirs() {
         pinned.read(&PinStore::at(&state), map_path)?;
+    }
+    if let Some(handed) = handed() {
+        pinned.add(&handed.pins, map_path);
     }
     pinned.apply(observer.map, plan);
     Ok(())

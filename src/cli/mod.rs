@@ -13,6 +13,7 @@ use std::ffi::OsString;
 
 use self::args::Command;
 use crate::commands::options::ConfigArgs;
+use crate::commands::owner::{self, become_owner};
 use crate::commands::{clean, demo, schedule};
 use crate::config::{Environment, Settings};
 use crate::model::{Advice, Exit, Timestamp};
@@ -29,6 +30,7 @@ pub fn run(
     environment: &Environment,
     clock: fn() -> Timestamp,
 ) -> anyhow::Result<Exit> {
+    let words = become_owner(words)?;
     if complete::complete(&words, environment) {
         return Ok(Exit::Done);
     }
@@ -38,12 +40,13 @@ pub fn run(
         let help = short_help::short_help(&command);
         command = command.override_help(help);
     }
+    let typed = words.clone();
     let words = order::options_last(&command, words);
     let name = order::command_named(&command, &words);
     let parsed =
         command.try_get_matches_from(words).and_then(|matches| Cli::from_arg_matches(&matches));
     match parsed {
-        Ok(cli) => run_command(cli, environment, clock),
+        Ok(cli) => run_command(cli, &typed, environment, clock),
         Err(answer) => show(&answer, &name, environment),
     }
 }
@@ -66,6 +69,7 @@ fn below_the_options(mut command: clap::Command) -> clap::Command {
 
 fn run_command(
     cli: Cli,
+    words: &[OsString],
     environment: &Environment,
     clock: fn() -> Timestamp,
 ) -> anyhow::Result<Exit> {
@@ -80,6 +84,9 @@ fn run_command(
             .hint("check the limits on open files and processes")?,
     };
 
+    if let Some(exit) = as_owner(&command, words, environment, now, &interrupt)? {
+        return Ok(exit);
+    }
     match command {
         Command::Demo => demo::run(&interrupt),
         Command::Completions(args) => args.run(),
@@ -97,18 +104,49 @@ fn run_command(
         Command::Undo(args) => args.run(&settings(&args.config, environment)?, now, &interrupt),
         Command::History(args) => args.run(&settings(&args.config, environment)?, now),
         Command::List(args) => {
-            args.run(&settings(&args.config, environment)?, environment, now, &interrupt)
+            args.run(&settings(&args.config, environment)?, words, environment, now, &interrupt)
         }
         Command::Doctor(args) => args.run(&settings(&args.config, environment)?, now, &interrupt),
         Command::Config(args) => args.run(environment, || settings(&args.config, environment)),
         Command::Clean(args) => {
-            clean::run(&args, &settings(&args.run.config, environment)?, now, &interrupt)
+            clean::run(&args, &settings(&args.run.config, environment)?, words, now, &interrupt)
         }
         Command::Hold(args) => args.run(environment, clock),
         #[cfg(feature = "keepalive")]
         Command::Keepalive(command) => command.run(environment, clock, &interrupt),
         Command::Schedule(command) => schedule::run(command, environment, now),
     }
+}
+
+/// Runs a command about one map as the map's owner, if we are root and that is another user (S1). `clean` does so by
+/// itself, since root writes its log and its metrics.
+fn as_owner(
+    command: &Command,
+    words: &[OsString],
+    environment: &Environment,
+    now: Timestamp,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Option<Exit>> {
+    if !owner::may_become() {
+        return Ok(None);
+    }
+    let (config, layer, profile) = match command {
+        Command::List(args) if !args.all_profiles => (&args.config, args.layer(), &args.profile),
+        Command::Remove(args) => (&args.config, args.layer(), &args.profile),
+        Command::Release(args) => (&args.config, args.layer(), &args.profile),
+        Command::Pin(args) => (&args.config, args.layer(), &args.profile),
+        Command::Undo(args) => (&args.config, args.layer_with_map(), &args.profile),
+        Command::Doctor(args) => (&args.config, args.layer(), &args.profile),
+        _ => return Ok(None),
+    };
+
+    let settings = settings(config, environment)?;
+    let (config, _) = settings.resolve(&layer, settings.profile(profile.profile.as_deref()))?;
+    let Some(user) = owner::owner_of(&config.map)? else { return Ok(None) };
+    let (settings, config) = (&settings, &config);
+    let run = owner::AsOwner { user, words, settings, config, is_captured: false, may_ask: true };
+    let ended = owner::run_as(&run, now, interrupt)?;
+    Ok(Some(ended.exit.unwrap_or(Exit::Failed)))
 }
 
 fn settings(args: &ConfigArgs, environment: &Environment) -> anyhow::Result<Settings> {

@@ -14,6 +14,7 @@ pub mod keepalive;
 pub(crate) mod list;
 pub mod man;
 pub mod options;
+pub(crate) mod owner;
 pub(crate) mod pin;
 pub(crate) mod release;
 pub mod remove;

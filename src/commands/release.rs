@@ -76,7 +76,7 @@ pub(crate) struct ReleaseCommandArgs {
     quiet: bool,
 
     #[command(flatten)]
-    profile: ProfileArgs,
+    pub(crate) profile: ProfileArgs,
 
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
@@ -152,7 +152,7 @@ impl ReleaseCommandArgs {
         if is_partial { Exit::Partly } else { Exit::Done }
     }
 
-    fn layer(&self) -> Layer {
+    pub(crate) fn layer(&self) -> Layer {
         let (place, bridge) = (self.place.clone(), self.bridge.clone());
         Layer {
             dry_run: Some(self.dry_run),

@@ -75,7 +75,7 @@ pub(crate) struct RemoveArgs {
     verbose: bool,
 
     #[command(flatten)]
-    profile: ProfileArgs,
+    pub(crate) profile: ProfileArgs,
 
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
@@ -112,7 +112,7 @@ impl RemoveArgs {
         clean::one(&config, Some(&selection), clock(), interrupt)
     }
 
-    fn layer(&self) -> Layer {
+    pub(crate) fn layer(&self) -> Layer {
         let (place, bridge) = (self.place.clone(), self.bridge.clone());
         Layer {
             dry_run: Some(self.dry_run),

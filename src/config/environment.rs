@@ -64,6 +64,12 @@ impl Environment {
         Self::from(|name| std::env::var_os(name))
     }
 
+    /// Returns a variable of this process that a child gets as it is.
+    #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+    pub fn passed_on(name: &str) -> Option<OsString> {
+        std::env::var_os(name)
+    }
+
     /// Returns an environment in which a variable has the value that `value` returns.
     pub fn from(value: impl Fn(&str) -> Option<OsString>) -> Self {
         let own = PROVIDERS.iter().flat_map(Provider::variables);

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::environment::{CONFIG, Environment};
 use super::folders::{ConfigPaths, absolute};
+use super::handed::{Handed, handed};
 #[cfg(feature = "keepalive")]
 use super::keepalive::Keeping;
 use super::layers::Origin;
@@ -53,6 +54,8 @@ pub struct ConfigFile {
     /// The flag or the variable that names it.
     pub origin: Origin,
     pub exists: bool,
+    /// Its text, if it exists.
+    pub text: Option<String>,
     /// The section `[clean]`.
     pub clean: Layer,
     /// The profiles, in the order of the file.
@@ -69,6 +72,10 @@ impl ConfigFile {
     /// # Errors
     /// Exit code 2, with file and line.
     pub fn read(named: Option<&Path>, environment: &Environment) -> Result<Self, Failure> {
+        if let Some(handed) = handed() {
+            return Self::of_root(handed);
+        }
+
         let (named, origin) = match (named, environment.get(CONFIG)) {
             (Some(path), _) => (Some(path.to_owned()), Origin::Flag),
             (None, Some(path)) => (Some(path.into()), Origin::Environment(CONFIG)),
@@ -122,6 +129,17 @@ impl ConfigFile {
         Ok(Self { origin, ..file })
     }
 
+    /// Reads the configuration that root has handed over. Its `~/` is root's home.
+    fn of_root(handed: &Handed) -> Result<Self, Failure> {
+        match &handed.config {
+            Some((path, Some(text))) => Self::parse(path.as_path(), text, handed.home().as_deref()),
+            Some((path, None)) => {
+                Ok(Self { path: Some(path.as_path().to_owned()), ..Self::default() })
+            }
+            None => Ok(Self::default()),
+        }
+    }
+
     /// Returns the path of the file if none is named.
     pub fn usual_path(environment: &Environment) -> Option<PathBuf> {
         // XDG: a relative path there is to be ignored.
@@ -136,7 +154,12 @@ impl ConfigFile {
     fn parse(path: &Path, text: &str, home: Option<&Path>) -> Result<Self, Failure> {
         let paths = ConfigPaths { folder: path.parent().unwrap_or(path), home };
         let mut document = Source { path, text }.parse()?;
-        let mut file = Self { path: Some(path.to_owned()), exists: true, ..Self::default() };
+        let mut file = Self {
+            path: Some(path.to_owned()),
+            exists: true,
+            text: Some(text.to_owned()),
+            ..Self::default()
+        };
 
         if let Some(mut table) = document.table("clean")? {
             file.clean = layer(&mut table, &paths)?;

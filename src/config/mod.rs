@@ -7,6 +7,7 @@ mod drop_in;
 mod environment;
 mod file;
 mod folders;
+mod handed;
 #[cfg(feature = "keepalive")]
 mod keepalive;
 mod layers;
@@ -25,6 +26,7 @@ pub use folders::key_sources;
 pub use folders::{
     Home, MAP_NAME, SESSION_DIR, absolute, pings_in, session_key_in, state_dir_in, state_dir_of,
 };
+pub use handed::{Handed, handed};
 #[cfg(feature = "keepalive")]
 pub use keepalive::Keeping;
 pub use layers::{Origin, Shown};

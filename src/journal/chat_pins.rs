@@ -174,10 +174,14 @@ pub struct PinnedChats(HashSet<(Option<String>, String)>);
 impl PinnedChats {
     /// Adds the pins in that store of the map at `map`; all of them if its path is not known.
     pub fn read(&mut self, store: &PinStore, map: Option<&Path>) -> Result<(), Failure> {
-        let pins = store.read()?.into_iter();
-        let of_map = pins.filter(|pin| map.is_none_or(|map| map == pin.map));
-        self.0.extend(of_map.map(|pin| (pin.model, pin.chat)));
+        self.add(&store.read()?, map);
         Ok(())
+    }
+
+    /// Adds those of these pins that are of the map at `map`; all of them if its path is not known.
+    pub fn add(&mut self, pins: &[ChatPin], map: Option<&Path>) {
+        let of_map = pins.iter().filter(|pin| map.is_none_or(|map| map == pin.map));
+        self.0.extend(of_map.map(|pin| (pin.model.clone(), pin.chat.clone())));
     }
 
     /// Returns true if that mapping's chat is pinned.

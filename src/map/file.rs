@@ -9,6 +9,7 @@ use super::store::{MapStore, Removal, RemovalGuard, Source, too_slow};
 use crate::model::{Exit, Failure, Mapping, MappingIdx, SessionMap, Warning, WarningCode};
 use crate::os::interrupt::Interrupt;
 use crate::os::lock::Lock;
+use crate::process;
 
 /// The access that a run has to the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,9 +56,16 @@ impl FileMap {
             }
         };
 
+        let Some(owner) = place.owner()? else { return Ok(this) };
+        if process::user() == 0 && owner != 0 {
+            let user = process::name_of(owner).unwrap_or_else(|| owner.to_string());
+            let message = format!("the map {} belongs to user {user}", this.path.display());
+            return Err(Failure::new(message)
+                .hint("nothing was changed; run the same command again, or as that user"));
+        }
+
         let mut lock = Ok(None);
         if access == Access::Change {
-            let Some(owner) = place.owner()? else { return Ok(this) };
             lock = match place.lock(owner) {
                 Err(failure) if failure.exit == Exit::Locked => return Err(failure),
                 taken => taken.map(Some),

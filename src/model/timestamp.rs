@@ -1,6 +1,8 @@
 //! Times of files and clocks, which compare and print without ever panicking.
 
 use chrono::{DateTime, Datelike, Local, SecondsFormat, Utc};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::IdleThreshold;
@@ -119,6 +121,22 @@ impl Timestamp {
     pub(crate) fn date_time(self) -> Option<DateTime<Utc>> {
         DateTime::from_timestamp(self.seconds, self.nanoseconds)
             .filter(|time| (0..=9999).contains(&time.year()))
+    }
+}
+
+/// Stands for a time whose year has more than four digits: a wait that long must not get lost.
+const NEVER: &str = "9999-12-31T23:59:59.999Z";
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.rfc3339().as_deref().unwrap_or(NEVER))
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        Self::parse(&text).ok_or_else(|| D::Error::custom("not a time of RFC 3339"))
     }
 }
 

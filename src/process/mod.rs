@@ -1,6 +1,7 @@
 //! Processes and users: the processes that run and their programs, processes that this one starts or
 //! watches, homes by the password file, and a steady clock. They know nothing of sessions.
 
+mod become_user;
 mod bounded;
 mod detached;
 pub mod facts;
@@ -13,6 +14,7 @@ mod running;
 pub mod stat;
 pub mod tree;
 
+pub use become_user::become_user;
 pub use bounded::{Ended, run_bounded};
 pub use detached::{Watched, detach, is_ready, own_command, start_detached};
 pub use listening::{
@@ -40,6 +42,15 @@ const STEADY: ClockId = ClockId::Monotonic;
 /// Returns the time since some fixed moment. It goes on evenly when the clock is set.
 pub fn passed() -> Duration {
     Duration::try_from(clock_gettime(STEADY)).unwrap_or_default()
+}
+
+/// Asks a child of ours to end.
+pub fn end(child: u32) {
+    let pid = i32::try_from(child).ok().and_then(rustix::process::Pid::from_raw);
+    if let Some(pid) = pid {
+        // It may have ended by itself.
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    }
 }
 
 /// Returns the user id that this process acts as.

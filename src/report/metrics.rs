@@ -3,6 +3,7 @@
 //!
 //! Counts and times only: a collector must not see who chats, or which files exist (X7).
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::model::{Exit, Timestamp};
 const PREFIX: &str = "session_warden_";
 
 /// The measurements of one run of one profile.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Measured {
     /// Empty for a run without a profile.
     pub profile: String,
@@ -28,11 +29,13 @@ pub struct Measured {
     pub threshold_seconds: u64,
     /// Nothing if the run failed.
     pub summary: Option<Summary>,
+    /// How long the longest idle process of a resident session is.
+    pub oldest_idle_seconds: u64,
 }
 
 /// The gauges: the name after the prefix, the help, and the source of the value.
 const METRICS: [(&str, &str, Value); 23] = {
-    use Value::{Count, LastSuccess, Run};
+    use Value::{Count, LastSuccess, OldestIdle, Run};
     [
         ("checked", "Mappings that the last run judged.", Count(|s| s.checked)),
         ("active", "Mappings whose session was used within the threshold.", Count(|s| s.active)),
@@ -55,7 +58,7 @@ const METRICS: [(&str, &str, Value); 23] = {
         (
             "resident_oldest_idle_seconds",
             "The longest idle time among these processes.",
-            Count(|s| s.resident_oldest_idle_seconds),
+            OldestIdle,
         ),
         ("idle", "Mappings whose session was last used before the threshold.", Count(|s| s.idle)),
         ("missing", "Mappings whose session has no file.", Count(|s| s.missing)),
@@ -111,6 +114,7 @@ const METRICS: [(&str, &str, Value); 23] = {
 enum Value {
     /// Left out if the run failed, since it counted nothing.
     Count(fn(&Summary) -> u64),
+    OldestIdle,
     Run(fn(&Measured) -> String),
     /// The time of the newest run that exited 0, be it this one or an older one.
     LastSuccess,
@@ -155,6 +159,7 @@ pub fn write_metrics(
 fn samples_of(run: &Measured, before: &Samples) -> Samples {
     std::array::from_fn(|index| match METRICS[index].2 {
         Value::Count(count) => run.summary.as_ref().map(|summary| count(summary).to_string()),
+        Value::OldestIdle => run.summary.map(|_| run.oldest_idle_seconds.to_string()),
         Value::Run(value) => Some(value(run)),
         Value::LastSuccess if run.exit == Exit::Done.code() && !run.dry_run => {
             Some(since_1970(run.at))

@@ -1,6 +1,6 @@
 //! The result of a run, and a row for each mapping of it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -36,7 +36,7 @@ pub struct Report<'a> {
 }
 
 /// How many mappings are in each state, and how many of them were removed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     pub checked: u64,
     /// Used within the threshold.
@@ -49,9 +49,6 @@ pub struct Summary {
     pub resident_bytes: u64,
     /// Their established TCP connections.
     pub resident_connections: u64,
-    /// How long the longest idle of them is.
-    #[serde(skip)]
-    pub resident_oldest_idle_seconds: u64,
     /// Last used before the threshold.
     pub idle: u64,
     /// Without a session file.
@@ -185,6 +182,15 @@ impl Report<'_> {
         summary
     }
 
+    /// Returns how long the longest idle process of a resident session is, in seconds; 0 if there is none.
+    pub fn oldest_idle_seconds(&self) -> u64 {
+        let resident =
+            self.plan.decisions.iter().filter(|it| it.verdict.state() == State::Resident);
+        let processes = resident.filter_map(|it| self.plan.cli_processes.get(&it.mapping));
+        let idle = processes.filter_map(|process| process.idle_since);
+        idle.map(|since| since.seconds_until(self.started)).max().unwrap_or(0)
+    }
+
     /// Adds the live CLI processes, each once, though several chats may have its session.
     fn add_processes(&self, summary: &mut Summary) {
         let mut counted = HashSet::new();
@@ -198,11 +204,8 @@ impl Report<'_> {
             let bytes = holdings.map_or(0, |held| held.memory.bytes);
             if decision.verdict.state() == State::Resident {
                 let connections = holdings.map_or(0, |held| held.connections.count);
-                let idle = process.idle_since.map_or(0, |since| since.seconds_until(self.started));
                 summary.resident_bytes += bytes;
                 summary.resident_connections += connections as u64;
-                summary.resident_oldest_idle_seconds =
-                    summary.resident_oldest_idle_seconds.max(idle);
             }
 
             let count = match process.release {

@@ -43,7 +43,7 @@ pub(crate) struct DoctorArgs {
     pub(crate) color: ColorArgs,
 
     #[command(flatten)]
-    profile: ProfileArgs,
+    pub(crate) profile: ProfileArgs,
 
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
@@ -74,7 +74,7 @@ impl DoctorArgs {
         Ok(Counts::of(&checks).exit())
     }
 
-    fn layer(&self) -> Layer {
+    pub(crate) fn layer(&self) -> Layer {
         let (place, bridge) = (self.place.clone(), self.bridge.clone());
         Layer {
             ask: AskArgs { place, bridge, ..AskArgs::default() },

@@ -2,6 +2,9 @@
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::ffi::OsString;
 use std::io::{self, Write};
 
 use crate::commands::clean::profiles;
@@ -9,6 +12,7 @@ use crate::commands::list::{self, Options, Sort};
 use crate::commands::options::{
     AskArgs, ColorArgs, ConfigArgs, FormatArgs, ProfileArgs, StateArgs,
 };
+use crate::commands::owner::{AsOwner, owner_of, run_as, words_for};
 use crate::config::{Clean, Environment, Format, Layer, Settings};
 use crate::model::{Exit, Failure, State, Timestamp};
 use crate::os::interrupt::Interrupt;
@@ -67,17 +71,34 @@ pub(crate) struct ListArgs {
     verbose: bool,
 
     #[command(flatten)]
-    profile: ProfileArgs,
+    pub(crate) profile: ProfileArgs,
 
     /// List every profile of the configuration file, one after the other
     #[arg(long, conflicts_with_all = ["profile", "session_dir", "map", "home"])]
-    all_profiles: bool,
+    pub(crate) all_profiles: bool,
 
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
 
     #[command(flatten)]
     state_dir: StateArgs,
+}
+
+/// All that the lists of several profiles share.
+struct AllProfiles<'a> {
+    settings: &'a Settings,
+    words: &'a [OsString],
+    environment: &'a Environment,
+    now: Timestamp,
+    interrupt: &'a Interrupt,
+}
+
+/// A list that was made here, or by a child that has become the map's owner.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum AnyList {
+    Here(Box<List>),
+    AsOwner(Box<RawValue>),
 }
 
 fn state(name: &str) -> Result<State, String> {
@@ -94,6 +115,7 @@ impl ListArgs {
     pub(crate) fn run(
         &self,
         settings: &Settings,
+        words: &[OsString],
         environment: &Environment,
         now: Timestamp,
         interrupt: &Interrupt,
@@ -101,7 +123,8 @@ impl ListArgs {
         let flags = self.layer();
         if self.all_profiles {
             let configs = profiles::all(settings, &flags)?;
-            return self.all(&configs, environment, now, interrupt);
+            let all = AllProfiles { settings, words, environment, now, interrupt };
+            return self.all(&configs, &all);
         }
 
         let profile = settings.profile(self.profile.profile.as_deref());
@@ -118,32 +141,16 @@ impl ListArgs {
         Ok(exit)
     }
 
-    fn all(
-        &self,
-        configs: &[Clean],
-        environment: &Environment,
-        now: Timestamp,
-        interrupt: &Interrupt,
-    ) -> anyhow::Result<Exit> {
-        let mut ended: Vec<(&str, Exit, Option<List>)> = Vec::new();
-        let mut has_written = false;
+    fn all(&self, configs: &[Clean], all: &AllProfiles<'_>) -> anyhow::Result<Exit> {
+        let mut ended: Vec<(&str, Exit, Option<AnyList>)> = Vec::new();
         for config in configs {
             let name = config.profile.as_deref().unwrap_or_default();
             let prefix = format!("profile {name}: ");
-            match self.list(config, now, interrupt) {
-                Ok((list, exit)) => {
-                    if config.format == Format::Text {
-                        ui::print("the list", |out| {
-                            if has_written {
-                                writeln!(out)?;
-                            }
-                            self.write(&list, config, environment, out)
-                        })?;
-                        has_written = true;
-                    }
-                    ui::warnings(&list.warnings, &prefix);
-                    ended.push((name, exit, Some(list)));
-                }
+            if !ended.is_empty() && config.format == Format::Text {
+                ui::print("the list", |out| writeln!(out))?;
+            }
+            match self.one_of_all(config, all, &prefix) {
+                Ok((list, exit)) => ended.push((name, exit, list)),
                 Err(error) => {
                     let failure = Failure::from(error);
                     ui::fail_of(&prefix, &failure);
@@ -158,10 +165,35 @@ impl ListArgs {
                 exit: exit.code(),
                 report: list.as_ref(),
             });
-            let lists: Vec<OfProfile<'_, &List>> = lists.collect();
+            let lists: Vec<OfProfile<'_, &AnyList>> = lists.collect();
             ui::print("the list", |out| write_profiles(&lists, out))?;
         }
         Ok(profiles::exit(ended.iter().map(|(_, exit, _)| *exit)))
+    }
+
+    /// Lists one of several profiles: here, or as the owner of its map.
+    fn one_of_all(
+        &self,
+        config: &Clean,
+        all: &AllProfiles<'_>,
+        prefix: &str,
+    ) -> anyhow::Result<(Option<AnyList>, Exit)> {
+        if let Some(user) = owner_of(&config.map)? {
+            let words = words_for(all.words, config.profile.as_deref().unwrap_or_default());
+            let is_captured = config.format == Format::Json;
+            let (settings, words) = (all.settings, &words[..]);
+            let run = AsOwner { user, words, settings, config, is_captured, may_ask: false };
+            let ended = run_as(&run, all.now, all.interrupt)?;
+            let list = serde_json::from_slice(&ended.output).ok().map(AnyList::AsOwner);
+            return Ok((list, ended.exit.unwrap_or(Exit::Failed)));
+        }
+
+        let (list, exit) = self.list(config, all.now, all.interrupt)?;
+        if config.format == Format::Text {
+            ui::print("the list", |out| self.write(&list, config, all.environment, out))?;
+        }
+        ui::warnings(&list.warnings, prefix);
+        Ok((Some(AnyList::Here(Box::new(list))), exit))
     }
 
     fn list(
@@ -188,7 +220,7 @@ impl ListArgs {
         write_list(list, look, ui::columns(), home.as_deref(), out)
     }
 
-    fn layer(&self) -> Layer {
+    pub(crate) fn layer(&self) -> Layer {
         Layer {
             ask: self.ask.clone(),
             format: self.format.clone(),

@@ -43,7 +43,7 @@ pub(crate) struct PinArgs {
     format: FormatArgs,
 
     #[command(flatten)]
-    profile: ProfileArgs,
+    pub(crate) profile: ProfileArgs,
 
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
@@ -62,10 +62,7 @@ impl PinArgs {
     ) -> anyhow::Result<Exit> {
         let profile = settings.profile(self.profile.profile.as_deref());
         let is_map_named = self.map.place().is_some() || profile.is_some();
-        let (format, state) = (self.format.clone(), self.state.clone());
-        let mut layer = Layer { format, state, ..Layer::default() };
-        layer.ask.place.map = self.map.clone();
-        let (config, _) = settings.resolve(&layer, profile)?;
+        let (config, _) = settings.resolve(&self.layer(), profile)?;
 
         let done = match (self.ids.is_empty(), self.remove) {
             (true, _) => pin::list(&config, is_map_named)?,
@@ -78,5 +75,12 @@ impl PinArgs {
         })?;
         ui::warnings(&done.warnings, "");
         Ok(Exit::Done)
+    }
+
+    pub(crate) fn layer(&self) -> Layer {
+        let (format, state) = (self.format.clone(), self.state.clone());
+        let mut layer = Layer { format, state, ..Layer::default() };
+        layer.ask.place.map = self.map.clone();
+        layer
     }
 }

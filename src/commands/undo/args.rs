@@ -70,7 +70,7 @@ pub(crate) struct UndoArgs {
     color: ColorArgs,
 
     #[command(flatten)]
-    profile: ProfileArgs,
+    pub(crate) profile: ProfileArgs,
 
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
@@ -92,8 +92,7 @@ impl UndoArgs {
         let (clean, _) = settings.resolve(&flags, profile)?;
 
         // The map that is named, or the profile's; otherwise it is where the run found it.
-        let mut named = flags.clone();
-        named.ask.place.map = self.map.clone();
+        let named = self.layer_with_map();
         let map = if self.map.place().is_some() || profile.is_some() {
             Some(settings.resolve(&named, profile)?.0.map)
         } else {
@@ -185,6 +184,13 @@ impl UndoArgs {
             state: self.state.clone(),
             ..Layer::default()
         }
+    }
+
+    /// The same with the map, if one was named.
+    pub(crate) fn layer_with_map(&self) -> Layer {
+        let mut layer = self.layer();
+        layer.ask.place.map = self.map.clone();
+        layer
     }
 
     pub(crate) fn color(&self) -> Option<Color> {

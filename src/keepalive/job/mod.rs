@@ -10,7 +10,6 @@ pub mod local;
 pub mod outcome;
 mod pace;
 pub mod state;
-mod text;
 
 pub use definition::{
     Action, Agents, Cli, Job, JobWarning, SMALLEST_GAP, Touch, WebPing, When, Which,

@@ -21,6 +21,7 @@ fn run(profile: &str, at: i64, exit: u8) -> Measured {
         dry_run: false,
         threshold_seconds: 7200,
         summary: (exit == 0 || exit == 3).then_some(summary),
+        oldest_idle_seconds: 0,
     }
 }
 
