@@ -90,7 +90,7 @@ pub(super) fn add(observer: &Observer<'_>, live: &LiveProcesses, plan: &mut Plan
     let sessions = live.by_session();
     let mut warnings = Vec::new();
     let mut warned = HashSet::new();
-    let mut of_mappings: Vec<(MappingIdx, &RecordedProcess)> = Vec::new();
+    let mut of_mappings: Vec<(MappingIdx, &RecordedProcess, &[&RecordedProcess])> = Vec::new();
     for decision in &plan.decisions {
         let Subject::Session { provider, .. } = decision.subject else { continue };
         let session = observer.map.get(decision.mapping).and_then(|mapping| mapping.session);
@@ -106,7 +106,7 @@ pub(super) fn add(observer: &Observer<'_>, live: &LiveProcesses, plan: &mut Plan
         };
         let named = processes.iter().find(|process| Some(process.pid) == reason);
         if let Some(process) = named.or(processes.first()) {
-            of_mappings.push((decision.mapping, process));
+            of_mappings.push((decision.mapping, process, processes));
         }
         if processes.len() > 1 && warned.insert(key) {
             warnings.push(two_processes(processes));
@@ -120,13 +120,18 @@ pub(super) fn add(observer: &Observer<'_>, live: &LiveProcesses, plan: &mut Plan
         .filter(|(facts, ..)| facts.is_leftover())
         .collect();
 
-    let of_mapped = of_mappings.iter().map(|(_, process)| process.pid);
+    let of_mapped =
+        of_mappings.iter().flat_map(|(_, _, all)| all.iter().map(|process| process.pid));
     let pids: Vec<u32> = of_mapped.chain(leftovers.iter().map(|(facts, ..)| facts.pid)).collect();
     let held = holdings(&tree, &pids);
 
     plan.cli_processes = of_mappings
         .into_iter()
-        .map(|(mapping, process)| (mapping, cli_process(process, &held)))
+        .map(|(mapping, process, all)| {
+            let others = all.iter().filter(|other| other.pid != process.pid);
+            let others = others.map(|other| cli_process(other, &held)).collect();
+            (mapping, CliProcess { others, ..cli_process(process, &held) })
+        })
         .collect();
     plan.leftovers = leftovers
         .into_iter()
@@ -256,6 +261,7 @@ pub(super) fn cli_process(process: &RecordedProcess, held: &AllHoldings) -> CliP
         idle_since: process.status_updated.filter(|_| is_idle),
         holdings: held.by_process.get(&process.pid).copied(),
         release: None,
+        others: Vec::new(),
     }
 }
 

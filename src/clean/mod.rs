@@ -70,11 +70,11 @@ pub fn run_on(
         (Some(map), _) => {
             let map_owner = store.owner();
             let observer = Observer { config, map, map_owner, now, policies: &policies, interrupt };
-            let mut clean = CleanRun::new(observer, store.as_ref(), selection);
+            let mut clean = CleanRun::new(observer, store.as_ref(), selection, &id);
             clean.observe()?;
             clean.judge();
             clean.protect()?;
-            clean.apply(&id)?;
+            clean.apply()?;
             clean.finish()
         }
         (None, Some(_)) => return Err(selection::absent_map(&config.map)),
@@ -113,6 +113,7 @@ struct CleanRun<'a> {
     observer: Observer<'a>,
     store: &'a dyn MapStore,
     selection: Option<&'a Selection>,
+    id: &'a str,
     observations: Observations,
     /// The listings of the first look, for the second one.
     memories: Memories,
@@ -128,11 +129,13 @@ impl<'a> CleanRun<'a> {
         observer: Observer<'a>,
         store: &'a dyn MapStore,
         selection: Option<&'a Selection>,
+        id: &'a str,
     ) -> Self {
         Self {
             observer,
             store,
             selection,
+            id,
             observations: Observations::default(),
             memories: Memories::new(observer.now),
             plan: Plan::default(),
@@ -230,41 +233,63 @@ impl<'a> CleanRun<'a> {
         }
 
         let journal = config.state_dir().ok().map(|folder| Journal::at(&folder));
-        let mut release =
-            CleanRelease::new(self.observer, self.store, live, &self.plan, journal.as_ref())?;
+        let mut release = CleanRelease::new(
+            self.observer,
+            self.store,
+            self.id,
+            live,
+            &self.plan,
+            journal.as_ref(),
+        )?;
         let plan = release.run.plan()?;
         release.show_in(&mut self.plan);
         self.release = Some((release, plan));
         Ok(())
     }
 
-    /// Ends the CLI processes of the plan. A dry run ends none.
-    fn carry_out_release(&mut self, run_id: &str) -> Result<(), Failure> {
-        let Some((mut release, plan)) = self.release.take() else { return Ok(()) };
+    /// Ends the CLI processes of the plan. A dry run ends none. Returns true if any was asked to end.
+    fn carry_out_release(&mut self) -> Result<bool, Failure> {
+        let Some((mut release, plan)) = self.release.take() else { return Ok(false) };
         let Observer { config, .. } = self.observer;
         if !config.dry_run {
             let journal = Journal::at(&config.state_dir()?);
             release.record_restart(&journal)?;
-            release.run.carry_out(plan, &journal, run_id)?;
+            release.run.carry_out(plan, &journal)?;
             release.show_in(&mut self.plan);
         }
         self.warnings.append(&mut release.run.warnings);
-        Ok(())
+        Ok(release.run.has_signalled())
     }
 
     /// Ends the CLI processes of the plan, then removes its mappings, each of them looked at again right before
     /// (D6). A dry run does neither.
-    fn apply(&mut self, run_id: &str) -> Result<(), Failure> {
-        let Observer { config, map, .. } = self.observer;
-        self.carry_out_release(run_id)?;
+    fn apply(&mut self) -> Result<(), Failure> {
+        let Observer { config, .. } = self.observer;
+        let has_released = self.carry_out_release()?;
         if config.dry_run {
             return Ok(());
         }
 
+        match self.apply_removals() {
+            // Processes have ended, so the run has done something, and its report shows that.
+            Err(failure) if has_released => {
+                for removal in self.plan.removals().collect::<Vec<MappingIdx>>() {
+                    self.plan.keep(removal, KeepReason::Failed);
+                }
+                let message = format!("no mapping was removed: {}", failure.message);
+                self.warnings.push(Warning::new(WarningCode::NotRemoved, message));
+                Ok(())
+            }
+            applied => applied,
+        }
+    }
+
+    fn apply_removals(&mut self) -> Result<(), Failure> {
+        let Observer { config, map, .. } = self.observer;
         let journal = Journal::at(&config.state_dir()?);
         let removals: Vec<MappingIdx> = self.plan.removals().collect();
         if !removals.is_empty() {
-            let (removal, findings) = self.remove(&journal, run_id, &removals)?;
+            let (removal, findings) = self.remove(&journal, &removals)?;
             self.settle(&removal, findings);
             self.is_changed = !removal.removed.is_empty();
             self.observations.warnings.extend(removal.warnings);
@@ -282,13 +307,12 @@ impl<'a> CleanRun<'a> {
     fn remove(
         &mut self,
         journal: &Journal,
-        run_id: &str,
         removals: &[MappingIdx],
     ) -> Result<(Removal, Findings), Failure> {
         let mut guard = SecondLook {
             observer: &self.observer,
             journal,
-            run: run_id,
+            run: self.id,
             map_path: self.store.real_path(),
             url: self.store.source().url,
             plan: &self.plan,

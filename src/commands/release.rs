@@ -96,8 +96,12 @@ impl ReleaseCommandArgs {
         let (config, _) =
             settings.resolve(&self.layer(), settings.profile(self.profile.profile.as_deref()))?;
         let config = Clean { dry_run: self.dry_run, metrics: None, log: None, ..config };
-        let mut request =
-            Request { ids: self.ids.clone(), leftovers: self.leftovers, confirmed: None };
+        let mut request = Request {
+            ids: self.ids.clone(),
+            leftovers: self.leftovers,
+            is_confirmed: self.yes || can_ask(),
+            confirmed: None,
+        };
 
         if !self.dry_run && !self.yes && can_ask() {
             // Without the lock: no run has to wait for an answer.
@@ -138,6 +142,9 @@ impl ReleaseCommandArgs {
                 Format::Text => write_release(report, ui::look(config.color, true, false), out),
             })?;
             ui::warnings(&report.warnings, "");
+            if let Some(hint) = &report.hint {
+                ui::hint(hint);
+            }
         }
         Ok(exit)
     }

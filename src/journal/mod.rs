@@ -16,6 +16,6 @@ pub use chat_pins::{ChatPin, PinStore, PinnedChats};
 pub use files::Journal;
 pub use path::JournalPath;
 pub use recently_restored::RecentlyRestored;
-pub use releases::{PastReleases, ReleaseEvent, ReleaseRecord};
+pub use releases::{PastReleases, ReleaseEvent, ReleaseRecord, Signalled};
 pub use removals::{Layout, MappingKey, RemovalRecord, RestoreRecord, Restored, is_old};
 pub use runs::{LATEST, RunKind, RunRecord, profile_of, run_id, run_named};

@@ -61,6 +61,15 @@ impl ReleaseRecord {
     }
 }
 
+/// Whether a process was asked to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signalled {
+    No,
+    Yes,
+    /// By a run that was killed, or that works at the same time.
+    Maybe,
+}
+
 /// The releases of the journal, as far as a new one must know them.
 #[derive(Debug, Default)]
 pub struct PastReleases(Vec<ReleaseRecord>);
@@ -92,13 +101,18 @@ impl PastReleases {
         lines.map(|record| (record.run.as_str(), record.time.as_str(), record.map.as_ref()))
     }
 
-    /// Returns true if that process was asked to end, or may have been by a run that was killed.
-    pub fn was_signalled(&self, pid: u32, start: u64) -> bool {
-        let mut of_process =
-            self.0.iter().rev().filter(|record| (record.pid, record.start) == (pid, start));
-        of_process
-            .next()
-            .is_some_and(|last| matches!(last.event, ReleaseEvent::Planned | ReleaseEvent::Ending))
+    /// Returns whether that process was asked to end by another run than `run`.
+    pub fn signalled(&self, pid: u32, start: u64, run: &str) -> Signalled {
+        let mut of_process = self.0.iter().rev().filter(|record| {
+            (record.pid, record.start) == (pid, start)
+                && record.run != run
+                && record.event != ReleaseEvent::Restarted
+        });
+        match of_process.next().map(|last| last.event) {
+            Some(ReleaseEvent::Ending) => Signalled::Yes,
+            Some(ReleaseEvent::Planned) => Signalled::Maybe,
+            _ => Signalled::No,
+        }
     }
 
     /// Returns true if a process of that map was released before.
@@ -116,12 +130,16 @@ impl PastReleases {
             .max()
     }
 
-    /// Returns the newest release of each session of that map.
+    /// Returns the newest release of each session of that map, also of a process that took long to end.
     pub fn newest_of_sessions(&self, map: Option<&Path>, url: Option<&str>) -> Vec<&ReleaseRecord> {
         let mut newest: Vec<&ReleaseRecord> = Vec::new();
         for record in self.0.iter().rev().filter(|record| record.is_of(map, url)) {
             let is_known = newest.iter().any(|known| known.session == record.session);
-            if record.event == ReleaseEvent::Released && !is_known {
+            let is_release = matches!(
+                record.event,
+                ReleaseEvent::Released | ReleaseEvent::Ending | ReleaseEvent::Planned
+            );
+            if is_release && !is_known {
                 newest.push(record);
             }
         }
@@ -152,21 +170,24 @@ mod tests {
     const MAP: Option<&Path> = None;
 
     #[test]
-    fn a_process_that_may_have_been_signalled_is_known() {
-        use ReleaseEvent::{Ending, Kept, Planned, Released};
-        let was = |events: &[ReleaseEvent]| {
+    fn a_process_that_may_have_been_signalled_is_known_p2() {
+        use ReleaseEvent::{Ending, Kept, Planned, Released, Restarted};
+        let signalled = |events: &[ReleaseEvent]| {
             let records =
                 events.iter().map(|event| record(*event, 4, "s", "2026-11-28T10:00:00Z")).collect();
-            PastReleases::new(records).was_signalled(4, 7)
+            PastReleases::new(records).signalled(4, 7, "ours")
         };
-        assert!(!was(&[]));
-        assert!(was(&[Planned]), "of a run that was killed");
-        assert!(was(&[Planned, Ending]));
-        assert!(!was(&[Planned, Kept]));
-        assert!(was(&[Planned, Kept, Planned]));
-        assert!(!was(&[Planned, Released]), "its id was used again");
+        assert_eq!(signalled(&[]), Signalled::No);
+        assert_eq!(signalled(&[Planned]), Signalled::Maybe, "of a run that was killed");
+        assert_eq!(signalled(&[Planned, Ending]), Signalled::Yes);
+        assert_eq!(signalled(&[Planned, Ending, Restarted]), Signalled::Yes);
+        assert_eq!(signalled(&[Planned, Kept]), Signalled::No);
+        assert_eq!(signalled(&[Planned, Kept, Planned]), Signalled::Maybe);
+        assert_eq!(signalled(&[Planned, Released]), Signalled::No, "its id was used again");
         let other = PastReleases::new(vec![record(Planned, 4, "s", "")]);
-        assert!(!other.was_signalled(5, 7) && !other.was_signalled(4, 8));
+        assert_eq!(other.signalled(5, 7, "ours"), Signalled::No);
+        assert_eq!(other.signalled(4, 8, "ours"), Signalled::No);
+        assert_eq!(other.signalled(4, 7, "r"), Signalled::No, "that run itself");
     }
 
     #[test]

@@ -57,6 +57,9 @@ pub struct RunRecord {
     pub exit: u8,
     #[serde(default)]
     pub map: Option<JournalPath<'static>>,
+    /// The bridge's address, if a release asked one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     /// The run that an undo restored from.
     #[serde(default)]
     pub undoes: Option<String>,

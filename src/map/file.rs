@@ -122,6 +122,10 @@ impl MapStore for FileMap {
         self.held.as_ref().map(|held| &held.snapshot.map)
     }
 
+    fn map_now(&self) -> Result<Option<SessionMap>, Failure> {
+        self.read_again()
+    }
+
     fn owner(&self) -> Option<u32> {
         self.held.as_ref().map(|held| held.snapshot.owner)
     }

@@ -141,6 +141,14 @@ impl MapStore for RunningBridge {
         Some(&self.map)
     }
 
+    fn map_now(&self) -> Result<Option<SessionMap>, Failure> {
+        let map = self.api.sessions(TO_ANSWER).map_err(|trouble| {
+            let message = format!("cannot ask the bridge at {}: {trouble}", self.url());
+            Failure::new(message).hint(WarningCode::BridgeTrouble.hint())
+        })?;
+        Ok(Some(map))
+    }
+
     fn owner(&self) -> Option<u32> {
         self.file.as_ref()?.owner()
     }

@@ -75,6 +75,9 @@ pub trait MapStore {
     /// Returns the map as it was read; none if it does not exist.
     fn map(&self) -> Option<&SessionMap>;
 
+    /// Reads the map as it is now; none if it is gone.
+    fn map_now(&self) -> Result<Option<SessionMap>, Failure>;
+
     /// Returns the user id of the map's owner, if it has one.
     fn owner(&self) -> Option<u32>;
 

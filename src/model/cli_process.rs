@@ -55,6 +55,23 @@ pub struct CliProcess {
     pub holdings: Option<Holdings>,
     /// The outcome of its release, if one was asked for.
     pub release: Option<Release>,
+    /// The other processes that have the same session open.
+    pub others: Vec<Self>,
+}
+
+impl CliProcess {
+    /// Returns it and the others of its session.
+    pub fn all(&self) -> impl Iterator<Item = &Self> {
+        [self].into_iter().chain(&self.others)
+    }
+
+    /// Returns the process of that id.
+    pub fn of_mut(&mut self, pid: u32) -> Option<&mut Self> {
+        if self.pid == pid {
+            return Some(self);
+        }
+        self.others.iter_mut().find(|other| other.pid == pid)
+    }
 }
 
 /// The outcome of a release for one process.

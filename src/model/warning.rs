@@ -41,6 +41,10 @@ pub enum WarningCode {
     StillEnding,
     /// A process could not be asked to end.
     NotReleased,
+    /// Processes were ended, but then no mapping was removed.
+    NotRemoved,
+    /// A process that was named is not there.
+    NoProcess,
     /// The first release for a map ends one process only.
     FirstRelease,
     /// The chats of released sessions see an error.
@@ -109,6 +113,8 @@ impl WarningCode {
             | Self::BridgeRestarts
             | Self::StillEnding
             | Self::NotReleased
+            | Self::NotRemoved
+            | Self::NoProcess
             | Self::FirstRelease
             | Self::ChatSeesError
             | Self::BridgeReacts => self.hint_about_processes(),
@@ -151,7 +157,10 @@ impl WarningCode {
             Self::StillEnding => {
                 "it is not signalled again; a SessionEnd hook may still be running"
             }
-            Self::NotReleased => "nothing is lost; the next run tries again",
+            Self::NotReleased | Self::NotRemoved => "nothing is lost; the next run tries again",
+            Self::NoProcess => {
+                "session-warden list shows processes with a mapping, list --unmapped the others"
+            }
             Self::FirstRelease => "check that the chat still answers; the next run ends the others",
             Self::BridgeReacts => {
                 "if it is not known, name the bridge with map_format in the configuration; release_accepts accepts a known reaction; see docs/release.md"

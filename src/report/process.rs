@@ -42,8 +42,12 @@ pub(super) fn holdings(held: &Holdings) -> String {
     format!("{}, {}", memory(held.memory), connections(held.connections))
 }
 
-/// Returns `process 4121 holds 212 MB, 1 connection`.
-pub(super) fn holder(process: &CliProcess) -> String {
+/// Returns `process 4121 holds 212 MB, 1 connection`, for each process of the session.
+pub(super) fn holders(process: &CliProcess) -> String {
+    process.all().map(holder).collect::<Vec<String>>().join("; ")
+}
+
+fn holder(process: &CliProcess) -> String {
     let verb = if process.release == Some(Release::Released) { "held" } else { "holds" };
     match &process.holdings {
         Some(held) => format!("process {} {verb} {}", process.pid, holdings(held)),
@@ -221,6 +225,7 @@ mod tests {
                 ..held
             }),
             release: None,
+            others: Vec::new(),
         };
         assert_eq!(holder(&process), "process 4121 holds 212 MB, 1 connection");
     }

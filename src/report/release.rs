@@ -30,6 +30,8 @@ pub struct ReleaseReport {
     /// The map's path with links resolved, if it is known.
     pub map: Option<PathBuf>,
     pub rows: Vec<ReleaseRow>,
+    /// Where maps are instead, if there is no map.
+    pub hint: Option<String>,
     pub warnings: Vec<Warning>,
 }
 
@@ -104,6 +106,10 @@ struct Summary {
     released_bytes: u64,
 }
 
+/// The width from which whole sessions are shown, and that of chats, on a terminal.
+const WIDE: usize = 120;
+const CHAT: usize = 18;
+
 /// Writes the report as text.
 pub fn write_release(report: &ReleaseReport, look: Look, to: &mut dyn Write) -> io::Result<()> {
     if report.dry_run {
@@ -150,10 +156,11 @@ pub fn write_release(report: &ReleaseReport, look: Look, to: &mut dyn Write) -> 
 
 fn table(report: &ReleaseReport, look: Look) -> Table<7> {
     let mut table = Table::new(["PID>", "STATUS", "IDLE", "MEMORY>", "CHAT", "SESSION", "ACTION"]);
+    let is_narrow = look.width.is_some_and(|width| width < WIDE);
     for row in &report.rows {
         let process = &row.details.process;
         let session = row.details.session.as_deref().map_or_else(none, escape);
-        let is_narrow = look.width.is_some_and(|width| width < 120);
+        let chats = if row.chats.is_empty() { none() } else { escape(&names(row)) };
         let action = match row.action() {
             Action::Released => "released",
             Action::WouldRelease => "would release",
@@ -166,12 +173,18 @@ fn table(report: &ReleaseReport, look: Look) -> Table<7> {
             process.status.as_deref().map_or_else(none, |status| escape(&shortened(status, 10))),
             idle.unwrap_or_else(none),
             process.holdings.map_or_else(none, |held| memory(held.memory)),
-            if row.chats.is_empty() { none() } else { escape(&row.chats.join(", ")) },
+            if look.width.is_some() { shortened(&chats, CHAT) } else { chats },
             if is_narrow { session.chars().take(8).collect() } else { session },
             action.to_owned(),
         ]);
     }
     table
+}
+
+/// Returns the chats of a process; those of Claude Code without the model.
+fn names(row: &ReleaseRow) -> String {
+    let names = row.chats.iter().map(|chat| chat.strip_prefix("claude-cli/").unwrap_or(chat));
+    names.collect::<Vec<&str>>().join(", ")
 }
 
 fn none() -> String {

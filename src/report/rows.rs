@@ -47,7 +47,7 @@ impl<'a> Rows<'a> {
             for (width, cell) in widths.iter_mut().zip(cells(&row, look)) {
                 *width = (*width).max(cell.width());
             }
-            action = action.max(action_of(&row).len());
+            action = action.max(action_of(&row).len() + ":".len());
         }
         let [_, _, _, last_used, _, _] = &mut widths;
         if !look.times {

@@ -100,7 +100,7 @@ impl Row<'_> {
                 || (self.state == State::Resident && process.holdings.is_some())
         });
         let why = match (process, self.process) {
-            (Some(process), _) => process::holder(process),
+            (Some(process), _) => process::holders(process),
             (None, Some(name)) => format!("{} ({name})", self.reason),
             (None, None) => self.reason.to_string(),
         };
@@ -187,6 +187,7 @@ impl Report<'_> {
         let resident =
             self.plan.decisions.iter().filter(|it| it.verdict.state() == State::Resident);
         let processes = resident.filter_map(|it| self.plan.cli_processes.get(&it.mapping));
+        let processes = processes.flat_map(CliProcess::all).filter(|process| !is_gone(process));
         let idle = processes.filter_map(|process| process.idle_since);
         idle.map(|since| since.seconds_until(self.started)).max().unwrap_or(0)
     }
@@ -196,25 +197,10 @@ impl Report<'_> {
         let mut counted = HashSet::new();
         for decision in &self.plan.decisions {
             let Some(process) = self.plan.cli_processes.get(&decision.mapping) else { continue };
-            if !counted.insert(process.pid) {
-                continue;
+            let is_resident = decision.verdict.state() == State::Resident;
+            for process in process.all().filter(|process| counted.insert(process.pid)) {
+                add_process(summary, process, is_resident);
             }
-
-            let holdings = process.holdings.as_ref();
-            let bytes = holdings.map_or(0, |held| held.memory.bytes);
-            if decision.verdict.state() == State::Resident {
-                let connections = holdings.map_or(0, |held| held.connections.count);
-                summary.resident_bytes += bytes;
-                summary.resident_connections += connections as u64;
-            }
-
-            let count = match process.release {
-                Some(Release::Released) => &mut summary.released,
-                Some(Release::WouldRelease) => &mut summary.would_release,
-                Some(Release::Kept(_) | Release::Ending) | None => continue,
-            };
-            *count += 1;
-            summary.released_bytes += bytes;
         }
     }
 
@@ -225,8 +211,10 @@ impl Report<'_> {
     }
 
     fn action(&self, decision: Decision) -> Action {
-        let process = self.plan.cli_processes.get(&decision.mapping);
-        let release = process.and_then(|process| process.release.as_ref());
+        let processes = self.plan.cli_processes.get(&decision.mapping);
+        let mut releases =
+            processes.into_iter().flat_map(CliProcess::all).filter_map(|it| it.release.as_ref());
+        let release = releases.find(|it| matches!(it, Release::Released | Release::WouldRelease));
         match decision.verdict {
             Verdict::Keep(KeepReason::Failed(_)) => Action::Failed,
             Verdict::Keep(_) => match release {
@@ -238,4 +226,26 @@ impl Report<'_> {
             Verdict::Remove(_) => Action::Removed,
         }
     }
+}
+
+/// Adds one process. One that has ended holds nothing any more.
+fn add_process(summary: &mut Summary, process: &CliProcess, is_resident: bool) {
+    let holdings = process.holdings.as_ref();
+    let bytes = holdings.map_or(0, |held| held.memory.bytes);
+    if is_resident && !is_gone(process) {
+        summary.resident_bytes += bytes;
+        summary.resident_connections += holdings.map_or(0, |held| held.connections.count) as u64;
+    }
+
+    let count = match process.release {
+        Some(Release::Released) => &mut summary.released,
+        Some(Release::WouldRelease) => &mut summary.would_release,
+        Some(Release::Kept(_) | Release::Ending) | None => return,
+    };
+    *count += 1;
+    summary.released_bytes += bytes;
+}
+
+fn is_gone(process: &CliProcess) -> bool {
+    process.release == Some(Release::Released)
 }

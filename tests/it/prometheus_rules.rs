@@ -89,6 +89,7 @@ fn metrics() -> BTreeSet<String> {
         dry_run: false,
         threshold_seconds: 7200,
         summary: Some(Summary::default()),
+        oldest_idle_seconds: 0,
     };
     let mut out = Vec::new();
     write_metrics("", &[run], true, &mut out).unwrap();

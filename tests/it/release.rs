@@ -4,7 +4,9 @@
 use serde_json::{Value, json};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
+use crate::child::{finish, start};
 use crate::env::{HOUR, MINUTE, Ran, TestEnv, row};
 use crate::resident::Resident;
 
@@ -334,11 +336,24 @@ fn a_process_without_a_mapping_is_shown_and_ended_only_by_name() {
     let text = env.run("list --unmapped").out;
     assert!(text.contains("1 process without a mapping, "), "{text}");
 
-    // A file of a bridge that is not known: the name stands for `release_accepts`.
-    let by_name = report(&env, &format!("release {}", session(&env, A)), 0);
+    // Without a terminal nobody confirms it, and the bridge of a file is not known.
+    let unasked = report(&env, &format!("release {}", session(&env, A)), 1);
+    assert_eq!(processes(&unasked)[0].3, Some("this bridge would break"));
+    assert!(a.is_alive());
+    let by_name = report(&env, &format!("release --yes {}", session(&env, A)), 0);
     assert_eq!(processes(&by_name)[0].2, expected("released"), "{by_name:#}");
     assert_eq!(processes(&by_name)[0].1, &json!([]));
     assert_eq!(a.is_alive(), expected("released") != "released");
+
+    // It was no process of this map, so the first of that is still to come.
+    let (_b, dry) = (resident(&env, B, "plain"), env.json("clean -n --release --profile p"));
+    check(&dry, "b", "would_release", "process ");
+    let c = session(&env, 0x1234_5678);
+    env.session("claude", &c, 4 * HOUR);
+    env.map(json!({"claude-cli": {"b": session(&env, B), "c": c}}).to_string());
+    let _c = resident(&env, 0x1234_5678, "plain");
+    let both = env.json("clean -n --release --profile p");
+    check(&both, "c", "kept", "the first release ends one process only");
 }
 
 #[test]
@@ -438,7 +453,8 @@ fn a_release_is_in_the_journal_before_the_signal_p5() {
 
     // It may have been signalled, so it never is again.
     let report = env.json("clean --release --profile p");
-    assert_eq!(row(&report, "a")["reason"], "is ending", "{report:#}");
+    let reason = row(&report, "a")["reason"].as_str().unwrap();
+    assert_eq!(reason, "an earlier run may have asked it to end", "{report:#}");
     assert!(a.is_alive());
 }
 
@@ -455,7 +471,7 @@ fn a_bridge_that_restarts_sessions_is_left_alone_until_release_is_run_by_hand() 
     // Its bridge starts it again, and its files show no message since.
     let mut again = resident(&env, A, "plain");
     let mut b = resident(&env, B, "plain");
-    std::thread::sleep(std::time::Duration::from_millis(2_500));
+    std::thread::sleep(Duration::from_millis(2_500));
     let ran = env.run("clean --release --profile p --json");
     ran.exits(3).says(&["was released and has a process again although no message came", "hint: "]);
     let seen = ran.report();
@@ -469,4 +485,141 @@ fn a_bridge_that_restarts_sessions_is_left_alone_until_release_is_run_by_hand() 
 
     assert_eq!(processes(&report(&env, "release b --profile p", 0))[0].2, "released");
     assert!(!b.is_alive());
+}
+
+/// Starts a real release, lets `meddle` change something while CPU time is measured, and returns the report.
+fn meddled(env: &TestEnv, meddle: impl FnOnce()) -> Value {
+    let words = ["clean", "--release", "--profile", "p", "--format", "json"];
+    let running = start(&mut env.command(words));
+    std::thread::sleep(Duration::from_millis(1_500));
+    meddle();
+    finish(running).report()
+}
+
+#[test]
+fn what_changes_during_a_run_keeps_its_process_p3() {
+    let env = home();
+    let mut a = resident(&env, A, "plain");
+    let other = session(&env, 0x1111_2222);
+
+    // Another session, though its status did not change.
+    let record = env.home(&format!(".claude/sessions/{}.json", a.pid()));
+    let text = fs::read_to_string(&record).unwrap();
+    let report = meddled(&env, || {
+        fs::write(&record, text.replace(&session(&env, A), &other)).unwrap();
+    });
+    check(
+        &report,
+        "a",
+        "kept",
+        if expected("released") == "released" { "has another session now" } else { "" },
+    );
+    assert!(a.is_alive());
+    fs::write(&record, &text).unwrap();
+
+    // Another session in its chat.
+    env.session("claude", &session(&env, B), 5 * HOUR);
+    env.map(json!({"claude-cli": {"a": session(&env, A), "b": session(&env, B)}}).to_string());
+    let moved = json!({"claude-cli": {"a": other, "b": session(&env, B)}}).to_string();
+    let report = meddled(&env, || {
+        env.map(&moved);
+    });
+    check(&report, "a", "kept", if expected("released") == "released" { "not mapped" } else { "" });
+    assert!(a.is_alive());
+}
+
+#[test]
+fn evidence_is_as_old_as_a_process_must_be_idle_p1() {
+    let env = home();
+    let a = resident(&env, A, "plain");
+    let side = env.file(&format!(".claude/tasks/{}/1.json", session(&env, A)), "{}", 2 * HOUR + 60);
+    let longer = "clean -n --release --release-after 150m --profile p";
+    check(&env.json(longer), "a", "kept", "session used recently");
+    fs::remove_file(side).unwrap();
+    fs::remove_dir(env.home(&format!(".claude/tasks/{}", session(&env, A)))).unwrap();
+    check(&env.json(longer), "a", "would_release", "process ");
+    drop(a);
+}
+
+#[test]
+fn a_session_without_a_transcript_keeps_its_process_p4() {
+    let env = home();
+    let id = session(&env, 0x1234_5678);
+    env.map(json!({"claude-cli": {"new": id, "b": session(&env, B)}}).to_string());
+    let mut new = resident(&env, 0x1234_5678, "plain");
+    let line = "clean --release --release-after 5m --missing keep --profile p";
+    let report = env.json(line);
+    check(&report, "new", "kept", "its session has no transcript to resume");
+    assert!(new.is_alive());
+}
+
+#[test]
+fn a_pin_of_another_models_chat_protects_the_session_p1() {
+    let env = home();
+    let (a, b) = (session(&env, A), session(&env, B));
+    env.map(json!({"claude-cli": {"a": a, "b": b}, "claude-opus": {"x": a}}).to_string());
+    let mut process = resident(&env, A, "plain");
+    check(&env.json("clean --release --profile p --pin x"), "a", "kept", "pinned");
+    assert!(process.is_alive());
+}
+
+#[test]
+fn both_processes_of_a_session_are_counted() {
+    let env = home();
+    let (mut one, mut other) = (resident(&env, A, "plain"), resident(&env, A, "plain"));
+    let report = env.json("-n");
+    assert_eq!(report["summary"]["resident"], 1);
+    assert!(report["summary"]["resident_bytes"].as_u64().unwrap() > 10 << 20, "{report:#}");
+    let row = row(&report, "a")["reason"].as_str().unwrap().to_owned();
+    assert!(
+        row.contains(&one.pid().to_string()) && row.contains(&other.pid().to_string()),
+        "{row}"
+    );
+
+    // The first release ends one of them.
+    let report = env.json("clean --release --profile p");
+    if expected("released") == "released" {
+        assert_eq!(report["summary"]["released"], 1, "{report:#}");
+        assert!(one.is_alive() != other.is_alive());
+    }
+}
+
+#[test]
+fn a_run_that_has_ended_processes_reports_them_whatever_comes_after() {
+    let env = home();
+    let mut a = resident(&env, A, "plain");
+    fs::create_dir_all(env.home(".local/state/session-warden/removals.jsonl")).unwrap();
+    let ran = env.run("clean --release --profile p --json");
+    assert_eq!(env.map_now()["claude-cli"].as_object().unwrap().len(), 2);
+    if expected("released") != "released" {
+        return assert!(a.is_alive());
+    }
+    ran.exits(3).says(&["no mapping was removed: cannot ", "hint: "]);
+    let report = ran.report();
+    check(&report, "a", "released", "process ");
+    assert_eq!(row(&report, "b")["action"], "failed");
+    assert!(!a.is_alive());
+}
+
+#[test]
+fn release_by_hand_says_what_it_did_not_find() {
+    let env = home();
+    let _a = resident(&env, A, "busy");
+    env.run("release a b --profile p").exits(1).says(&["has the session of b", "hint: "]);
+    env.run("release --map nowhere.json").exits(1).says(&["no session map", "hint: "]);
+    fs::remove_file(env.map_path()).unwrap();
+    let ran = env.run("release --session-dir bridge");
+    ran.exits(0).says(&["hint: the bridge writes session_map.json"]);
+}
+
+#[test]
+fn a_named_process_that_takes_long_is_ending() {
+    let env = home();
+    let mut a = resident(&env, A, "slow");
+    let ran = env.run("release a --profile p");
+    if expected("released") == "released" {
+        ran.exits(3).says(&["was asked to end and still runs"]);
+        assert!(ran.out.contains("  ending\n"), "{ran:?}");
+    }
+    assert!(a.is_alive());
 }

@@ -16,6 +16,7 @@ use session_warden::clean::release::cpu::{Cpu, Measured, measure};
 use session_warden::clean::release::kept::KeptReason;
 use session_warden::clean::release::look::{Candidate, Seen, look};
 use session_warden::clean::release::signal::{NotOpened, Outcome, PATIENCE, Target, wait};
+use session_warden::journal::Signalled;
 use session_warden::map::BridgeReaction;
 use session_warden::model::Timestamp;
 use session_warden::os::interrupt::Interrupt;
@@ -84,7 +85,8 @@ fn judge(seen: &Seen, cpu: Cpu) -> Option<KeptReason> {
         record: &seen.record,
         process: &seen.process,
         planned: None,
-        was_signalled: false,
+        signalled: Signalled::No,
+        session_id: SESSION,
         session: Session {
             last_use: LastUse::At(Timestamp::new(0, 0)),
             hold: Hold::None,

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::conditions::Claim;
 use super::run::{Place, ReleaseRun, Subject};
-use super::{CLAUDE, bridge, place, subject};
+use super::{CLAUDE, add_other_models, bridge, place, subject};
+use crate::clean::absent_map;
 use crate::clean::cli_processes::{self, LiveProcesses, details_of, facts, no_map};
 use crate::clean::observer::Observer;
 use crate::clean::record::append;
@@ -14,7 +15,8 @@ use crate::config::Clean;
 use crate::journal::{Journal, RunKind, RunRecord, run_id};
 use crate::map::{self, Access, MapStore};
 use crate::model::{
-    Exit, Failure, MappingIdx, Plan, Policies, Release, SessionMap, Timestamp, WarningCode, naming,
+    Exit, Failure, MappingIdx, Plan, Policies, Release, SessionMap, Timestamp, Warning,
+    WarningCode, naming,
 };
 use crate::os::interrupt::Interrupt;
 use crate::process::holdings::{AllHoldings, holdings};
@@ -29,6 +31,8 @@ pub struct Request {
     pub ids: Vec<String>,
     /// Also processes that no bridge has any more.
     pub leftovers: bool,
+    /// True if the user was asked, or has said `--yes`: that replaces `release_accepts` for a process without a mapping.
+    pub is_confirmed: bool,
     /// The processes that the user has confirmed, by pid and session, if the user was asked.
     pub confirmed: Option<BTreeSet<(u32, String)>>,
 }
@@ -43,6 +47,11 @@ pub fn release(
     let access = if config.dry_run { Access::Read } else { Access::Change };
     let is_explicit = config.map_is_explicit;
     let store = map::open(&config.bridge, &config.map, is_explicit, access, interrupt)?;
+    let journal = config.state_dir().ok().map(|folder| Journal::at(&folder));
+    let hint = match store.map() {
+        None => Some(absent_map::hint(config, journal.as_ref())?),
+        Some(_) => None,
+    };
     let live = LiveProcesses::read(config, store.owner(), now)?;
 
     let nothing = no_map()?;
@@ -58,7 +67,7 @@ pub fn release(
     };
 
     let asked = Asked { request, store: store.as_ref(), live: &live, sessions: &with_all };
-    asked.carry_out(observer)
+    Ok(ReleaseReport { hint, ..asked.carry_out(observer)? })
 }
 
 /// A map with the sessions of all live processes: sessions without a mapping get placeholder chats, whose names
@@ -71,28 +80,33 @@ struct WithSessions {
 
 fn with_sessions(real: &SessionMap, live: &LiveProcesses) -> Result<WithSessions, Failure> {
     let provider = &PROVIDERS[CLAUDE.get()];
-    let mut models: Map<String, Value> = Map::new();
-    let mut add = |model: &str, chat: String, session: &str| {
-        let chats = models.entry(model).or_insert_with(|| Value::Object(Map::new()));
-        if let Some(chats) = chats.as_object_mut() {
-            chats.insert(chat, session.into());
+    // In the map's own order, which is also that of the processes.
+    let mut models: Vec<(&str, Vec<String>)> = Vec::new();
+    let mut add = |model, chat: &str, session: &str| {
+        let chat = format!("{}:{}", Value::from(chat), Value::from(session));
+        match models.iter_mut().find(|(known, _)| *known == model) {
+            Some((_, chats)) => chats.push(chat),
+            None => models.push((model, vec![chat])),
         }
     };
 
     for mapping in real.mappings() {
         if let Some(session) = mapping.session {
-            add(mapping.model, mapping.chat.0.to_owned(), session.0);
+            add(mapping.model, mapping.chat.0, session.0);
         }
     }
     for (number, (_, process)) in live.unmapped(real).enumerate() {
-        add(provider.model, format!("\u{1}{number}"), &process.session);
+        add(provider.model, &format!("\u{1}{number}"), &process.session);
     }
 
     let of_claude = cli_processes::mapped_sessions(real).into_iter();
     let mapped = of_claude.filter(|(index, _)| *index == CLAUDE).map(|(_, session)| session);
     let mapped = mapped.collect();
-    let bytes = Value::Object(models).to_string().into_bytes();
-    let map = SessionMap::parse(bytes)
+    let models = models
+        .iter()
+        .map(|(model, chats)| format!("{}:{{{}}}", Value::from(*model), chats.join(",")));
+    let text = format!("{{{}}}", models.collect::<Vec<String>>().join(","));
+    let map = SessionMap::parse(text.into_bytes())
         .map_err(|_| Failure::new("cannot build a map from the sessions of the processes"))?;
     Ok(WithSessions { map, mapped })
 }
@@ -127,12 +141,14 @@ impl Asked<'_> {
             subjects.iter().filter_map(|subject| shown.row(subject)).collect();
 
         let bridge = bridge(&observer, &place, false);
-        let mut run = ReleaseRun::new(observer, place, subjects, bridge, past);
+        let mut run = ReleaseRun::new(observer, self.store, &id, place, subjects, bridge, past);
         run.warnings = self.store.warnings();
+        run.warnings.extend(self.missing(&observer)?);
+        run.is_confirmed = self.request.is_confirmed;
         let plan = run.plan()?;
         if !config.dry_run {
             let journal = Journal::at(&config.state_dir()?);
-            run.carry_out(plan, &journal, &id)?;
+            run.carry_out(plan, &journal)?;
         }
 
         for row in &mut rows {
@@ -151,6 +167,7 @@ impl Asked<'_> {
             source: self.store.source(),
             map: self.store.real_path(),
             rows,
+            hint: None,
             warnings: run.warnings,
         })
     }
@@ -171,6 +188,7 @@ impl Asked<'_> {
                 mappings.entry(provider.session_key(session.0)).or_default().push(index);
             }
         }
+        add_other_models(observer.map, &mut mappings);
 
         let mut subjects = Vec::new();
         for (_, process) in self.live.iter().filter(|(index, _)| *index == CLAUDE) {
@@ -189,16 +207,34 @@ impl Asked<'_> {
         }
 
         subjects.sort_by_key(Subject::order);
-        if subjects.is_empty() && self.request.confirmed.is_none() && !self.request.ids.is_empty() {
-            let ids = self.request.ids.join(", ");
-            return Err(Failure::new(format!(
-                "no live Claude Code process has the session of {ids}"
-            ))
-            .hint(
-                "session-warden list shows processes with a mapping, list --unmapped the others",
-            ));
-        }
         Ok(subjects)
+    }
+
+    /// Returns a warning for each ID that names no session of a live process. Fails if none does.
+    fn missing(&self, observer: &Observer<'_>) -> Result<Vec<Warning>, Failure> {
+        let provider = &PROVIDERS[CLAUDE.get()];
+        let of_claude = self.live.iter().filter(|(index, _)| *index == CLAUDE);
+        let live: HashSet<String> =
+            of_claude.map(|(_, process)| provider.session_key(&process.session)).collect();
+
+        let mut warnings = Vec::new();
+        for id in &self.request.ids {
+            let named =
+                naming::named(observer.map.mappings(), id).map_err(|why| why.failure(id))?;
+            let mut sessions =
+                named.into_iter().filter_map(|index| observer.map.get(index)?.session);
+            if !sessions.any(|session| live.contains(&provider.session_key(session.0))) {
+                let message = format!("no live Claude Code process has the session of {id}");
+                warnings.push(Warning::new(WarningCode::NoProcess, message));
+            }
+        }
+
+        match warnings.first() {
+            Some(first) if warnings.len() == self.request.ids.len() => {
+                Err(Failure::new(first.message.clone()).hint(first.code.hint()))
+            }
+            _ => Ok(warnings),
+        }
     }
 
     /// Returns the mappings that the IDs name.
@@ -268,6 +304,7 @@ pub fn record(
             run: report.run.clone(),
             command: RunKind::Release,
             exit: exit.code(),
+            url: report.source.url.clone(),
             map: report.map.clone().or(report.source.map.clone()).map(Into::into),
             summary,
             warning: warning.map(|warning| warning.message.clone()),

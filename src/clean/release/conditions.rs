@@ -9,6 +9,7 @@ use super::cpu::Cpu;
 use super::kept::KeptReason;
 use super::record::{Record, RecordReading};
 use super::schedules::Schedules;
+use crate::journal::Signalled;
 use crate::map::BridgeReaction;
 use crate::model::Timestamp;
 use crate::process::facts::{
@@ -59,6 +60,8 @@ pub enum LastUse {
     At(Timestamp),
     /// Evidence cannot be read, or is in doubt.
     Unknown,
+    /// It has no transcript, so nothing could be resumed.
+    NoTranscript,
 }
 
 /// Whether a hold protects a session.
@@ -105,14 +108,16 @@ pub struct Case<'a> {
     pub claim: Claim,
     pub bridge: Bridge,
     pub machine: &'a Machine,
+    /// The session that is judged.
+    pub session_id: &'a str,
     /// The record of the process.
     pub record: &'a RecordReading,
     pub process: &'a ProcessReading,
     /// When its status began as the release was planned; nothing while it is planned.
     pub planned: Option<Timestamp>,
     pub session: Session,
-    /// True if it was asked to end before.
-    pub was_signalled: bool,
+    /// Whether it was asked to end before.
+    pub signalled: Signalled,
     /// How much CPU time it used; nothing while that is still to be measured.
     pub cpu: Option<Cpu>,
     /// For how long it must be idle.
@@ -149,8 +154,10 @@ fn first_reason(case: &Case<'_>, checks: &[Check]) -> Option<KeptReason> {
         ProcessReading::Ended => return Some(KeptReason::Ended),
         ProcessReading::Unreadable => return Some(KeptReason::Unreadable),
     };
-    if case.was_signalled {
-        return Some(KeptReason::Ending);
+    match case.signalled {
+        Signalled::No => {}
+        Signalled::Yes => return Some(KeptReason::Ending),
+        Signalled::Maybe => return Some(KeptReason::MayBeEnding),
     }
     let record = match case.record {
         RecordReading::Whole(record) => record,
@@ -190,8 +197,10 @@ fn whose(subject: &Subject<'_>) -> Option<KeptReason> {
 
 /// Whether the record is about this very process, and the process is a Claude Code.
 fn identity(subject: &Subject<'_>) -> Option<KeptReason> {
-    let Subject { case: Case { machine, .. }, record, facts } = subject;
+    let Subject { case: Case { machine, session_id, .. }, record, facts } = subject;
 
+    let is_of_session =
+        record.session.as_ref().is_some_and(|session| session.eq_ignore_ascii_case(session_id));
     let is_in_our_namespace = record.pid_domain.is_some()
         && record.pid_domain == machine.pid_domain
         && facts.status.namespaces == Some(1);
@@ -199,6 +208,7 @@ fn identity(subject: &Subject<'_>) -> Option<KeptReason> {
         (record.pid == Some(facts.pid), KeptReason::OtherProcess),
         (record.start == Some(facts.stat.start), KeptReason::OtherStart),
         (record.session.is_some(), KeptReason::NoSession),
+        (is_of_session, KeptReason::OtherSession),
         (is_in_our_namespace, KeptReason::OtherNamespace),
         (machine.has_own_proc, KeptReason::ForeignProc),
         (machine.has_id, KeptReason::NoMachineId),
@@ -247,6 +257,7 @@ fn idle(subject: &Subject<'_>) -> Option<KeptReason> {
         (record.is_idle(), KeptReason::Status(record.status.clone())),
         (is_unchanged, KeptReason::StatusChanged),
         (is_idle_long, KeptReason::IdleTooShort),
+        (case.session.last_use != LastUse::NoTranscript, KeptReason::NoTranscript),
         (case.session.last_use != LastUse::Unknown, KeptReason::LastUseUnknown),
         (is_as_old(case.session.last_use, latest), KeptReason::UsedRecently),
         (!facts.input.may_have_unread(), KeptReason::UnreadInput),
@@ -256,7 +267,7 @@ fn idle(subject: &Subject<'_>) -> Option<KeptReason> {
 fn is_as_old(last_use: LastUse, latest: Timestamp) -> bool {
     match last_use {
         LastUse::At(time) => time <= latest,
-        LastUse::Unknown => false,
+        LastUse::Unknown | LastUse::NoTranscript => false,
     }
 }
 

@@ -14,6 +14,8 @@ pub enum KeptReason {
     Unreadable,
     /// It was asked to end before, and is not asked again.
     Ending,
+    /// A run that was killed may have asked it to end.
+    MayBeEnding,
     /// No mapping has its session, and it was not named.
     NotMapped,
     /// The process that started it still runs, so it is not a leftover.
@@ -48,6 +50,8 @@ pub enum KeptReason {
     OtherStart,
     /// Its record names no session.
     NoSession,
+    /// Its record names another session than the one that was judged.
+    OtherSession,
     /// Its record is of another machine or PID namespace, or it is in one of its own.
     OtherNamespace,
     /// `/proc` numbers processes in another way than the system calls.
@@ -96,6 +100,8 @@ pub enum KeptReason {
     UsedRecently,
     /// When its session was last used is not known.
     LastUseUnknown,
+    /// Its session has no transcript, so nothing could be resumed.
+    NoTranscript,
     /// Something waits to be read on its standard input.
     UnreadInput,
     /// It uses CPU time.
@@ -153,6 +159,9 @@ impl KeptReason {
     fn text(&self) -> &'static str {
         match self {
             Self::Ending => "is ending",
+            Self::MayBeEnding => "an earlier run may have asked it to end",
+            Self::OtherSession => "has another session now",
+            Self::NoTranscript => "its session has no transcript to resume",
             Self::FirstRelease => "the first release ends one process only",
             Self::Interrupted => "the run was stopped",
             Self::NotAllowed => "the system does not allow the signal",

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::kept::KeptReason;
 use super::record::{Record, RecordReading};
-use super::schedules::{Schedules, TranscriptScan, transcripts};
+use super::schedules::{Schedules, TranscriptScan, Transcripts, transcripts};
 use crate::model::Timestamp;
 use crate::os::interrupt::Interrupt;
 use crate::process::facts::{Facts, OpenElsewhere, ProcessReading, TemporaryFiles, open_elsewhere};
@@ -73,22 +73,70 @@ impl Candidate {
     }
 
     /// Scans the lines added to the transcripts of the session.
-    fn scan(&mut self, session: &str, interrupt: &Interrupt) -> io::Result<()> {
-        for path in transcripts(&self.home.join("projects"), session)? {
+    fn scan(&mut self, paths: &[PathBuf], interrupt: &Interrupt) -> io::Result<()> {
+        for path in paths {
             if !self.scans.iter().any(|scan| scan.path() == path) {
-                self.scans.push(TranscriptScan::new(path));
+                self.scans.push(TranscriptScan::new(path.clone()));
             }
         }
         self.scans.iter_mut().try_for_each(|scan| scan.scan(interrupt))
     }
 
-    fn schedules(&mut self, record: &Record, interrupt: &Interrupt, now: Timestamp) -> Schedules {
-        let scanned = record.session.as_deref().map(|session| self.scan(session, interrupt));
-        match scanned {
+    /// Everything but the files that other processes have open.
+    fn see(
+        &mut self,
+        record: RecordReading,
+        tree: &Tree,
+        transcripts: Option<&Transcripts>,
+        interrupt: &Interrupt,
+        now: Timestamp,
+    ) -> Seen {
+        let socket: Option<&Path> = record.record().and_then(|record| record.socket.as_deref());
+        let process = ProcessReading::read(self.pid, socket, tree);
+
+        let schedules =
+            record.record().map(|record| self.schedules(record, transcripts, interrupt, now));
+        let schedules = schedules.unwrap_or(Schedules::Unreadable);
+        Seen { record, process, open_elsewhere: OpenElsewhere::No, schedules }
+    }
+
+    fn schedules(
+        &mut self,
+        record: &Record,
+        transcripts: Option<&Transcripts>,
+        interrupt: &Interrupt,
+        now: Timestamp,
+    ) -> Schedules {
+        let session = record.session.as_deref().map(str::to_ascii_lowercase);
+        let paths = transcripts.and_then(|all| all.get(&session?));
+        match paths.map(|paths| self.scan(paths, interrupt)) {
             Some(Ok(())) => Schedules::of(self.pid, record.folder.as_deref(), &self.scans, now),
             Some(Err(_)) | None => Schedules::Unreadable,
         }
     }
+}
+
+/// Looks at one candidate, but for files that other processes have open.
+///
+/// # Errors
+/// If `/proc` cannot be listed.
+pub fn look_closely(
+    candidate: &mut Candidate,
+    interrupt: &Interrupt,
+    now: Timestamp,
+) -> io::Result<Seen> {
+    let record = RecordReading::read(&candidate.records(), candidate.pid);
+    let transcripts = list(&candidate.home, [&record]);
+    Ok(candidate.see(record, &Tree::read()?, transcripts.as_ref(), interrupt, now))
+}
+
+/// Lists the transcripts of the sessions in these records, all of one home. Returns nothing if they cannot be listed.
+fn list<'r>(
+    home: &Path,
+    records: impl IntoIterator<Item = &'r RecordReading>,
+) -> Option<Transcripts> {
+    let sessions = records.into_iter().filter_map(|record| record.record()?.session.as_deref());
+    transcripts(&home.join("projects"), sessions).ok()
 }
 
 /// Looks at all candidates together. The results are in their order.
@@ -101,16 +149,17 @@ pub fn look(
     now: Timestamp,
 ) -> io::Result<Vec<Seen>> {
     let tree = Tree::read()?;
-    let mut all = Vec::with_capacity(candidates.len());
-    for candidate in candidates {
-        let record = RecordReading::read(&candidate.records(), candidate.pid);
-        let socket: Option<&Path> = record.record().and_then(|record| record.socket.as_deref());
-        let process = ProcessReading::read(candidate.pid, socket, &tree);
-
-        let schedules = record.record().map(|record| candidate.schedules(record, interrupt, now));
-        let schedules = schedules.unwrap_or(Schedules::Unreadable);
-        all.push(Seen { record, process, open_elsewhere: OpenElsewhere::No, schedules });
-    }
+    let records: Vec<RecordReading> = candidates
+        .iter()
+        .map(|candidate| RecordReading::read(&candidate.records(), candidate.pid))
+        .collect();
+    // All candidates of a run are of one home.
+    let listed = candidates.first().and_then(|first| list(&first.home, &records));
+    let mut all: Vec<Seen> = candidates
+        .iter_mut()
+        .zip(records)
+        .map(|(candidate, record)| candidate.see(record, &tree, listed.as_ref(), interrupt, now))
+        .collect();
 
     let files: Vec<TemporaryFiles<'_>> = all.iter().map(temporary_files).collect();
     let open = open_elsewhere(&tree, &files);

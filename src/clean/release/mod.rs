@@ -23,9 +23,11 @@ use super::cli_processes::LiveProcesses;
 use super::observer::Observer;
 use crate::journal::{Journal, JournalPath, PastReleases, ReleaseEvent, ReleaseRecord, RunKind};
 use crate::map::{BridgeReaction, MapFormat, MapStore};
-use crate::model::{Failure, MappingIdx, Plan, ProviderIdx, Timestamp, Warning, WarningCode};
+use crate::model::{
+    CliProcess, Failure, MappingIdx, Plan, ProviderIdx, SessionMap, Timestamp, Warning, WarningCode,
+};
 use crate::process::facts::Machine;
-use crate::provider::{PROVIDERS, RecordedProcess, recorded_processes};
+use crate::provider::{PROVIDERS, Provider, RecordedProcess, recorded_processes};
 
 use conditions::{Bridge, Claim};
 use look::Candidate;
@@ -52,7 +54,8 @@ impl<'a> CleanRelease<'a> {
     /// Finds the candidates: the live processes of judged mappings.
     pub(super) fn new(
         observer: Observer<'a>,
-        store: &dyn MapStore,
+        store: &'a dyn MapStore,
+        id: &str,
         live: &LiveProcesses,
         plan: &Plan,
         journal: Option<&Journal>,
@@ -70,9 +73,14 @@ impl<'a> CleanRelease<'a> {
             }
             None => is_flagged(&place, &past, journal)?,
         };
+        if restarts && restart.is_none() && !subjects.is_empty() {
+            let message =
+                "an earlier run saw that the bridge of this map restarts released sessions";
+            warnings.push(Warning::new(WarningCode::BridgeRestarts, message));
+        }
 
         let bridge = bridge(&observer, &place, restarts);
-        let mut run = ReleaseRun::new(observer, place, subjects, bridge, past);
+        let mut run = ReleaseRun::new(observer, store, id, place, subjects, bridge, past);
         run.warnings = warnings;
         Ok(Self { run, restart })
     }
@@ -82,7 +90,7 @@ impl<'a> CleanRelease<'a> {
         for subject in self.run.subjects() {
             for mapping in &subject.mappings {
                 let shown = plan.cli_processes.get_mut(mapping);
-                if let Some(process) = shown.filter(|it| it.pid == subject.candidate.pid()) {
+                if let Some(process) = shown.and_then(|it| it.of_mut(subject.candidate.pid())) {
                     process.release.clone_from(&subject.outcome);
                 }
             }
@@ -131,6 +139,7 @@ fn of_mappings(
             mappings.entry(key).or_default().push(decision.mapping);
         }
     }
+    add_other_models(observer.map, &mut mappings);
 
     let of_claude = live.iter().filter(|(index, _)| *index == CLAUDE).map(|(_, process)| process);
     let subjects = of_claude.filter_map(|process| {
@@ -142,6 +151,20 @@ fn of_mappings(
     subjects
 }
 
+/// Adds the chats that have one of these sessions under a model of no known CLI: a pin or a hold on one of them
+/// protects the session as well.
+pub(super) fn add_other_models(map: &SessionMap, mappings: &mut HashMap<String, Vec<MappingIdx>>) {
+    let provider = &PROVIDERS[CLAUDE.get()];
+    for (index, mapping) in map.indexed() {
+        if Provider::of_model(mapping.model).is_none()
+            && let Some(session) = mapping.session
+            && let Some(of_session) = mappings.get_mut(&provider.session_key(session.0))
+        {
+            of_session.push(index);
+        }
+    }
+}
+
 fn subject(
     process: &RecordedProcess,
     place: &Place,
@@ -150,7 +173,8 @@ fn subject(
     plan: &Plan,
 ) -> Subject {
     let shown = mappings.first().and_then(|mapping| plan.cli_processes.get(mapping));
-    let held = shown.filter(|shown| shown.pid == process.pid).and_then(|shown| shown.holdings);
+    let mut all = shown.into_iter().flat_map(CliProcess::all);
+    let held = all.find(|shown| shown.pid == process.pid).and_then(|shown| shown.holdings);
     Subject {
         candidate: Candidate::new(process.pid, place.home.clone()),
         session: process.session.clone(),
@@ -195,8 +219,10 @@ fn is_flagged(
     };
 
     let by_hand = journal.runs()?.into_iter().filter(|run| {
+        let is_same_map = map.is_some() && run.map.as_ref().map(JournalPath::as_path) == map;
+        let is_same_url = url.is_some() && run.url.as_deref() == url;
         run.command == RunKind::Release
-            && run.map.as_ref().map(JournalPath::as_path) == map
+            && (is_same_map || is_same_url)
             && Timestamp::parse(&run.started).is_some_and(|started| started >= restarted)
     });
     Ok(by_hand.count() == 0)

@@ -1,20 +1,24 @@
 //! A release: which processes are to be ended. The plan is whole, and within its limit, before any is signalled
 //! ([`super::ending`]).
 
+use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::conditions::{Bridge, Case, Claim, Session, kept, kept_before_cpu};
 use super::cpu::{Cpu, Measured, measure};
 use super::kept::KeptReason;
-use super::look::{Candidate, Seen, look};
+use super::look::{Candidate, Seen, look, look_closely};
 use super::sessions::{self, Protection};
 use crate::clean::observer::Observer;
 use crate::journal::PastReleases;
-use crate::map::BridgeReaction;
-use crate::model::{Failure, MappingIdx, Release, Timestamp, Warning, WarningCode};
+use crate::map::{BridgeReaction, MapStore};
+use crate::model::{
+    Failure, IdleThreshold, MappingIdx, Release, SessionMap, Timestamp, Warning, WarningCode,
+};
 use crate::os::progress::Phase;
-use crate::process::facts::Machine;
+use crate::process::facts::{Machine, Parent};
+use crate::provider::PROVIDERS;
 
 /// A process that may be released.
 pub(in crate::clean) struct Subject {
@@ -52,9 +56,16 @@ pub(in crate::clean) struct ReleaseRun<'a> {
     pub(super) subjects: Vec<Subject>,
     pub(super) bridge: Bridge,
     pub(super) machine: Machine,
-    past: PastReleases,
-    after: Duration,
+    pub(super) past: PastReleases,
+    /// The run's id, for the journal.
+    pub(super) id: String,
+    /// How long a process must be idle.
+    after: IdleThreshold,
+    /// The map as it is read again.
+    store: &'a dyn MapStore,
     began: Instant,
+    /// True if the user has confirmed processes without a mapping.
+    pub(in crate::clean) is_confirmed: bool,
     /// True if the format of the map is known, and with it the reaction of its bridge.
     is_bridge_known: bool,
     pub(in crate::clean) warnings: Vec<Warning>,
@@ -69,6 +80,8 @@ pub(super) struct Chosen {
     /// When its status began as the release was planned.
     idle_since: Option<Timestamp>,
     cpu: Cpu,
+    /// True if its parent is claude-agent-acp, which does not survive a release.
+    has_acp: bool,
 }
 
 /// The processes that are to be ended, in the order of the subjects.
@@ -77,6 +90,8 @@ pub(in crate::clean) struct ReleasePlan(pub(super) Vec<Chosen>);
 impl<'a> ReleaseRun<'a> {
     pub(in crate::clean) fn new(
         observer: Observer<'a>,
+        store: &'a dyn MapStore,
+        id: &str,
         place: Place,
         subjects: Vec<Subject>,
         bridge: Bridge,
@@ -87,7 +102,9 @@ impl<'a> ReleaseRun<'a> {
         let after = settings.after.as_ref().unwrap_or(idle);
         let is_bridge_known = place.url.is_some() || settings.format.is_some();
         Self {
-            after: Duration::from_secs(after.seconds()),
+            after: after.clone(),
+            id: id.to_owned(),
+            store,
             observer,
             place,
             subjects,
@@ -95,9 +112,16 @@ impl<'a> ReleaseRun<'a> {
             machine: Machine::read(),
             past,
             began: Instant::now(),
+            is_confirmed: false,
             is_bridge_known,
             warnings: Vec::new(),
         }
+    }
+
+    /// Returns true if a process was asked to end.
+    pub(in crate::clean) fn has_signalled(&self) -> bool {
+        let mut outcomes = self.subjects.iter().map(|subject| &subject.outcome);
+        outcomes.any(|outcome| matches!(outcome, Some(Release::Released | Release::Ending)))
     }
 
     pub(in crate::clean) fn subjects(&self) -> &[Subject] {
@@ -200,11 +224,13 @@ impl<'a> ReleaseRun<'a> {
 
     /// Warns if the chats of released sessions will show an error.
     fn warn_of_errors(&mut self, chosen: &[Chosen]) {
-        let is_mapped = |one: &Chosen| self.subjects[one.subject].claim == Claim::Mapped;
-        if !chosen.iter().any(is_mapped) {
-            return;
-        }
-        let sees = match self.bridge.reaction {
+        let is_mapped = |one: &&Chosen| self.subjects[one.subject].claim == Claim::Mapped;
+        let reactions = chosen
+            .iter()
+            .filter(is_mapped)
+            .map(|one| if one.has_acp { BridgeReaction::Breaks } else { self.bridge.reaction });
+        let Some(worst) = reactions.max() else { return };
+        let sees = match worst {
             BridgeReaction::Quiet => return,
             BridgeReaction::Notice => "show an error before the next answer",
             BridgeReaction::Breaks => "may not answer until their bridge is restarted",
@@ -246,6 +272,16 @@ impl<'a> ReleaseRun<'a> {
             .hint("nothing was changed; --dry-run with a higher --max-release shows them"))
     }
 
+    /// Returns which of these subjects the map still has, or which need not be in it.
+    pub(super) fn still_mapped(&self, subjects: &[usize]) -> Result<Vec<bool>, Failure> {
+        let map = self.store.map_now()?;
+        let has = |subject: &usize| {
+            let subject = &self.subjects[*subject];
+            subject.claim != Claim::Mapped || map.as_ref().is_some_and(|map| has(map, subject))
+        };
+        Ok(subjects.iter().map(has).collect())
+    }
+
     pub(super) fn look(&mut self, subjects: &[usize]) -> Result<Vec<Seen>, Failure> {
         let mut candidates: Vec<Candidate> =
             subjects.iter().map(|subject| self.candidate(*subject).clone()).collect();
@@ -258,10 +294,16 @@ impl<'a> ReleaseRun<'a> {
         Ok(seen)
     }
 
+    /// Looks at one of them again, but for files that other processes have open.
+    pub(super) fn look_closely(&mut self, subject: usize) -> io::Result<Seen> {
+        let (interrupt, now) = (self.observer.interrupt, self.observer.now);
+        look_closely(&mut self.subjects[subject].candidate, interrupt, now)
+    }
+
     pub(super) fn protections(&self, subjects: &[usize]) -> Result<Vec<Protection>, Failure> {
         let groups: Vec<&[MappingIdx]> =
             subjects.iter().map(|subject| &self.subjects[*subject].mappings[..]).collect();
-        sessions::read(&self.observer, self.place.map.as_deref(), &groups)
+        sessions::read(&self.observer, &self.after, self.place.map.as_deref(), &groups)
     }
 
     pub(super) fn case_of<'c>(
@@ -285,18 +327,20 @@ impl<'a> ReleaseRun<'a> {
         let Seen { open_elsewhere, schedules, .. } = *seen;
         let claim = self.subjects[subject].claim;
         let start = seen.process.facts().map_or(0, |facts| facts.stat.start);
+        // The confirmation of a process that no map has replaces `release_accepts`.
+        let is_accepted = claim == Claim::Named && self.is_confirmed;
         Case {
             claim,
-            // The confirmation of a process that no map has replaces `release_accepts`.
-            bridge: if claim == Claim::Named { Bridge::ACCEPTED } else { self.bridge },
+            bridge: if is_accepted { Bridge::ACCEPTED } else { self.bridge },
             machine: &self.machine,
             record: &seen.record,
             process: &seen.process,
             planned,
-            was_signalled: self.past.was_signalled(self.candidate(subject).pid(), start),
+            session_id: &self.subjects[subject].session,
+            signalled: self.past.signalled(self.candidate(subject).pid(), start, &self.id),
             session: Session { last_use, hold, is_pinned, other_use, open_elsewhere, schedules },
             cpu,
-            release_after: self.after,
+            release_after: Duration::from_secs(self.after.seconds()),
             now: self.observer.now,
         }
     }
@@ -322,9 +366,20 @@ impl<'a> ReleaseRun<'a> {
     }
 }
 
+/// Returns true if a mapping of Claude Code has the session of that process.
+fn has(map: &SessionMap, subject: &Subject) -> bool {
+    let provider = &PROVIDERS[super::CLAUDE.get()];
+    let key = provider.session_key(&subject.session);
+    map.mappings().any(|mapping| {
+        mapping.model == provider.model
+            && mapping.session.is_some_and(|session| provider.session_key(session.0) == key)
+    })
+}
+
 /// Returns the process as it was seen, if it was.
 fn chosen_of(subject: usize, seen: &Seen) -> Option<Chosen> {
     let start = seen.process.facts()?.stat.start;
     let idle_since = seen.record.record().and_then(|record| record.status_updated);
-    Some(Chosen { subject, start, idle_since, cpu: Cpu::Unknown })
+    let has_acp = seen.process.facts()?.parent == Parent::Acp;
+    Some(Chosen { subject, start, idle_since, cpu: Cpu::Unknown, has_acp })
 }

@@ -14,7 +14,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-pub use transcript::{TranscriptScan, transcripts};
+pub use transcript::{TranscriptScan, Transcripts, transcripts};
 
 use crate::model::Timestamp;
 

@@ -8,8 +8,10 @@ use crate::clean::observer::Observer;
 use crate::clean::pinned;
 use crate::model::plan::{Observations, Subject};
 use crate::model::{
-    Activity, Decision, Failure, KeepReason, MappingIdx, Plan, Reading, RemoveReason, Verdict,
+    Decision, Failure, IdleThreshold, KeepReason, MappingIdx, Plan, Policies, Reading,
+    RemoveReason, Thresholds, Timestamp, Verdict,
 };
+use crate::provider::PROVIDERS;
 
 /// The session of one candidate, over all mappings that have it.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +25,7 @@ pub(super) struct Protection {
 /// Reads the protection of each group of mappings, in their order.
 pub(super) fn read(
     observer: &Observer<'_>,
+    after: &IdleThreshold,
     map_path: Option<&Path>,
     groups: &[&[MappingIdx]],
 ) -> Result<Vec<Protection>, Failure> {
@@ -31,7 +34,12 @@ pub(super) fn read(
     mappings.dedup();
 
     let is_asked = |mapping, _: &str| mappings.binary_search(&mapping).is_ok();
-    let observations = observer.look(is_asked, None, observer.interrupt.clone())?;
+    // Evidence may be as old as a process must be idle, which is another time than the idle threshold.
+    let thresholds = Thresholds { usual: after.clone(), special: Vec::new() };
+    let policies =
+        Policies::new(observer.now, &thresholds, PROVIDERS.len(), observer.config.missing);
+    let looking = Observer { policies: &policies, ..*observer };
+    let observations = looking.look(is_asked, None, observer.interrupt.clone())?;
 
     // Every one of them as if it were to be removed, so that whatever would keep it does.
     let decisions = observations.subjects.iter().map(|&(mapping, subject)| Decision {
@@ -49,7 +57,12 @@ pub(super) fn read(
     let of_mapping = |mapping: &MappingIdx| {
         let is_pinned = plan.verdict(*mapping).is_some_and(|verdict| !verdict.removes());
         let subject = plan.decision(*mapping).map(|decision| decision.subject);
-        let last_use = subject.map_or(LastUse::Unknown, |subject| last_use(&observations, subject));
+        let last_use = match subject {
+            // Another model's chat of the same session: its pins and holds count, and its files are known already.
+            Some(Subject::UnknownModel) => LastUse::At(Timestamp::new(i64::MIN, 0)),
+            Some(subject) => last_use(&observations, subject),
+            None => LastUse::Unknown,
+        };
         protection(last_use, is_pinned, work.kept.get(mapping).copied())
     };
 
@@ -80,7 +93,8 @@ fn worst(one: Protection, other: Protection) -> Protection {
     Protection {
         last_use: match (one.last_use, other.last_use) {
             (LastUse::At(one), LastUse::At(other)) => LastUse::At(one.max(other)),
-            _ => LastUse::Unknown,
+            (LastUse::Unknown, _) | (_, LastUse::Unknown) => LastUse::Unknown,
+            _ => LastUse::NoTranscript,
         },
         hold: if one.hold == Hold::None { other.hold } else { one.hold },
         is_pinned: one.is_pinned || other.is_pinned,
@@ -97,16 +111,16 @@ fn last_use(observations: &Observations, subject: Subject) -> LastUse {
         return LastUse::Unknown;
     }
 
-    let Activity { archived, .. } = activity;
-    let archived = archived.as_ref().map(|file| file.written);
-    let newest = activity.last_used().max(activity.last_written()).max(archived);
+    if activity.own.is_none() {
+        return LastUse::NoTranscript;
+    }
+    let newest = activity.last_used().max(activity.last_written());
     newest.map_or(LastUse::Unknown, LastUse::At)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Timestamp;
 
     #[test]
     fn the_strictest_of_two_mappings_counts_p1() {

@@ -139,7 +139,10 @@ impl Facts {
     pub fn temporary_folders(&self) -> Vec<PathBuf> {
         let users =
             self.status.users.map(|users| PathBuf::from(format!("/tmp/claude-{}", users[1])));
-        users.into_iter().chain(self.temporary_folder.clone()).collect()
+        let named: Vec<PathBuf> = users.into_iter().chain(self.temporary_folder.clone()).collect();
+        // Open files have paths without links.
+        let real = named.iter().filter_map(|folder| folder.canonicalize().ok());
+        real.chain(named.clone()).collect()
     }
 }
 
@@ -171,7 +174,8 @@ mod tests {
         assert!(!facts.is_listening && !facts.program.is_claude_code());
         let user = crate::process::user();
         let expected = [format!("/tmp/claude-{user}"), "/somewhere".to_owned()];
-        assert_eq!(facts.temporary_folders(), expected.map(PathBuf::from));
+        let folders = facts.temporary_folders();
+        assert!(expected.iter().all(|folder| folders.contains(&PathBuf::from(folder))));
         assert_eq!(Facts::read(pid, None, &Tree::read().unwrap()).unwrap(), None);
     }
 }

@@ -61,9 +61,24 @@ pub(super) fn parent(pid: u32) -> Parent {
         return Parent::Adopter;
     }
 
-    // The program, or the script that an interpreter runs.
-    let mut names = words.iter().take(4).flat_map(|word| word.split(|byte| *byte == b'/'));
-    if names.any(|name| ACP.contains(&name)) { Parent::Acp } else { Parent::Other }
+    if is_acp(pid, &words) { Parent::Acp } else { Parent::Other }
+}
+
+/// Returns true if a component of any argument is the name of that program or of its package. A relative argument, such
+/// as `dist/index.js`, is meant from the folder that the process works in.
+fn is_acp(pid: u32, words: &[&[u8]]) -> bool {
+    let has_name = |path: &[u8]| path.split(|byte| *byte == b'/').any(|name| ACP.contains(&name));
+    if words.iter().any(|word| has_name(word)) {
+        return true;
+    }
+
+    let is_relative = |word: &&&[u8]| !word.is_empty() && !word.starts_with(b"/");
+    let has_relative = words.iter().skip(1).any(|word| is_relative(&word));
+    has_relative
+        && proc::link(pid, "cwd")
+            .ok()
+            .flatten()
+            .is_some_and(|cwd| has_name(cwd.as_os_str().as_bytes()))
 }
 
 /// The names of its package and its program, today and before it was renamed.
@@ -130,6 +145,30 @@ mod tests {
         child.wait().unwrap();
         let found = all.iter().find(|one| one.pid == child.id()).unwrap();
         assert_eq!(found.session, child.id());
+    }
+
+    #[test]
+    fn an_adapter_is_known_however_it_was_started() {
+        let us = std::process::id();
+        let is_acp = |words: &[&str]| {
+            super::is_acp(us, &words.iter().map(|word| word.as_bytes()).collect::<Vec<_>>())
+        };
+        assert!(is_acp(&["node", "/usr/lib/node_modules/@x/claude-agent-acp/dist/index.js"]));
+        assert!(is_acp(&["node", "-a", "-b", "-c", "-d", "/opt/claude-code-acp/index.js"]));
+        assert!(is_acp(&["/usr/bin/claude-agent-acp"]));
+        assert!(!is_acp(&["node", "/srv/bridge/index.js"]));
+        assert!(!is_acp(&["node", "dist/index.js"]), "where we work");
+        assert!(!is_acp(&["node", "/srv/claude-agent-acp-notes/index.js"]));
+
+        // From the folder of the package.
+        let folder = tempfile::tempdir().unwrap();
+        let package = folder.path().join("claude-agent-acp");
+        std::fs::create_dir(&package).unwrap();
+        let mut child = Command::new("sleep").arg("60").current_dir(&package).spawn().unwrap();
+        let found = parent(child.id());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(found, Parent::Acp);
     }
 
     #[test]

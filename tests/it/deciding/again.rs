@@ -30,6 +30,10 @@ impl MapStore for Meddler {
         self.file.map()
     }
 
+    fn map_now(&self) -> Result<Option<SessionMap>, Failure> {
+        self.file.map_now()
+    }
+
     fn owner(&self) -> Option<u32> {
         self.file.owner()
     }

@@ -8,6 +8,7 @@ mod idleness;
 
 const PID: u32 = 4121;
 const SESSION_OF_CLI: u32 = 4000;
+const SESSION_ID: &str = "7c0d1e2f-3a4b-4c5d-8e6f-708192a3b4c5";
 
 /// A case that owns what it is about.
 #[derive(Clone)]
@@ -19,7 +20,7 @@ struct Owned {
     record: Record,
     process: ProcessReading,
     planned: Option<Timestamp>,
-    was_signalled: bool,
+    signalled: Signalled,
     session: Session,
     cpu: Option<Cpu>,
 }
@@ -46,7 +47,7 @@ fn releasable() -> Owned {
         pid: Some(PID),
         start: Some(START),
         pid_domain: Some(domain.clone()),
-        session: Some("7c0d1e2f-3a4b-4c5d-8e6f-708192a3b4c5".into()),
+        session: Some(SESSION_ID.into()),
         folder: Some("/home/u/shop".into()),
         version: Some("2.1.332".into()),
         started: Some(seconds_ago(STARTED_AGO).after(Duration::from_millis(470))),
@@ -104,7 +105,7 @@ fn releasable() -> Owned {
         record,
         process: ProcessReading::Seen(Box::new(facts)),
         planned: None,
-        was_signalled: false,
+        signalled: Signalled::No,
         session: Session {
             last_use: LastUse::At(seconds_ago(10_800)),
             hold: Hold::None,
@@ -149,7 +150,8 @@ impl Owned {
             record: self.reading.as_ref().unwrap_or(&whole),
             process: &self.process,
             planned: self.planned,
-            was_signalled: self.was_signalled,
+            signalled: self.signalled,
+            session_id: SESSION_ID,
             session: self.session,
             cpu: self.cpu,
             release_after: Duration::from_secs(RELEASE_AFTER),
@@ -183,7 +185,8 @@ fn whose_it_is_p1() {
     check(KeptReason::NotMapped, |case| case.claim = Claim::None);
     check(KeptReason::Ended, |case| case.process = ProcessReading::Ended);
     check(KeptReason::Unreadable, |case| case.process = ProcessReading::Unreadable);
-    check(KeptReason::Ending, |case| case.was_signalled = true);
+    check(KeptReason::Ending, |case| case.signalled = Signalled::Yes);
+    check(KeptReason::MayBeEnding, |case| case.signalled = Signalled::Maybe);
 
     let check = |expected: KeptReason, change: fn(&mut Owned)| {
         let mut owned = leftover();
@@ -237,6 +240,10 @@ fn without_a_valid_record_nothing_is_ended_p1() {
     check(KeptReason::OtherStart, |case| case.record.start = Some(START + 1));
     check(KeptReason::OtherStart, |case| case.record.start = None);
     check(KeptReason::NoSession, |case| case.record.session = None);
+    check(KeptReason::OtherSession, |case| {
+        case.record.session = Some("b7e24d81-16c3-4f9a-8e05-d94a3c7b2f66".to_owned());
+    });
+    passes(|case| case.record.session = case.record.session.as_ref().map(|id| id.to_uppercase()));
 }
 
 #[test]

@@ -5,9 +5,9 @@
 
 use memchr::memmem::Finder;
 use serde_json::Value;
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -273,26 +273,34 @@ fn calls_tool(record: &Value, tool: &str) -> bool {
     }
 }
 
-/// Lists the transcripts of a session below Claude Code's `projects`: `<folder>/<session>.jsonl`, and those of its
-/// subagents in `<folder>/<session>/`. Names are compared, and no path is built from the id.
+/// The transcripts of sessions, by the session's id in lower case.
+pub type Transcripts = HashMap<String, Vec<PathBuf>>;
+
+/// Lists the transcripts of these sessions below Claude Code's `projects`, in one pass: `<folder>/<session>.jsonl`, and
+/// those of its subagents in `<folder>/<session>/`. Names are compared, and no path is built from an id.
 ///
 /// # Errors
 /// If a folder cannot be listed, or there are too many files.
-pub fn transcripts(projects: &Path, session: &str) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
+pub fn transcripts<'s>(
+    projects: &Path,
+    sessions: impl IntoIterator<Item = &'s str>,
+) -> io::Result<Transcripts> {
+    let mut found: Transcripts =
+        sessions.into_iter().map(|session| (session.to_ascii_lowercase(), Vec::new())).collect();
+    if found.is_empty() {
+        return Ok(found);
+    }
+
     for folder in subfolders_and_links(projects)? {
         for entry in entries(&folder)? {
             let name = entry.file_name();
-            let Some((stem, rest)) = name.as_bytes().split_at_checked(session.len()) else {
-                continue;
-            };
-            if !stem.eq_ignore_ascii_case(session.as_bytes()) {
-                continue;
-            }
-            match rest {
-                b".jsonl" => found.push(entry.path()),
-                b"" => add_below(&entry.path(), DEEPEST, &mut found)?,
-                _ => {}
+            let Some(name) = name.to_str() else { continue };
+            let stem = name.strip_suffix(".jsonl");
+            let session = stem.unwrap_or(name).to_ascii_lowercase();
+            match found.get_mut(&session) {
+                Some(paths) if stem.is_some() => paths.push(entry.path()),
+                Some(paths) => add_below(&entry.path(), DEEPEST, paths)?,
+                None => {}
             }
         }
     }

@@ -57,6 +57,7 @@ fn how_long_it_is_idle_p1() {
     });
     passes(|case| case.session.last_use = LastUse::At(seconds_ago(RELEASE_AFTER)));
     check(KeptReason::LastUseUnknown, |case| case.session.last_use = LastUse::Unknown);
+    check(KeptReason::NoTranscript, |case| case.session.last_use = LastUse::NoTranscript);
 }
 
 #[test]

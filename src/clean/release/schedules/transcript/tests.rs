@@ -175,10 +175,13 @@ fn the_transcripts_of_a_session_are_found_by_their_names() {
     file("-a/other.jsonl");
     file(&format!("{SESSION}.jsonl"));
 
-    let mut found = transcripts(&folder.path().join("projects"), SESSION).unwrap();
+    let of = |folder: PathBuf, session: &str| -> Vec<PathBuf> {
+        transcripts(&folder, [session]).unwrap().into_values().flatten().collect()
+    };
+    let mut found = of(folder.path().join("projects"), SESSION);
     found.sort();
     expected.sort();
     assert_eq!(found, expected);
-    assert!(transcripts(&folder.path().join("nowhere"), SESSION).unwrap().is_empty());
-    assert!(transcripts(&folder.path().join("projects"), "../-a/other").unwrap().is_empty());
+    assert!(of(folder.path().join("nowhere"), SESSION).is_empty());
+    assert!(of(folder.path().join("projects"), "../-a/other").is_empty());
 }
