@@ -310,13 +310,13 @@ class Terminal:
         os.waitpid(self.pid, 0)
 
 
-def wait_until(what, happens, seconds=60):
+def wait_until(what, happens, seconds=60, pause=0.1):
     """Waits until `happens` returns something true, and returns that."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if value := happens():
             return value
-        time.sleep(0.1)
+        time.sleep(pause)
 
     raise Failed(f"not after {seconds} s: {what}")
 

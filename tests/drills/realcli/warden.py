@@ -11,7 +11,6 @@ session_dir = "{folder}"
 map_format = "claude-remote"
 {more}
 """
-QUIET = ("--bridge", "off")
 
 
 class Warden:
@@ -37,8 +36,12 @@ class Warden:
 
     def command(self, command, *arguments):
         """Returns the command line of one of its commands."""
-        where = ["--config", self.config, "--profile", "drill", "--state-dir", self.state]
-        return [self.binary, command, *where, *(QUIET if command in ("clean", "release") else ()), *arguments]
+        where = ["--config", self.config, "--state-dir", self.state]
+        if command != "hold":
+            where += ["--profile", "drill"]
+        if command in ("clean", "release"):
+            where += ["--bridge", "off"]
+        return [self.binary, *command.split(), *where, *arguments]
 
     def run(self, *arguments, before=()):
         """Runs a command, below the command `before`; returns its exit code and what it printed."""
