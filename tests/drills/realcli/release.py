@@ -1,12 +1,11 @@
 """What a release has to do, on processes of the real Claude Code."""
 
 import json
-import os
 import re
 import time
 
 import kept
-from residents import MCP, Resident, check_transcript, history, hook, resume, wait_ended
+from residents import MCP, Resident, check_transcript, history, hook, is_alive, resume, wait_ended
 
 # How long a process is idle before it may be ended, and a session before its mapping is removed.
 AFTER = "15s"
@@ -29,7 +28,7 @@ class Release:
         if expected(found) if callable(expected) else expected == found:
             self.right += 1
         else:
-            self.wrong.append(f"{what}: expected {getattr(expected, '__doc__', None) or expected}, found {found}")
+            self.wrong.append(f"{what}: expected {expected.__doc__ if callable(expected) else expected}, found {found}")
 
     def clean(self, what, *options, code=0, before=()):
         """Runs `clean`; returns the summary and the rows by session."""
@@ -89,7 +88,7 @@ class Release:
             self.times[run] = time.monotonic() - began
             ended = [it for it in alive if not it.is_alive()]
             self.expect(f"{run}: ended", expected, len(ended))
-            self.expect(f"{run}: exit codes", [143] * expected, [it.child.returncode for it in ended])
+            self.expect(f"{run}: exit codes", [143] * expected, [it.child.wait() for it in ended])
             self.expect(f"{run}: released", expected, summary.get("released"))
             self.expect(f"{run}: actions", ["released"] * expected, [rows[it.id]["action"] for it in ended])
             self.expect(f"{run}: mappings", chats, self.tool.chats())
@@ -127,7 +126,7 @@ class Release:
             _, rows = self.clean(f"kept, {run}", *options, *OPTIONS)
             for it in cases:
                 row = rows.get(it.id)
-                self.expect(f"{it.name}, {run}: alive", True, os.path.exists(f"/proc/{it.pid}"))
+                self.expect(f"{it.name}, {run}: alive", True, is_alive(it.pid))
                 if it.reasons:
                     self.expect(f"{it.name}, {run}: reason, {row}", one_of(it.reasons), row and row["reason"])
                     self.expect(f"{it.name}, {run}: action", "kept", row and row["action"])

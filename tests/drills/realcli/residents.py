@@ -2,8 +2,6 @@
 
 import glob
 import json
-import os
-import signal
 import subprocess
 import threading
 import time
@@ -75,11 +73,20 @@ class Resident:
         return self.become("idle")
 
     def is_alive(self):
-        return self.child.poll() is None
+        return is_alive(self.pid)
 
     def kill(self):
         self.child.kill()
         self.child.wait()
+
+
+def is_alive(pid):
+    """Returns true if a process has not ended; one that waits to be buried has."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
 
 
 def with_settings(**settings):
@@ -139,11 +146,5 @@ def resume(lab, id_, text, cwd):
 
 def wait_ended(pids, seconds=60):
     """Waits until these processes have ended."""
-    wait_until("the processes end", lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), seconds, 0.005)
+    wait_until("the processes end", lambda: not any(is_alive(pid) for pid in pids), seconds, 0.005)
 
-
-def kill_all(residents):
-    for resident in residents:
-        if resident.is_alive():
-            os.kill(resident.pid, signal.SIGKILL)
-            resident.child.wait()
