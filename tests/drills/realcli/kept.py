@@ -15,6 +15,8 @@ from residents import ALLOWED, Resident, hook
 Case = collections.namedtuple("Case", "name id pid reasons")
 
 SHELL = "a background shell runs"
+# Its output goes to a file of the session, which keeps the mapping of an idle session as well.
+USES = "uses the session"
 # Claude Code takes the lock of its folder's schedules for each of them, also for one that is not durable.
 DURABLE = "a durable schedule is set"
 
@@ -32,7 +34,7 @@ def cases(lab, tool):
     makers = [
         in_a_turn,
         asks_for_permission,
-        *(works(use, reason) for use, reason in WORKS.items()),
+        *(works(*work) for work in WORKS),
         async_hook,
         person,
         in_terminal,
@@ -60,22 +62,26 @@ def asks_for_permission(lab, _tool):
     return case("waits for permission", Resident(lab, *asks, first="use=shell").become("waiting"), "status is waiting")
 
 
-WORKS = {
-    "background": (SHELL,),
-    "bare": (SHELL,),
-    "monitor": (SHELL,),
-    "cron": ("a schedule is set", DURABLE),
-    "durable": (DURABLE,),
-    "wakeup": ("a wakeup is set", DURABLE),
-}
+# What the model asks for, the folder where that is, and the reasons.
+WORKS = [
+    ("background", None, (SHELL, USES)),
+    ("bare", None, (SHELL, USES)),
+    ("monitor", None, (SHELL,)),
+    ("durable", "schedules", (DURABLE,)),
+    # Here the one above has the lock, so only the transcripts show it.
+    ("cron", "schedules", ("a schedule is set",)),
+    ("wakeup", "schedules", ("a wakeup is set",)),
+    ("cron", None, ("a schedule is set", DURABLE)),
+    ("wakeup", None, ("a wakeup is set", DURABLE)),
+]
 
 
-def works(use, reasons):
+def works(use, folder, reasons):
     """Returns the maker of a case whose model calls a tool."""
 
     def make(lab, _tool):
-        resident = Resident(lab, ALLOWED, first=f"use={use}").wait_idle()
-        return case(f"with use={use}", resident, *reasons)
+        resident = Resident(lab, ALLOWED, first=f"use={use}", cwd=lab.folder(folder)).wait_idle()
+        return case(f"use={use} in {folder or 'a folder of its own'}", resident, *reasons)
 
     return make
 
@@ -116,7 +122,7 @@ def unread(lab, _tool):
     groups = f"{lab.root}/groups"
     os.makedirs(groups)
     output("mount", "-t", "cgroup2", "none", groups)
-    group = f"{groups}/drill-{os.getpid()}"
+    group = f"{groups}/drill-{os.path.basename(lab.root)}"
     os.makedirs(group)
     resident = Resident(lab).wait_idle()
     for name, value in (("cgroup.procs", resident.pid), ("cgroup.freeze", 1)):
@@ -131,8 +137,13 @@ def thaw(lab):
     for group in glob.glob(f"{lab.root}/groups/drill-*"):
         with open(f"{group}/cgroup.kill", "w", encoding="utf-8") as file:
             file.write("1")
-        wait_until("the group is empty", lambda: not open(f"{group}/cgroup.procs", encoding="utf-8").read(), 10)
+        wait_until("the group is empty", lambda: is_empty(group), 10)
         os.rmdir(group)
+
+
+def is_empty(group):
+    with open(f"{group}/cgroup.events", encoding="utf-8") as file:
+        return "populated 0" in file.read()
 
 
 def reused_pid(lab, _tool):
@@ -157,7 +168,7 @@ def other_namespace(lab, _tool):
     wait_until("it has answered", resident.answers)
     with open(f"/proc/{resident.pid}/task/{resident.pid}/children", encoding="utf-8") as file:
         pid = int(file.read().split()[0])
-    return Case("of another PID namespace", resident.id, pid, ("namespace",))
+    return Case("of another PID namespace", resident.id, pid, ("another process", "used recently"))
 
 
 def other_boot(lab, _tool):

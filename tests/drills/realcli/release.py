@@ -11,8 +11,11 @@ from residents import MCP, Resident, check_transcript, history, hook, is_alive, 
 AFTER = "15s"
 WAIT = 17
 OPTIONS = ["--idle", AFTER, "--release", "--release-after", AFTER]
+# The same for sessions that count as active.
+ACTIVE = ["--idle", "2h", "--release", "--release-after", AFTER]
 SIGNALS = ["strace", "-f", "-qq", "-e", "trace=pidfd_send_signal,pidfd_open,kill,tgkill", "-o"]
-SIGNAL = re.compile(r"\b(pidfd_send_signal|pidfd_open|kill|tgkill)\(.*")
+# Signal 0 is none: it asks whether the process is there.
+SIGNAL = re.compile(r"\b(pidfd_send_signal|pidfd_open|kill|tgkill)\((?!\d+, 0\)).*")
 HOOK_SECONDS = 45
 
 
@@ -114,25 +117,43 @@ class Release:
 
     def keeps(self):
         """One idle process is ended, and each of those that may not be is kept, with its reason."""
-        cases = kept.cases(self.lab, self.tool)
+        try:
+            cases = kept.cases(self.lab, self.tool)
+            self.are_kept(cases)
+            self.by_name(cases)
+        finally:
+            kept.thaw(self.lab)
+
+    def are_kept(self, cases):
         control = Resident(self.lab).wait_idle()
-        mapped = [it for it in cases if it.name != "unmapped"]
-        chats = {it.name.replace(" ", "-"): it.id for it in mapped}
+        chats = {it.name.replace(" ", "-"): it.id for it in cases if it.name != "unmapped"}
         self.tool.write_map({**chats, "control": control.id})
         self.tool.run("pin", "pinned")
         time.sleep(WAIT)
 
-        for run, options in (("dry run", ["-n"]), ("run", [])):
-            _, rows = self.clean(f"kept, {run}", *options, *OPTIONS)
+        runs = {"idle, dry run": ["-n", *OPTIONS], "active, dry run": ["-n", *ACTIVE], "run": OPTIONS}
+        for run, options in runs.items():
+            _, rows = self.clean(f"keeps, {run}", *options)
             for it in cases:
-                row = rows.get(it.id)
-                self.expect(f"{it.name}, {run}: alive", True, is_alive(it.pid))
-                if it.reasons:
-                    self.expect(f"{it.name}, {run}: reason, {row}", one_of(it.reasons), row and row["reason"])
-                    self.expect(f"{it.name}, {run}: action", "kept", row and row["action"])
-        self.expect("unmapped: row", None, rows.get(next(it.id for it in cases if it.name == "unmapped")))
+                self.is_kept(f"{it.name}, {run}", it, rows.get(it.id))
         self.expect("control: ended", False, control.is_alive())
-        kept.thaw(self.lab)
+
+    def is_kept(self, what, case, row):
+        """Checks that a process is alive, and its row; one without reasons has no row, or none with a process."""
+        self.expect(f"{what}: alive", True, is_alive(case.pid))
+        if case.reasons:
+            self.expect(f"{what}: action", "kept", row and row["action"])
+            self.expect(f"{what}: reason, {row}", one_of(case.reasons), row and row["reason"])
+        else:
+            self.expect(f"{what}: process", None, row and row["process"])
+
+    def by_name(self, cases):
+        """Those are kept also if they are named, but for the one whose only reason is that no map has it."""
+        for it in cases:
+            code, _, err = self.tool.run("release", it.id, "--yes", "--release-after", AFTER)
+            is_named = it.name == "unmapped"
+            self.expect(f"{it.name}, by name: exit code, {err}", 0 if is_named else 1, code)
+            self.expect(f"{it.name}, by name: alive", not is_named, is_alive(it.pid))
 
     def slow_end(self):
         """One whose hook takes long at its end is reported as ending, and not signalled again."""

@@ -1,5 +1,7 @@
 """Rounds of start, idle, release and resume: no transcript is harmed, and no process is ended in a turn."""
 
+import collections
+import concurrent.futures
 import random
 import re
 import threading
@@ -24,7 +26,7 @@ class Lane:
 
     def __init__(self, lab):
         self.lab, self.prompts, self.unanswered, self.process, self.id = lab, [], [], None, None
-        self.folder = lab.folder()
+        self.folder, self.resumes = lab.folder(), []
 
     def turn(self, text):
         """Has a turn, in a new process where the last one has ended."""
@@ -38,12 +40,15 @@ class Lane:
         self.process.become("idle")
 
     def start(self, text):
+        began = time.monotonic()
         resume = ["--resume", self.id] if self.id else []
         self.process = Resident(self.lab, *resume, first=text, cwd=self.folder)
         if self.id not in (None, self.process.id):
             raise Failed(f"{self.id} became {self.process.id}")
         self.id = self.process.id
         wait_until(f"an answer to {text}", self.process.answers)
+        if resume:
+            self.resumes.append(time.monotonic() - began)
         earlier = history(self.lab, text)
         if earlier != self.prompts:
             raise Failed(f"{self.id}, {text}: the model got {earlier[-3:]}, not {self.prompts[-3:]}")
@@ -76,16 +81,14 @@ class Rounds:
     def __init__(self, check):
         self.check, self.lab, self.tool = check, check.lab, check.tool
         self.lanes = [Lane(self.lab) for _ in range(LANES)]
-        self.counts = dict.fromkeys(("released", "kept", "answered", "not sent", "unseen"), 0)
-        self.ends, self.resumes, self.signal_after = [], [], 5.0
+        self.counts, self.ends, self.gaps, self.signal_after = collections.Counter(), [], [], 5.0
 
     def round(self, number):
         """One round: each lane has a turn and goes idle; one gets a message about when its process is ended."""
-        for lane in self.lanes:
-            began, alive = time.monotonic(), lane.process and lane.process.is_alive()
-            lane.turn(f"turn {number} of {self.lanes.index(lane)}")
-            if not alive:
-                self.resumes.append(time.monotonic() - began)
+        texts = [f"turn {number} of {place}" for place in range(LANES)]
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            # The result raises what a turn has raised.
+            list(pool.map(Lane.turn, self.lanes, texts))
         self.tool.write_map({f"lane-{place}": lane.id for place, lane in enumerate(self.lanes)})
         time.sleep(WAIT)
 
@@ -93,13 +96,15 @@ class Rounds:
         aimed = max(0, self.signal_after + random.uniform(-0.15, 0.1))
         after = aimed if number % 3 else random.uniform(0, self.signal_after + 1)
         message = Message(talker.process, f"message {number}", after)
-        signals = self.release(number, message)
+        signals, reasons = self.release(number, message)
         message.join()
         for lane in self.lanes:
+            if lane.process.pid not in signals:
+                self.counts[f"kept: {reasons[lane.id]}"] += 1
             self.judge(number, lane, signals.get(lane.process.pid), message if lane is talker else None)
 
     def release(self, number, message):
-        """Runs a release while the message is sent; returns when each process got its signal."""
+        """Runs a release while the message is sent; returns when each process got its signal, and each session's reason."""
         trace, began = f"{self.lab.root}/trace.txt", time.time()
         message.start()
         code, report = self.tool.json("clean", *OPTIONS, before=[*TRACE, trace])
@@ -108,7 +113,7 @@ class Rounds:
             signals = {int(pid): float(at) for at, pid in SENT.findall(file.read())}
         if signals:
             self.signal_after = min(signals.values()) - began
-        return signals
+        return signals, {row["session_id"]: row["reason"] for row in report["sessions"]}
 
     def judge(self, number, lane, signal, message):
         """Counts what happened to a lane, and checks it."""
@@ -118,26 +123,24 @@ class Rounds:
             lane.process.child.wait()
             self.ends.append(lane.process.ended_at - signal)
             self.counts["released"] += 1
-        elif not sent:
-            self.counts["kept"] += 1
 
         if message and not sent:
-            self.counts["not sent"] += 1
+            self.counts["message not sent"] += 1
         elif message and signal:
             self.lost(number, lane, message, signal)
         elif message:
             wait_until(f"an answer to {message.text}", message.is_answered, 30)
             lane.prompts.append(message.text)
             lane.process.become("idle")
-            self.counts["answered"] += 1
+            self.counts["message answered"] += 1
         check_transcript(self.lab, lane.id, lane.prompts, lane.unanswered)
 
     def lost(self, number, lane, message, signal):
         """A message that its process did not answer: it may not have been in a turn that its record shows."""
         gap = signal - message.sent
-        is_unseen = gap < UNSEEN
-        self.check.expect(f"round {number}: signal {gap * 1000:.0f} ms after a message; unseen", True, is_unseen)
-        self.counts["unseen"] += is_unseen
+        self.check.expect(f"round {number}: signal {gap * 1000:.0f} ms after a message; unseen", True, gap < UNSEEN)
+        self.gaps.append(gap)
+        self.counts["message unanswered"] += 1
         if message.text in str(transcript(self.lab, lane.id)):
             lane.prompts.append(message.text)
             lane.unanswered.append(message.text)
@@ -150,7 +153,9 @@ def run(check, number):
         rounds.round(round_)
     check.expect("rounds: released", lambda found: found > number, rounds.counts["released"])
 
-    print(f"{number} rounds: {', '.join(f'{count} {what}' for what, count in rounds.counts.items())}")
-    for what, values in (("from signal to exit", rounds.ends), ("start or resume, with a turn", rounds.resumes)):
+    print(f"{number} rounds: {', '.join(f'{count} {what}' for what, count in rounds.counts.most_common())}")
+    resumes = [seconds for lane in rounds.lanes for seconds in lane.resumes]
+    times = {"signal to exit": rounds.ends, "a resume with a turn": resumes, "message to signal": rounds.gaps}
+    for what, values in times.items():
         values = sorted(values) or [0]
         print(f"  {what}: median {values[len(values) // 2]:.3f} s, longest {values[-1]:.3f} s")
