@@ -6,6 +6,7 @@ import time
 
 import kept
 from residents import MCP, Resident, check_transcript, history, hook, is_alive, resume, wait_ended
+from warden import Warden
 
 # How long a process is idle before it may be ended, and a session before its mapping is removed.
 AFTER = "15s"
@@ -64,6 +65,7 @@ class Release:
 
         self.nothing_by_default(all_)
         self.dry_run(all_)
+        self.unknown_bridge(all_)
         self.two_runs(all_, chats)
         self.mappings(chats)
         self.resumes(all_)
@@ -83,9 +85,24 @@ class Release:
         self.expect("dry run: pids", [it.pid for it in all_], [pid_of(rows[it.id]) for it in all_])
         self.expect("dry run: alive", [True] * 3, [it.is_alive() for it in all_])
 
+    def unknown_bridge(self, all_):
+        """The same map, in a format that nobody has tried."""
+        known, self.tool = self.tool, Warden(self.lab, self.tool.binary, more="", name="unknown")
+        calls, _, rows = self.signals("unknown bridge", *OPTIONS)
+        self.tool = known
+        self.expect("unknown bridge: signals", [], [it for it in calls if not it.startswith("pidfd_open")])
+        for it in all_:
+            self.expect("unknown bridge: reason", one_of(["this bridge would break"]), rows[it.id]["reason"])
+
+    def too_many(self, all_):
+        self.clean("too many", *OPTIONS, "--max-release", "1", code=1)
+        self.expect("too many: alive", 2, sum(it.is_alive() for it in all_))
+
     def two_runs(self, all_, chats):
         for run, expected in (("first run", 1), ("second run", 2)):
             alive = [it for it in all_ if it.is_alive()]
+            if run == "second run":
+                self.too_many(alive)
             began = time.monotonic()
             summary, rows = self.clean(run, *OPTIONS)
             self.times[run] = time.monotonic() - began

@@ -8,18 +8,19 @@ PROFILE = """
 [[profile]]
 name = "drill"
 session_dir = "{folder}"
-map_format = "claude-remote"
 {more}
 """
+# The bridge of this format is quiet; one of an unknown format counts as one that breaks.
+KNOWN = 'map_format = "claude-remote"'
 
 
 class Warden:
     """session-warden with a map of its own; `more` are further lines of its profile."""
 
-    def __init__(self, lab, binary, more=""):
+    def __init__(self, lab, binary, more=KNOWN, name="warden"):
         self.lab, self.binary = lab, binary
         self.folder, self.map = f"{lab.root}/bridge", f"{lab.root}/bridge/session_map.json"
-        self.config, self.state = f"{lab.root}/warden.toml", f"{lab.root}/state"
+        self.config, self.state = f"{lab.root}/{name}.toml", f"{lab.root}/state"
         os.makedirs(self.folder, exist_ok=True)
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(PROFILE.format(folder=self.folder, more=more))
