@@ -86,7 +86,7 @@ class Release:
         self.expect("dry run: alive", [True] * 3, [it.is_alive() for it in all_])
 
     def unknown_bridge(self, all_):
-        """The same map, in a format that nobody has tried."""
+        """The same map, in a format whose bridge was never tried."""
         known, self.tool = self.tool, Warden(self.lab, self.tool.binary, more="", name="unknown")
         calls, _, rows = self.signals("unknown bridge", *OPTIONS)
         self.tool = known

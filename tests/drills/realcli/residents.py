@@ -17,8 +17,8 @@ for line in sys.stdin:
     asked = json.loads(line)
     result = {"tools": []}
     if asked["method"] == "initialize":
-        server = {"name": "drill", "version": "1"}
-        result = {"protocolVersion": asked["params"]["protocolVersion"], "capabilities": {"tools": {}}, "serverInfo": server}
+        result = {"protocolVersion": asked["params"]["protocolVersion"], "capabilities": {"tools": {}}}
+        result["serverInfo"] = {"name": "drill", "version": "1"}
     if "id" in asked:
         print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}), flush=True)
 """

@@ -122,7 +122,7 @@ class Rounds:
             self.judge(number, lane, signals.get(lane.process.pid), message if lane is talker else None)
 
     def release(self, number, message):
-        """Runs a release while the message is sent; returns when each process got its signal, and each session's reason."""
+        """Runs a release while the message is sent; returns the signals by process, and the reasons by session."""
         trace, began = f"{self.lab.root}/trace.txt", time.time()
         message.start()
         code, report = self.tool.json("clean", *OPTIONS, before=[*TRACE, trace])

@@ -2,9 +2,9 @@
 //
 // usage: typescript.mjs SDK [resumes]
 //
-// It reads {"chat", "text"} lines and prints what each chat sees, as {"chat", "answer", "session"} or {"chat", "error"}.
-// With `resumes` it resumes the session with the next message once the CLI has ended; without, it does what the SDK's
-// examples do.
+// It reads {"chat", "text"} lines and prints what each chat sees, as {"chat", "answer", "session"} or
+// {"chat", "error"}. With `resumes` it resumes the session with the next message once the CLI has ended; without, it
+// does what the SDK's examples do.
 import { createInterface } from "node:readline";
 
 const [sdk, mode] = process.argv.slice(2);
