@@ -34,6 +34,8 @@ PACKAGES = {
     "vibe": ("mistral-vibe", "3.0.2"),
 }
 NODE = "bundle/gemini.js"
+# What the drill itself needs: commands, and the Debian packages that have them.
+COMMANDS = [("npm", "npm"), ("node", "nodejs"), ("ip", "iproute2"), ("unshare", "util-linux"), ("git", "git")]
 
 
 class Failed(Exception):
@@ -55,6 +57,18 @@ def apt(*missing):
     if packages:
         output("apt-get", "-qq", "update")
         output("apt-get", "-qq", "install", "-y", "--no-install-recommends", *packages)
+
+
+def cache_folder():
+    """Returns the folder that keeps the CLIs."""
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    cache = os.path.realpath(f"{cache}/session-warden-realcli")
+    if cache.startswith("/tmp/"):
+        print("error: the cache ($XDG_CACHE_HOME) is in /tmp, which the CLIs cannot see", file=sys.stderr)
+        sys.exit(2)
+
+    os.makedirs(cache, exist_ok=True)
+    return cache
 
 
 def python_for_vibe(cache):
@@ -82,20 +96,36 @@ def install(cli, cache, newest):
     if newest:
         version = output("npm", "view", package, "dist-tags.latest")
     folder = f"{cache}/{cli}-{version}"
-    if not os.path.exists(f"{folder}/complete"):
-        shutil.rmtree(folder, ignore_errors=True)
-        os.makedirs(folder)
-        with open(f"{folder}/package.json", "w", encoding="utf-8") as file:
-            file.write('{"private": true}\n')
-        quiet = ["--no-save", "--no-audit", "--no-fund", "--loglevel=error"]
-        output("npm", "install", *quiet, f"{package}@{version}", cwd=folder)
-        open(f"{folder}/complete", "w", encoding="utf-8").close()
-
+    install_npm(folder, f"{package}@{version}")
     if cli == "gemini":
         return version, [shutil.which("node"), f"{folder}/node_modules/{package}/{NODE}"]
 
     programs = glob.glob(f"{folder}/node_modules/@*/**/{cli}", recursive=True)
     return version, [next(it for it in programs if os.path.isfile(it) and os.access(it, os.X_OK))]
+
+
+def install_npm(folder, *packages):
+    """Installs packages of npm into a folder, unless they are there."""
+    if os.path.exists(f"{folder}/complete"):
+        return
+
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    with open(f"{folder}/package.json", "w", encoding="utf-8") as file:
+        file.write('{"private": true}\n')
+    output("npm", "install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error", *packages, cwd=folder)
+    open(f"{folder}/complete", "w", encoding="utf-8").close()
+
+
+def install_pip(folder, python, *packages):
+    """Installs packages of PyPI into an environment of their own, unless they are there."""
+    if os.path.exists(f"{folder}/complete"):
+        return
+
+    shutil.rmtree(folder, ignore_errors=True)
+    output(python, "-m", "venv", folder)
+    output(f"{folder}/bin/pip", "install", "--quiet", *packages)
+    open(f"{folder}/complete", "w", encoding="utf-8").close()
 
 
 def install_vibe(package, version, cache, newest):
@@ -108,12 +138,7 @@ def install_vibe(package, version, cache, newest):
         found = [it["metadata"] for it in planned["install"]]
         version = next(it["version"] for it in found if it["name"] == package)
     folder = f"{cache}/vibe-{version}"
-    if not os.path.exists(f"{folder}/complete"):
-        shutil.rmtree(folder, ignore_errors=True)
-        output(python, "-m", "venv", folder)
-        output(f"{folder}/bin/pip", "install", "--quiet", f"{package}=={version}")
-        open(f"{folder}/complete", "w", encoding="utf-8").close()
-
+    install_pip(folder, python, f"{package}=={version}")
     return version, [f"{folder}/bin/vibe"]
 
 
@@ -153,10 +178,11 @@ class Lab:
         os.makedirs(f"{root}/tmp", mode=0o1777)
         os.chmod(f"{root}/tmp", 0o1777)
         output("ip", "link", "set", "lo", "up")
-        output("mount", "--make-rprivate", "/")
-        output("mount", "--bind", f"{root}/tmp", "/tmp")
+        # Before the mount, which hides this folder where it is below /tmp.
         subprocess.Popen([sys.executable, f"{HERE}/mock.py", str(PORT), f"{root}/requests.jsonl"])
         wait_until("the model server listens", lambda: os.path.exists(f"{root}/requests.jsonl"))
+        output("mount", "--make-rprivate", "/")
+        output("mount", "--bind", f"{root}/tmp", "/tmp")
 
     def environment(self, **more):
         node = os.path.dirname(shutil.which("node") or "/usr/bin/node")
@@ -202,6 +228,11 @@ class Lab:
         streams = {"stdin": pipe, "stdout": out or subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         env = self.environment(**more)
         return subprocess.Popen(command, cwd=cwd, env=env, text=True, start_new_session=True, **streams)
+
+    def requests(self):
+        """Returns what the model server was asked, oldest first."""
+        with open(f"{self.root}/requests.jsonl", encoding="utf-8") as file:
+            return [json.loads(line) for line in file]
 
     def run(self, cli, *arguments, cwd, seconds=120):
         """Returns what a CLI prints; it must succeed."""
@@ -279,13 +310,13 @@ class Terminal:
         os.waitpid(self.pid, 0)
 
 
-def wait_until(what, happens, seconds=60):
+def wait_until(what, happens, seconds=60, pause=0.1):
     """Waits until `happens` returns something true, and returns that."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if value := happens():
             return value
-        time.sleep(0.1)
+        time.sleep(pause)
 
     raise Failed(f"not after {seconds} s: {what}")
 

@@ -6,10 +6,10 @@ usage: mock.py PORT LOG
 It answers every prompt with one fixed sentence. Words in the last prompt ask for more:
 
   wait=SECONDS         the answer comes after so many seconds, so a turn is under way meanwhile
-  use=agent            one call of the CLI's tool for subagents; use=workflow and use=shell likewise
+  use=agent            one call of the CLI's tool for subagents; the other keys of CALLS likewise
   agent-wait=SECONDS   the agent's answer comes after so many seconds
 
-LOG gets a line for each request: its path, its prompt and the tools it offers.
+LOG gets a line for each request: its path, its prompt, the tools it offers and, of Claude Code, the earlier prompts.
 """
 
 import itertools
@@ -50,20 +50,50 @@ CALLS = {
     ],
     # Gemini's subagents end by a tool of their own.
     "end": [("complete_task", {"result": {"response": "Done."}})],
+    # What Claude Code still has to do after its turn.
+    "background": [("Bash", {"command": "sleep 900", "description": "Wait", "run_in_background": True})],
+    "bare": [("Bash", {"command": "exec env -i sleep 900", "description": "Wait", "run_in_background": True})],
+    "monitor": [("Monitor", {"command": "sleep 900", "description": "Wait", "timeout_ms": 900000})],
+    "cron": [("CronCreate", {"cron": "0 0 1 1 *", "prompt": "Answer now.", "recurring": True})],
+    "durable": [("CronCreate", {"cron": "0 0 1 1 *", "prompt": "Answer now.", "recurring": True, "durable": True})],
+    "wakeup": [("ScheduleWakeup", {"delaySeconds": 3600, "reason": "Wait", "prompt": "Answer now.", "noop": False})],
 }
+SEARCH = "ToolSearch"
 
 
 def wished(prompt, is_result, tools):
     """Returns the tool call that a prompt asks for, as name and arguments, or None."""
     wish = re.search(r"\buse=(\w+)", prompt)
     name = "end" if "complete_task" in tools else wish and not is_result and wish[1]
-    for tool, arguments in CALLS.get(name or "", []):
+    calls = CALLS.get(name or "", [])
+    for tool, arguments in calls:
         if tool in tools:
             wait = re.search(r"\bagent-wait=(\d+)", prompt)
             text = json.dumps(arguments).replace("WAIT", wait[1] if wait else "0")
             return tool, json.loads(text)
 
+    # Claude Code offers some of its tools only after a search for them.
+    if calls and SEARCH in tools:
+        return SEARCH, {"query": f"select:{calls[0][0]}", "max_results": 1}
     return None
+
+
+def since_answer(messages):
+    """Returns the messages since the model's last answer, the newest first; a search for tools is no answer."""
+    tail = [*itertools.takewhile(lambda message: message.get("role") != "assistant", reversed(messages))]
+    earlier = messages[: len(messages) - len(tail)]
+    blocks = earlier[-1]["content"] if earlier else []
+    if any(block.get("name") == SEARCH for block in blocks if isinstance(block, dict)):
+        return since_answer(earlier[:-1])
+
+    return tail
+
+
+def prompts(messages):
+    """Returns the text of each prompt of a conversation, without what Claude Code adds to it."""
+    texts = (text_of(message["content"]) for message in messages if message.get("role") == "user")
+    texts = (re.sub(r"<system-reminder>.*?</system-reminder>", "", text, flags=re.DOTALL).strip() for text in texts)
+    return [text for text in texts if text]
 
 
 def text_of(content):
@@ -129,11 +159,11 @@ class Request(BaseHTTPRequestHandler):
         self.rfile.readline()
         return body
 
-    def answer(self, prompt, is_result, tools):
+    def answer(self, prompt, is_result, tools, history=()):
         """Waits as the prompt asks, logs the request, and returns the tool call to make, or None."""
         call = wished(prompt, is_result, tools)
         with LOCK:
-            line = {"path": self.path, "prompt": prompt[-300:], "tools": tools, "call": call}
+            line = {"path": self.path, "prompt": prompt[-300:], "history": history, "tools": tools, "call": call}
             print(json.dumps(line), file=LOG, flush=True)
 
         wait = re.search(r"(?<![-\w])wait=(\d+)", prompt)
@@ -166,12 +196,12 @@ class Request(BaseHTTPRequestHandler):
 
     def anthropic(self, body):
         messages = body.get("messages") or []
-        # Everything since the model's last answer: the prompt can have several messages.
-        tail = [*itertools.takewhile(lambda message: message.get("role") != "assistant", reversed(messages))]
+        # The prompt can have several messages.
+        tail = since_answer(messages)
         parts = [part for message in tail if isinstance(message["content"], list) for part in message["content"]]
         prompt = " ".join(text_of(message["content"]) for message in reversed(tail))
         is_result = any(part.get("type") == "tool_result" for part in parts)
-        call = self.answer(prompt, is_result, [tool.get("name") for tool in body.get("tools") or []])
+        call = self.answer(prompt, is_result, [tool.get("name") for tool in body.get("tools") or []], prompts(messages))
 
         blocks = [{"type": "text", "text": ANSWER}]
         if call:
