@@ -142,7 +142,7 @@ fn as_owner(
 
     let settings = settings(config, environment)?;
     let (config, _) = settings.resolve(&layer, settings.profile(profile.profile.as_deref()))?;
-    let Some(user) = owner::owner_of(&config.map)? else { return Ok(None) };
+    let Some(user) = owner::owner_of(&config)? else { return Ok(None) };
     let (settings, config) = (&settings, &config);
     let run = owner::AsOwner { user, words, settings, config, is_captured: false, may_ask: true };
     let ended = owner::run_as(&run, now, interrupt)?;

@@ -112,11 +112,16 @@ impl ConfigFile {
             return Err(failure.hint("name another file with --config FILE"));
         }
 
-        // Root in a user's environment would obey that user, with all that root may do.
+        // Root in a user's environment would obey that user, with all that root may do. One that is named may be
+        // another user's, as a timer of the system names it.
         let owner = std::fs::metadata(&path).map_or(0, |file| file.uid());
-        if !must_exist && process::user() == 0 && owner != 0 {
-            let why = format!("it belongs to user {owner}, and you are root");
+        let us = process::user();
+        if !must_exist && owner != us && owner != 0 {
+            let why = format!("it belongs to user {owner}, and you are {}", name_or_id(us));
             return Err(unreadable(&path, &why).hint("if you trust it, name it with --config FILE"));
+        }
+        if let Some((why, fix)) = process::distrusted(&path).filter(|_| owner == us || owner == 0) {
+            return Err(unreadable(&path, &why).hint(fix));
         }
 
         let text = str::from_utf8(&bytes).map_err(|error| {
@@ -249,6 +254,10 @@ fn layer(table: &mut Table<'_>, paths: &ConfigPaths<'_>) -> Result<Layer, Failur
         return Err(failure.hint("remove one of them"));
     }
     Ok(layer)
+}
+
+fn name_or_id(user: u32) -> String {
+    process::name_of(user).unwrap_or_else(|| format!("user {user}"))
 }
 
 fn unreadable(path: &Path, why: &str) -> Failure {

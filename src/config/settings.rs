@@ -9,6 +9,7 @@ use super::folders::{Home, PROGRAM, STATE_IN_HOME, absolute, state_dir_in};
 use super::layers::{Layers, Origin, Shown, of_environment};
 use super::options::Layer;
 use super::values::{Format, Verbosity, word_for};
+use crate::journal::Journal;
 use crate::map::{BridgeReaction, Choice, MapFormat};
 use crate::model::{Clock, Failure, IdleThreshold, Missing, Patterns, Thresholds};
 use crate::process;
@@ -118,6 +119,10 @@ impl Settings {
     ) -> Result<(Clean, Vec<Shown>), Failure> {
         let mut layers = self.layers(flags, profile)?;
         let clean = layers.clean(&self.environment, self.stdout_is_terminal)?;
+        // Root may be about to become another user, whose state it is then.
+        if process::user() != 0 {
+            clean.check_state()?;
+        }
         Ok((clean, layers.shown))
     }
 
@@ -236,6 +241,20 @@ impl Clean {
     pub fn only_looking(&self) -> Self {
         let release = ReleaseSettings { is_on: false, ..self.release.clone() };
         Self { dry_run: true, max_remove: None, release, ..self.clone() }
+    }
+
+    /// Refuses a state folder, or a file of the journal or the pins in it, that others may write to.
+    pub fn check_state(&self) -> Result<(), Failure> {
+        // Without a state folder there is nothing to refuse. A run that needs one fails later.
+        let Ok(folder) = self.state_dir() else { return Ok(()) };
+        let files = Journal::at(&folder).files();
+        let mut all = [folder].into_iter().chain(files);
+        match all.find_map(|path| process::distrusted(&path)) {
+            Some((why, fix)) => {
+                Err(Failure::new(format!("the state is not safe: {why}")).hint(fix))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Returns true if mappings of that model are judged at all.

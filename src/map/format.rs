@@ -54,11 +54,17 @@ pub struct MapFormat {
 }
 
 /// The formats. All of them have the shape of [`SessionMap`](crate::model::SessionMap).
-pub static FORMATS: [MapFormat; 4] = [
+pub static FORMATS: [MapFormat; 5] = [
     MapFormat {
         name: "claude-remote",
         reaction: BridgeReaction::Quiet,
         source: "it starts a CLI for each request, so no CLI of it waits for a message",
+    },
+    MapFormat {
+        name: "claude-sdk-resume",
+        reaction: BridgeReaction::Quiet,
+        source: "claude-agent-sdk 0.3.332 for TypeScript and 0.2.189 for Python, in a bridge that starts its CLI \
+                 again with `resume`: the next message is answered, in the same session",
     },
     MapFormat {
         name: "claude-sdk-typescript",

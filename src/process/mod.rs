@@ -13,6 +13,7 @@ mod program;
 mod running;
 pub mod stat;
 pub mod tree;
+mod trust;
 
 pub use become_user::become_user;
 pub use bounded::{Ended, run_bounded};
@@ -25,6 +26,7 @@ pub use own::{namespace, pid_domain};
 pub use program::{is_claude, named_ancestor, running};
 pub use running::{Process, Processes, is_alive, is_alive_since, lockers, started};
 pub use stat::program_name;
+pub use trust::distrusted;
 
 use nix::errno::Errno;
 use nix::unistd::{Uid, User};

@@ -41,6 +41,28 @@ def belongs_to_root(folder):
     return found
 
 
+def opened_as_root(base, home, binary, *arguments):
+    """What such a run of root's opens below the user's folder before it becomes the user."""
+    trace = f"{base}/trace"
+    calls = "trace=clone,clone3,setuid,open,openat,openat2,unlink,unlinkat,rename,renameat,renameat2,mkdir,mkdirat"
+    words = ["strace", "-f", "-qq", "-s", "4096", "-e", calls, "-o", trace, binary, *arguments]
+    subprocess.run(words, env={"HOME": f"{base}/root", "PATH": "/usr/bin:/bin"}, capture_output=True, check=False)
+    users, found = set(), []
+    with open(trace, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            process, _, call = line.strip().partition(" ")
+            if call.lstrip().startswith(f"setuid({USER})") and call.endswith("= 0"):
+                users.add(process)
+            elif process in users and "clone" in call:
+                # A thread of the child.
+                users.add(call.rsplit("= ", 1)[-1].split()[0])
+            elif process not in users and f'"{home.root}' in call:
+                found.append(call.strip())
+    if not users:
+        found.append("no process has become the user")
+    return found
+
+
 def offences(base, binary):
     home = Home(f"{base}/user", 3)
     with open("/etc/passwd", encoding="utf-8") as file:
@@ -72,6 +94,20 @@ def offences(base, binary):
     again = as_root(base, binary, "clean", *of_file)
     if undone[0] != 0 or again != (0, "") or home.gone() != set():
         yield f"what the user has put back went: {undone}, {again}, {home.gone()}"
+    # Root's own log and metrics are root's, and an undo is that of the user.
+    home.reset()
+    os.chown(home.map, USER, USER)
+    outputs = ["--log", f"{base}/root/log", "--metrics", f"{base}/root/metrics.prom"]
+    ended = as_root(base, binary, "clean", *of_file, *outputs)
+    written = all(os.lstat(path).st_uid == 0 and os.path.getsize(path) for path in outputs[1::2])
+    if ended[0] != 0 or not written:
+        yield f"log and metrics: {ended}"
+    undone = as_root(base, binary, "undo", *of_file)
+    if undone[0] != 0 or home.gone() != set():
+        yield f"root's undo: {undone}, {home.gone()}"
+    for command in ("clean", "list", "doctor", "undo"):
+        for call in opened_as_root(base, home, binary, command, *of_file):
+            yield f"{command}, as root: {call}"
     roots = belongs_to_root(home.root)
     if roots:
         yield f"root has left {roots}"

@@ -5,7 +5,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
@@ -180,18 +180,23 @@ fn undo_says_that_the_map_is_not_there() {
 }
 
 #[test]
-fn root_says_that_the_owner_does_not_know_of_its_undo() {
+fn as_root_an_undo_is_the_owners_s1() {
     if !rustix::process::geteuid().is_root() {
         // Nobody else can have a map that we may replace.
         return;
     }
     let env = two_sessions();
     env.map(chats(&["a"]).to_string());
-    chown(env.map_path(), Some(65534), None).unwrap();
-    let home = env.path("home").display().to_string();
-    env.run(&format!("clean --home {home}")).exits(0);
-    env.run("undo").exits(0).says(&["in runs of user 65534", "run undo as that user"]);
+    env.give_to(NOBODY);
+    env.run("clean --home home --state-dir home/state").exits(0);
+    assert_eq!(env.map_now(), chats(&[]), "an idle control was removed");
+    env.run("undo --state-dir home/state").exits(0);
     assert_eq!(env.map_now(), chats(&["a"]));
+    for path in
+        ["home/state/removals.jsonl", "home/state/restored.jsonl", "bridge/session_map.json"]
+    {
+        assert_eq!(fs::metadata(env.path(path)).unwrap().uid(), NOBODY, "{path}");
+    }
 }
 
 #[test]

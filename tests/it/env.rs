@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -44,6 +44,23 @@ impl TestEnv {
     /// The folder that everything of this test is in.
     pub fn path(&self, below: &str) -> PathBuf {
         self.folder.path().join(below)
+    }
+
+    /// Gives the home and the map to another user, whom root then works as.
+    pub fn give_to(&self, user: u32) {
+        fs::set_permissions(self.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        for below in ["home", "bridge"] {
+            give(&self.path(below), user);
+        }
+    }
+
+    /// Gives the home and the bridge to that user, but for the state in the home, which stays root's.
+    /// Returns its folder now.
+    pub fn give_all_but_state_to(&self, user: u32) -> PathBuf {
+        let root = self.path("state-of-root");
+        fs::rename(self.home(".local/state"), &root).unwrap();
+        self.give_to(user);
+        root.join("session-warden")
     }
 
     pub fn home(&self, below: &str) -> PathBuf {
@@ -201,6 +218,15 @@ impl TestEnv {
             .collect();
         names.sort();
         names
+    }
+}
+
+fn give(path: &Path, user: u32) {
+    lchown(path, Some(user), Some(user)).unwrap();
+    if path.is_dir() && !path.is_symlink() {
+        for entry in fs::read_dir(path).unwrap() {
+            give(&entry.unwrap().path(), user);
+        }
     }
 }
 

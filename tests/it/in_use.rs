@@ -443,12 +443,12 @@ fn as_root_on_another_users_map_that_users_processes_count_x2() {
     }
     let (env, id) = (TestEnv::new(), fresh_id());
     env.session("claude", &id, DAY);
-    let map = env.map(json!({"claude-cli": {"busy": id}}).to_string());
-    std::os::unix::fs::chown(&map, Some(65_534), None).unwrap();
+    env.map(json!({"claude-cli": {"busy": id}}).to_string());
+    env.give_to(65_534);
     let mut command = Command::new("/bin/sh");
     command.args(["-c", "sleep 60; :", "sh", &id]).uid(65_534).gid(65_534);
     let _running = Running::started(&mut command);
-    let report = env.json("clean --home home");
+    let report = env.json("clean --home home --state-dir home/state");
     assert_eq!(state(&report, "busy"), "in_use", "{report:#}");
     assert_eq!(env.map_now(), json!({"claude-cli": {"busy": id}}));
 }

@@ -44,10 +44,15 @@ fn owner_and_group_stay_w4() {
     // Another user's map: the home must be named, and the lock is that user's as well.
     let env = mapped();
     let map = env.map_path();
-    chown(&map, Some(23_456), Some(12_345)).unwrap();
-    env.run("clean --home home").exits(0);
+    env.give_to(23_456);
+    // A user without an entry in the password file has no group that is known, and cannot keep one.
+    let ran = env.run("clean --home home --state-dir home/state");
+    ran.exits(1).says(&["cannot keep owner and mode of", "hint: the map is as it was"]);
+    assert_eq!(env.map_bytes(), both().as_bytes());
+    chown(&map, None, Some(NOGROUP)).unwrap();
+    env.run("clean --home home --state-dir home/state").exits(0);
     let after = fs::metadata(&map).unwrap();
-    assert_eq!((after.uid(), after.gid()), (23_456, 12_345));
+    assert_eq!((after.uid(), after.gid()), (23_456, NOGROUP));
     let lock = fs::metadata(env.path("bridge/.session_map.json.session-warden.lock")).unwrap();
     assert_eq!((lock.uid(), lock.mode() & 0o7777), (23_456, 0o600));
     assert_eq!(env.map_bytes(), cleaned().as_bytes());
@@ -84,6 +89,9 @@ fn clean_at(env: &TestEnv, map: &Path) -> Ran {
     assert_eq!(fs::read(map).unwrap() == cleaned().as_bytes(), ran.code == 0, "{ran:?}");
     ran
 }
+
+/// The group of a user that is not in the password file.
+const NOGROUP: u32 = 65_534;
 
 const ACL: &str = "system.posix_acl_access";
 const DEFAULT_ACL: &str = "system.posix_acl_default";

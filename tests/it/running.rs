@@ -270,7 +270,8 @@ fn a_user_without_a_home_is_asked_for_one_x2() {
         return;
     }
     let env = mapped();
-    std::os::unix::fs::chown(env.map_path(), Some(3_999_999_999), None).unwrap();
+    env.give_to(3_999_999_999);
+    std::os::unix::fs::chown(env.map_path(), None, Some(65_534)).unwrap();
     let ran = env.run("clean");
     ran.exits(1).says(&[
         "cannot determine the home folder",
@@ -278,7 +279,7 @@ fn a_user_without_a_home_is_asked_for_one_x2() {
         "hint: name it with --home DIR",
     ]);
     assert_eq!((ran.out.as_str(), env.map_bytes()), ("", both().into_bytes()));
-    env.run("clean --home home").exits(0);
+    env.run("clean --home home --state-dir home/state").exits(0);
     assert_eq!(env.map_bytes(), cleaned().as_bytes());
 }
 
@@ -298,7 +299,7 @@ fn as_root_on_another_users_map_roots_own_variables_count_for_nothing_x2() {
         return;
     }
     // User 1 is in every password file, with a home without a CLI.
-    std::os::unix::fs::chown(env.map_path(), Some(1), None).unwrap();
+    env.give_to(1);
     let report = Ran::of(&mut command).report();
     assert_eq!(report["summary"]["unknown"], 2, "{report:#}");
     let path = report["warnings"][0]["path"].as_str().unwrap();

@@ -217,7 +217,7 @@ impl KeptReason {
             Self::ChildUnreadable => "a child process cannot be read",
             Self::FilesOpenElsewhere => "another process has its temporary files open",
             Self::FilesHidden => "open files of it or a child cannot be read",
-            Self::DurableSchedule => "a durable schedule is set",
+            Self::DurableSchedule => "a schedule of its folder is set",
             Self::Schedule => "a schedule was set in the last 30 days",
             Self::Wakeup => "a wakeup was set in the last 24 hours",
             Self::SchedulesUnreadable => "schedules cannot be read",

@@ -39,7 +39,7 @@ pub(crate) fn run(
 
     let named = args.run.profile.profile.as_deref();
     let (config, _) = settings.resolve(&flags, settings.profile(named))?;
-    let Some(user) = owner_of(&config.map)? else { return one(&config, None, now, interrupt) };
+    let Some(user) = owner_of(&config)? else { return one(&config, None, now, interrupt) };
     let ended = run_as(
         &AsOwner { user, words, settings, config: &config, is_captured: false, may_ask: false },
         now,
@@ -139,7 +139,7 @@ impl All<'_> {
         now: Timestamp,
         has_written: bool,
     ) -> Result<Option<Done<'c>>, Failure> {
-        let Some(user) = owner_of(&config.map)? else { return Ok(None) };
+        let Some(user) = owner_of(config)? else { return Ok(None) };
         if has_written && config.format == Format::Text {
             let _ = ui::print("the report", |out| writeln!(out));
         }

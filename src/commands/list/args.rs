@@ -143,14 +143,18 @@ impl ListArgs {
 
     fn all(&self, configs: &[Clean], all: &AllProfiles<'_>) -> anyhow::Result<Exit> {
         let mut ended: Vec<(&str, Exit, Option<AnyList>)> = Vec::new();
+        let mut has_written = false;
         for config in configs {
             let name = config.profile.as_deref().unwrap_or_default();
             let prefix = format!("profile {name}: ");
-            if !ended.is_empty() && config.format == Format::Text {
+            if has_written && config.format == Format::Text {
                 ui::print("the list", |out| writeln!(out))?;
             }
             match self.one_of_all(config, all, &prefix) {
-                Ok((list, exit)) => ended.push((name, exit, list)),
+                Ok((list, exit)) => {
+                    has_written = true;
+                    ended.push((name, exit, list));
+                }
                 Err(error) => {
                     let failure = Failure::from(error);
                     ui::fail_of(&prefix, &failure);
@@ -178,7 +182,7 @@ impl ListArgs {
         all: &AllProfiles<'_>,
         prefix: &str,
     ) -> anyhow::Result<(Option<AnyList>, Exit)> {
-        if let Some(user) = owner_of(&config.map)? {
+        if let Some(user) = owner_of(config)? {
             let words = words_for(all.words, config.profile.as_deref().unwrap_or_default());
             let is_captured = config.format == Format::Json;
             let (settings, words) = (all.settings, &words[..]);

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::config::handed;
+use crate::config::{Clean, handed};
 use crate::model::{Exit, Failure};
 use crate::process;
 use crate::report::Measured;
@@ -36,11 +36,18 @@ pub(crate) fn may_become() -> bool {
 ///
 /// # Errors
 /// If two of them belong to different users, other than root.
-pub(crate) fn owner_of(map: &Path) -> Result<Option<u32>, Failure> {
+pub(crate) fn owner_of(config: &Clean) -> Result<Option<u32>, Failure> {
     if !may_become() {
         return Ok(None);
     }
+    let owner = owner_of_map(&config.map)?;
+    if owner.is_none() {
+        config.check_state()?;
+    }
+    Ok(owner)
+}
 
+fn owner_of_map(map: &Path) -> Result<Option<u32>, Failure> {
     let folder = map.parent().unwrap_or(Path::new("/"));
     let target = map.canonicalize().ok();
     let beside_target = target.as_deref().and_then(Path::parent);

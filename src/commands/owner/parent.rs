@@ -6,6 +6,8 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -110,7 +112,9 @@ pub(crate) fn run_as(
 /// Reads what root alone may read.
 fn handed(run: &AsOwner<'_>, now: Timestamp) -> Result<Handed, Failure> {
     let file = &run.settings.file;
-    let state = run.config.state_dir().ok();
+    // One that was named may be the user's, whose files root does not open.
+    let is_ours = |state: &PathBuf| state.metadata().is_ok_and(|about| about.uid() == 0);
+    let state = run.config.state_dir().ok().filter(is_ours);
     let holds = state.as_ref().map(|state| Holds::at(state).read(now)).transpose()?;
     let pins = state.as_ref().map(|state| PinStore::at(state).read()).transpose()?;
     Ok(Handed {

@@ -18,7 +18,7 @@ SHELL = "a background shell runs"
 # Its output goes to a file of the session, which keeps the mapping of an idle session as well.
 USES = "uses the session"
 # Claude Code takes the lock of its folder's schedules for each of them, also for one that is not durable.
-DURABLE = "a durable schedule is set"
+DURABLE = "a schedule of its folder is set"
 
 # A bridge in a terminal's foreground: its CLIs have that terminal, and a pipe as standard input.
 IN_TERMINAL = """import fcntl, os, pty, sys, termios
@@ -69,10 +69,10 @@ WORKS = [
     ("monitor", None, (SHELL,)),
     ("durable", "schedules", (DURABLE,)),
     # Here the one above has the lock, so only the transcripts show it.
-    ("cron", "schedules", ("a schedule is set",)),
-    ("wakeup", "schedules", ("a wakeup is set",)),
-    ("cron", None, ("a schedule is set", DURABLE)),
-    ("wakeup", None, ("a wakeup is set", DURABLE)),
+    ("cron", "schedules", ("a schedule was set",)),
+    ("wakeup", "schedules", ("a wakeup was set",)),
+    ("cron", None, ("a schedule was set", DURABLE)),
+    ("wakeup", None, ("a wakeup was set", DURABLE)),
 ]
 
 
