@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Serves for many passes by a clock that runs fast, and looks at its memory and its open files; and with a job
-that hangs, which has to show.
+"""Serves for many passes by a clock that runs fast, and looks at its memory and its open files; with a job
+that hangs, which has to show; and beside 2,000 clients that connect and are silent, with few open files.
 
 usage: tests/drills/serve.py BINARY [PASSES]
 
@@ -12,8 +12,12 @@ import http.client
 import json
 import os
 import re
+import resource
+import selectors
 import shutil
 import signal
+import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,6 +31,11 @@ SPEED = 100
 # What a process may grow by after it has warmed up, in KiB: the allocator's own coming and going.
 GROWTH = 1024
 WARM = 100
+
+# How many clients are silent, how soon there is an answer beside them, in seconds, and how many are asked for.
+SILENT = 2000
+SOON = 0.2
+ASKED = 40
 
 JOB = """
 [[keepalive]]
@@ -79,6 +88,93 @@ def hangs(binary: str, offences: list[str]) -> str:
     return "a job that hangs does not show"
 
 
+def crowd(port: int) -> None:
+    """Keeps that many connections open without a word, until it is killed. What is closed is opened again soon."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 2 * SILENT), hard))
+    chosen, count = selectors.DefaultSelector(), 0
+    while True:
+        while count < SILENT:
+            client = socket.socket()
+            client.setblocking(False)
+            # From many addresses.
+            client.bind((f"127.0.{count % 200}.{1 + count % 250}", 0))
+            with contextlib.suppress(BlockingIOError):
+                client.connect(("127.0.0.1", port))
+            chosen.register(client, selectors.EVENT_READ)
+            count += 1
+        print("all there", flush=True)
+        time.sleep(0.5)
+        for key, _ in chosen.select(0):
+            chosen.unregister(key.fileobj)
+            key.fileobj.close()
+            count -= 1
+
+
+def crowded(binary: str, files: int, offences: list[str]) -> str:
+    """With so many open files at most: how soon it answers beside the crowd, and whether a pass gets on."""
+    waits = "touch $HOME/waits; until test -e $HOME/go; do sleep 0.05; done"
+    jobs = JOB.replace('"true"', f"'{waits}'") + JOB.replace("own", "second").replace("true", "touch $HOME/ran")
+    with tempfile.TemporaryDirectory() as home:
+        folder = Path(home)
+        config = folder / ".config/session-warden/config.toml"
+        config.parent.mkdir(parents=True)
+        config.write_text(jobs)
+        command = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", binary, "keepalive", "serve"]
+        environment = {"HOME": home, "PATH": os.environ["PATH"]}
+        with (
+            (folder / "errors").open("w") as errors,
+            subprocess.Popen(
+                [*command, "--listen", "127.0.0.1:0"], env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+            ) as running,
+        ):
+            try:
+                address = running.stdout.readline().split()[-1].removeprefix("http://")
+                wait_for(folder / "waits")
+                port = address.split(":")[1]
+                me = [sys.executable, __file__, "--crowd", port]
+                with subprocess.Popen(me, stdout=subprocess.PIPE) as others:
+                    others.stdout.readline()
+                    # Not the first rush.
+                    others.stdout.readline()
+                    times = sorted(time_of(address) for _ in range(ASKED))
+                    (folder / "go").touch()
+                    ran = wait_for(folder / "ran")
+                    others.kill()
+            finally:
+                (folder / "go").touch()
+                running.terminate()
+        said = (folder / "errors").read_text()
+    # One in ten may come at a bad moment of a busy machine.
+    late = times[len(times) * 9 // 10 - 1]
+    if late > SOON:
+        offences.append(f"with {files} files, an answer took {late:.3f} s beside {SILENT} silent clients")
+    if not ran or said:
+        offences.append(f"with {files} files, no pass got on beside {SILENT} silent clients: {said}")
+    middle = statistics.median(times)
+    return f"{files} files: answers in {1000 * middle:.1f} ms, at most {1000 * times[-1]:.1f}, beside {SILENT} clients"
+
+
+def wait_for(path: Path) -> bool:
+    for _ in range(600):
+        if path.exists():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def time_of(address: str) -> float:
+    """How long an answer takes, in seconds."""
+    time.sleep(0.05)
+    start = time.monotonic()
+    try:
+        with urllib.request.urlopen(f"http://{address}/health", timeout=30) as answer:
+            answer.read()
+    except (OSError, http.client.HTTPException):
+        return float("inf")
+    return time.monotonic() - start
+
+
 def is_it(process: int, binary: str) -> bool:
     return os.path.realpath(f"/proc/{process}/exe") == os.path.realpath(binary)
 
@@ -109,6 +205,8 @@ def serving(binary: str, home: str, job: str):
 
 
 def main() -> int:
+    if sys.argv[1] == "--crowd":
+        crowd(int(sys.argv[2]))
     binary, rounds = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 10_000
     if not shutil.which("faketime"):
         print("faketime is missing: apt-get install faketime", file=sys.stderr)
@@ -116,7 +214,7 @@ def main() -> int:
     offences = []
     with tempfile.TemporaryDirectory() as home, serving(binary, home, JOB) as (address, process):
         figures = watch(address, process, rounds, offences)
-    figures = f"{figures}; {hangs(binary, offences)}"
+    figures = "; ".join([figures, hangs(binary, offences), *(crowded(binary, files, offences) for files in (1024, 64))])
     print(figures)
     for offence in offences:
         print(f"OFFENCE  {offence}")

@@ -53,7 +53,7 @@ impl Server {
     fn ask(&self, request: &str) -> (u16, String, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        write!(stream, "{request} HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+        write!(stream, "{request} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, text) = answer.split_once("\r\n\r\n").unwrap();
@@ -164,6 +164,63 @@ fn only_pages_that_are_there_are_read_and_nothing_is_written() {
     assert_eq!(server.json("/health").0, 200);
     drop(silent);
     server.end(Signal::INT).exits(0);
+}
+
+#[test]
+fn a_web_page_that_makes_its_name_stand_for_this_machine_reads_nothing() {
+    let env = home(&format!("{OWN}command = \"true\"\n"));
+    let status = |server: &Server, host: &str| {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        write!(stream, "GET /status HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer.contains("\"own\""), answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        answer.split(' ').nth(1).unwrap().parse::<u16>().unwrap()
+    };
+    let server = Server::start(&env);
+    let port = server.address.rsplit_once(':').unwrap().1;
+    for host in [&server.address, "localhost", "[::1]:3000", "192.0.2.7"] {
+        assert_eq!(status(&server, host), 200, "{host}");
+    }
+    for host in ["evil.example", &format!("evil.example:{port}"), "box.lan", ""] {
+        assert_eq!(status(&server, host), 421, "{host}");
+    }
+    drop(server);
+    // A name that it listens on, and that needs no table of names: a short form of 127.0.0.1.
+    let server = Server::of(command(&env, "serve --listen 127.1:0"));
+    assert_eq!(status(&server, "127.1:3000"), 200);
+    assert_eq!(status(&server, "localhost"), 200);
+    assert_eq!(status(&server, "evil.example"), 421);
+}
+
+#[test]
+fn a_pass_has_files_to_open_whatever_clients_do() {
+    let waits = "echo x > $HOME/waits; until test -e $HOME/go; do sleep 0.05; done";
+    let second = OWN.replace("own", "second");
+    let env =
+        home(&format!("{OWN}command = \"{waits}\"\n{second}command = \"echo x > $HOME/ran\"\n"));
+    let serve = command(&env, "serve --listen 127.0.0.1:0");
+    let mut limited = Command::new("/bin/sh");
+    limited.args(["-c", "ulimit -n 64; exec \"$0\" \"$@\""]).arg(serve.get_program());
+    limited.args(serve.get_args()).env_clear();
+    limited.envs(serve.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut server = Server::of(limited);
+    wait_until(|| env.home("waits").exists());
+    // A request that never ends keeps a connection for longer than silence does.
+    let many: Vec<TcpStream> = (0..200)
+        .map(|_| {
+            let mut stream = TcpStream::connect(&server.address).unwrap();
+            let _ = stream.write_all(b"GET / HTTP/1.1\r\n");
+            stream
+        })
+        .collect();
+    fs::write(env.home("go"), "").unwrap();
+    wait_until(|| env.home("ran").exists());
+    wait_until(|| server.json("/status").1["promptCount"] == 2);
+    assert_eq!(server.json("/health").0, 200);
+    drop(many);
+    let ran = server.end(Signal::TERM);
+    assert_eq!((ran.exits(0).out.as_str(), ran.err.as_str()), ("own: done\nsecond: done\n", ""));
 }
 
 #[test]
@@ -388,7 +445,7 @@ fn nobody_who_reads_its_output_is_no_trouble() {
         wait_until(|| env.home("ran").exists());
         std::thread::sleep(Duration::from_millis(300));
         let mut stream = TcpStream::connect(port).unwrap();
-        stream.write_all(b"GET /health HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+        stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");

@@ -131,8 +131,8 @@ impl KeepaliveCommand {
             }
             #[cfg(feature = "serve")]
             Self::Serve(args) => {
-                let listen = args.listen(environment, context.is_drop_in)?;
-                serve::serve(&keeper, listen, || warn(&keeping.warnings))
+                let options = args.listen(environment, context.is_drop_in)?;
+                serve::serve(&keeper, &options, || warn(&keeping.warnings))
             }
             Self::Enable(args) => Ok(keepalive::enable(&keeper, &args.id, &mut out)?),
             Self::Disable(args) => Ok(keepalive::disable(&keeper, &args.id, &mut out)?),

@@ -14,8 +14,8 @@ const PORT: u16 = 3000;
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Where to serve /health, /status and /metrics [default: 127.0.0.1:3000; with $PORT, that port on
-    /// all addresses]
+    /// Where to serve /health, /status and /metrics; requests for hosts other than IP addresses, localhost
+    /// and a name given here get 421 [default: 127.0.0.1:3000; with $PORT, that port on all addresses]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
 
@@ -24,29 +24,31 @@ pub(crate) struct ServeArgs {
 }
 
 impl ServeArgs {
-    /// Returns the addresses to listen on, the preferred one first. `is_drop_in` is true if the
-    /// environment stands for the only job.
+    /// Returns the addresses to listen on, the preferred one first, and the name among them. `is_drop_in`
+    /// is true if the environment stands for the only job.
     pub(super) fn listen(
         &self,
         environment: &Environment,
         is_drop_in: bool,
-    ) -> anyhow::Result<Vec<SocketAddr>> {
+    ) -> anyhow::Result<Serve> {
         let set = port(environment)?;
         let port = set.unwrap_or(PORT);
         if let Some(typed) = &self.listen {
-            return Ok(addresses(typed, port).ok_or_else(|| {
+            let listen = addresses(typed, port).ok_or_else(|| {
                 Failure::usage(format!("--listen {typed} is not an address")).hint(
                     "for example --listen 127.0.0.1:3000, or --listen 0.0.0.0:3000 for all of them",
                 )
-            })?);
+            })?;
+            return Ok(Serve { listen, name: name(typed) });
         }
 
-        Ok(if set.is_some() || is_drop_in {
+        let listen = if set.is_some() || is_drop_in {
             // The first takes IPv4 as well, on a machine with IPv6.
             vec![(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()]
         } else {
             vec![(Ipv4Addr::LOCALHOST, port).into()]
-        })
+        };
+        Ok(Serve { listen, name: None })
     }
 }
 
@@ -69,10 +71,17 @@ fn addresses(text: &str, port: u16) -> Option<Vec<SocketAddr>> {
     Some(found).filter(|found| !found.is_empty())
 }
 
+/// Returns the name of `name:port`, unless it is an address.
+fn name(text: &str) -> Option<String> {
+    let is_address = text.parse::<IpAddr>().is_ok() || text.parse::<SocketAddr>().is_ok();
+    let (name, _) = text.rsplit_once(':').filter(|_| !is_address)?;
+    Some(name.to_owned())
+}
+
 /// Serves until a signal. `warn` prints the warnings of the configuration.
 pub(super) fn serve(
     keeper: &Keeper<'_>,
-    listen: Vec<SocketAddr>,
+    options: &Serve,
     warn: impl FnOnce(),
 ) -> anyhow::Result<Exit> {
     if keeper.jobs.is_empty() {
@@ -80,7 +89,7 @@ pub(super) fn serve(
     }
     warn();
     let log = Log::to(ui::stdout()).context("cannot serve").hint("check the limit on threads")?;
-    Ok(keepalive::serve(keeper, &Serve { listen }, log, &ui::fail)?)
+    Ok(keepalive::serve(keeper, options, log, &ui::fail)?)
 }
 
 #[cfg(test)]
@@ -95,7 +104,8 @@ mod tests {
             let environment =
                 Environment::from(|name| port.filter(|_| name == "PORT").map(Into::into));
             let found = args.listen(&environment, is_drop_in);
-            let first = found.map_or_else(|error| error.to_string(), |all| all[0].to_string());
+            let first =
+                found.map_or_else(|error| error.to_string(), |all| all.listen[0].to_string());
             assert_eq!(first, expected);
         };
         check(None, None, false, "127.0.0.1:3000");
@@ -107,6 +117,10 @@ mod tests {
         check(Some("[::1]:9"), None, false, "[::1]:9");
         check(Some("here"), None, false, "--listen here is not an address");
         check(Some("127.0.0.1:99999"), None, false, "--listen 127.0.0.1:99999 is not an address");
+        assert_eq!(name("localhost:3000").as_deref(), Some("localhost"));
+        for address in ["127.0.0.1:3000", "::1", "[::1]:9", "0.0.0.0"] {
+            assert_eq!(name(address), None, "{address}");
+        }
         check(None, Some("x"), false, "the variable PORT is not a port number (\"x\")");
     }
 }

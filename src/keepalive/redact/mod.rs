@@ -1,12 +1,14 @@
-//! Redaction: text of other programs and of Claude's web page without secrets, fit for a terminal, a
-//! log and a state file.
+//! Redaction: one line of another program's output without secrets, fit for a terminal, a log and a state
+//! file.
 //!
-//! `tokens` hides whatever looks like a token; `secret` hides one known secret, however it is written.
+//! `named` hides what is named as a secret, `pem` the blocks of keys, and `tokens` whatever looks like a
+//! token.
 
-#[cfg(feature = "web-ping")]
-mod secret;
+mod breaks;
+mod line;
+mod named;
+mod pem;
 mod tokens;
 
-#[cfg(feature = "web-ping")]
-pub(crate) use secret::redact_secret;
-pub(crate) use tokens::{HIDDEN, last_line, redact, without_colours};
+pub(crate) use line::{last_line, without_colours};
+pub(crate) use tokens::HIDDEN;

@@ -2,7 +2,7 @@
 //! connection.
 
 use std::convert::Infallible;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread;
@@ -15,16 +15,38 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
 use tokio::runtime::Builder;
-use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
 
-/// How many connections are served at once; more wait. A client that sends nothing takes up one of them,
-/// though not for long.
-const AT_ONCE: usize = 512;
+use super::connections::{Connections, allowed};
+use super::hosts::Hosts;
 
-/// How long a request may take, and how long a connection may take as a whole.
-const REQUEST_TIME: Duration = Duration::from_secs(2);
-const CONNECTION_TIME: Duration = Duration::from_secs(10);
+const MISDIRECTED: &str =
+    "keepalive serve answers to an IP address, localhost and the name in --listen\n";
+
+/// The longest head of a request.
+const LONGEST_HEAD: usize = 16 << 10;
+
+/// How many connections may wait to be accepted. The system has a limit of its own.
+const BACKLOG: i32 = 4096;
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// How many connections are open at once.
+    pub(super) at_once: usize,
+    /// How long a request may take, and how long a connection may take as a whole.
+    pub(super) request: Duration,
+    pub(super) connection: Duration,
+}
+
+impl Limits {
+    /// Returns limits that leave enough of the files that this process may open.
+    pub(super) fn of_process() -> Self {
+        let (request, connection) = (Duration::from_secs(2), Duration::from_secs(10));
+        Self { at_once: allowed(), request, connection }
+    }
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Page {
@@ -34,26 +56,35 @@ pub(super) struct Page {
     pub(super) text: String,
 }
 
-/// Serves in a thread of its own, for as long as the process lives. `page` returns the page of a path, if
-/// there is one.
-pub(super) fn spawn(
-    listeners: Vec<TcpListener>,
-    page: impl Fn(&str) -> Option<Page> + Send + Sync + 'static,
-) -> io::Result<()> {
+/// What is served, to whom, and within what limits.
+pub(super) struct Service<P> {
+    pub(super) limits: Limits,
+    pub(super) hosts: Hosts,
+    /// Returns the page of a path, if there is one.
+    pub(super) page: P,
+}
+
+/// Serves in a thread of its own, for as long as the process lives.
+pub(super) fn spawn<P>(listeners: Vec<TcpListener>, service: Service<P>) -> io::Result<()>
+where
+    P: Fn(&str) -> Option<Page> + Send + Sync + 'static,
+{
     for listener in &listeners {
         listener.set_nonblocking(true)?;
+        // The standard library lets 128 wait, and a client beyond that tries again after a second.
+        let _ = rustix::net::listen(listener, BACKLOG);
     }
 
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
-    let page = Arc::new(page);
+    let connections = Arc::new(Connections::new(service.limits.at_once));
+    let service = Arc::new(service);
     thread::Builder::new().name("http".to_owned()).spawn(move || {
         runtime.block_on(async move {
-            let slots = Arc::new(Semaphore::new(AT_ONCE));
             let mut tasks = Vec::new();
             for listener in listeners {
                 let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { continue };
-                let (slots, page) = (Arc::clone(&slots), Arc::clone(&page));
-                tasks.push(tokio::spawn(accept(listener, slots, page)));
+                let (connections, service) = (Arc::clone(&connections), Arc::clone(&service));
+                tasks.push(tokio::spawn(accept(listener, connections, service)));
             }
             for task in tasks {
                 let _ = task.await;
@@ -63,57 +94,77 @@ pub(super) fn spawn(
     Ok(())
 }
 
-async fn accept<P>(listener: tokio::net::TcpListener, slots: Arc<Semaphore>, page: Arc<P>)
-where
+async fn accept<P>(
+    listener: tokio::net::TcpListener,
+    connections: Arc<Connections>,
+    service: Arc<Service<P>>,
+) where
     P: Fn(&str) -> Option<Page> + Send + Sync + 'static,
 {
     loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
-            // For example because too many files are open, which will pass.
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            continue;
+        match listener.accept().await {
+            Ok((stream, _)) => connections.add(serve(stream, Arc::clone(&service))).await,
+            // Its client has given up.
+            Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+            Err(_) => {
+                // For example because too many files are open.
+                connections.close_oldest().await;
+                sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
+}
+
+async fn serve<P>(stream: TcpStream, service: Arc<Service<P>>)
+where
+    P: Fn(&str) -> Option<Page>,
+{
+    let limits = service.limits;
+    // Most of a crowd is silent, and costs no more than this.
+    let Ok(Ok(())) = timeout(limits.request, stream.readable()).await else { return };
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let response = service.respond(&request);
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.request)
+        .max_buf_size(LONGEST_HEAD)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), answer);
+    // A client that disconnects or sends nonsense is not worth a message.
+    let _ = timeout(limits.connection, served).await;
+}
+
+impl<P: Fn(&str) -> Option<Page>> Service<P> {
+    fn respond<T>(&self, request: &Request<T>) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::default());
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if !self.hosts.include(request) {
+            *response.status_mut() = StatusCode::MISDIRECTED_REQUEST;
+            *response.body_mut() = Full::from(MISDIRECTED);
+            return response;
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+            return response;
+        }
+
+        let Some(page) = (self.page)(request.uri().path()) else {
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            return response;
         };
-        let page = Arc::clone(&page);
-        tokio::spawn(async move {
-            let service = service_fn(move |request: Request<Incoming>| {
-                let response = respond(&request, &*page);
-                async move { Ok::<_, Infallible>(response) }
-            });
-            let served = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(REQUEST_TIME)
-                .keep_alive(false)
-                .serve_connection(TokioIo::new(stream), service);
-            // A client that disconnects or sends nonsense is not worth a message.
-            let _ = tokio::time::timeout(CONNECTION_TIME, served).await;
-            drop(slot);
-        });
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(page.content_type));
+        if !page.is_healthy {
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        }
+
+        *response.body_mut() = Full::from(page.text);
+        response
     }
 }
 
-fn respond(
-    request: &Request<Incoming>,
-    page: &dyn Fn(&str) -> Option<Page>,
-) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::default());
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-        return response;
-    }
-
-    let Some(page) = page(request.uri().path()) else {
-        *response.status_mut() = StatusCode::NOT_FOUND;
-        return response;
-    };
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(page.content_type));
-    if !page.is_healthy {
-        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    }
-
-    *response.body_mut() = Full::from(page.text);
-    response
-}
+#[cfg(test)]
+mod tests;

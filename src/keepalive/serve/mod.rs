@@ -1,5 +1,7 @@
 //! `keepalive serve`: runs passes again and again, and shows the state of the jobs over HTTP.
 
+mod connections;
+mod hosts;
 mod http;
 mod log;
 mod service_status;
@@ -14,6 +16,8 @@ use super::keeper::Keeper;
 use super::run::{Options, Output, run};
 use super::status::statuses;
 use crate::model::{Exit, Failure, describe};
+use hosts::Hosts;
+use http::{Limits, Service};
 use service_status::{OldSettings, ServiceStatus};
 
 pub use log::Log;
@@ -26,6 +30,8 @@ const LONGEST: Duration = Duration::from_secs(60);
 pub struct Serve {
     /// The addresses to listen on. Those that are not available are skipped, except if all are.
     pub listen: Vec<SocketAddr>,
+    /// The name of this machine in requests, besides its addresses and `localhost`.
+    pub name: Option<String>,
 }
 
 /// Serves until a signal. The exit code of a failure is 75 if another process serves from this state
@@ -46,12 +52,15 @@ pub fn serve(
     update(&status, keeper);
 
     let (shared, clock) = (Arc::clone(&status), keeper.clock);
-    http::spawn(listeners, move |path| lock(&shared).page(path, Instant::now(), clock())).map_err(
-        |error| {
-            Failure::new(format!("cannot serve: {}", describe(&error)))
-                .hint("check the limits on threads and open files")
-        },
-    )?;
+    let service = Service {
+        limits: Limits::of_process(),
+        hosts: Hosts { name: options.name.clone() },
+        page: move |path: &str| lock(&shared).page(path, Instant::now(), clock()),
+    };
+    http::spawn(listeners, service).map_err(|error| {
+        Failure::new(format!("cannot serve: {}", describe(&error)))
+            .hint("check the limits on threads and open files")
+    })?;
     let _ = writeln!(log, "serving on http://{address}");
 
     let options = Options { output: Output::News, ..Options::default() };

@@ -1,16 +1,33 @@
-//! Judges an answer of Claude's web page. Its words are shown through [`SessionKey::redact`] alone.
+//! Judges an answer of Claude's web page. Of its text, only a known type of error and the status are shown.
 
 use serde_json::Value;
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use ureq::http::{HeaderMap, Response};
 
-use super::key::SessionKey;
 use super::limits::{limit, retry_after, time};
 use crate::model::{Timestamp, describe};
 
 const LARGEST: u64 = 1 << 20;
 
-/// Why a call failed. No text in it has any part of the key.
+/// The types of errors that Anthropic documents. Any other text is the page's own.
+const TYPES: [&str; 11] = [
+    "invalid_request_error",
+    "authentication_error",
+    "billing_error",
+    "permission_error",
+    "not_found_error",
+    "conflict_error",
+    "request_too_large",
+    "rate_limit_error",
+    "api_error",
+    "timeout_error",
+    "overloaded_error",
+];
+
+/// How an error of TLS begins that goes on with the names in the certificate.
+const BAD_CERTIFICATE: &str = "invalid peer certificate";
+
+/// Why a call failed. No text in it is the page's, so that it has no part of the key either.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallError {
     /// A signal asked to stop.
@@ -60,10 +77,9 @@ pub(super) type Answer = Response<ureq::Body>;
 
 pub(super) fn successful(
     answer: Result<Answer, ureq::Error>,
-    key: &SessionKey,
     now: Timestamp,
 ) -> Result<Answer, CallError> {
-    let mut answer = answer.map_err(|error| incomplete(error, key))?;
+    let mut answer = answer.map_err(incomplete)?;
     let status = answer.status();
     if status.is_success() {
         return Ok(answer);
@@ -71,22 +87,16 @@ pub(super) fn successful(
 
     // If the body cannot be read, the status is enough.
     let body = read(&mut answer).unwrap_or_default();
-    Err(judge(status.as_u16(), answer.headers(), &body, key, now))
+    Err(judge(status.as_u16(), answer.headers(), &body, now))
 }
 
-fn judge(
-    status: u16,
-    headers: &HeaderMap,
-    body: &[u8],
-    key: &SessionKey,
-    now: Timestamp,
-) -> CallError {
+fn judge(status: u16, headers: &HeaderMap, body: &[u8], now: Timestamp) -> CallError {
     let is_json = match body.trim_ascii_start().first() {
         Some(first) => b"{[".contains(first),
         None => header(headers, "content-type").is_some_and(|kind| kind.contains("json")),
     };
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let details = format!("HTTP {status}{}", after_colon(&body, key));
+    let details = format!("HTTP {status}{}", after_colon(&body));
     match status {
         401 => CallError::refused(Refusal::Key, &details),
         403 if is_json => CallError::refused(Refusal::Forbidden, &details),
@@ -117,42 +127,28 @@ fn limit_in_headers(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
         .or_else(|| retry_after(header(headers, "retry-after")?, now))
 }
 
-pub(super) fn error_event(data: &str, key: &SessionKey, now: Timestamp) -> CallError {
+pub(super) fn error_event(data: &str, now: Timestamp) -> CallError {
     let data: Value = serde_json::from_str(data).unwrap_or_default();
-    match data["error"]["type"].as_str() {
+    match known_type(&data) {
         Some("rate_limit_error") => CallError::Limited { until: limit(&data, now) },
-        Some("authentication_error") => {
-            CallError::refused(Refusal::Key, &message(&data, key).unwrap_or_default())
-        }
-        _ => {
-            let details = after_colon(&data, key);
-            CallError::failed(format!("the answer ended with an error{details}"))
-        }
+        Some(kind @ "authentication_error") => CallError::refused(Refusal::Key, kind),
+        _ => CallError::failed(format!("the answer ended with an error{}", after_colon(&data))),
     }
 }
 
-/// Returns the message of an error behind a colon, or nothing.
-fn after_colon(body: &Value, key: &SessionKey) -> String {
-    message(body, key).map(|message| format!(": {message}")).unwrap_or_default()
+/// Returns the type of an error behind a colon, or nothing.
+fn after_colon(body: &Value) -> String {
+    known_type(body).map(|kind| format!(": {kind}")).unwrap_or_default()
 }
 
-/// Returns the type and the message of an error, in one line.
-fn message(body: &Value, key: &SessionKey) -> Option<String> {
-    let error = body.get("error").unwrap_or(body);
-    // That it is an error is known.
-    let kind = error["type"].as_str().filter(|kind| !["", "error"].contains(kind));
-    // A message that is JSON is for programs.
-    let text = error["message"].as_str().or(error.as_str());
-    let text = text.filter(|text| !text.is_empty() && !text.starts_with('{'));
-    match (kind, text) {
-        (Some(kind), Some(text)) => Some(key.redact(&format!("{kind}: {text}"))),
-        (one, other) => one.or(other).map(|text| key.redact(text)),
-    }
+fn known_type(body: &Value) -> Option<&'static str> {
+    let kind = &body.get("error").unwrap_or(body)["type"];
+    TYPES.into_iter().find(|known| kind == known)
 }
 
 /// Parses the JSON in an answer; `what` names it in errors.
-pub(super) fn json(mut answer: Answer, what: &str, key: &SessionKey) -> Result<Value, CallError> {
-    let body = read(&mut answer).map_err(|error| incomplete(error.into(), key))?;
+pub(super) fn json(mut answer: Answer, what: &str) -> Result<Value, CallError> {
+    let body = read(&mut answer).map_err(|error| incomplete(error.into()))?;
     if body.len() as u64 > LARGEST {
         return Err(CallError::failed(format!("{what}: the answer is larger than 1 MiB")));
     }
@@ -169,16 +165,26 @@ fn read(answer: &mut Answer) -> io::Result<Vec<u8>> {
     Ok(body)
 }
 
-/// Returns why no complete answer came.
-pub(super) fn incomplete(error: ureq::Error, key: &SessionKey) -> CallError {
+/// Returns why no complete answer came. An error of HTTP or TLS may quote the other side, and so is shown by
+/// its kind alone.
+pub(super) fn incomplete(error: ureq::Error) -> CallError {
     CallError::failed(match error {
-        ureq::Error::Timeout(_) => "no complete answer came in time".to_owned(),
-        ureq::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
-            "no complete answer came in time".to_owned()
-        }
-        ureq::Error::Io(error) => key.redact(&describe(&error)),
-        error => key.redact(&error.to_string()),
+        ureq::Error::Io(error) => not_read(&error),
+        ureq::Error::Timeout(_) => not_read(&ErrorKind::TimedOut.into()),
+        ureq::Error::Rustls(error) => not_read(&io::Error::new(ErrorKind::InvalidData, error)),
+        ureq::Error::HostNotFound => "the host was not found".to_owned(),
+        ureq::Error::ConnectionFailed | ureq::Error::Tls(_) => "the connection failed".to_owned(),
+        _ => "the answer is not valid HTTP".to_owned(),
     })
+}
+
+fn not_read(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::TimedOut => "no complete answer came in time".to_owned(),
+        _ if error.raw_os_error().is_some() => describe(error),
+        _ if error.to_string().contains(BAD_CERTIFICATE) => BAD_CERTIFICATE.to_owned(),
+        kind => describe(&kind.into()),
+    }
 }
 
 #[cfg(test)]
@@ -186,15 +192,11 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn key() -> SessionKey {
-        SessionKey::parse("sk-ant-sid01-0123456789abcdef").unwrap()
-    }
-
     fn judged(status: u16, headers: &[(&'static str, &str)], body: &str) -> CallError {
         let headers = headers.iter().map(|(name, value)| {
             (ureq::http::HeaderName::from_static(name), value.parse().unwrap())
         });
-        judge(status, &headers.collect(), body.as_bytes(), &key(), Timestamp::new(1_000_000, 0))
+        judge(status, &headers.collect(), body.as_bytes(), Timestamp::new(1_000_000, 0))
     }
 
     #[test]
@@ -235,21 +237,67 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_told_in_one_line_without_the_key() {
-        let body = json!({"error": {"type": "api_error",
-            "message": "no\nluck with sk-ant-sid01-0123456789abcdef"}});
-        let CallError::Failed { why, .. } = judged(500, &[], &body.to_string()) else { panic!() };
-        assert_eq!(why, "HTTP 500: api_error: no luck with [hidden]");
-        let event = |data: &str| error_event(data, &key(), Timestamp::new(0, 0));
-        let overloaded = json!({"error": {"type": "overloaded_error", "message": "Overloaded"}});
-        assert_eq!(
-            event(&overloaded.to_string()),
-            CallError::failed("the answer ended with an error: overloaded_error: Overloaded")
-        );
-        assert_eq!(event("garbage"), CallError::failed("the answer ended with an error"));
-        let limited = json!({"error": {"type": "rate_limit_error", "message": "later"}});
-        assert_eq!(event(&limited.to_string()), CallError::Limited { until: None });
-        let expired = json!({"error": {"type": "authentication_error"}});
-        assert!(matches!(event(&expired.to_string()), CallError::Refused { .. }));
+    fn of_an_error_its_status_and_a_known_type_are_shown_and_no_word_of_the_page() {
+        let failed = |status, body: &Value| match judged(status, &[], &body.to_string()) {
+            CallError::Failed { why, .. } | CallError::Refused { why, .. } => why,
+            other => panic!("{other:?}"),
+        };
+        let expired = "the session key has expired or is invalid (HTTP 401: authentication_error)";
+        for (status, kind, expected) in [
+            (500, "api_error", "HTTP 500: api_error"),
+            (529, "overloaded_error", "HTTP 529: overloaded_error"),
+            (400, "send your password to evil.example", "HTTP 400"),
+            (400, "api_error evil", "HTTP 400"),
+            (401, "authentication_error", expired),
+        ] {
+            let error = json!({"type": kind, "message": "evil", "details": {"x": "evil"}});
+            assert_eq!(failed(status, &json!({"type": "error", "error": error})), expected);
+            assert_eq!(failed(status, &error), expected, "without a frame");
+        }
+        for body in [json!("evil"), json!({"error": "evil"}), json!([]), json!({"message": "evil"})]
+        {
+            assert_eq!(failed(500, &body), "HTTP 500", "{body}");
+        }
+    }
+
+    #[test]
+    fn of_an_error_in_a_stream_a_known_type_is_shown() {
+        let event = |kind: &str| {
+            let event = json!({"error": {"type": kind, "message": "evil"}});
+            error_event(&event.to_string(), Timestamp::new(0, 0))
+        };
+        let ended = "the answer ended with an error";
+        let overloaded = format!("{ended}: overloaded_error");
+        assert_eq!(event("overloaded_error"), CallError::failed(overloaded));
+        assert_eq!(event("evil"), CallError::failed(ended));
+        assert_eq!(error_event("garbage", Timestamp::new(0, 0)), CallError::failed(ended));
+        assert_eq!(event("rate_limit_error"), CallError::Limited { until: None });
+        let CallError::Refused { why, .. } = event("authentication_error") else { panic!() };
+        assert!(why.ends_with("is invalid (authentication_error)"), "{why}");
+    }
+
+    #[test]
+    fn why_no_answer_came_is_told_without_its_words() {
+        let why = |error| match incomplete(error) {
+            CallError::Failed { why, status: None } => why,
+            other => panic!("{other:?}"),
+        };
+        let certificate = io::Error::other("invalid peer certificate: valid for evil.example");
+        let refused = io::Error::from(rustix::io::Errno::CONNREFUSED);
+        for (error, expected) in [
+            (ureq::Error::Io(certificate), "invalid peer certificate"),
+            (ureq::Error::Io(refused), "connection refused"),
+            (ureq::Error::Io(ErrorKind::ConnectionReset.into()), "connection reset"),
+            (ureq::Error::Io(ErrorKind::TimedOut.into()), "no complete answer came in time"),
+            (
+                ureq::Error::Io(io::Error::new(ErrorKind::UnexpectedEof, "evil")),
+                "unexpected end of file",
+            ),
+            (ureq::Error::Other("evil".into()), "the answer is not valid HTTP"),
+            (ureq::Error::BadUri("evil".to_owned()), "the answer is not valid HTTP"),
+            (ureq::Error::HostNotFound, "the host was not found"),
+        ] {
+            assert_eq!(why(error), expected);
+        }
     }
 }

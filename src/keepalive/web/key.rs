@@ -11,8 +11,6 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::keepalive::redact::HIDDEN;
-#[cfg(feature = "web-ping")]
-use crate::keepalive::redact::redact_secret;
 use crate::model::describe;
 use crate::process;
 
@@ -104,12 +102,6 @@ impl SessionKey {
     /// Returns the header by which the page knows its user.
     pub(super) fn cookie(&self) -> String {
         format!("sessionKey={}", self.0)
-    }
-
-    /// Returns a line from the page without the key, any part of it, and whatever looks like a token.
-    /// All text from the page is shown through this.
-    pub(super) fn redact(&self, text: &str) -> String {
-        redact_secret(text, &self.0)
     }
 }
 
@@ -271,59 +263,5 @@ mod tests {
         let sources = KeySources { variable: Some(Variable(KEY.into())), ..Default::default() };
         assert_eq!(format!("{key:?}"), "SessionKey([hidden])");
         assert!(!format!("{sources:?}").contains("AbCd"), "{sources:?}");
-    }
-
-    #[cfg(feature = "web-ping")]
-    #[test]
-    fn nothing_of_the_key_is_left_in_what_is_shown() {
-        let key = SessionKey::parse(KEY).unwrap();
-        let bytes = |form: fn(u8) -> String| KEY.bytes().map(form).collect::<String>();
-        for echo in [
-            KEY.to_owned(),
-            KEY.to_lowercase(),
-            KEY.to_uppercase(),
-            KEY.replace('-', "%2D").replace('_', "%5f"),
-            KEY.replace('-', "\\u002d").replace('_', "\\u005F"),
-            KEY[10..30].to_owned(),
-            KEY[13..21].to_owned(),
-            format!("x{KEY}y"),
-            format!("\u{e9}{KEY}\u{e9}"),
-            bytes(|byte| format!("%{byte:02X}")),
-            bytes(|byte| format!("{byte:02x}")),
-        ] {
-            let said = key.redact(&format!("the key {echo} is bad, é"));
-            assert!(said.starts_with("the key ") && said.ends_with(" is bad, é"), "{said}");
-            let left = said.to_lowercase();
-            for part in ["abcd", "efgh", "ijkl", "mnop", "qrst", "7273", "%72%73"] {
-                assert!(!left.contains(part), "{part} of {echo} is left in {said}");
-            }
-        }
-        assert_eq!(key.redact("Overloaded, try again"), "Overloaded, try again");
-    }
-
-    #[cfg(feature = "web-ping")]
-    #[test]
-    fn a_key_is_not_shown_however_it_is_spelt() {
-        let key = SessionKey::parse(KEY).unwrap();
-        let letters = |form: fn(char) -> String| KEY.chars().map(form).collect::<String>();
-        for echo in [
-            letters(|letter| format!("&#{};", u32::from(letter))),
-            letters(|letter| format!("&#x{:x};", u32::from(letter))),
-            letters(|letter| format!("\\u{{{:x}}}", u32::from(letter))),
-            letters(|letter| format!("\\{:o}", u32::from(letter))),
-            letters(|letter| format!("{letter} ")),
-            letters(|letter| format!("{letter}\u{200b}")),
-            letters(|letter| char::from_u32(u32::from(letter) + 0xfee0).unwrap().to_string()),
-            KEY.as_bytes()
-                .chunks(5)
-                .map(|part| str::from_utf8(part).unwrap())
-                .collect::<Vec<_>>()
-                .join(" / "),
-        ] {
-            assert_eq!(key.redact(&format!("the key {echo} is bad")), HIDDEN, "{echo}");
-        }
-        for text in ["HTTP 500 &#38; more", "\\u{1F600} C:\\101 &#x; &# \\9", "a session is over"] {
-            assert_ne!(key.redact(text), HIDDEN, "{text}");
-        }
     }
 }

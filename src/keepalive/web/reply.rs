@@ -4,7 +4,6 @@ use serde_json::Value;
 use std::io::{ErrorKind, Read};
 
 use super::answer::{CallError, error_event, incomplete};
-use super::key::SessionKey;
 use super::limits;
 use super::stream::{Event, Events};
 use crate::model::Timestamp;
@@ -18,11 +17,7 @@ pub struct Reply {
     pub window_ends: Option<Timestamp>,
 }
 
-pub(super) fn read(
-    mut stream: impl Read,
-    key: &SessionKey,
-    now: Timestamp,
-) -> Result<Reply, CallError> {
+pub(super) fn read(mut stream: impl Read, now: Timestamp) -> Result<Reply, CallError> {
     let mut events = Events::default();
     let mut seen = Seen::default();
     let mut buffer = [0; 8 << 10];
@@ -37,18 +32,18 @@ pub(super) fn read(
                     return Err(CallError::failed("the answer is larger than 4 MiB"));
                 }
                 let bytes = buffer.get(..count).unwrap_or_default();
-                events.take(bytes, &mut |event| seen.add(event, key, now));
+                events.take(bytes, &mut |event| seen.add(event, now));
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => {
                 // An error in the stream explains more than the fact that it was cut off.
-                events.end(&mut |event| seen.add(event, key, now));
-                return Err(seen.error.unwrap_or_else(|| incomplete(error.into(), key)));
+                events.end(&mut |event| seen.add(event, now));
+                return Err(seen.error.unwrap_or_else(|| incomplete(error.into())));
             }
         }
     }
 
-    events.end(&mut |event| seen.add(event, key, now));
+    events.end(&mut |event| seen.add(event, now));
     seen.reply()
 }
 
@@ -62,7 +57,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn add(&mut self, event: &Event, key: &SessionKey, now: Timestamp) {
+    fn add(&mut self, event: &Event, now: Timestamp) {
         let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
         let name = event.name.trim();
         let kind = if name.is_empty() { data["type"].as_str() } else { Some(name) };
@@ -72,7 +67,7 @@ impl Seen {
             Some("ping") => {}
             Some("error") => {
                 // The first one is the cause of the others.
-                self.error.get_or_insert_with(|| error_event(&event.data, key, now));
+                self.error.get_or_insert_with(|| error_event(&event.data, now));
             }
             Some("message_limit") => {
                 self.is_used_up = limits::is_exceeded(&data);
@@ -102,8 +97,7 @@ mod tests {
     use super::*;
 
     fn reply_of(stream: &str) -> Result<Reply, CallError> {
-        let key = SessionKey::parse("sk-ant-sid01-0123456789abcdef").unwrap();
-        read(stream.as_bytes(), &key, Timestamp::new(1_777_460_000, 0))
+        read(stream.as_bytes(), Timestamp::new(1_777_460_000, 0))
     }
 
     #[test]

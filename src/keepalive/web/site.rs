@@ -1,7 +1,6 @@
 //! The calls of a ping.
 
 use serde_json::{Value, json};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use ureq::RequestBuilder;
 use uuid::Uuid;
@@ -46,7 +45,7 @@ type Config = ureq::config::ConfigBuilder<ureq::typestate::AgentScope>;
 pub struct Site<'a> {
     agent: ureq::Agent,
     api: String,
-    key: Arc<SessionKey>,
+    key: SessionKey,
     limits: Limits,
     stopped: &'a dyn Fn() -> bool,
     begun: Instant,
@@ -74,7 +73,7 @@ impl<'a> Site<'a> {
         Self {
             agent: config.build().into(),
             api: format!("{origin}/api"),
-            key: Arc::new(key),
+            key,
             limits,
             stopped,
             begun: Instant::now(),
@@ -97,9 +96,8 @@ impl<'a> Site<'a> {
     pub fn organization(&self, now: Timestamp) -> Result<String, CallError> {
         let call = self.agent.get(self.url("/organizations"));
         let call = self.prepare(call, self.limits.call).header("accept", "application/json");
-        let key = Arc::clone(&self.key);
         let work = move || {
-            let list = json_in(successful(call.call(), &key, now)?, "organizations", &key)?;
+            let list = json_in(successful(call.call(), now)?, "organizations")?;
             let Value::Array(list) = list else {
                 return Err(CallError::failed("organizations: the answer is not a list"));
             };
@@ -124,9 +122,8 @@ impl<'a> Site<'a> {
         let call = self.prepare(self.agent.post(self.url(&path)), self.limits.call);
         let call = call.header("accept", "application/json").content_type("application/json");
         let body = json!({"uuid": conversation.id, "name": ""}).to_string();
-        let key = Arc::clone(&self.key);
         let work = move || {
-            let made = json_in(successful(call.send(body), &key, now)?, "conversation", &key)?;
+            let made = json_in(successful(call.send(body), now)?, "conversation")?;
             id_in(&made).ok_or_else(|| CallError::failed("conversation: the new one has no uuid"))
         };
         wait_for(work, self.stopped, self.limits.delete)
@@ -143,12 +140,11 @@ impl<'a> Site<'a> {
         let call = self.prepare(self.agent.post(url), self.limits.answer);
         let call = call.header("accept", "text/event-stream").content_type("application/json");
         let body = json!({"prompt": PROMPT, "timezone": zone, "attachments": [], "files": []});
-        let key = Arc::clone(&self.key);
         let work = move || {
-            let mut answer = successful(call.send(body.to_string()), &key, now)?;
+            let mut answer = successful(call.send(body.to_string()), now)?;
             // `read` has a limit of its own.
             let reader = answer.body_mut().with_config().limit(u64::MAX).reader();
-            read(reader, &key, now)
+            read(reader, now)
         };
         wait_for(work, self.stopped, Duration::ZERO)
     }
@@ -159,7 +155,7 @@ impl<'a> Site<'a> {
         let call = self.agent.delete(self.url(&path_of(conversation)));
         let call = call.header("cookie", self.key.cookie());
         let call = call.config().timeout_global(Some(self.limits.delete)).build().call();
-        match successful(call, &self.key, now) {
+        match successful(call, now) {
             Ok(_) => Ok(true),
             Err(CallError::Failed { status: Some(404 | 410), .. }) => Ok(false),
             // This one conversation may belong to another account.

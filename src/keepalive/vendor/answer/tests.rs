@@ -26,7 +26,8 @@ fn limited(cli: Cli, said: &str, until: Option<&str>) {
 
 #[track_caller]
 fn refused(cli: Cli, said: &str, why: &str) {
-    assert_eq!(answer(cli, 1, said), Outcome::Refused { why: why.to_owned() }, "{said}");
+    let why = why.replace("LOGIN", "the login is not accepted; log in again");
+    assert_eq!(answer(cli, 1, said), Outcome::Refused { why }, "{said}");
 }
 
 #[track_caller]
@@ -51,19 +52,21 @@ fn what_claude_says() {
     limited(cli, "API Error: 429 {\"type\":\"rate_limit_error\"}", None);
     let with_0 = answer(cli, 0, "API Error: Rate limit reached\n");
     assert_eq!(with_0, Outcome::limited(None));
-    refused(cli, "Invalid API key · Please run /login", "Invalid API key · Please run /login");
+    refused(cli, "Invalid API key · Please run /login", "LOGIN");
     refused(
         cli,
         "API Error: 401 {\"error\":{\"type\":\"authentication_error\",\"message\":\"OAuth token has \
          expired. sk-ant-oat01-fabricated\"},\"request_id\":\"req_011CX7zT7Swc35VFkEUZ57Fo\"} · Please \
          run /login\n\n",
-        "API Error: 401 {\"error\":{\"type\":\"authentication_error\",\"message\":\"OAuth token has \
-         expired. [hidden]\"},\"request_id\":\"[hidden]\"} · Please run /login",
+        "LOGIN (HTTP 401)",
     );
     let with_0 = answer(cli, 0, "Not logged in · Please run /login\n");
-    assert_eq!(with_0, Outcome::Refused { why: "Not logged in · Please run /login".to_owned() });
-    failed(cli, "API Error: 529 overloaded\n", "API Error: 529 overloaded");
-    assert_eq!(answer(cli, 0, "API Error: 500 x"), Outcome::failed("API Error: 500 x".to_owned()));
+    assert_eq!(
+        with_0,
+        Outcome::Refused { why: "the login is not accepted; log in again".to_owned() }
+    );
+    failed(cli, "API Error: 529 overloaded\n", "the server is overloaded (HTTP 529)");
+    assert_eq!(answer(cli, 0, "API Error: 500 x"), Outcome::failed("HTTP 500"));
 }
 
 #[test]
@@ -89,10 +92,10 @@ fn what_codex_says() {
     refused(
         cli,
         "OpenAI Codex\nERROR: unexpected status 401 Unauthorized: Bearer fabricated0token\n--------\n",
-        "ERROR: unexpected status 401 Unauthorized: Bearer [hidden]",
+        "LOGIN (HTTP 401)",
     );
     let again = "Your access token could not be refreshed. Please log out and sign in again.";
-    refused(cli, again, again);
+    refused(cli, again, "LOGIN");
     failed(
         cli,
         "warming up\nError: stream closed eyJhbGciOi.eyJzdWIi.x\n}\n",
@@ -118,17 +121,17 @@ fn what_gemini_says() {
     refused(
         cli,
         "Error authenticating: FatalAuthenticationError: Manual authorization is required\n    at x\n",
-        "Error authenticating: FatalAuthenticationError: Manual authorization is required",
+        "LOGIN",
     );
     let code = answer(cli, 41, "Something about ya29.fabricated\n");
-    assert_eq!(code, Outcome::Refused { why: "Something about [hidden]".to_owned() });
+    assert_eq!(code, Outcome::Refused { why: "it could not log in".to_owned() });
     assert_eq!(answer(cli, 41, ""), Outcome::Refused { why: "it could not log in".to_owned() });
     assert_eq!(
         answer(Cli::Codex, 41, ""),
         Outcome::failed("it failed with exit code 41".to_owned())
     );
     let untrusted = "Gemini CLI is not running in a trusted directory.";
-    assert_eq!(answer(cli, 0, untrusted), Outcome::failed(untrusted.to_owned()));
+    assert_eq!(answer(cli, 0, untrusted), Outcome::failed("the CLI does not trust its folder"));
 }
 
 #[test]
@@ -143,7 +146,10 @@ fn what_did_not_end_by_itself() {
     );
     assert_eq!(end(false, Some(9), ""), Outcome::failed("it was killed by signal 9".to_owned()));
     let asks = "Opening authentication page in your browser. Do you want to continue? [Y/n]";
-    assert_eq!(end(true, Some(15), asks), Outcome::Refused { why: asks.to_owned() });
+    assert_eq!(
+        end(true, Some(15), asks),
+        Outcome::Refused { why: "the login is not accepted; log in again".to_owned() }
+    );
     // Told to end, it may well end with 0; the turn was not done.
     let ended = Ended { code: Some(0), signal: None, timed_out: true, output: String::new() };
     let late = Outcome::failed("it did not finish in time".to_owned());
@@ -160,20 +166,75 @@ fn the_zone_of_this_machine_is_asked_for() {
 
 #[test]
 fn a_block_is_refused_at_once() {
-    for (cli, line) in [
-        (Cli::Claude, "API Error: 403 {\"error\":{\"type\":\"permission_error\"}}"),
-        (Cli::Claude, "Your account has been disabled"),
-        (Cli::Codex, "unexpected status 403 Forbidden: <html>Just a moment...</html>"),
-        (Cli::Codex, "Your account has been banned"),
-        (Cli::Gemini, "Error: 403 PERMISSION_DENIED: Your account has been suspended"),
+    for (cli, line, why) in [
+        (
+            Cli::Claude,
+            "API Error: 403 {\"error\":{\"type\":\"permission_error\"}}",
+            "access is denied (HTTP 403)",
+        ),
+        (Cli::Claude, "Your account has been disabled", "the account is blocked"),
+        (
+            Cli::Codex,
+            "unexpected status 403 Forbidden: <html>Just a moment...</html>",
+            "access is denied (HTTP 403)",
+        ),
+        (Cli::Codex, "Your account has been banned", "the account is blocked"),
+        (
+            Cli::Gemini,
+            "Error: 403 PERMISSION_DENIED: Your account has been suspended",
+            "the account is blocked (HTTP 403)",
+        ),
+        (Cli::Gemini, "IneligibleTierError: no more", "the plan does not include this CLI"),
     ] {
-        refused(cli, line, line);
+        refused(cli, line, why);
+    }
+}
+
+#[test]
+fn of_what_is_of_a_category_no_word_is_shown() {
+    for line in [
+        "API Error: 401 {\"error\":{\"message\":\"evil\"}} · Please run /login",
+        "Please run /login at evil.example",
+        "API Error: 529 {\"type\":\"overloaded_error\",\"message\":\"evil\"}",
+        "API Error: 400 evil",
+        "evil: fetch failed",
+        "[API Error: evil internal server error]",
+        "You've hit your limit, evil",
+    ] {
+        for cli in [Cli::Claude, Cli::Codex, Cli::Gemini] {
+            let answer = answer(cli, 1, line);
+            assert!(!format!("{answer:?}").contains("evil"), "{line}: {answer:?}");
+        }
+    }
+    // Of what is of none, one line is, without secrets.
+    failed(
+        Cli::Codex,
+        "first\nit broke: {\"refresh_token\":\"abc\"}\n",
+        "it broke: {\"refresh_token\":\"[hidden]\"}",
+    );
+}
+
+#[test]
+fn a_status_is_a_number_of_an_error() {
+    for (line, expected) in [
+        ("api error: 529 overloaded", Some(529)),
+        ("unexpected status 401 unauthorized", Some(401)),
+        ("\"code\": 429,", Some(429)),
+        ("{\"code\":403}", Some(403)),
+        ("http 500, then http 502", Some(500)),
+        ("error: 4010", None),
+        ("error: 200", None),
+        ("error: 401k", None),
+        ("it took 450 ms", None),
+        ("error: ", None),
+    ] {
+        assert_eq!(status(line), expected, "{line}");
     }
 }
 
 #[test]
 fn what_is_about_something_else_decides_nothing() {
-    let last = "ERROR: stream disconnected before completion";
+    let last = "ERROR: something else";
     let worker =
         "ERROR rmcp::transport::worker: (401 Unauthorized) for url (https://mcp.example/x)";
     failed(Cli::Codex, &format!("{worker}\n{last}\n"), last);
@@ -192,5 +253,5 @@ fn limits_of_every_form_are_limits_whatever_it_ends_with() {
     let answer = answer(Cli::Gemini, 0, "[API Error: You have exhausted your daily quota]");
     assert!(matches!(answer, Outcome::RateLimited { .. }), "{answer:?}");
     // Colours hide nothing.
-    refused(Cli::Claude, "\u{1b}[31mPlease run /login\u{1b}[0m", "Please run /login");
+    refused(Cli::Claude, "\u{1b}[31mPlease run /login\u{1b}[0m", "LOGIN");
 }
