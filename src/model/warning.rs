@@ -133,6 +133,19 @@ impl WarningCode {
             Self::JournalDamaged => {
                 "nothing else is lost; fix or delete that line to stop this warning"
             }
+            Self::OtherBridge
+            | Self::ForeignBridge
+            | Self::BridgeRuns
+            | Self::UndoRefused
+            | Self::BridgeTrouble
+            | Self::NotAddressable => self.hint_about_bridges(),
+            Self::Interrupted => "session-warden undo restores what was removed",
+        }
+    }
+
+    /// Returns the remedy of a warning about the bridge of a map.
+    fn hint_about_bridges(self) -> &'static str {
+        match self {
             Self::OtherBridge => {
                 "use --bridge URL for this map's bridge, or --bridge off to edit the file"
             }
@@ -143,7 +156,8 @@ impl WarningCode {
             Self::UndoRefused => "stop the bridge, then run undo again",
             Self::BridgeTrouble => "check the bridge; the next run tries again",
             Self::NotAddressable => "stop the bridge and run again with --bridge off",
-            Self::Interrupted => "session-warden undo restores what was removed",
+            // The others have theirs in `hint`.
+            _ => "",
         }
     }
 
