@@ -52,6 +52,7 @@ pub fn run_of(
 ) -> Result<Run, Failure> {
     let access = if config.dry_run { Access::Read } else { Access::Change };
     let is_explicit = config.map_is_explicit;
+    let interrupt = &interrupt.of_a_run();
     let store = map::open(&config.bridge, &config.map, is_explicit, access, interrupt)?;
     run_on(store, config, selection, now, interrupt)
 }
