@@ -275,8 +275,11 @@ impl<'a> CleanRun<'a> {
             }
         }
 
-        // An error is ignored: only a later run that finds no map reads this record.
-        let _ = journal.record_map(&config.map);
+        // A run that finds no map reads this record, and nothing else does.
+        if let Err(failure) = journal.record_map(&config.map) {
+            let warning = Warning::new(WarningCode::NotWrittenDown, failure.message);
+            self.observations.warnings.push(warning);
+        }
         Ok(())
     }
 

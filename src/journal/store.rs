@@ -2,6 +2,7 @@
 //! trimmed by replacement, all under one lock of the folder's.
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -115,6 +116,14 @@ pub(super) fn read<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Vec
         Ok(entries) => Ok(entries),
         Err(error) if never_was(&error, Some(folder)) => Ok(Vec::new()),
         Err(error) => Err(failed("read", folder, name, &error)),
+    }
+}
+
+/// Checks that the file called `name` can be read, or does not exist.
+pub(super) fn check(folder: &Path, name: &str) -> Result<(), Failure> {
+    match open(folder, name) {
+        Err(error) if !never_was(&error, Some(folder)) => Err(failed("read", folder, name, &error)),
+        _ => Ok(()),
     }
 }
 
@@ -272,7 +281,12 @@ fn open_to_append(path: &Path) -> io::Result<File> {
         .create(true)
         .mode(0o600)
         .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
-        .open(path)?;
+        .open(path);
+    let file = file.map_err(|error| match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::LOOP) => io::Error::other("it is a link"),
+        Some(Errno::NXIO | Errno::ISDIR) => io::Error::other("not a regular file"),
+        _ => error,
+    })?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
 }
 

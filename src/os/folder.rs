@@ -249,7 +249,12 @@ pub(super) fn regular_file(
     let mut flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     flags.set(OFlags::NOFOLLOW, links == Links::Refuse);
     let opened = rustix::io::retry_on_intr(|| rustix::fs::openat(at, path, flags, Mode::empty()));
-    let file = File::from(opened?);
+    let file = match opened {
+        Err(Errno::LOOP) if links == Links::Refuse => return Err(io::Error::other("it is a link")),
+        // A socket.
+        Err(Errno::NXIO) => return Err(io::Error::other("not a regular file")),
+        opened => File::from(opened?),
+    };
     let status = Status::of(&rustix::fs::fstat(&file)?);
     if status.kind != Kind::File {
         return Err(io::Error::other("not a regular file"));

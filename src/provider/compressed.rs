@@ -20,7 +20,7 @@ const LARGEST: u64 = 4 << 30;
 /// How many bytes of text one compressed byte may stand for, behind the first ones: of sessions it is some dozen, and
 /// zstd can say 32,768.
 const MOST_TEXT: u64 = 1_000;
-const FREE: u64 = 64 << 20;
+const FREE: u64 = 16 << 20;
 
 /// A file whose bytes are counted, and which is read no longer than the run may.
 struct Counted<R> {
@@ -204,7 +204,7 @@ pub(super) mod tests {
         let length = |file: &[u8]| {
             io::copy(&mut Frames::new(file, &Interrupt::default()), &mut io::sink()).ok()
         };
-        assert_eq!(length(&bomb(512, b' ')), Some(64 << 20), "a little of it is");
+        assert_eq!(length(&bomb(128, b' ')), Some(16 << 20), "a little of it is");
         let error = error_of(&bomb(1_024, b' ')[..], &Interrupt::default());
         assert_eq!(error, "it decompresses to more than 1000 times its size");
     }

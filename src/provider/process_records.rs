@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::descriptor::{Base, Provider};
 use super::io_error::is_gone;
-use crate::model::Timestamp;
+use crate::model::{Timestamp, describe};
 use crate::os::folder::Folder;
 use crate::os::retry::{Patience, until_whole};
 use crate::process::{is_alive, pid_domain, started};
@@ -146,7 +146,10 @@ impl Records {
                 Err(error) if is_gone(&error) => continue,
                 // The record of a process that has ended shows nothing of now.
                 Err(_) if !pid_of(&name).is_some_and(is_alive) => continue,
-                Err(error) => return Err(error),
+                Err(error) => {
+                    let why = format!("{}: {}", name.to_string_lossy(), describe(&error));
+                    return Err(io::Error::other(why));
+                }
             };
             left = left
                 .checked_sub(bytes.len() as u64)
