@@ -688,15 +688,15 @@ END
     fresh
     warden --no-schedule
     check 'root builds with what is its own' all 'exits 0' 'everything 1' 'grep -q "^cargo build" "$state/calls"'
-    for what in "$source/src" "$source" "$box/crates/registry" "$box/crates"; do
+    for opened in "$source/src" "$source" "$box/crates/registry" "$box/crates"; do
       for change in 'chmod o+w' 'chmod g+w' 'chown 1'; do
-        $change "$what"
+        $change "$opened"
         fresh
         keep
         warden --no-schedule
-        check "root does not after $change ${what#"$box/"}" all 'refused 1 "others may write to $what"' '[ ! -s "$state/calls" ]'
-        chmod 755 "$what"
-        chown 0 "$what"
+        check "root does not after $change ${opened#"$box/"}" all 'refused 1 "others may write to $opened"' '[ ! -s "$state/calls" ]'
+        chmod 755 "$opened"
+        chown 0 "$opened"
       done
     done
     extra=()
