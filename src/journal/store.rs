@@ -260,7 +260,8 @@ fn each_line(
         }
         // It may grow while it is read.
         reading::check_size(at + length, LARGEST)?;
-        if length == 0 || each(at, (!is_too_long).then_some(&*line)).is_break() {
+        let text = line.strip_suffix(b"\n").unwrap_or(&line);
+        if length == 0 || each(at, (!is_too_long).then_some(text)).is_break() {
             return Ok(at);
         }
         at += length;
