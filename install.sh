@@ -530,6 +530,29 @@ fi
 
 # ---- Whether it can be installed at all.
 
+# written_by_others FOLDER: the first path that a user other than root may write to, in the folder or above it.
+# There, only root may rename what is in a folder with the sticky bit. A link counts by its owner.
+written_by_others() {
+  above=$1
+  while [ -n "$above" ]; do
+    above=${above%/*}
+    find "${above:-/}" -prune \( ! -user 0 -o ! -perm -1000 \( -perm -020 -o -perm -002 \) \) -print
+  done | head -n 1
+  find "$1" \( ! -user 0 -o ! -type l \( -perm -020 -o -perm -002 \) \) -print | head -n 1
+}
+
+# only_ours WHAT FOLDER: ends if root would build with what others may change. The folder need not exist.
+only_ours() {
+  folder=$2
+  while [ ! -d "$folder" ] && [ -n "$folder" ]; do folder=${folder%/*}; done
+  folder=$(CDPATH='' cd -- "${folder:-/}" && pwd -P) || die 1 "cannot enter $2" "$as_another"
+  [ "$folder" != / ] || folder=''
+  found=$(written_by_others "$folder" | head -n 1)
+  [ -z "$found" ] ||
+    die 1 "as root this would build with $1, and others may write to $(printf '%s' "$found" | shown)" "$as_another"
+}
+as_another='build it as another user with cargo build --release --locked --all-features, check it, and use --binary FILE; or use a clone and a CARGO_HOME that only root can write to'
+
 if [ -n "$binary" ]; then
   [ -f "$binary" ] || die 2 "no such file: $binary" 'leave out --binary to build one'
   [ -x "$binary" ] || die 2 "not executable: $binary" "chmod +x $(quoted "$binary")"
@@ -540,6 +563,20 @@ else
     die 1 "the source is not beside this script, in $repository" 'run it in a clone, or use --binary FILE'
   has cargo || die 1 'cargo is not installed, which the build needs' \
     'install Rust (https://rustup.rs), or use --binary FILE'
+  if [ "$am_root" = yes ]; then
+    only_ours 'this clone' "$repository"
+    case ${CARGO_HOME:=$HOME/.cargo} in
+      /*) ;;
+      *) CARGO_HOME=$repository/$CARGO_HOME ;;
+    esac
+    export CARGO_HOME
+    only_ours CARGO_HOME "$CARGO_HOME"
+    case ${CARGO_TARGET_DIR:-} in
+      '') ;;
+      /*) only_ours CARGO_TARGET_DIR "$CARGO_TARGET_DIR" ;;
+      *) only_ours CARGO_TARGET_DIR "$repository/$CARGO_TARGET_DIR" ;;
+    esac
+  fi
 fi
 for folder in "$prefix/bin" "$prefix/share/$program"; do
   above=$folder

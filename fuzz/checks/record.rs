@@ -7,6 +7,7 @@
 
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use session_warden::model::Timestamp;
+use session_warden::os::interrupt::Interrupt;
 use session_warden::provider::About;
 use session_warden::provider::conversation::about;
 use session_warden::provider::records::{Newest, Records, newest};
@@ -241,11 +242,11 @@ fn at(record: &str) -> Newest {
 }
 
 fn of(data: &[u8], name: &str, records: Records, enough: Timestamp) -> Newest {
-    newest(file(data), OsStr::new(name), records, enough)
+    newest(file(data), OsStr::new(name), records, enough, &Interrupt::default())
 }
 
 fn about_of(data: &[u8], name: &str, records: Records) -> std::io::Result<About> {
-    about(file(data), OsStr::new(name), records)
+    about(file(data), OsStr::new(name), records, &Interrupt::default())
 }
 
 /// A file that holds that; the one of before has it then, too.

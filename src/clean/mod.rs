@@ -52,6 +52,7 @@ pub fn run_of(
 ) -> Result<Run, Failure> {
     let access = if config.dry_run { Access::Read } else { Access::Change };
     let is_explicit = config.map_is_explicit;
+    let interrupt = &interrupt.of_a_run();
     let store = map::open(&config.bridge, &config.map, is_explicit, access, interrupt)?;
     run_on(store, config, selection, now, interrupt)
 }
@@ -299,8 +300,11 @@ impl<'a> CleanRun<'a> {
             }
         }
 
-        // An error is ignored: only a later run that finds no map reads this record.
-        let _ = journal.record_map(&config.map);
+        // A run that finds no map reads this record, and nothing else does.
+        if let Err(failure) = journal.record_map(&config.map) {
+            let warning = Warning::new(WarningCode::NotWrittenDown, failure.message);
+            self.observations.warnings.push(warning);
+        }
         Ok(())
     }
 

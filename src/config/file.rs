@@ -1,11 +1,9 @@
 //! The configuration file: `[clean]` with the defaults of every option, `[[profile]]` for each bridge, and the
 //! jobs of keep-alive.
 
-use rustix::fs::OFlags;
 use serde::Deserialize;
-use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::environment::{CONFIG, Environment};
@@ -18,6 +16,8 @@ use super::options::{AskArgs, Layer, PlaceArgs, ReleaseArgs};
 use super::table::{Source, Table};
 use super::values;
 use crate::model::{Failure, describe};
+use crate::os::folder::Links;
+use crate::os::reading;
 use crate::process;
 
 /// Its place in a home, unless `XDG_CONFIG_HOME` says otherwise, and our part of it.
@@ -266,13 +266,8 @@ fn unreadable(path: &Path, why: &str) -> Failure {
 
 /// Returns the file's bytes; of a file that is too large, one more than the most.
 fn bytes(path: &Path) -> io::Result<Vec<u8>> {
-    // NONBLOCK: a FIFO must not make the run wait, before it is seen to be no regular file.
-    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-
+    // A link is followed: configurations are often kept elsewhere.
+    let file = reading::open(path, Links::Follow)?;
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes)?;
     Ok(bytes)

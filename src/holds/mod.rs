@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::model::{Failure, Timestamp, describe};
 use crate::os::folder::{Folder, Status};
-use crate::os::{create, never_was, publish};
+use crate::os::{create, never_was, publish, reading};
 
 pub use hold::{Hold, KEY_LENGTH, NoHold, Subject, TTL, Work, check_key};
 
@@ -24,6 +24,9 @@ const END: &str = ".json";
 
 /// The size of the largest hold, in bytes.
 const LARGEST: u64 = 64 << 10;
+
+/// The most holds that are read.
+const MOST: usize = 100_000;
 
 /// The holds in one state folder.
 #[derive(Debug, Clone)]
@@ -113,6 +116,9 @@ impl Holds {
 
         let listed = folder.list(|entry| {
             if entry.name().as_encoded_bytes().ends_with(END.as_bytes()) {
+                if found.all.len() + found.torn.len() + found.unread.len() == MOST {
+                    return Err(io::Error::other("too many holds"));
+                }
                 found.add(&folder, entry.name(), now);
             }
             Ok(ControlFlow::Continue(()))
@@ -165,8 +171,9 @@ impl Found {
 fn read_file(folder: &Folder, name: &OsStr) -> io::Result<(Status, Vec<u8>)> {
     let (file, status) = folder.open_with_status(name)?;
 
-    let size = usize::try_from(status.size.min(LARGEST)).unwrap_or(0);
-    let mut bytes = Vec::with_capacity(size + 1);
+    reading::check_size(status.size, LARGEST)?;
+
+    let mut bytes = Vec::with_capacity(usize::try_from(status.size).unwrap_or(0) + 1);
     file.take(LARGEST).read_to_end(&mut bytes)?;
     Ok((status, bytes))
 }

@@ -3,17 +3,16 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
-use std::fs::OpenOptions;
-use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::model::{
     Failure, KeepReason, Mapping, Plan, SessionMap, Timestamp, Verdict, describe, json_error,
 };
 use crate::os::create::create_private_folders;
-use crate::os::never_was;
+use crate::os::folder::Links;
 use crate::os::publish::update;
+use crate::os::{never_was, reading};
 
 pub(super) const PINS: &str = "pins.json";
 
@@ -141,19 +140,7 @@ impl PinStore {
     }
 
     fn bytes(&self) -> io::Result<Vec<u8>> {
-        // NONBLOCK: a FIFO in its place must not hold up the run.
-        let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(&self.path)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::other("not a regular file"));
-        }
-
-        let mut bytes = Vec::new();
-        file.take(LARGEST + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > LARGEST {
-            return Err(io::Error::other("it is too large"));
-        }
-        Ok(bytes)
+        reading::whole(&self.path, Links::Refuse, LARGEST)
     }
 
     fn broken(&self, why: &str) -> Failure {

@@ -123,6 +123,12 @@ impl Journal {
         store::read_end(&self.folder, REMOVALS)
     }
 
+    /// Returns why a file of the journal cannot be read, for each such file.
+    pub fn unread(&self) -> Vec<Failure> {
+        let names = [REMOVALS, RESTORED_BEFORE, RESTORED, RELEASES, RUNS, MAPS];
+        names.iter().filter_map(|name| store::check(&self.folder, name).err()).collect()
+    }
+
     /// Returns a warning for each file of the journal that has a damaged line.
     pub fn damage(&self) -> Vec<Warning> {
         let folder = &self.folder;

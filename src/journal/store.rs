@@ -2,6 +2,7 @@
 //! trimmed by replacement, all under one lock of the folder's.
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -17,9 +18,9 @@ use std::time::Duration;
 use super::removals::{KEPT_ENTRIES, is_old};
 use crate::model::{Exit, Failure, Timestamp, describe};
 use crate::os::create::create_private_folders;
-use crate::os::folder::Folder;
+use crate::os::folder::{Folder, Links};
 use crate::os::lock::Lock;
-use crate::os::{never_was, publish, temporary};
+use crate::os::{never_was, publish, reading, temporary};
 
 /// The part of a line that trimming needs.
 #[derive(Deserialize)]
@@ -33,6 +34,10 @@ struct Stamped<'a> {
 /// A smaller file is trimmed only for the age of its first entry: it cannot hold too many, unless
 /// they are so short that it is small anyway.
 const SMALL: u64 = 16 << 20;
+
+/// A larger file is no journal of ours, which trims it long before, and a longer line no entry.
+const LARGEST: u64 = 1 << 30;
+const LONGEST: u64 = 64 << 20;
 
 /// How much of a file's end is read by completion, which must not wait.
 const END: u64 = 256 << 10;
@@ -58,6 +63,7 @@ pub(super) fn append<T: Serialize>(
         let _lock = lock(folder)?;
         let file = open_to_append(&folder.join(name))?;
         let length = file.metadata()?.len();
+        reading::check_size(length, LARGEST)?;
         if let Err(error) = write_lines(&file, length, entries) {
             // Half an append is none: the entries are for a change that will not be made.
             let _ = file.set_len(length);
@@ -65,7 +71,7 @@ pub(super) fn append<T: Serialize>(
         }
         file.sync_all()?;
         // Always, for a run that made the file may have been killed before it did this.
-        File::open(folder)?.sync_all()
+        Ok(rustix::fs::fsync(Folder::open(folder)?)?)
     };
     append().map_err(|error| failed("write", folder, name, &error))
 }
@@ -98,33 +104,40 @@ fn write_lines<T: Serialize>(
 
 /// Returns every entry of the file called `name` except torn lines; none if it does not exist.
 pub(super) fn read<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Vec<T>, Failure> {
-    match fs::read(folder.join(name)) {
-        Ok(bytes) => Ok(entries(&bytes)),
+    let read = || {
+        let (file, mut entries) = (open(folder, name)?, Vec::new());
+        each_line(&file, |_, line| {
+            entries.extend(line.and_then(|line| serde_json::from_slice(line).ok()));
+            ControlFlow::Continue(())
+        })?;
+        Ok(entries)
+    };
+    match read() {
+        Ok(entries) => Ok(entries),
         Err(error) if never_was(&error, Some(folder)) => Ok(Vec::new()),
         Err(error) => Err(failed("read", folder, name, &error)),
     }
 }
 
-/// Returns the entries in the last part of the file called `name`, for completion, which must not wait.
-pub(super) fn read_end<T: DeserializeOwned>(folder: &Path, name: &str) -> Option<Vec<T>> {
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let path = folder.join(name);
-    let mut file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
-    let about = file.metadata().ok()?;
-    if !about.is_file() {
-        return None;
+/// Checks that the file called `name` can be read, or does not exist.
+pub(super) fn check(folder: &Path, name: &str) -> Result<(), Failure> {
+    match open(folder, name) {
+        Err(error) if !never_was(&error, Some(folder)) => Err(failed("read", folder, name, &error)),
+        _ => Ok(()),
     }
-
-    // The first line of the part is torn, and skipped.
-    file.seek(SeekFrom::Start(about.len().saturating_sub(END))).ok()?;
-    let mut bytes = Vec::new();
-    file.take(END).read_to_end(&mut bytes).ok()?;
-    Some(entries(&bytes))
 }
 
-fn entries<T: DeserializeOwned>(bytes: &[u8]) -> Vec<T> {
+/// Returns the entries in the last part of the file called `name`, for completion, which must not wait.
+pub(super) fn read_end<T: DeserializeOwned>(folder: &Path, name: &str) -> Option<Vec<T>> {
+    let mut file = reading::open(&folder.join(name), Links::Refuse).ok()?;
+    let length = file.metadata().ok()?.len();
+
+    // The first line of the part is torn, and skipped.
+    file.seek(SeekFrom::Start(length.saturating_sub(END))).ok()?;
+    let mut bytes = Vec::new();
+    file.take(END).read_to_end(&mut bytes).ok()?;
     let lines = bytes.split(|byte| *byte == b'\n');
-    lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
+    Some(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }
 
 /// Renames a file to its name of today, if it exists and no file has that name yet.
@@ -148,11 +161,21 @@ pub(super) fn rename_once(folder: &Path, before: &str, today: &str) -> Result<()
 /// Returns the number, from 1, of the first line of the file called `name` that is no entry; none if each is, or
 /// the file cannot be read. A line that ends too early is one that a killed run left, and is no damage.
 pub(super) fn damaged_line<T: DeserializeOwned>(folder: &Path, name: &str) -> Option<usize> {
-    let bytes = fs::read(folder.join(name)).ok()?;
+    let file = open(folder, name).ok()?;
     let is_damaged = |line: &[u8]| {
         serde_json::from_slice::<T>(line).is_err_and(|error: serde_json::Error| !error.is_eof())
     };
-    Some(bytes.split(|byte| *byte == b'\n').position(is_damaged)? + 1)
+    let (mut number, mut damaged) = (0, None);
+    each_line(&file, |_, line| {
+        number += 1;
+        if line.is_none_or(is_damaged) {
+            damaged = Some(number);
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    })
+    .ok()?;
+    damaged
 }
 
 /// Forgets the first entries of the file called `name`, those that are too old or too many, but, where
@@ -164,9 +187,8 @@ pub(super) fn trim(
     keeps_newest: bool,
 ) -> Result<(), Failure> {
     let trim = || {
-        let path = folder.join(name);
         let _lock = lock(folder)?;
-        let mut file = File::open(&path)?;
+        let mut file = open(folder, name)?;
 
         // Under the lock, a temporary file is one that a killed run has left.
         let opened = Folder::open(folder)?;
@@ -215,19 +237,42 @@ fn each_entry(
     file: &File,
     mut each: impl FnMut(u64, Stamped<'_>) -> ControlFlow<()>,
 ) -> io::Result<u64> {
+    each_line(file, |at, line| match line.and_then(|line| serde_json::from_slice(line).ok()) {
+        Some(entry) => each(at, entry),
+        None => ControlFlow::Continue(()),
+    })
+}
+
+/// The same with every line; nothing in place of one that is too long.
+fn each_line(
+    file: &File,
+    mut each: impl FnMut(u64, Option<&[u8]>) -> ControlFlow<()>,
+) -> io::Result<u64> {
     let mut file = BufReader::with_capacity(64 << 10, file);
     file.seek(SeekFrom::Start(0))?;
     let (mut at, mut line) = (0, Vec::new());
-    while file.read_until(b'\n', &mut line)? > 0 {
-        if let Ok(entry) = serde_json::from_slice(&line)
-            && each(at, entry).is_break()
-        {
-            break;
-        }
-        at += line.len() as u64;
+    loop {
         line.clear();
+        let mut length = (&mut file).take(LONGEST).read_until(b'\n', &mut line)? as u64;
+        let is_too_long = length == LONGEST && line.last() != Some(&b'\n');
+        if is_too_long {
+            length += file.skip_until(b'\n')? as u64;
+        }
+        // It may grow while it is read.
+        reading::check_size(at + length, LARGEST)?;
+        let text = line.strip_suffix(b"\n").unwrap_or(&line);
+        if length == 0 || each(at, (!is_too_long).then_some(text)).is_break() {
+            return Ok(at);
+        }
+        at += length;
     }
-    Ok(at)
+}
+
+/// Opens the file called `name`, to read it.
+fn open(folder: &Path, name: &str) -> io::Result<File> {
+    let file = reading::open(&folder.join(name), Links::Refuse)?;
+    reading::check_size(file.metadata()?.len(), LARGEST)?;
+    Ok(file)
 }
 
 fn open_to_append(path: &Path) -> io::Result<File> {
@@ -237,7 +282,12 @@ fn open_to_append(path: &Path) -> io::Result<File> {
         .create(true)
         .mode(0o600)
         .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
-        .open(path)?;
+        .open(path);
+    let file = file.map_err(|error| match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::LOOP) => io::Error::other("it is a link"),
+        Some(Errno::NXIO | Errno::ISDIR) => io::Error::other("not a regular file"),
+        _ => error,
+    })?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
 }
 

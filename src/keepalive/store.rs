@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use super::job::{Job, JobState};
 use crate::model::{Exit, Failure, Timestamp, describe};
-use crate::os::folder::Folder;
+use crate::os::folder::Links;
 use crate::os::lock::Lock;
-use crate::os::{create, publish};
+use crate::os::{create, publish, reading};
 
 const FILE: &str = "keepalive.json";
 const BROKEN: &str = "keepalive.json.broken";
@@ -27,6 +27,7 @@ const SERVING: &str = "serve.lock";
 
 /// A larger file is not ours.
 const LARGEST: u64 = 16 << 20;
+const LARGEST_LOCK: u64 = 1 << 10;
 
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -78,7 +79,8 @@ impl Store {
             return Ok(lock);
         }
 
-        let process = fs::read_to_string(&path).unwrap_or_default();
+        let process = reading::whole(&path, Links::Refuse, LARGEST_LOCK).unwrap_or_default();
+        let process = String::from_utf8_lossy(&process);
         let folder = self.folder.display();
         let process = process.trim();
         let message = format!("another keepalive serve uses {folder}, as process {process}");
@@ -174,9 +176,7 @@ impl Store {
 
 /// Returns the state in a file, or nothing if it is broken.
 fn parse(path: &Path) -> Result<Option<Jobs>, Failure> {
-    let folder = path.parent().unwrap_or(path);
-    let name = path.file_name().unwrap_or_default();
-    match Folder::open(folder).and_then(|folder| folder.read_start(name, LARGEST)) {
+    match reading::whole(path, Links::Refuse, LARGEST) {
         Ok(bytes) => {
             let jobs: Option<Jobs> = serde_json::from_slice(&bytes).ok();
             Ok(jobs.filter(|jobs| jobs.schema == 1))

@@ -71,7 +71,7 @@ impl FileMap {
                 taken => taken.map(Some),
             };
             if lock.is_ok() {
-                this.warnings.extend(place.sweep());
+                this.warnings.extend(place.sweep(&this.interrupt));
             }
         }
 

@@ -40,10 +40,10 @@ impl From<FileType> for Kind {
     }
 }
 
-/// How a link to a folder is opened.
+/// How a link to a folder or file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Links {
-    /// As that folder.
+    /// As what it leads to.
     Follow,
     /// Not at all: it is an error (`ENOTDIR` or `ELOOP`).
     Refuse,
@@ -227,30 +227,7 @@ impl Folder {
 
     /// The same, with its status when it was opened.
     pub fn open_with_status(&self, name: &OsStr) -> io::Result<(File, Status)> {
-        let file = self.open_with(Path::new(name), OFlags::NOFOLLOW)?;
-        let status = Status::of(&rustix::fs::fstat(&file)?);
-        if status.kind != Kind::File {
-            return Err(io::Error::other("not a regular file"));
-        }
-        Ok((file, status))
-    }
-
-    /// The content of the file at that relative path, links followed: for the kernel's own files, which have no
-    /// size.
-    pub fn read_below(&self, path: &str) -> io::Result<Vec<u8>> {
-        let mut content = Vec::with_capacity(FIRST_READ);
-        let file = self.open_with(Path::new(path), OFlags::empty())?;
-        file.take(u64::MAX).read_to_end(&mut content)?;
-        Ok(content)
-    }
-
-    fn open_with(&self, path: &Path, flags: OFlags) -> io::Result<File> {
-        // NONBLOCK: a FIFO in the file's place must not make the open wait.
-        let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let opened = rustix::io::retry_on_intr(|| {
-            rustix::fs::openat(&self.descriptor, path, flags, Mode::empty())
-        });
-        Ok(opened?.into())
+        regular_file(self.descriptor.as_fd(), Path::new(name), Links::Refuse)
     }
 
     /// Up to `limit` bytes from the start of the regular file called `name`.
@@ -259,6 +236,30 @@ impl Folder {
         self.open_file(name)?.take(limit).read_to_end(&mut start)?;
         Ok(start)
     }
+}
+
+/// Opens a file of unknown origin, to read it, and returns its status then. It is not waited for, and must be a
+/// regular file.
+pub(super) fn regular_file(
+    at: BorrowedFd<'_>,
+    path: &Path,
+    links: Links,
+) -> io::Result<(File, Status)> {
+    // NONBLOCK: a FIFO in the file's place must not make the open wait. NOCTTY: nor must a terminal become ours.
+    let mut flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    flags.set(OFlags::NOFOLLOW, links == Links::Refuse);
+    let opened = rustix::io::retry_on_intr(|| rustix::fs::openat(at, path, flags, Mode::empty()));
+    let file = match opened {
+        Err(Errno::LOOP) if links == Links::Refuse => return Err(io::Error::other("it is a link")),
+        // A socket.
+        Err(Errno::NXIO) => return Err(io::Error::other("not a regular file")),
+        opened => File::from(opened?),
+    };
+    let status = Status::of(&rustix::fs::fstat(&file)?);
+    if status.kind != Kind::File {
+        return Err(io::Error::other("not a regular file"));
+    }
+    Ok((file, status))
 }
 
 impl AsFd for Folder {

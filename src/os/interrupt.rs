@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,13 @@ use super::progress::Progress;
 /// How often a sleep checks for a signal.
 const POLL: Duration = Duration::from_millis(50);
 
-/// A flag that a signal sets, and the progress of the run.
+/// A flag that a signal sets, and the progress of the run, with the time for which it has read files.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt {
     asked: Arc<AtomicBool>,
     progress: Progress,
+    /// In nanoseconds.
+    spent: Arc<AtomicU64>,
 }
 
 impl Interrupt {
@@ -65,7 +67,19 @@ impl Interrupt {
     /// Returns an interrupt for work that no signal ends, with the same progress.
     #[must_use]
     pub fn unheeded(&self) -> Self {
-        Self { asked: Arc::default(), progress: self.progress.clone() }
+        Self { asked: Arc::default(), ..self.clone() }
+    }
+
+    /// Returns the same for a run that has read nothing yet.
+    #[must_use]
+    pub fn of_a_run(&self) -> Self {
+        Self { spent: Arc::default(), ..self.clone() }
+    }
+
+    /// Adds to the time for which the run has read files. Returns all of it.
+    pub(crate) fn spend(&self, time: Duration) -> Duration {
+        let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX / 2);
+        Duration::from_nanos(self.spent.fetch_add(time, Ordering::Relaxed).saturating_add(time))
     }
 }
 

@@ -8,6 +8,7 @@ pub mod interrupt;
 pub mod lock;
 pub mod progress;
 pub mod publish;
+pub mod reading;
 pub mod retry;
 pub mod sibling;
 pub(crate) mod temporary;

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use super::attributes::carry_over;
 use super::folder::Folder;
+use super::reading::check_size;
 use super::temporary::{self, TemporaryFile};
 use crate::model::Timestamp;
 
@@ -71,17 +72,12 @@ impl SiblingFile {
     pub fn read(&self, name: &OsStr, limit: u64) -> io::Result<Option<Content>> {
         let (file, status) = match self.folder.open_with_status(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
-                return Err(io::Error::other("it is a link"));
-            }
             opened => opened?,
         };
 
         let mut bytes = Vec::new();
-        (&file).take(limit + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > limit {
-            return Err(io::Error::other(format!("larger than {} MiB", limit >> 20)));
-        }
+        check_size(status.size, limit)?;
+        check_size((&file).take(limit + 1).read_to_end(&mut bytes)? as u64, limit)?;
 
         let identity = (status.device, status.inode);
         Ok(Some(Content { bytes, written: status.written, identity, file }))

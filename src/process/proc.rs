@@ -7,10 +7,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::os::folder::Folder;
+use crate::os::reading::check_size;
 
-/// The most that is read of a file, in bytes. The arguments of a program have at most 6 MiB; the lists
-/// of sockets and locks grow with the machine.
+/// The most that is read of a file, in bytes: the lists of sockets and locks grow with the machine.
 const LARGEST: u64 = 64 << 20;
+
+/// The same of a process's own. The arguments and the environment of a program have at most 6 MiB, but a process can
+/// say later that any of its memory is that (`PR_SET_MM_MAP`).
+pub(super) const LARGEST_OF_PROCESS: u64 = 8 << 20;
 
 /// How much room a file gets at first: most are smaller.
 const FIRST_READ: usize = 4 << 10;
@@ -20,18 +24,26 @@ const FIRST_READ: usize = 4 << 10;
 /// # Errors
 /// `FileTooLarge` instead of a part of the file: the rest could matter.
 pub(super) fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(FIRST_READ);
-    let length = File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    read_up_to(path, LARGEST)
+}
 
-    if u64::try_from(length).is_ok_and(|length| length > LARGEST) {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
+fn read_up_to(path: impl AsRef<Path>, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(FIRST_READ);
+    let length = File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    check_size(length as u64, most)?;
     Ok(bytes)
 }
 
 /// Reads the file of this name that the kernel shows of a process.
 pub(super) fn read_of(process: u32, file: &str) -> io::Result<Vec<u8>> {
-    read(path_of(process, file))
+    read_up_to(path_of(process, file), LARGEST_OF_PROCESS)
+}
+
+/// The same, taken from what may be read of all processes together.
+pub(super) fn read_out_of(left: &mut u64, process: u32, file: &str) -> io::Result<Vec<u8>> {
+    let bytes = read_up_to(path_of(process, file), LARGEST_OF_PROCESS.min(*left))?;
+    *left -= bytes.len() as u64;
+    Ok(bytes)
 }
 
 /// Reads a file of text.
@@ -147,6 +159,17 @@ mod tests {
     #[test]
     fn a_file_that_has_no_end_is_an_error() {
         assert_eq!(read("/dev/zero").unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_all_processes_show_together_is_bounded() {
+        let (us, mut left) = (std::process::id(), 1 << 20);
+        let arguments = read_out_of(&mut left, us, "cmdline").unwrap();
+        assert_eq!(left, (1 << 20) - arguments.len() as u64);
+        let mut left = arguments.len() as u64 - 1;
+        let error = read_out_of(&mut left, us, "cmdline").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::Pid;
 
 use super::own::ancestors;
-use super::proc::{has_ended, ids, line, open_files, read, read_of, read_text, word};
+use super::proc::{has_ended, ids, line, open_files, read, read_of, read_out_of, read_text, word};
 use super::stat::Stat;
 use crate::model::describe;
 
@@ -25,6 +25,9 @@ const OURS: &[u8] = b"session-warden";
 
 /// How much of a process's name the kernel keeps, in bytes.
 const KEPT_OF_NAME: usize = 15;
+
+/// How many bytes of arguments, and of environments, are read of all processes together.
+const MOST_OF_ALL: u64 = 64 << 20;
 
 /// One process.
 #[derive(Debug, Clone)]
@@ -57,8 +60,9 @@ impl Processes {
 
         let kernel = of_the_kernel(Path::new("/proc"));
         let left_out: HashSet<u32> = ancestors().into_iter().chain(kernel).collect();
+        let mut left = MOST_OF_ALL;
         for id in ids.into_iter().filter(|id| !left_out.contains(id)) {
-            match Process::read(id, users) {
+            match Process::read(id, users, &mut left) {
                 Ok(process) => this.all.extend(process),
                 Err(error) => {
                     let why = why_unread(&format!("/proc/{id}"), &error);
@@ -78,8 +82,10 @@ impl Processes {
     #[must_use]
     pub fn in_folders(mut self, folders: &[PathBuf]) -> Self {
         let folders: Vec<PathBuf> = folders.iter().map(|folder| real(folder)).collect();
+        let mut left = MOST_OF_ALL;
         self.all.retain(|process| {
-            may_name(read_of(process.id, "environ"), |value| folders.contains(&real(value)))
+            let environment = read_out_of(&mut left, process.id, "environ");
+            may_name(environment, |value| folders.contains(&real(value)))
         });
         self
     }
@@ -134,7 +140,7 @@ impl Process {
     }
 
     /// Reads the process, if it is one of those users' and no zombie.
-    fn read(id: u32, users: &[u32]) -> io::Result<Option<Self>> {
+    fn read(id: u32, users: &[u32], left: &mut u64) -> io::Result<Option<Self>> {
         let status = match read_of(id, "status") {
             // Processes of others may be hidden (`hidepid`), and do not matter.
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
@@ -150,7 +156,7 @@ impl Process {
             return Ok(None);
         }
         let name = line(&status, b"Name:\t").unwrap_or_default().to_vec();
-        Ok(Some(Self { id, name, arguments: read_of(id, "cmdline")? }))
+        Ok(Some(Self { id, name, arguments: read_out_of(left, id, "cmdline")? }))
     }
 }
 

@@ -8,31 +8,58 @@ use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use std::io::{self, BufRead, BufReader, Read};
 
+use crate::os::interrupt::Interrupt;
+use crate::os::reading::Pace;
+
 /// The largest window that is allocated: `zstd --long` needs it, and `zstd` itself decodes it.
 const LARGEST_WINDOW: u64 = 128 << 20;
 
 /// How much is decompressed of one file. Frames can promise any amount in a few bytes.
 const LARGEST: u64 = 4 << 30;
 
+/// How many bytes of text one compressed byte may stand for, behind the first ones: of sessions it is some dozen, and
+/// zstd can say 32,768.
+const MOST_TEXT: u64 = 1_000;
+const FREE: u64 = 16 << 20;
+
+/// A file whose bytes are counted, and which is read no longer than the run may.
+struct Counted<R> {
+    source: R,
+    count: u64,
+    pace: Pace,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.pace.step()?;
+        let read = self.source.read(into)?;
+        self.count += read as u64;
+        Ok(read)
+    }
+}
+
 pub(super) struct Frames<R: Read> {
-    source: BufReader<R>,
+    source: BufReader<Counted<R>>,
     decoder: FrameDecoder,
     is_within: bool,
     /// True once a frame was begun: an empty file is an error, a file of an empty frame is not.
     is_begun: bool,
     left: u64,
+    /// How much text there was.
+    text: u64,
 }
 
 impl<R: Read> Frames<R> {
-    pub(super) fn new(source: R) -> Self {
-        Self::up_to(LARGEST, source)
+    pub(super) fn new(source: R, interrupt: &Interrupt) -> Self {
+        Self::up_to(LARGEST, source, interrupt)
     }
 
-    fn up_to(largest: u64, source: R) -> Self {
+    fn up_to(largest: u64, source: R, interrupt: &Interrupt) -> Self {
         let mut decoder = FrameDecoder::new();
         decoder.set_max_window_size(LARGEST_WINDOW);
+        let source = Counted { source, count: 0, pace: Pace::new(interrupt) };
         let source = BufReader::with_capacity(64 << 10, source);
-        Self { source, decoder, is_within: false, is_begun: false, left: largest }
+        Self { source, decoder, is_within: false, is_begun: false, left: largest, text: 0 }
     }
 
     /// Begins the next frame, skipping frames without text. Returns false at the end.
@@ -59,7 +86,7 @@ impl<R: Read> Frames<R> {
                     }
                     self.is_begun = true;
                 }
-                Err(error) => return Err(broken(&error)),
+                Err(error) => return Err(self.broken(&error)),
             }
         }
     }
@@ -80,23 +107,45 @@ impl<R: Read> Frames<R> {
             .ok_or_else(|| io::Error::other("it decompresses to more than is read of one file"))?;
         Ok(())
     }
+
+    /// The error of the decoder, unless its source has ended the reading.
+    fn broken(&mut self, error: &FrameDecoderError) -> io::Error {
+        let ended = self.source.get_mut().pace.step().err();
+        ended.unwrap_or_else(|| {
+            io::Error::other(format!("its compressed text cannot be read: {error}"))
+        })
+    }
+
+    /// Counts text that was decompressed.
+    fn add_text(&mut self, bytes: u64) -> io::Result<()> {
+        self.spend(bytes)?;
+        self.text += bytes;
+        let most = self.source.get_ref().count.saturating_mul(MOST_TEXT).saturating_add(FREE);
+        if self.text > most {
+            let why = format!("it decompresses to more than {MOST_TEXT} times its size");
+            return Err(io::Error::other(why));
+        }
+        Ok(())
+    }
 }
 
 impl<R: Read> Read for Frames<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        // What the reader holds already may stand for gigabytes.
+        self.source.get_mut().pace.step()?;
         while !into.is_empty() {
             if !self.is_within && !self.begin()? {
                 break;
             }
             // Block by block, so that never much more than the window is held.
             while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
-                self.decoder
-                    .decode_blocks(&mut self.source, BlockDecodingStrategy::UptoBlocks(1))
-                    .map_err(|error| broken(&error))?;
+                let one = BlockDecodingStrategy::UptoBlocks(1);
+                let decoded = self.decoder.decode_blocks(&mut self.source, one);
+                decoded.map_err(|error| self.broken(&error))?;
             }
             let read = self.decoder.read(into)?;
             if read > 0 {
-                self.spend(read as u64)?;
+                self.add_text(read as u64)?;
                 return Ok(read);
             }
             self.end()?;
@@ -107,10 +156,6 @@ impl<R: Read> Read for Frames<R> {
 
 fn ends_early() -> io::Error {
     io::Error::other("its compressed text ends early")
-}
-
-fn broken(error: &FrameDecoderError) -> io::Error {
-    io::Error::other(format!("its compressed text cannot be read: {error}"))
 }
 
 #[cfg(test)]
@@ -144,10 +189,43 @@ pub(super) mod tests {
 
     fn read(file: &[u8]) -> Result<Vec<u8>, String> {
         let mut text = Vec::new();
-        match Frames::up_to(1 << 20, file).read_to_end(&mut text) {
+        match Frames::up_to(1 << 20, file, &Interrupt::default()).read_to_end(&mut text) {
             Ok(_) => Ok(text),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    fn error_of(file: impl Read, interrupt: &Interrupt) -> String {
+        io::copy(&mut Frames::new(file, interrupt), &mut io::sink()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn text_of_a_thousand_times_its_file_is_not_read_to_its_end() {
+        let length = |file: &[u8]| {
+            io::copy(&mut Frames::new(file, &Interrupt::default()), &mut io::sink()).ok()
+        };
+        assert_eq!(length(&bomb(128, b' ')), Some(16 << 20), "a little of it is");
+        let error = error_of(&bomb(1_024, b' ')[..], &Interrupt::default());
+        assert_eq!(error, "it decompresses to more than 1000 times its size");
+    }
+
+    #[test]
+    fn a_file_that_never_ends_is_left_with_a_signal_and_with_the_time_of_the_run() {
+        /// A frame of blocks without text.
+        fn endless() -> impl Read {
+            (&[0x28, 0xb5, 0x2f, 0xfd, 0, 7 << 3][..]).chain(io::repeat(0))
+        }
+        let interrupt = Interrupt::default();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(std::time::Duration::from_millis(50));
+                interrupt.ask();
+            });
+            assert_eq!(error_of(endless(), &interrupt), "stopped by a signal");
+        });
+        let interrupt = Interrupt::default();
+        interrupt.spend(crate::os::reading::MOST_TIME);
+        assert_eq!(error_of(endless(), &interrupt), "this run has read files for 30 s");
     }
 
     #[test]

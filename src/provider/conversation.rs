@@ -17,6 +17,7 @@ use super::json_text::text;
 use super::lines;
 use super::records::Records;
 use super::user_text::{Origin, origin};
+use crate::os::interrupt::Interrupt;
 
 /// How much is read of a file of lines, of a compressed one's text, and of one JSON object.
 const OF_LINES: u64 = 1 << 20;
@@ -35,13 +36,18 @@ pub struct About {
 
 /// Reads the start of `file`, which is called `name`. An error is returned only if nothing was found before
 /// it.
-pub fn about(file: File, name: &OsStr, records: Records) -> io::Result<About> {
+pub fn about(
+    file: File,
+    name: &OsStr,
+    records: Records,
+    interrupt: &Interrupt,
+) -> io::Result<About> {
     let name = name.as_bytes();
     let mut found = Found::default();
     let read = if records == Records::Unknown {
         Ok(())
     } else if name.ends_with(b".zst") {
-        let text = Frames::new(file).take(OF_COMPRESSED);
+        let text = Frames::new(file, interrupt).take(OF_COMPRESSED);
         lines::forward(BufReader::new(text), |line| found.line(line, records))
     } else if name.ends_with(b".json") {
         one_object(file, &mut found)

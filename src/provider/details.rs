@@ -10,6 +10,7 @@ use super::descriptor::Provider;
 use super::records::{Newest, Records, newest};
 use crate::model::Timestamp;
 use crate::os::folder::Folder;
+use crate::os::interrupt::Interrupt;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Details {
@@ -39,17 +40,23 @@ impl Details {
 
 /// Reads the session's file at `path`. Fails only if it cannot be opened: a part that cannot be understood
 /// is left out.
-pub fn read_details(provider: &Provider, path: &Path) -> io::Result<Details> {
+pub fn read_details(
+    provider: &Provider,
+    path: &Path,
+    interrupt: &Interrupt,
+) -> io::Result<Details> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::other("not a path of a file"));
     };
 
     let folder = Folder::open(folder)?;
     let status = folder.status(name)?;
-    let about = about(folder.open_file(name)?, name, provider.records).unwrap_or_default();
+    let file = folder.open_file(name)?;
+    let about = about(file, name, provider.records, interrupt).unwrap_or_default();
     // The first record from the end is near enough for a list.
     let any = Timestamp::new(i64::MIN, 0);
-    let record = match newest(folder.open_file(name)?, name, provider.records, any) {
+    let file = folder.open_file(name)?;
+    let record = match newest(file, name, provider.records, any, interrupt) {
         Newest::At(newest) => Some(newest),
         Newest::NoRecord | Newest::Unread(_) => None,
     };

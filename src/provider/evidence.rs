@@ -89,6 +89,10 @@ impl EvidenceCollector {
         Self { interrupt, ..self }
     }
 
+    pub(super) fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
+    }
+
     /// A collector for a part of the same search, for another thread.
     pub(super) fn sibling(&self) -> Self {
         Self {
@@ -224,7 +228,7 @@ impl EvidenceCollector {
 
         self.interrupt.progress().add_opened();
         let newest = match folder.open_file(name) {
-            Ok(file) => records::newest(file, name, records, self.cutoff),
+            Ok(file) => records::newest(file, name, records, self.cutoff, &self.interrupt),
             Err(error) => Newest::Unread(describe(&error)),
         };
 

@@ -238,8 +238,10 @@ fn judge(
 
 /// The same for files whose header was torn: it is read again for a while.
 fn judge_torn(scope: &Scope<'_>, found: &mut EvidenceCollector, torn: Vec<Candidate>) {
+    let interrupt = found.interrupt().clone();
     header::read_all(
         torn,
+        &interrupt,
         |file| file.read(scope),
         |file, header| match scope.open(&file.folder) {
             Ok(chats) => take(scope, found, &file, &chats, header),

@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use std::time::Duration;
 
 use crate::os::folder::Folder;
+use crate::os::interrupt::Interrupt;
 use crate::os::retry::{Patience, until_whole};
 
 /// How much of a file is read at first, and at most. The ids stand within the first few hundred
@@ -114,15 +115,19 @@ impl<T> MayBeTorn for Option<T> {
 }
 
 /// Reads the header of every file with `read`, torn ones again a few times, and hands each file
-/// over with the last result.
+/// over with the last result. A signal ends it.
 pub(super) fn read_all<T, H: MayBeTorn>(
     files: Vec<T>,
+    interrupt: &Interrupt,
     read: impl Fn(&T) -> io::Result<H>,
     mut each: impl FnMut(T, io::Result<H>),
 ) {
     let mut torn = files;
-    let _ = until_whole(PATIENCE, None, || {
+    let _ = until_whole(PATIENCE, Some(interrupt), || {
         for file in std::mem::take(&mut torn) {
+            if interrupt.asked() {
+                return Ok(());
+            }
             match read(&file) {
                 Ok(header) if header.is_torn() => torn.push(file),
                 header => each(file, header),
@@ -133,6 +138,9 @@ pub(super) fn read_all<T, H: MayBeTorn>(
 
     // The last reads count, torn or not.
     for file in torn {
+        if interrupt.asked() {
+            return;
+        }
         let header = read(&file);
         each(file, header);
     }

@@ -16,6 +16,7 @@ use super::header_texts;
 use super::io_error::is_gone;
 use crate::model::{Timestamp, describe};
 use crate::os::folder::{Folder, Kind, Status};
+use crate::os::interrupt::Interrupt;
 
 #[derive(Debug)]
 pub(super) struct HeaderFiles {
@@ -99,7 +100,8 @@ impl HeaderFiles {
         self.cut();
         self.files.sort_unstable_by_key(|file| file.folder);
 
-        let reader = Reader { paths, ids, empty_names_nobody: self.empty_names_nobody };
+        let interrupt = found.interrupt().clone();
+        let reader = Reader { paths, ids, empty_names_nobody: self.empty_names_nobody, interrupt };
         let mut torn = Vec::new();
         let mut open: Option<(usize, Option<Folder>)> = None;
         for HeaderFile { folder: number, name, .. } in self.files {
@@ -121,6 +123,7 @@ impl HeaderFiles {
 
         header::read_all(
             torn,
+            &reader.interrupt,
             |file| reader.again(scope, file),
             |file, ids| match scope.open(&file.folder) {
                 Ok(folder) => add(scope, found, &folder, (&file.name, file.written), ids),
@@ -138,6 +141,7 @@ struct Reader {
     paths: &'static [&'static [&'static str]],
     ids: fn(&[(usize, String)]) -> Vec<String>,
     empty_names_nobody: bool,
+    interrupt: Interrupt,
 }
 
 impl Reader {
@@ -176,7 +180,7 @@ impl Reader {
 
     /// Returns the ids that a file names; nothing if its header is torn.
     fn named(&self, folder: &Folder, name: &OsStr) -> io::Result<Option<Vec<String>>> {
-        let file = reader(folder.open_file(name)?, name);
+        let file = reader(folder.open_file(name)?, name, &self.interrupt);
         let named = header_texts::read_texts(file, self.paths)?.map(|texts| (self.ids)(&texts));
         Ok(named.filter(|named| self.empty_names_nobody || !named.is_empty()))
     }
@@ -216,9 +220,9 @@ pub(super) fn every_id(texts: &[(usize, String)]) -> Vec<String> {
     texts.iter().map(|(_, id)| id.clone()).collect()
 }
 
-fn reader(file: File, name: &OsStr) -> Box<dyn Read> {
+fn reader(file: File, name: &OsStr, interrupt: &Interrupt) -> Box<dyn Read> {
     let is_compressed = Path::new(name).extension().is_some_and(|extension| extension == "zst");
-    if is_compressed { Box::new(Frames::new(file)) } else { Box::new(file) }
+    if is_compressed { Box::new(Frames::new(file, interrupt)) } else { Box::new(file) }
 }
 
 fn open_folder(

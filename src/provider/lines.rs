@@ -10,6 +10,9 @@ use std::io::{self, BufRead, Read};
 use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 
+use crate::os::interrupt::Interrupt;
+use crate::os::reading::Pace;
+
 /// The longest line that is read. Lines of several MiB are seen, with pictures in them.
 pub(super) const LONGEST: usize = 64 << 20;
 
@@ -20,14 +23,18 @@ const MOST: usize = 4 << 20;
 
 /// Calls `each` with the lines of `file` in blocks, the last block first, until it breaks. The file may grow
 /// meanwhile, but one that shrinks is an error: its end was not read.
-pub(super) fn backward(file: &File, each: impl FnMut(&[u8]) -> ControlFlow<()>) -> io::Result<()> {
-    backward_by(file, FIRST, MOST, each)
+pub(super) fn backward(
+    file: &File,
+    interrupt: &Interrupt,
+    each: impl FnMut(&[u8]) -> ControlFlow<()>,
+) -> io::Result<()> {
+    backward_by(file, (FIRST, MOST), Pace::new(interrupt), each)
 }
 
 fn backward_by(
     file: &File,
-    first: usize,
-    most: usize,
+    (first, most): (usize, usize),
+    mut pace: Pace,
     mut each: impl FnMut(&[u8]) -> ControlFlow<()>,
 ) -> io::Result<()> {
     let mut start = file.metadata()?.len();
@@ -35,6 +42,7 @@ fn backward_by(
     // The start of the next block, which belongs to a line that begins in this chunk or before.
     let mut carried = Vec::new();
     while start > 0 {
+        pace.step()?;
         let length = usize::try_from(start).map_or(size, |start| start.min(size));
         start -= length as u64;
         let mut chunk = vec![0; length];
@@ -174,13 +182,17 @@ pub(super) mod tests {
         file
     }
 
+    fn pace() -> Pace {
+        Pace::new(&Interrupt::default())
+    }
+
     fn all_backward(text: &[u8], first: usize, most: usize) -> Vec<Vec<u8>> {
         let mut lines = Vec::new();
         let each = |block: &[u8]| {
             lines.extend(split(block).map(<[u8]>::to_vec));
             ControlFlow::Continue(())
         };
-        backward_by(&file(text), first, most, each).unwrap();
+        backward_by(&file(text), (first, most), pace(), each).unwrap();
         lines.reverse();
         lines.retain(|line| !line.is_empty());
         lines
@@ -218,7 +230,7 @@ pub(super) mod tests {
             seen.push(String::from_utf8_lossy(block).into_owned());
             ControlFlow::Break(())
         };
-        backward_by(&file(text), 8, 8, each).unwrap();
+        backward_by(&file(text), (8, 8), pace(), each).unwrap();
         assert_eq!(seen, ["third\n"]);
         let mut seen = 0;
         let each = |_: &[u8]| {
@@ -235,7 +247,7 @@ pub(super) mod tests {
         fn check(length: u64, is_read: bool) {
             let file = file(b"");
             file.set_len(length).unwrap();
-            let back = backward(&file, |_| ControlFlow::Continue(()));
+            let back = backward(&file, &Interrupt::default(), |_| ControlFlow::Continue(()));
             assert_eq!(back.is_ok(), is_read, "backward: {back:?}");
             let text = std::io::BufReader::new(&file);
             let forth = forward(text, |_| ControlFlow::Continue(()));
@@ -247,13 +259,31 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_long_way_ends_with_a_signal() {
+        let (interrupt, mut blocks) = (Interrupt::default(), 0);
+        let mut go = |asks: bool| {
+            let text = file(&b"x\n".repeat(99));
+            backward_by(&text, (8, 8), Pace::new(&interrupt), |_| {
+                blocks += 1;
+                if asks {
+                    interrupt.ask();
+                }
+                ControlFlow::Continue(())
+            })
+        };
+        assert!(go(false).is_ok());
+        assert_eq!(go(true).unwrap_err().to_string(), "stopped by a signal");
+        assert_eq!(blocks, 25 + 1);
+    }
+
+    #[test]
     fn a_file_that_shrinks_is_an_error() {
         let text = file(&b"x\n".repeat(99));
         let each = |_: &[u8]| {
             text.set_len(3).unwrap();
             ControlFlow::Continue(())
         };
-        let error = backward_by(&text, 8, 8, each).unwrap_err();
+        let error = backward_by(&text, (8, 8), pace(), each).unwrap_err();
         assert_eq!(error.to_string(), "it has shrunk while it was read");
     }
 

@@ -11,13 +11,17 @@ use std::time::Duration;
 
 use super::descriptor::{Base, Provider};
 use super::io_error::is_gone;
-use crate::model::Timestamp;
+use crate::model::{Timestamp, describe};
 use crate::os::folder::Folder;
 use crate::os::retry::{Patience, until_whole};
 use crate::process::{is_alive, pid_domain, started};
 
 /// A record is read up to here; Claude Code writes a few hundred bytes.
 const LARGEST: u64 = 1 << 20;
+
+/// The most records, and the most bytes of all of them, that are read.
+const MOST: usize = 100_000;
+const MOST_BYTES: u64 = 64 << 20;
 
 /// How long a record that does not parse is read again: it is rewritten in place.
 const PATIENCE: Patience =
@@ -105,6 +109,9 @@ impl Records {
         let mut names = Vec::new();
         folder.list(|entry| {
             if pid_of(entry.name()).is_some() {
+                if names.len() == MOST {
+                    return Err(io::Error::other("too many records"));
+                }
                 names.push(entry.name().to_owned());
             }
             Ok(ControlFlow::Continue(()))
@@ -129,7 +136,7 @@ impl Records {
 
     /// Adds the records in those files. Returns the files of live processes that do not parse.
     fn read_files(&mut self, folder: &Folder, names: Vec<OsString>) -> io::Result<Vec<OsString>> {
-        let mut torn = Vec::new();
+        let (mut torn, mut left) = (Vec::new(), MOST_BYTES);
         for name in names {
             let read = folder
                 .status(&name)
@@ -139,8 +146,14 @@ impl Records {
                 Err(error) if is_gone(&error) => continue,
                 // The record of a process that has ended shows nothing of now.
                 Err(_) if !pid_of(&name).is_some_and(is_alive) => continue,
-                Err(error) => return Err(error),
+                Err(error) => {
+                    let why = format!("{}: {}", name.to_string_lossy(), describe(&error));
+                    return Err(io::Error::other(why));
+                }
             };
+            left = left
+                .checked_sub(bytes.len() as u64)
+                .ok_or_else(|| io::Error::other("its records are larger than 64 MiB"))?;
             match serde_json::from_slice(&bytes) {
                 Ok(content) => self.whole.push(Record::new(content, status.written)),
                 Err(_) => {

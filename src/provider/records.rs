@@ -17,6 +17,8 @@ use super::compressed::Frames;
 use super::json_text::text;
 use super::lines::{self, LONGEST};
 use crate::model::{Timestamp, describe};
+use crate::os::interrupt::Interrupt;
+use crate::os::reading::{Pace, check_size};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Records {
@@ -41,22 +43,29 @@ pub enum Newest {
 }
 
 /// Returns the time of the newest record in `file`, which is called `name`. A file of lines is read from its
-/// end, and only up to a record of `enough` or later: then there may be a newer one.
-pub fn newest(file: File, name: &OsStr, records: Records, enough: Timestamp) -> Newest {
+/// end, and only up to a record of `enough` or later: then there may be a newer one. A signal, and the end of the
+/// run's time to read, end it early.
+pub fn newest(
+    file: File,
+    name: &OsStr,
+    records: Records,
+    enough: Timestamp,
+    interrupt: &Interrupt,
+) -> Newest {
     let name = name.as_bytes();
     let is_backward = !name.ends_with(b".zst") && !name.ends_with(b".json");
     let mut seen = Seen { is_backward, ..Seen::default() };
     let read = if records == Records::Unknown {
         Err(io::Error::other("how its records look is not known"))
     } else if name.ends_with(b".zst") {
-        lines::forward(BufReader::with_capacity(64 << 10, Frames::new(file)), |line| {
+        lines::forward(BufReader::with_capacity(64 << 10, Frames::new(file, interrupt)), |line| {
             seen.line(line, records);
             ControlFlow::Continue(())
         })
     } else if name.ends_with(b".json") {
-        one_object(file, &mut seen)
+        one_object(file, &mut seen, interrupt)
     } else {
-        lines::backward(&file, |block| {
+        lines::backward(&file, interrupt, |block| {
             lines::split(block).for_each(|line| seen.line(line, records));
             if seen.newest >= Some(enough) {
                 ControlFlow::Break(())
@@ -78,11 +87,13 @@ pub fn newest(file: File, name: &OsStr, records: Records, enough: Timestamp) -> 
 }
 
 /// The messages of one object. It is written whole and in place, so a torn one lacks its newest.
-fn one_object(file: File, seen: &mut Seen) -> io::Result<()> {
-    let mut text = Vec::new();
-    if file.take(LONGEST as u64 + 1).read_to_end(&mut text)? > LONGEST {
-        return Err(io::Error::other(format!("it is larger than {} MiB", LONGEST >> 20)));
-    }
+fn one_object(file: File, seen: &mut Seen, interrupt: &Interrupt) -> io::Result<()> {
+    let mut pace = Pace::new(interrupt);
+    pace.step()?;
+    let (most, mut text) = (LONGEST as u64, Vec::new());
+    check_size(file.metadata()?.len(), most)?;
+    check_size(file.take(most + 1).read_to_end(&mut text)? as u64, most)?;
+    pace.step()?;
 
     let read = lines::messages(&text, |message| {
         match Record::parse(message.get().as_bytes()) {
@@ -91,6 +102,7 @@ fn one_object(file: File, seen: &mut Seen) -> io::Result<()> {
         }
         ControlFlow::Continue(())
     });
+    pace.step()?;
     read.map_err(|error| io::Error::other(format!("it is no whole JSON object: {error}")))
 }
 

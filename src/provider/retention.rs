@@ -5,10 +5,10 @@
 //! understood. Settings of one project, and Gemini CLI's limit on the number of sessions, are ignored.
 
 use crate::model::describe;
+use crate::os::folder::Links;
+use crate::os::reading;
 use serde_json::Value;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -131,7 +131,10 @@ fn wrong(path: &Path, key: &str, expected: &str) -> String {
 
 /// Reads a settings file; an absent or empty one is an empty object.
 fn read(path: &Path) -> Result<Value, String> {
-    match open(path).and_then(|file| io::read_to_string(file.take(LARGEST))) {
+    // Links are followed: settings are often kept elsewhere.
+    let read = reading::whole(path, Links::Follow, LARGEST)
+        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData.into()));
+    match read {
         Ok(text) => parse(&text).map_err(|why| format!("{}: {why}", path.display())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => parse(""),
         Err(error) => Err(format!("cannot read {}: {}", path.display(), describe(&error))),
@@ -148,14 +151,6 @@ fn parse(text: &str) -> Result<Value, String> {
         Ok(_) => Err("not a JSON object".to_owned()),
         Err(error) => Err(format!("not valid JSON: {error}")),
     }
-}
-
-/// Opens a regular file. Links are followed: settings are often kept elsewhere.
-fn open(path: &Path) -> io::Result<File> {
-    // A FIFO would block.
-    let nonblock = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
 }
 
 /// Returns JSON with a space for each `// …` and `/* … */`, which settings may have.

@@ -23,6 +23,7 @@ use super::short_ids::{SHOWN, ShortIds};
 use crate::model::ids::is_uuid;
 use crate::model::{IdKind, SessionIdx, Timestamp, describe};
 use crate::os::folder::{Entry, Folder, Kind, Links};
+use crate::os::interrupt::Interrupt;
 
 pub(super) const PROVIDER: Provider = Provider {
     name: "vibe",
@@ -104,7 +105,7 @@ impl Special for Shortened {
         }
 
         let is_folder = found.kind(at.folder, entry) == Some(Kind::Folder);
-        let why = match read_id(at.folder, name, is_folder) {
+        let why = match read_id(at.folder, name, is_folder, found.interrupt()) {
             Ok(Some(id)) => {
                 match scope.index.get(id.as_bytes()) {
                     Some(session) if is_folder => return Offered::Folder(session),
@@ -129,7 +130,12 @@ impl Special for Shortened {
 
 /// Returns the session that a file, or the `meta.json` in a folder, names. A torn header is read again
 /// for a while.
-fn read_id(at: &Folder, name: &OsStr, is_folder: bool) -> io::Result<Option<String>> {
+fn read_id(
+    at: &Folder,
+    name: &OsStr,
+    is_folder: bool,
+    interrupt: &Interrupt,
+) -> io::Result<Option<String>> {
     let file = if is_folder {
         at.open_in(name, Links::Refuse)?.open_file(META.as_ref())?
     } else {
@@ -139,6 +145,7 @@ fn read_id(at: &Folder, name: &OsStr, is_folder: bool) -> io::Result<Option<Stri
     let mut result: io::Result<Texts> = Ok(None);
     header::read_all(
         vec![file],
+        interrupt,
         |file| header_texts::read_texts(FromStart(file, 0), PATHS),
         |_, header| result = header,
     );
@@ -192,7 +199,7 @@ fn list_older(folder: &Folder, found: &mut EvidenceCollector, ids: &mut Vec<Stri
             ids.push(id.to_owned());
         } else if shown(name.as_bytes()).is_some() {
             let is_folder = found.kind(folder, entry) == Some(Kind::Folder);
-            let id = read_id(folder, name, is_folder);
+            let id = read_id(folder, name, is_folder, found.interrupt());
             ids.extend(found.whole(&folder.path().join(name), id).flatten());
         }
         true

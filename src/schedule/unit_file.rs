@@ -1,14 +1,18 @@
 //! The files that systemd and launchd read: written, restored when the timer cannot be started, and removed.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::timer::Step;
 use crate::model::{Failure, describe};
 use crate::os::create::{self, create_folders};
+use crate::os::folder::Links;
 use crate::os::publish::publish;
+use crate::os::reading;
 
 const MODE: u32 = 0o644;
+
+/// A larger file is none of ours.
+const LARGEST: u64 = 1 << 20;
 
 /// A file of a timer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +84,5 @@ pub(super) fn text_of(path: &Path) -> Option<String> {
 }
 
 fn bytes_of(path: &Path) -> Option<Vec<u8>> {
-    fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
-    fs::read(path).ok()
+    reading::whole(path, Links::Follow, LARGEST).ok()
 }

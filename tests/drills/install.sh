@@ -681,6 +681,27 @@ END
   warden
   check 'without the source it says so' refused 1 'the source is not beside this script'
   touch "$source/Cargo.toml"
+  # Only root can show that root builds: whose files these are is not faked.
+  if [ "$(id -u)" -eq 0 ]; then
+    mkdir -p "$box/crates/registry" "$source/src"
+    extra=(FAKE_UID=0 BUILT="$box/built in/session-warden" CARGO_HOME="$box/crates")
+    fresh
+    warden --no-schedule
+    check 'root builds with what is its own' all 'exits 0' 'everything 1' 'grep -q "^cargo build" "$state/calls"'
+    for opened in "$source/src" "$source" "$box/crates/registry" "$box/crates"; do
+      for change in 'chmod o+w' 'chmod g+w' 'chown 1'; do
+        $change "$opened"
+        fresh
+        keep
+        warden --no-schedule
+        check "root does not after $change ${opened#"$box/"}" all 'refused 1 "others may write to $opened"' '[ ! -s "$state/calls" ]'
+        chmod 755 "$opened"
+        chown 0 "$opened"
+      done
+    done
+    extra=()
+    rm -r "$box/crates" "$source/src"
+  fi
   rm "$box/path/cargo"
 }
 

@@ -90,6 +90,7 @@ mod times;
 mod trees;
 mod undo;
 mod undo_asks;
+mod unknown_files;
 mod usage;
 mod vibe;
 #[cfg(feature = "web-ping")]

@@ -193,7 +193,9 @@ impl ReleaseRun<'_> {
         let live = super::live(&self.observer);
         let live: Vec<&RecordedProcess> = live.iter().collect();
         let done: Vec<&ReleaseRecord> = done.iter().collect();
-        !done.is_empty() && restarted(&done, &live, home, &self.machine, self.now()).is_some()
+        !done.is_empty()
+            && restarted(&done, &live, home, &self.machine, self.now(), self.observer.interrupt)
+                .is_some()
     }
 
     /// The line of the journal about one of them.

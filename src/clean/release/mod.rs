@@ -195,7 +195,8 @@ fn restart(observer: &Observer<'_>, place: &Place, past: &PastReleases) -> Optio
     let live = live(observer);
     let live: Vec<&RecordedProcess> = live.iter().collect();
     let machine = Machine::read();
-    let found = restarts::restarted(&releases, &live, &place.home, &machine, observer.now)?;
+    let (now, interrupt) = (observer.now, observer.interrupt);
+    let found = restarts::restarted(&releases, &live, &place.home, &machine, now, interrupt)?;
     let time = observer.now.rfc3339().unwrap_or_default();
     Some(ReleaseRecord { event: ReleaseEvent::Restarted, time, ..found.clone() })
 }

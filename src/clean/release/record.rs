@@ -6,13 +6,13 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use std::fs::File;
-use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::Timestamp;
+use crate::os::folder::Links;
+use crate::os::reading;
 
 /// A record is read up to here; Claude Code writes a few hundred bytes.
 const LARGEST: u64 = 1 << 20;
@@ -103,7 +103,7 @@ impl RecordReading {
 
     /// Reads it without waiting: for the last look, which has no time to.
     pub fn read_once(folder: &Path, pid: u32) -> Self {
-        match read(&folder.join(format!("{pid}.json"))) {
+        match reading::whole(&folder.join(format!("{pid}.json")), Links::Refuse, LARGEST) {
             Ok(bytes) => {
                 Record::parse(&bytes).map_or(Self::Torn, |record| Self::Whole(record.into()))
             }
@@ -119,19 +119,6 @@ impl RecordReading {
             Self::Absent | Self::Torn | Self::Unreadable => None,
         }
     }
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
-    let file = File::options().read(true).custom_flags(flags).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-
-    let mut bytes = Vec::new();
-    file.take(LARGEST).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 impl Record {

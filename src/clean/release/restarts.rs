@@ -1,7 +1,6 @@
 //! Bridges that start a released session again by themselves: a release frees nothing there, and costs a start.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
@@ -10,6 +9,9 @@ use super::record::RecordReading;
 use super::schedules::transcripts;
 use crate::journal::ReleaseRecord;
 use crate::model::Timestamp;
+use crate::os::folder::Links;
+use crate::os::interrupt::Interrupt;
+use crate::os::reading;
 use crate::process::facts::Machine;
 use crate::process::stat::Stat;
 use crate::provider::RecordedProcess;
@@ -26,6 +28,7 @@ pub(super) fn restarted<'r>(
     home: &Path,
     machine: &Machine,
     now: Timestamp,
+    interrupt: &Interrupt,
 ) -> Option<&'r ReleaseRecord> {
     let sessions: HashSet<String> =
         live.iter().map(|process| process.session.to_ascii_lowercase()).collect();
@@ -35,7 +38,7 @@ pub(super) fn restarted<'r>(
         sessions.contains(&session)
             && release.time().is_some_and(|released| {
                 has_process_since(live, &session, released..=now.earlier(GRACE), &records, machine)
-                    && !has_message_since(home, &release.session, released)
+                    && !has_message_since(home, &release.session, released, interrupt)
             })
     })
 }
@@ -66,11 +69,13 @@ fn has_process_since(
 
 /// Returns true if a transcript has a record since then, or cannot be read: whether the bridge restarts sessions
 /// is not known then.
-fn has_message_since(home: &Path, session: &str, since: Timestamp) -> bool {
+fn has_message_since(home: &Path, session: &str, since: Timestamp, interrupt: &Interrupt) -> bool {
     let Ok(paths) = transcripts(&home.join("projects"), [session]) else { return true };
     paths.values().flatten().any(|path| {
-        let (Ok(file), Some(name)) = (File::open(path), path.file_name()) else { return true };
-        match newest(file, name, Records::Claude, since) {
+        let (Ok(file), Some(name)) = (reading::open(path, Links::Refuse), path.file_name()) else {
+            return true;
+        };
+        match newest(file, name, Records::Claude, since, interrupt) {
             Newest::At(newest) => newest >= since,
             Newest::NoRecord => false,
             Newest::Unread(_) => true,

@@ -8,15 +8,15 @@
 mod transcript;
 
 use serde_json::Value;
-use std::fs::File;
-use std::io::{ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
 pub use transcript::{TranscriptScan, Transcripts, transcripts};
 
 use crate::model::Timestamp;
+use crate::os::folder::Links;
+use crate::os::reading;
 
 /// For how long after its call a schedule counts as set; Claude Code keeps a recurring one for less.
 const CRON_COUNTS: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -75,21 +75,12 @@ impl Schedules {
 /// names may name this one.
 fn durable(folder: &Path, pid: u32) -> Schedules {
     let path = folder.join(".claude/scheduled_tasks.lock");
-    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
-    let mut bytes = Vec::new();
-    let read = File::options().read(true).custom_flags(flags).open(path).and_then(|file| {
-        if !file.metadata()?.is_file() {
-            return Err(std::io::Error::other("not a regular file"));
-        }
-        file.take(LARGEST_LOCK).read_to_end(&mut bytes)
-    });
-
-    match read {
+    match reading::whole(&path, Links::Follow, LARGEST_LOCK) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             Schedules::None
         }
         Err(_) => Schedules::Unreadable,
-        Ok(_) => match process_in(&bytes) {
+        Ok(bytes) => match process_in(&bytes) {
             Some(named) if named == u64::from(pid) => Schedules::Durable,
             Some(_) => Schedules::None,
             None => Schedules::Unreadable,

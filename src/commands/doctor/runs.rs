@@ -71,7 +71,9 @@ fn state(folder: &Path) -> Result<String, (PathBuf, String)> {
 
 /// Checks the content of the state folder that cannot be read: the journal, the pins, the holds.
 fn broken(folder: &Path, now: Timestamp) -> Vec<Check> {
-    let mut checks: Vec<Check> = Vec::new();
+    let unread = Journal::at(folder).unread();
+    let mut checks: Vec<Check> =
+        unread.iter().map(|failure| Check::failed("state", failure)).collect();
     for damage in Journal::at(folder).damage() {
         let path = damage.path.unwrap_or_default();
         let message = format!("{}: {}", path.display(), damage.message);

@@ -237,7 +237,7 @@ impl Lister<'_> {
     }
 
     fn look(&mut self, provider: &Provider, file: &Path) -> Details {
-        read_details(provider, file).unwrap_or_else(|error| {
+        read_details(provider, file, self.interrupt).unwrap_or_else(|error| {
             let message = format!("cannot look into a session: {}", describe(&error));
             self.warnings.push(Warning::at(WarningCode::NotLookedInto, file, message));
             Details::default()

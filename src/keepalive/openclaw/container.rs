@@ -5,7 +5,12 @@
 
 use std::fs;
 
+use crate::os::folder::Links;
+use crate::os::reading;
 use crate::process;
+
+/// A process of OpenClaw's has no more arguments.
+const LARGEST: u64 = 8 << 20;
 
 /// The name space that a Linux machine begins with; its number is part of the kernel's interface
 /// (`PROC_PID_INIT_INO`).
@@ -41,12 +46,16 @@ fn inner_process() -> Option<u32> {
     let mut ids: Vec<u32> = ids.collect();
     ids.sort_unstable();
     ids.into_iter().find(|id| {
-        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        let read = |name: &str| {
+            let path = format!("/proc/{id}/{name}");
+            reading::whole(path.as_ref(), Links::Refuse, LARGEST).unwrap_or_default()
+        };
+        let status = read("status");
+        let status = String::from_utf8_lossy(&status);
         // One id for each name space that it is in, from ours on.
         let within = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
         within.is_some_and(|within| within.split_whitespace().count() > 1) && {
-            let arguments = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-            memchr::memmem::find(&arguments, b"openclaw").is_some()
+            memchr::memmem::find(&read("cmdline"), b"openclaw").is_some()
         }
     })
 }

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use super::model::Settings;
 use crate::model::{Timestamp, describe};
-use crate::os::folder::{Folder, Kind};
+use crate::os::folder::{Folder, Kind, Links};
+use crate::os::reading;
 use crate::process;
 
 /// The variables that change these paths.
@@ -197,11 +198,9 @@ fn settings(path: Option<PathBuf>, state: &Path) -> Result<Settings, String> {
 }
 
 fn read_settings(path: &Path) -> Result<Settings, String> {
-    let about = fs::metadata(path).map_err(|error| describe(&error))?;
-    if !about.is_file() || about.len() > LARGEST_CONFIGURATION {
-        return Err("it is not a regular file of at most 16 MiB".to_owned());
-    }
-    Settings::parse(&fs::read_to_string(path).map_err(|error| describe(&error))?)
+    let bytes = reading::whole(path, Links::Follow, LARGEST_CONFIGURATION)
+        .map_err(|error| describe(&error))?;
+    Settings::parse(&String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?)
 }
 
 /// Returns the path with `home` in place of `~` at its beginning.

@@ -1,17 +1,17 @@
 //! The session key: where it is found, and how it is kept out of everything that is shown.
 
-use rustix::fs::OFlags;
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::OpenOptions;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::keepalive::redact::HIDDEN;
 use crate::model::describe;
+use crate::os::folder::Links;
+use crate::os::reading;
 use crate::process;
 
 /// The name of a service's credential that holds the key (`LoadCredential=` of systemd).
@@ -187,15 +187,9 @@ fn from_file(path: &Path, guard: Guard) -> Result<(SessionKey, String), String> 
 }
 
 fn read(path: &Path, guard: Guard) -> io::Result<String> {
-    // NONBLOCK: a FIFO must not make the run wait. A link is followed, since secrets are mounted as
-    // links; the mode and owner of the file itself count.
-    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    // A link is followed, since secrets are mounted as links; the mode and owner of the file itself count.
+    let file = reading::open(path, Links::Follow)?;
     let about = file.metadata()?;
-    if !about.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-
     if guard == Guard::Private && about.mode() & 0o077 != 0 {
         let mode = about.mode() & 0o7777;
         let why = format!("other users can read it (mode {mode:04o}); run chmod 600 on it");

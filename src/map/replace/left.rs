@@ -15,7 +15,15 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use crate::map::map_file::{LARGEST, MapPlace};
 use crate::model::{Warning, WarningCode, describe};
 use crate::os::folder::{Folder, Kind};
+use crate::os::interrupt::Interrupt;
+use crate::os::reading::{Pace, check_size};
 use crate::os::temporary;
+
+/// How much of such files is read and compared in one run: a killed run leaves one.
+const MOST: u64 = 2 * LARGEST;
+
+/// The most files that are warned of by name.
+const MOST_NAMED: usize = 20;
 
 /// The purpose of a file beside the map. Its name has the process and a number as well.
 #[derive(Debug, Clone, Copy)]
@@ -78,9 +86,11 @@ impl Fingerprint {
         )
     }
 
-    fn of_file(mut file: &File) -> io::Result<Self> {
+    fn of_file(file: &File, most: u64, interrupt: &Interrupt) -> io::Result<Self> {
         let (mut print, mut buffer) = (Self::NONE, vec![0; 64 << 10]);
+        let (mut file, mut pace) = (file.take(most), Pace::new(interrupt));
         loop {
+            pace.step()?;
             match file.read(&mut buffer) {
                 Ok(0) => return Ok(print),
                 Ok(count) => print = print.and(&buffer[..count]),
@@ -103,33 +113,50 @@ impl MapPlace {
 
     /// Removes the files that killed runs have left (W7), and warns of those that may be another
     /// process's map (W8). Only under the lock.
-    pub fn sweep(&self) -> Vec<Warning> {
+    pub fn sweep(&self, interrupt: &Interrupt) -> Vec<Warning> {
         let mut warnings = Vec::new();
-        if let Err(error) = self.sweep_into(&mut warnings) {
+        if let Err(error) = self.sweep_into(&mut warnings, interrupt) {
             warnings.push(self.not_removed(OsStr::new(""), &error));
         }
         warnings
     }
 
-    fn sweep_into(&self, warnings: &mut Vec<Warning>) -> io::Result<()> {
+    fn sweep_into(&self, warnings: &mut Vec<Warning>, interrupt: &Interrupt) -> io::Result<()> {
+        let (mut left, mut unnamed) = (MOST, 0_u64);
         let writing = self.prefix(Stage::Writing);
         let changing = self.prefix(Stage::Changing);
         let folder = Folder::reopen(self.folder.as_fd(), self.folder_path())?;
         folder.list(|entry| {
+            // The run ends soon, and the next one sweeps.
+            if interrupt.asked() {
+                return Ok(ControlFlow::Break(()));
+            }
             let name = entry.name();
+            let mut warning = None;
             if name.as_bytes().starts_with(writing.as_bytes()) {
                 if folder.status(name).is_ok_and(|found| found.kind == Kind::File) {
-                    warnings.extend(self.remove_stale(name));
+                    warning = self.remove_stale(name);
                 }
             } else if let Some(rest) = name.as_bytes().strip_prefix(changing.as_bytes()) {
-                warnings.extend(self.sweep_changing(&folder, name, rest));
+                let is_of_run = is_of_the_run(&folder, name, rest, &mut left, interrupt);
+                warning = self.sweep_changing(name, is_of_run);
+            }
+            if warnings.len() < MOST_NAMED {
+                warnings.extend(warning);
+            } else {
+                unnamed += u64::from(warning.is_some());
             }
             Ok(ControlFlow::Continue(()))
-        })
+        })?;
+        if unnamed > 0 {
+            let message = format!("{unnamed} more files of killed runs are left in this folder");
+            warnings.push(Warning::at(WarningCode::StaleFile, self.folder_path(), message));
+        }
+        Ok(())
     }
 
-    fn sweep_changing(&self, folder: &Folder, name: &OsStr, rest: &[u8]) -> Option<Warning> {
-        match is_of_the_run(folder, name, rest) {
+    fn sweep_changing(&self, name: &OsStr, is_of_run: io::Result<bool>) -> Option<Warning> {
+        match is_of_run {
             Ok(true) => self.remove_stale(name),
             Ok(false) => Some(self.stays(name, "this is")),
             // It was removed since it was listed.
@@ -158,13 +185,21 @@ impl MapPlace {
     }
 }
 
-/// Returns true if the file is the map that its run had read, or the one that it had written.
-fn is_of_the_run(folder: &Folder, name: &OsStr, rest: &[u8]) -> io::Result<bool> {
+/// Returns true if the file is the map that its run had read, or the one that it had written. Its size is taken from
+/// what is left to be read.
+fn is_of_the_run(
+    folder: &Folder,
+    name: &OsStr,
+    rest: &[u8],
+    left: &mut u64,
+    interrupt: &Interrupt,
+) -> io::Result<bool> {
     let prints = Prints::of(rest).ok_or_else(|| io::Error::other("its name is none of ours"))?;
     let (file, status) = folder.open_with_status(name)?;
-    if status.size > LARGEST {
-        return Err(io::Error::other("larger than 256 MiB"));
-    }
-    let print = Fingerprint::of_file(&file)?;
+    check_size(status.size, LARGEST)?;
+    *left = left
+        .checked_sub(status.size)
+        .ok_or_else(|| io::Error::other("there are too many such files to compare"))?;
+    let print = Fingerprint::of_file(&file, status.size + 1, interrupt)?;
     Ok(print == prints.old || print == prints.new)
 }

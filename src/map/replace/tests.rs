@@ -69,7 +69,7 @@ impl Folder {
     /// The next run's sweep, which must leave and name exactly these.
     #[track_caller]
     fn sweeps_but(&self, left: &[PathBuf]) -> Vec<Warning> {
-        let warnings = self.place.sweep();
+        let warnings = self.place.sweep(&Interrupt::default());
         let told: BTreeSet<_> = warnings.iter().filter_map(|it| it.path.clone()).collect();
         assert_eq!((told, warnings.len()), (left.iter().cloned().collect(), left.len()));
         for warning in &warnings {

@@ -2,9 +2,12 @@
 
 use rustix::time::{ClockId, clock_gettime};
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::model::Timestamp;
+use crate::os::folder::Links;
+use crate::os::reading;
 use crate::process::{passed, pid_domain, user};
 
 /// The machine and ourselves, as the conditions of a release need to know them.
@@ -28,7 +31,8 @@ pub struct Machine {
 impl Machine {
     /// Reads all of it.
     pub fn read() -> Self {
-        let id = fs::read_to_string("/etc/machine-id").unwrap_or_default();
+        let id = reading::whole(Path::new("/etc/machine-id"), Links::Follow, 1 << 10);
+        let id = String::from_utf8(id.unwrap_or_default()).unwrap_or_default();
         Self {
             has_own_proc: has_own_proc(),
             has_id: is_id(&id),

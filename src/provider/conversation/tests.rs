@@ -5,7 +5,7 @@ use super::super::lines::tests::file;
 use super::*;
 
 fn of(text: &[u8], name: &str, records: Records) -> About {
-    about(file(text), OsStr::new(name), records).unwrap()
+    about(file(text), OsStr::new(name), records, &Interrupt::default()).unwrap()
 }
 
 fn expected(project: Option<&str>, message: Option<&str>) -> About {
@@ -203,5 +203,7 @@ fn hostile_files_tell_nothing() {
     let mut packed = compressed(&[&line[..], b"\n"].concat());
     packed.extend(b"torn");
     assert_eq!(of(&packed, "a.zst", Records::Codex), expected(Some("/home/me"), None));
-    assert!(about(file(b"torn"), OsStr::new("a.zst"), Records::Codex).is_err());
+    assert!(
+        about(file(b"torn"), OsStr::new("a.zst"), Records::Codex, &Interrupt::default()).is_err()
+    );
 }

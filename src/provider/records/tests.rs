@@ -12,7 +12,7 @@ fn least() -> Timestamp {
 }
 
 fn of(text: &[u8], name: &str, records: Records, enough: Timestamp) -> Newest {
-    newest(file(text), OsStr::new(name), records, enough)
+    newest(file(text), OsStr::new(name), records, enough, &Interrupt::default())
 }
 
 /// What the whole file tells, wherever it is stopped.

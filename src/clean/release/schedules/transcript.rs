@@ -6,13 +6,15 @@
 use memchr::memmem::Finder;
 use serde_json::Value;
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::model::Timestamp;
+use crate::os::folder::Links;
 use crate::os::interrupt::Interrupt;
+use crate::os::reading::{self, Pace};
 
 /// The tools that set schedules and wakeups.
 const CRON: &str = "CronCreate";
@@ -90,17 +92,15 @@ impl TranscriptScan {
     /// gone has nothing more.
     ///
     /// # Errors
-    /// Also if a signal asks to stop, or the transcript is too large.
+    /// Also if a signal asks to stop, if this run has read for long enough, or if the transcript is too large.
     pub fn scan(&mut self, interrupt: &Interrupt) -> io::Result<()> {
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
-        let mut file = match File::options().read(true).custom_flags(flags).open(&self.path) {
+        let mut file = match reading::open(&self.path, Links::Refuse) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         };
         let status = file.metadata()?;
-        if !status.is_file() || status.len() > LARGEST {
+        if status.len() > LARGEST {
             return Err(io::Error::other("not a transcript"));
         }
 
@@ -117,12 +117,9 @@ impl TranscriptScan {
     }
 
     fn scan_lines(&mut self, mut file: impl BufRead, interrupt: &Interrupt) -> io::Result<()> {
-        let mut line = Line::new();
+        let (mut line, mut pace) = (Line::new(), Pace::new(interrupt));
         loop {
-            if interrupt.asked() {
-                return Err(ErrorKind::Interrupted.into());
-            }
-
+            pace.step()?;
             let block = file.fill_buf()?;
             if block.is_empty() {
                 self.calls_in_rest = line.calls();
