@@ -233,6 +233,7 @@ impl Clean {
     }
 
     /// Returns the settings of a run that only judges mappings, for a command that shows them.
+    #[must_use]
     pub fn only_looking(&self) -> Self {
         let release = ReleaseSettings { is_on: false, ..self.release.clone() };
         Self { dry_run: true, max_remove: None, release, ..self.clone() }
