@@ -15,17 +15,13 @@ pub fn become_user(user: u32) -> Result<(), String> {
     let known =
         User::from_uid(uid).map_err(|error| format!("cannot look up user {user}: {error}"))?;
 
-    let group = match known {
-        Some(known) => {
-            let name = CString::new(known.name).map_err(|_| "a name with a NUL".to_owned())?;
-            initgroups(&name, known.gid)
-                .map_err(|error| format!("cannot set its groups: {error}"))?;
-            known.gid
-        }
-        None => {
-            setgroups(&[]).map_err(|error| format!("cannot drop root's groups: {error}"))?;
-            Gid::from_raw(NOGROUP)
-        }
+    let group = if let Some(known) = known {
+        let name = CString::new(known.name).map_err(|_| "a name with a NUL".to_owned())?;
+        initgroups(&name, known.gid).map_err(|error| format!("cannot set its groups: {error}"))?;
+        known.gid
+    } else {
+        setgroups(&[]).map_err(|error| format!("cannot drop root's groups: {error}"))?;
+        Gid::from_raw(NOGROUP)
     };
     setgid(group).map_err(|error| format!("cannot set its group: {error}"))?;
     setuid(uid).map_err(|error| format!("cannot set its user id: {error}"))?;

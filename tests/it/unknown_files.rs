@@ -102,12 +102,12 @@ fn a_clean_that_cannot_record_itself_says_so() {
 }
 
 #[test]
-fn a_hold_that_cannot_be_read_may_hold_every_session() {
+fn a_hold_that_cannot_be_read_may_hold_every_session_s2() {
     check("holds/x.json", |env| state_file(env, "holds/x.json"), 3, true);
 }
 
 #[test]
-fn a_process_record_that_cannot_be_read_may_name_every_session() {
+fn a_process_record_that_cannot_be_read_may_name_every_session_s2() {
     let name = format!("{}.json", std::process::id());
     let of_kinds = |kind: &str| {
         let env = idle_and_active();
@@ -130,7 +130,7 @@ fn a_process_record_that_cannot_be_read_may_name_every_session() {
 }
 
 #[test]
-fn a_configuration_that_is_none_is_wrong_usage() {
+fn a_configuration_that_is_none_is_wrong_usage_s2() {
     for kind in KINDS {
         let env = idle_and_active();
         let path = env.home(".config/session-warden/config.toml");
@@ -202,7 +202,7 @@ fn write_blocks(path: &Path) {
 }
 
 #[test]
-fn a_run_in_a_session_without_end_heeds_a_signal() {
+fn a_run_in_a_session_without_end_heeds_a_signal_s2() {
     for (model, provider, end, write) in [
         ("claude-cli", "claude", "", write_long as fn(&Path)),
         ("codex-cli", "codex", ".zst", write_blocks),
@@ -220,7 +220,7 @@ fn a_run_in_a_session_without_end_heeds_a_signal() {
 }
 
 #[test]
-fn a_compressed_session_that_is_mostly_air_counts_by_its_mtime() {
+fn a_compressed_session_that_is_mostly_air_counts_by_its_mtime_s2() {
     let (env, id, idle) = (TestEnv::new(), fresh_id(), fresh_id());
     env.session("codex", &idle, 5 * HOUR);
     let path = env.session("codex", &id, 0);
@@ -241,7 +241,7 @@ fn a_compressed_session_that_is_mostly_air_counts_by_its_mtime() {
 }
 
 #[test]
-fn huge_files_of_killed_runs_beside_the_map_are_not_all_read() {
+fn huge_files_of_killed_runs_beside_the_map_are_not_all_read_s2() {
     let env = idle_and_active();
     let place = |number: u64| {
         let name =

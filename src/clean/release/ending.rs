@@ -94,13 +94,11 @@ impl ReleaseRun<'_> {
         for (number, one) in chosen.iter().enumerate() {
             if round.is_old() {
                 let left: Vec<usize> = chosen[number..].iter().map(|one| one.subject).collect();
-                match self.round(&left) {
-                    Ok(read) => round = read,
-                    Err(_) => {
-                        self.keep(one.subject, &KeptReason::LastUseUnknown);
-                        continue;
-                    }
-                }
+                let Ok(read) = self.round(&left) else {
+                    self.keep(one.subject, &KeptReason::LastUseUnknown);
+                    continue;
+                };
+                round = read;
             }
 
             if !self.bridge.restarts && self.has_restarted(&done) {

@@ -32,7 +32,7 @@ pub(super) struct Done<'c> {
 
 /// Where it ran.
 pub(super) enum Ran {
-    Here(Result<Run, Failure>),
+    Here(Result<Box<Run>, Failure>),
     /// In a child. It has printed its messages, and its report if that is no part of a larger one.
     AsOwner(Box<Ended>),
 }
@@ -64,7 +64,7 @@ impl<'c> Done<'c> {
         let ran = clean::run_of(config, selection, now, interrupt);
         drop(shown);
         let exit = ran.as_ref().map_or_else(|failure| failure.exit, Run::exit);
-        let ran = Ran::Here(ran);
+        let ran = Ran::Here(ran.map(Box::new));
         Self { config, is_by_hand: selection.is_some(), now, started, took: None, ran, exit }
     }
 
@@ -172,7 +172,7 @@ impl<'c> Done<'c> {
         };
 
         let took = self.took.unwrap_or_else(|| self.started.elapsed());
-        let report = run.map(Run::report);
+        let report = run.map(|run| run.report());
         Some(Measured {
             profile: self.config.profile.clone().unwrap_or_default(),
             at: self.now.after(took),

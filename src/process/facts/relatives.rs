@@ -163,7 +163,9 @@ mod tests {
         // From the folder of the package.
         let folder = tempfile::tempdir().unwrap();
         let package = folder.path().join("claude-agent-acp");
-        std::fs::create_dir(&package).unwrap();
+        std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700)
+            .create(&package)
+            .unwrap();
         let mut child = Command::new("sleep").arg("60").current_dir(&package).spawn().unwrap();
         let found = parent(child.id());
         child.kill().unwrap();
