@@ -3,16 +3,21 @@
 use chrono::{DateTime, Datelike, Local, SecondsFormat, Utc};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::num::NonZeroU32;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::IdleThreshold;
+
+/// The most nanoseconds of a time.
+const MOST_NANOSECONDS: u32 = 999_999_999;
 
 /// A time in UTC, in seconds since 1970 and nanoseconds on top. Any value that a file system can
 /// hold is valid, absurd ones included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp {
     seconds: i64,
-    nanoseconds: u32,
+    /// One more than the nanoseconds: never zero, so that an `Option` of a time takes no more room than a time.
+    nanoseconds_and_one: NonZeroU32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,10 +30,11 @@ pub enum Zone {
 
 impl Timestamp {
     /// Later than everything: the time of a file whose time could not be read.
-    pub const MAX: Self = Self { seconds: i64::MAX, nanoseconds: 999_999_999 };
+    pub const MAX: Self = Self::new(i64::MAX, MOST_NANOSECONDS);
 
-    pub fn new(seconds: i64, nanoseconds: u32) -> Self {
-        Self { seconds, nanoseconds: nanoseconds.min(999_999_999) }
+    pub const fn new(seconds: i64, nanoseconds: u32) -> Self {
+        let most = if nanoseconds > MOST_NANOSECONDS { MOST_NANOSECONDS } else { nanoseconds };
+        Self { seconds, nanoseconds_and_one: NonZeroU32::MIN.saturating_add(most) }
     }
 
     #[must_use]
@@ -39,29 +45,29 @@ impl Timestamp {
 
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
-        let nanoseconds = self.nanoseconds + span.subsec_nanos();
+        let nanoseconds = self.nanoseconds() + span.subsec_nanos();
         let seconds = i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
         let carried = i64::from(nanoseconds / 1_000_000_000);
-        Self {
-            seconds: self.seconds.saturating_add(seconds).saturating_add(carried),
-            nanoseconds: nanoseconds % 1_000_000_000,
-        }
+        Self::new(
+            self.seconds.saturating_add(seconds).saturating_add(carried),
+            nanoseconds % 1_000_000_000,
+        )
     }
 
     #[must_use]
     pub fn earlier(self, span: Duration) -> Self {
-        let borrows = self.nanoseconds < span.subsec_nanos();
+        let borrows = self.nanoseconds() < span.subsec_nanos();
         let lent = if borrows { 1_000_000_000 } else { 0 };
         let seconds = i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
-        Self {
-            seconds: self.seconds.saturating_sub(seconds).saturating_sub(i64::from(borrows)),
-            nanoseconds: self.nanoseconds + lent - span.subsec_nanos(),
-        }
+        Self::new(
+            self.seconds.saturating_sub(seconds).saturating_sub(i64::from(borrows)),
+            self.nanoseconds() + lent - span.subsec_nanos(),
+        )
     }
 
     /// Whole seconds from this time until `now`; 0 if this time is in the future.
     pub fn seconds_until(self, now: Self) -> u64 {
-        let borrowed = i64::from(now.nanoseconds < self.nanoseconds);
+        let borrowed = i64::from(now.nanoseconds() < self.nanoseconds());
         let seconds = now.seconds.saturating_sub(self.seconds).saturating_sub(borrowed);
         u64::try_from(seconds).unwrap_or(0)
     }
@@ -108,18 +114,18 @@ impl Timestamp {
     }
 
     pub fn nanoseconds(self) -> u32 {
-        self.nanoseconds
+        self.nanoseconds_and_one.get() - 1
     }
 
     /// The time since 1970; zero before.
     pub fn since_1970(self) -> Duration {
         u64::try_from(self.seconds)
-            .map_or(Duration::ZERO, |seconds| Duration::new(seconds, self.nanoseconds))
+            .map_or(Duration::ZERO, |seconds| Duration::new(seconds, self.nanoseconds()))
     }
 
     /// For calendar arithmetic; nothing if the year does not have four digits.
     pub(crate) fn date_time(self) -> Option<DateTime<Utc>> {
-        DateTime::from_timestamp(self.seconds, self.nanoseconds)
+        DateTime::from_timestamp(self.seconds, self.nanoseconds())
             .filter(|time| (0..=9999).contains(&time.year()))
     }
 }
@@ -167,6 +173,12 @@ impl From<SystemTime> for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_that_may_be_absent_takes_no_more_room_r3() {
+        assert_eq!(size_of::<Option<Timestamp>>(), size_of::<Timestamp>());
+        assert_eq!(Timestamp::new(-1, 5).nanoseconds(), 5);
+    }
 
     #[test]
     fn absurd_times_are_compared_and_never_printed_wrong() {

@@ -9,7 +9,8 @@ use super::{group_of, user};
 /// Returns why a file or folder must not be trusted, and the command that fixes that; none if it can be, or does not
 /// exist.
 pub fn distrusted(path: &Path) -> Option<(String, String)> {
-    let about = path.metadata().ok()?;
+    // Whatever else has its name is refused when it is opened.
+    let about = path.metadata().ok().filter(|about| about.is_file() || about.is_dir())?;
     let us = user();
     let group = group_of(us).unwrap_or_else(|| rustix::process::getegid().as_raw());
     let why = reason(&about, us, group)?;

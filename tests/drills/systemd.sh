@@ -716,6 +716,8 @@ remember user
 check 'system: systemd-analyze verify says nothing' verifies system
 check 'system: security of the clean at most 1.5' scores system session-warden@.service 15
 check 'system: security of the failure unit at most 1.5' scores system session-warden-failed@.service 15
+check 'system: security of keep-alive at most 4' scores system session-warden-keepalive@.service 40
+check 'system: security of keepalive serve at most 4' scores system session-warden-serve@.service 40
 check 'user: systemd-analyze verify says nothing' verifies user
 check 'user: security of the clean at most 6.5' scores user session-warden.service 65
 check 'user: security of the failure unit at most 6.5' scores user session-warden-failed@.service 65

@@ -220,7 +220,7 @@ fn a_timer_fires_once_an_hour() {
 }
 
 #[test]
-fn a_pass_of_keep_alive_may_do_whatever_its_user_may() {
+fn a_pass_of_keep_alive_may_do_what_its_jobs_need() {
     check(KEEP_SERVICES[0], &[("ExecStart", "%h/.local/bin/session-warden keepalive run -q")]);
     let system = [("ExecStart", "/usr/local/bin/session-warden keepalive run -q"), ("User", "%i")];
     check(KEEP_SERVICES[1], &system);
@@ -237,29 +237,72 @@ fn a_pass_of_keep_alive_may_do_whatever_its_user_may() {
                 ("OnFailure", "session-warden-failed@%n.service"),
             ],
         );
-        let service = lines(file);
-        let service = service.iter().skip_while(|line| *line != "[Service]").skip(1);
-        let keys: Vec<&str> = service.map(|line| line.split('=').next().unwrap()).collect();
-        let known = [
-            "Type",
-            "User",
-            "ExecStart",
-            "SyslogIdentifier",
-            "SuccessExitStatus",
-            "TimeoutStartSec",
-            "KillMode",
-            "TimeoutStopSec",
-            "UMask",
-        ];
-        // Whatever else it has would forbid something.
-        assert!(keys.iter().all(|key| known.contains(key)), "{file}: {keys:?}");
     }
+    let user = lines(KEEP_SERVICES[0]);
+    let service = user.iter().skip_while(|line| *line != "[Service]").skip(1);
+    let keys: Vec<&str> = service.map(|line| line.split('=').next().unwrap()).collect();
+    let known = [
+        "Type",
+        "ExecStart",
+        "SyslogIdentifier",
+        "SuccessExitStatus",
+        "TimeoutStartSec",
+        "KillMode",
+        "TimeoutStopSec",
+        "UMask",
+    ];
+    // Whatever else it has would forbid something.
+    assert!(keys.iter().all(|key| known.contains(key)), "{keys:?}");
     for file in KEEP_TIMERS {
         check(
             file,
             &[("OnCalendar", "*:0/1"), ("Persistent", "yes"), ("WantedBy", "timers.target")],
         );
         lacks(file, &["Unit", "OnActiveSec", "OnBootSec", "OnUnitActiveSec"]);
+    }
+}
+
+#[test]
+fn the_system_units_of_keep_alive_forbid_what_no_cli_needs_and_name_the_rest() {
+    for file in [KEEP_SERVICES[1], SERVE] {
+        check(
+            file,
+            &[
+                ("NoNewPrivileges", "yes"),
+                ("CapabilityBoundingSet", ""),
+                ("LockPersonality", "yes"),
+                ("PrivateDevices", "yes"),
+                ("ProtectClock", "yes"),
+                ("ProtectControlGroups", "yes"),
+                ("ProtectHostname", "yes"),
+                ("ProtectKernelModules", "yes"),
+                ("ProtectSystem", "full"),
+                ("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6 AF_NETLINK"),
+                ("RestrictRealtime", "yes"),
+                ("RestrictSUIDSGID", "yes"),
+                ("SystemCallArchitectures", "native"),
+                ("SystemCallErrorNumber", "EPERM"),
+            ],
+        );
+        let left_out = [
+            "MemoryDenyWriteExecute",
+            "RestrictNamespaces",
+            "ProtectKernelTunables",
+            "ProtectKernelLogs",
+            "ProcSubset",
+            "ProtectProc",
+            "ProtectHome",
+            "PrivateTmp",
+            "PrivateUsers",
+            "RemoveIPC",
+            "PrivateNetwork",
+            "IPAddressDeny",
+        ];
+        lacks(file, &left_out);
+        let text = text(file);
+        for key in left_out {
+            assert!(text.contains(&format!("{key}=")), "{file} gives no reason for {key}=");
+        }
     }
 }
 
