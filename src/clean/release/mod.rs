@@ -1,7 +1,7 @@
 //! The release of idle CLI processes: which facts are read, whether a process may be ended, and how it is ended.
 //!
 //! [`look`] finds out, with [`record`], [`schedules`] and [`crate::process::facts`], and [`cpu`] measures;
-//! [`conditions`] decides, and [`kept`] has its reasons; [`run`] plans and [`ending`] carries out, through
+//! [`conditions`] decides, and [`kept`] has its reasons; `run` plans and `ending` carries out, through
 //! [`signal`].
 
 pub mod by_hand;
