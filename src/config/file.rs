@@ -112,17 +112,7 @@ impl ConfigFile {
             return Err(failure.hint("name another file with --config FILE"));
         }
 
-        // Root in a user's environment would obey that user, with all that root may do. One that is named may be
-        // another user's, as a timer of the system names it.
-        let owner = std::fs::metadata(&path).map_or(0, |file| file.uid());
-        let us = process::user();
-        if !must_exist && owner != us && owner != 0 {
-            let why = format!("it belongs to user {owner}, and you are {}", name_or_id(us));
-            return Err(unreadable(&path, &why).hint("if you trust it, name it with --config FILE"));
-        }
-        if let Some((why, fix)) = process::distrusted(&path).filter(|_| owner == us || owner == 0) {
-            return Err(unreadable(&path, &why).hint(fix));
-        }
+        check_owner(&path, must_exist)?;
 
         let text = str::from_utf8(&bytes).map_err(|error| {
             let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
@@ -254,6 +244,23 @@ fn layer(table: &mut Table<'_>, paths: &ConfigPaths<'_>) -> Result<Layer, Failur
         return Err(failure.hint("remove one of them"));
     }
     Ok(layer)
+}
+
+/// Refuses a file that others may write to, and another user's unless it was named.
+fn check_owner(path: &Path, is_named: bool) -> Result<(), Failure> {
+    // Root in a user's environment would obey that user, with all that root may do. One that is named may be
+    // another user's, as a timer of the system names it.
+    let owner = std::fs::metadata(path).map_or(0, |file| file.uid());
+    let us = process::user();
+    let is_trusted = owner == us || owner == 0;
+    if !is_named && !is_trusted {
+        let why = format!("it belongs to user {owner}, and you are {}", name_or_id(us));
+        return Err(unreadable(path, &why).hint("if you trust it, name it with --config FILE"));
+    }
+    match process::distrusted(path).filter(|_| is_trusted) {
+        Some((why, fix)) => Err(unreadable(path, &why).hint(fix)),
+        None => Ok(()),
+    }
 }
 
 fn name_or_id(user: u32) -> String {

@@ -112,15 +112,13 @@ impl WarningCode {
             Self::TwoProcesses
             | Self::BridgeRestarts
             | Self::StillEnding
+            | Self::StillRunning
             | Self::NotReleased
             | Self::NotRemoved
             | Self::NoProcess
             | Self::FirstRelease
             | Self::ChatSeesError
             | Self::BridgeReacts => self.hint_about_processes(),
-            Self::StillRunning => {
-                "it gets no more messages; it runs until its bridge stops or you end it"
-            }
             Self::NoRecordTime => "nothing to do: the modification time is used instead",
             Self::NotLookedInto => {
                 "fix the cause given in the warning; until then its row has no first message"
@@ -170,6 +168,9 @@ impl WarningCode {
             }
             Self::StillEnding => {
                 "it is not signalled again; a SessionEnd hook may still be running"
+            }
+            Self::StillRunning => {
+                "it gets no more messages; it runs until its bridge stops or you end it"
             }
             Self::NotReleased | Self::NotRemoved => "nothing is lost; the next run tries again",
             Self::NoProcess => {
