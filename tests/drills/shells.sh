@@ -75,7 +75,7 @@ cases() {
   cat <<EOF
 --dr|--dry-run
 und|undo
-clean --max|--max-remove
+clean --max-rem|--max-remove
 undo --ch|--chat
 man --di|--dir
 completions fi|fish
