@@ -77,7 +77,7 @@ CASES = [
     Case("a folder to pass through only", changed("bridge", 0o711, 0), 1, DENIED, user=USER),
     Case("one's own map in a sticky folder", changed("bridge", 0o1777, OTHER), 0, user=USER),
     Case("another's lock", changed(LOCK, 0o600, OTHER), 1, DENIED, user=USER),
-    Case("another's state folder", changed(STATE, 0o700, OTHER), 1, DENIED, user=USER),
+    Case("another's state folder", changed(STATE, 0o700, OTHER), 1, "belongs to user", user=USER),
     Case("a state folder to read only", changed(STATE, 0o500), 1, DENIED, user=USER),
     Case("no state folder, and none may be made", changed("state", 0o555, 0), 1, DENIED, user=USER),
     Case("a Claude folder that is closed", changed(f"{ROOTS[CLAUDE]}/-w-2", 0), 3, DENIED, {CLAUDE}, USER),
