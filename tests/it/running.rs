@@ -263,7 +263,7 @@ fn a_home_that_was_named_needs_no_variable_x2() {
 
 #[test]
 fn a_user_without_a_home_is_asked_for_one_x2() {
-    // Only root can become somebody whom no password file knows; and can be given their map.
+    // Only root can become a user without an entry in the password file, and give away the map.
     if !rustix::process::geteuid().is_root() {
         let env = mapped();
         bounded(unprivileged(&env, "clean").env("HOME", env.path("home"))).exits(0);
