@@ -60,8 +60,6 @@ pub enum WarningCode {
     /// The settings of a CLI delete mapped sessions soon.
     DeletedSoon,
     NotWrittenDown,
-    /// Root's pins and undos count in root's runs only.
-    OfRootOnly,
     JournalDamaged,
     /// The bridge that answers has another map.
     OtherBridge,
@@ -127,7 +125,6 @@ impl WarningCode {
                 "use the session, or raise cleanupPeriodDays (Claude Code) or general.sessionRetention.maxAge (Gemini CLI) in its settings.json; a pin does not prevent it"
             }
             Self::NotWrittenDown => "check the state folder; --state-dir DIR names another one",
-            Self::OfRootOnly => "run the same command as the map's owner, for example with sudo -u",
             Self::JournalDamaged => {
                 "nothing else is lost; fix or delete that line to stop this warning"
             }
@@ -193,7 +190,6 @@ impl WarningCode {
                 | Self::DanglingMap
                 | Self::DeletedSoon
                 | Self::NotWrittenDown
-                | Self::OfRootOnly
                 | Self::KeepUnmatched
                 | Self::UndoRefused
                 | Self::NotMapped

@@ -14,7 +14,6 @@ use crate::model::naming::{NotNamed, named};
 use crate::model::plain_json::write_plain;
 use crate::model::{ChatId, Failure, Mapping, SessionMap, Timestamp, Warning, WarningCode, Zone};
 use crate::os::interrupt::Interrupt;
-use crate::process;
 use crate::provider::PROVIDERS;
 use crate::report::padded;
 
@@ -81,12 +80,6 @@ fn pin(
         }
         Ok(done)
     })?;
-    if let Some(owner) = file.owner().filter(|owner| process::user() == 0 && *owner != 0) {
-        let message = format!(
-            "only root's runs use these pins; for runs of user {owner}, pin them as that user as well"
-        );
-        warnings.push(Warning::new(WarningCode::OfRootOnly, message));
-    }
     Ok(Pinned { action: Action::Pin, pins, warnings })
 }
 

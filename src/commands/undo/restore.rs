@@ -13,7 +13,6 @@ use crate::map::{
 };
 use crate::model::{Exit, Failure, Warning, WarningCode, describe};
 use crate::os::progress::Phase;
-use crate::process;
 use crate::report::{Undo, write_undo, write_undo_json};
 use crate::ui;
 
@@ -123,13 +122,6 @@ impl Request<'_> {
         };
 
         if outcomes.contains(&RestoreOutcome::Restored) {
-            let owner = map.owner().filter(|owner| process::user() == 0 && *owner != 0);
-            if let Some(owner) = owner.filter(|_| !self.dry_run) {
-                let message = format!(
-                    "only root's runs keep the restored mappings; to keep them in runs of user {owner}, run undo as that user"
-                );
-                warnings.push(Warning::new(WarningCode::OfRootOnly, message));
-            }
             warnings.extend(bridge_warning);
         }
         warnings.extend(map.warnings());
