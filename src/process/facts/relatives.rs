@@ -97,16 +97,20 @@ mod tests {
     use std::process::{Command, Stdio};
     use std::time::{Duration, Instant};
 
+    /// Starts a program whose name begins with `s`, and returns once its arguments can be read. `spawn` returns earlier:
+    /// the kernel lets the parent go on before it sets the arguments of the new program.
+    fn start(command: &mut Command) -> std::process::Child {
+        let child = command.stdin(Stdio::piped()).spawn().unwrap();
+        let arguments = format!("/proc/{}/cmdline", child.id());
+        let until = Instant::now() + Duration::from_secs(10);
+        while std::fs::read(&arguments).unwrap().first() != Some(&b's') && Instant::now() < until {}
+        child
+    }
+
     /// A child of ours, as it is seen while it runs.
     fn child_of(mut command: Command) -> Child {
-        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
-        let us = std::process::id();
-        // Between fork and exec it is still a copy of us.
-        let until = Instant::now() + Duration::from_secs(10);
-        while std::fs::read(format!("/proc/{}/cmdline", child.id())).unwrap().first() != Some(&b's')
-            && Instant::now() < until
-        {}
-        let all = children(&Tree::read().unwrap(), us);
+        let mut child = start(&mut command);
+        let all = children(&Tree::read().unwrap(), std::process::id());
         child.kill().unwrap();
         child.wait().unwrap();
         *all.iter().find(|one| one.pid == child.id()).unwrap()
@@ -166,7 +170,7 @@ mod tests {
         std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700)
             .create(&package)
             .unwrap();
-        let mut child = Command::new("sleep").arg("60").current_dir(&package).spawn().unwrap();
+        let mut child = start(Command::new("sleep").arg("60").current_dir(&package));
         let found = parent(child.id());
         child.kill().unwrap();
         child.wait().unwrap();
