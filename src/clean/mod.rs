@@ -9,6 +9,7 @@ mod observer;
 mod pinned;
 mod record;
 pub mod release;
+mod removal_records;
 mod run;
 mod second_look;
 pub mod selection;
@@ -191,6 +192,7 @@ impl<'a> CleanRun<'a> {
         } else {
             bounds::check_limit(config.max_remove, &self.plan)?;
         }
+        self.keep_for_next_run()?;
 
         self.warnings.extend(unreachable);
         let Observer { map_owner, now, .. } = self.observer;
@@ -202,6 +204,23 @@ impl<'a> CleanRun<'a> {
         }
 
         self.warnings.extend(bounds::bridge_beside(self.store, &self.plan, &processes));
+        Ok(())
+    }
+
+    /// Leaves the mappings to the next run whose records are too many for the journal of one; a selection is refused.
+    fn keep_for_next_run(&mut self) -> Result<(), Failure> {
+        let Observer { map, now, .. } = self.observer;
+        let left = removal_records::keep_for_next_run(
+            map,
+            &self.observations,
+            &mut self.plan,
+            self.id,
+            now,
+        );
+        if self.selection.is_some() {
+            selection::refuse(&self.plan, map, left.iter())?;
+        }
+        self.warnings.extend(left);
         Ok(())
     }
 
@@ -323,6 +342,7 @@ impl<'a> CleanRun<'a> {
             observations: &self.observations,
             memories: &mut self.memories,
             recorded: vec![false; self.observer.map.len()],
+            has_recorded_map: false,
             is_by_hand: self.selection.is_some(),
             is_rechecked: false,
             findings: Findings::default(),

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::observer::Observer;
-use crate::journal::{Journal, RemovalRecord, RestoreRecord};
+use super::removal_records::RemovalRecords;
+use crate::journal::{Journal, MapOfRun, RestoreRecord};
 use crate::map::{MANY, Rechecked, Removal, RemovalGuard};
 use crate::model::plan::Observations;
 use crate::model::{
-    Activity, Exit, Failure, HeldFor, KeepReason, Mapping, MappingIdx, Plan, SessionMap, Timestamp,
-    Verdict, Warning, WarningCode,
+    Activity, Exit, Failure, HeldFor, KeepReason, Mapping, MappingIdx, Plan, SessionMap, Verdict,
+    Warning, WarningCode,
 };
 use crate::os::progress::Phase;
 use crate::provider::{Memories, Work};
@@ -31,6 +32,8 @@ pub(super) struct SecondLook<'a> {
     /// For each mapping of the judged map: true if it is in the journal already. A map may be large, and
     /// this lives while everything is looked at again.
     pub(super) recorded: Vec<bool>,
+    /// True once the journal has the map of this run's removals.
+    pub(super) has_recorded_map: bool,
     /// True if the mappings were selected by the user: then only a session in use is kept.
     pub(super) is_by_hand: bool,
     /// True once all selected mappings were looked at again.
@@ -66,9 +69,9 @@ impl SecondLook<'_> {
         let kept = recorded
             .map(|(mapping, _)| mapping)
             .filter(|mapping| !removed.contains(mapping) && removal.unanswered != Some(*mapping));
-        if let Err(failure) =
-            self.journal.record_restored(kept.filter_map(|mapping| self.voided(mapping)))
-        {
+        let map = MapOfRun::new(self.run, self.map_path.as_deref(), None);
+        let voided = kept.filter_map(|mapping| self.voided(mapping));
+        if let Err(failure) = self.journal.record_restored(map.as_ref(), voided) {
             self.findings.warnings.push(Warning::new(WarningCode::NotWrittenDown, failure.message));
         }
     }
@@ -79,7 +82,7 @@ impl SecondLook<'_> {
             time: self.observer.now.rfc3339().unwrap_or_default(),
             run: self.run.to_owned(),
             undo: None,
-            map: self.map_path.clone().map(Into::into),
+            map: None,
             model: mapping.model.to_owned(),
             chat: mapping.chat.0.to_owned(),
             session: mapping.session?.0.to_owned(),
@@ -187,33 +190,19 @@ impl RemovalGuard for SecondLook<'_> {
         };
 
         let time = self.observer.now.rfc3339().unwrap_or_default();
+        let (run, plan, observations) = (self.run, self.plan, self.observations);
+        let records = RemovalRecords { run, time, plan, observations };
         let recorded = &mut self.recorded;
         let entries = removals.iter().filter_map(|index| {
-            let mapping = map.get(*index)?;
-            let first = if is_same { *index } else { *by_mapping.get(&mapping)? };
-            if std::mem::replace(recorded.get_mut(first.get())?, true) {
-                return None;
-            }
-            let before = index.0.checked_sub(1).and_then(|before| map.get(MappingIdx(before)));
-            let before = before.filter(|before| before.model == mapping.model);
-            let decision = self.plan.decision(first)?;
-            let activity = self.observations.activity(decision.subject);
-            let last_used = activity.and_then(Activity::last_used).and_then(Timestamp::rfc3339);
-            Some(RemovalRecord {
-                run: self.run.into(),
-                time: time.as_str().into(),
-                map: self.map_path.as_deref().map(Into::into),
-                url: self.url.as_deref().map(Into::into),
-                form: map.form().into(),
-                model: mapping.model.into(),
-                chat: mapping.chat.0.into(),
-                before: before.map(|before| before.chat.0.into()),
-                session: mapping.session?.0.into(),
-                last_used: last_used.map(Into::into),
-                reason: decision.verdict.to_string().into(),
-            })
+            let judged = if is_same { *index } else { *by_mapping.get(&map.get(*index)?)? };
+            let is_recorded = std::mem::replace(recorded.get_mut(judged.get())?, true);
+            if is_recorded { None } else { records.record(map, *index, judged) }
         });
 
-        self.journal.record_removals(entries)
+        let of_run = MapOfRun::new(self.run, self.map_path.as_deref(), self.url.as_deref());
+        let of_run = of_run.filter(|_| !self.has_recorded_map);
+        self.journal.record_removals(of_run.as_ref(), entries)?;
+        self.has_recorded_map = true;
+        Ok(())
     }
 }

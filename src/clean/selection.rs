@@ -178,6 +178,7 @@ fn reason(plan: &Plan, mapping: MappingIdx, why: KeepReason) -> String {
         KeepReason::InUseUnknown => "it may be in use".to_owned(),
         KeepReason::NotAString => "the map has no session there".to_owned(),
         KeepReason::ChangedMeanwhile(_) => "its mapping has changed meanwhile".to_owned(),
+        KeepReason::NextRun(_) => "too much for one run".to_owned(),
         KeepReason::Failed(_) => "its bridge cannot be asked for it".to_owned(),
         _ => match why.process().and_then(|id| Some((id, plan.processes.get(&id)?))) {
             Some((id, name)) => format!("in use by process {id} ({name})"),
@@ -200,6 +201,7 @@ fn advice<'w>(why: KeepReason, mut warnings: impl Iterator<Item = &'w Warning>) 
         },
         KeepReason::NotAString => "edit the map by hand while its bridge is stopped",
         KeepReason::ChangedMeanwhile(_) => "run the same command again",
+        KeepReason::NextRun(_) => "name fewer mappings at once",
         KeepReason::Failed(_) => match warnings.next() {
             Some(warning) => return format!("{}; {}", warning.message, warning.code.hint()),
             None => WarningCode::BridgeTrouble.hint(),

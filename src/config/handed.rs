@@ -13,9 +13,9 @@ static HANDED: OnceLock<Handed> = OnceLock::new();
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Handed {
     /// The configuration file, and its text if it exists.
-    pub config: Option<(JournalPath<'static>, Option<String>)>,
+    pub config: Option<(JournalPath, Option<String>)>,
     /// Root's home, which `~/` means in the configuration.
-    pub home: Option<JournalPath<'static>>,
+    pub home: Option<JournalPath>,
     /// Root's own holds and pins, which protect the mappings of other users as well.
     pub holds: Vec<Hold>,
     pub pins: Vec<ChatPin>,

@@ -8,11 +8,13 @@ use std::iter;
 use std::path::{Path, PathBuf};
 
 use super::chat_pins::PINS;
+use super::map_of_run::MapOfRun;
 use super::path::JournalPath;
 use super::releases::{PastReleases, RELEASES, ReleaseRecord};
 use super::removals::{REMOVALS, RESTORED, RESTORED_BEFORE, RemovalRecord, RestoreRecord};
 use super::runs::{RUNS, RunRecord};
 use super::store;
+use super::trim::trim;
 use crate::model::{Failure, Timestamp, Warning, WarningCode};
 
 const MAPS: &str = "maps.jsonl";
@@ -20,8 +22,8 @@ const MAPS: &str = "maps.jsonl";
 /// A map that runs have found: if it is gone, it may be between two starts of its bridge. One that was
 /// never found is more likely a typo.
 #[derive(Debug, Serialize, Deserialize)]
-struct KnownMap<'a> {
-    map: JournalPath<'a>,
+struct KnownMap {
+    map: JournalPath,
 }
 
 /// The journal in one state folder.
@@ -46,21 +48,25 @@ impl Journal {
         [store::LOCK, REMOVALS, RESTORED, RELEASES, RUNS, PINS].map(|name| self.folder.join(name))
     }
 
-    /// Records, durably, that these mappings are about to be removed. After an error, none may be.
+    /// Records, durably, that these mappings are about to be removed. After an error, none may be. The first time,
+    /// a run passes its map.
     pub fn record_removals<'a>(
         &self,
+        map: Option<&MapOfRun<'_>>,
         records: impl Iterator<Item = RemovalRecord<'a>>,
     ) -> Result<(), Failure> {
-        store::append(&self.folder, REMOVALS, records)
+        store::append(&self.folder, REMOVALS, map, records)
     }
 
-    /// Records, durably, that mappings are about to be restored, were, or were not removed after all.
+    /// Records, durably, that mappings are about to be restored, were, or were not removed after all. The first
+    /// time, a run passes its map.
     pub fn record_restored(
         &self,
+        map: Option<&MapOfRun<'_>>,
         records: impl Iterator<Item = RestoreRecord>,
     ) -> Result<(), Failure> {
         store::rename_once(&self.folder, RESTORED_BEFORE, RESTORED)?;
-        store::append(&self.folder, RESTORED, records)
+        store::append(&self.folder, RESTORED, map, records)
     }
 
     /// Records, durably, that processes are about to be released, or what became of it. After an error, none may
@@ -69,12 +75,12 @@ impl Journal {
         &self,
         records: impl Iterator<Item = ReleaseRecord>,
     ) -> Result<(), Failure> {
-        store::append(&self.folder, RELEASES, records)
+        store::append(&self.folder, RELEASES, None, records)
     }
 
     /// Records a run that has ended.
     pub fn record_run(&self, run: &RunRecord) -> Result<(), Failure> {
-        store::append(&self.folder, RUNS, iter::once(run))
+        store::append(&self.folder, RUNS, None, iter::once(run))
     }
 
     /// Records that a run has found the map at this path, as it was named.
@@ -82,18 +88,18 @@ impl Journal {
         if self.known_maps()?.iter().any(|known| known == map) {
             return Ok(());
         }
-        store::append(&self.folder, MAPS, iter::once(KnownMap { map: map.into() }))
+        store::append(&self.folder, MAPS, None, iter::once(KnownMap { map: map.into() }))
     }
 
     /// Returns every removal, oldest first.
     pub fn removals(&self) -> Result<Vec<RemovalRecord<'static>>, Failure> {
-        store::read(&self.folder, REMOVALS)
+        store::read_of_runs(&self.folder, REMOVALS)
     }
 
     /// Returns every record of [`Self::record_restored`], oldest first.
     pub fn restored(&self) -> Result<Vec<RestoreRecord>, Failure> {
-        let mut all = store::read(&self.folder, RESTORED_BEFORE)?;
-        all.extend(store::read(&self.folder, RESTORED)?);
+        let mut all = store::read_of_runs(&self.folder, RESTORED_BEFORE)?;
+        all.extend(store::read_of_runs(&self.folder, RESTORED)?);
         Ok(all)
     }
 
@@ -109,7 +115,7 @@ impl Journal {
 
     /// Returns the paths of the maps that runs have found.
     pub fn known_maps(&self) -> Result<Vec<PathBuf>, Failure> {
-        let known: Vec<KnownMap<'_>> = store::read(&self.folder, MAPS)?;
+        let known: Vec<KnownMap> = store::read(&self.folder, MAPS)?;
         Ok(known.into_iter().map(|known| known.map.as_path().to_owned()).collect())
     }
 
@@ -147,9 +153,9 @@ impl Journal {
 
     /// Removes the records that are too old or too many to keep.
     pub fn trim(&self, now: Timestamp) -> Result<(), Failure> {
-        store::trim(&self.folder, REMOVALS, now, true)?;
-        store::trim(&self.folder, RESTORED, now, false)?;
-        store::trim(&self.folder, RELEASES, now, false)?;
-        store::trim(&self.folder, RUNS, now, false)
+        trim(&self.folder, REMOVALS, now, true)?;
+        trim(&self.folder, RESTORED, now, false)?;
+        trim(&self.folder, RELEASES, now, false)?;
+        trim(&self.folder, RUNS, now, false)
     }
 }

@@ -4,18 +4,23 @@
 mod by_run;
 mod chat_pins;
 mod files;
+mod map_of_run;
 mod path;
 mod recently_restored;
 mod releases;
 mod removals;
 mod runs;
 mod store;
+mod trim;
 
 pub use by_run::{RunRemoval, RunRemovals};
 pub use chat_pins::{ChatPin, PinStore, PinnedChats};
 pub use files::Journal;
+pub use map_of_run::MapOfRun;
 pub use path::JournalPath;
 pub use recently_restored::RecentlyRestored;
 pub use releases::{PastReleases, ReleaseEvent, ReleaseRecord, Signalled};
-pub use removals::{Layout, MappingKey, RemovalRecord, RestoreRecord, Restored, is_old};
+pub use removals::{
+    LARGEST_RUN, Layout, MappingKey, RemovalRecord, RestoreRecord, Restored, is_old,
+};
 pub use runs::{LATEST, RunKind, RunRecord, profile_of, run_id, run_named};

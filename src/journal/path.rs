@@ -2,14 +2,14 @@
 //! the same path is read that was written.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::borrow::Cow;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// The path of a map.
+/// The path of a map, shared by all records of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JournalPath<'a>(Cow<'a, Path>);
+pub struct JournalPath(Arc<Path>);
 
 /// Writes a path as a [`JournalPath`], for a field of another type.
 #[expect(clippy::ptr_arg, reason = "serde passes a reference to the field as it is")]
@@ -19,28 +19,28 @@ pub(super) fn serialize<S: Serializer>(path: &PathBuf, to: S) -> Result<S::Ok, S
 
 /// Reads a path that [`serialize`] wrote.
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
-    Ok(JournalPath::deserialize(from)?.0.into_owned())
+    JournalPath::deserialize(from).map(|path| path.0.to_path_buf())
 }
 
-impl JournalPath<'_> {
+impl JournalPath {
     pub fn as_path(&self) -> &Path {
         &self.0
     }
 }
 
-impl<'a> From<&'a Path> for JournalPath<'a> {
-    fn from(path: &'a Path) -> Self {
-        Self(Cow::Borrowed(path))
+impl From<&Path> for JournalPath {
+    fn from(path: &Path) -> Self {
+        Self(path.into())
     }
 }
 
-impl From<PathBuf> for JournalPath<'_> {
+impl From<PathBuf> for JournalPath {
     fn from(path: PathBuf) -> Self {
-        Self(Cow::Owned(path))
+        Self(path.into())
     }
 }
 
-impl Serialize for JournalPath<'_> {
+impl Serialize for JournalPath {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match self.0.to_str() {
             Some(text) => to.serialize_str(text),
@@ -49,7 +49,7 @@ impl Serialize for JournalPath<'_> {
     }
 }
 
-impl<'de> Deserialize<'de> for JournalPath<'_> {
+impl<'de> Deserialize<'de> for JournalPath {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged, expecting = "invalid path, expected a string or an array of bytes")]
@@ -79,12 +79,12 @@ mod tests {
         ] {
             let path = Path::new(OsStr::from_bytes(bytes));
             assert_eq!(serde_json::to_string(&JournalPath::from(path)).unwrap(), json);
-            let read: Option<JournalPath<'_>> = serde_json::from_str(json).unwrap();
+            let read: Option<JournalPath> = serde_json::from_str(json).unwrap();
             assert_eq!(read.unwrap().as_path(), path);
         }
         for odd in ["7", "[256]", "[-1]", r#"["/"]"#, "{}"] {
-            assert!(serde_json::from_str::<JournalPath<'_>>(odd).is_err(), "{odd}");
+            assert!(serde_json::from_str::<JournalPath>(odd).is_err(), "{odd}");
         }
-        assert_eq!(serde_json::from_str::<Option<JournalPath<'_>>>("null").unwrap(), None);
+        assert_eq!(serde_json::from_str::<Option<JournalPath>>("null").unwrap(), None);
     }
 }

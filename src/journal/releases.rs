@@ -34,8 +34,8 @@ pub struct ReleaseRecord {
     /// RFC 3339.
     pub time: String,
     pub event: ReleaseEvent,
-    /// The map's path, if it is known.
-    pub map: Option<JournalPath<'static>>,
+    /// The map's path, if it is known and the process is of a mapping.
+    pub map: Option<JournalPath>,
     /// The bridge's address, if one was asked.
     pub url: Option<String>,
     pub pid: u32,
@@ -96,7 +96,7 @@ impl PastReleases {
     }
 
     /// Returns each run that has a line, with its time and its map.
-    pub fn runs(&self) -> impl Iterator<Item = (&str, &str, Option<&JournalPath<'static>>)> {
+    pub fn runs(&self) -> impl Iterator<Item = (&str, &str, Option<&JournalPath>)> {
         let lines = self.0.iter().filter(|record| record.event != ReleaseEvent::Restarted);
         lines.map(|record| (record.run.as_str(), record.time.as_str(), record.map.as_ref()))
     }

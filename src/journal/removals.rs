@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
+use super::map_of_run::OfRun;
 use super::path::JournalPath;
 use crate::model::{Form, Timestamp};
 
@@ -10,6 +11,9 @@ pub(super) const REMOVALS: &str = "removals.jsonl";
 pub(super) const RESTORED: &str = "restored.jsonl";
 /// The former name of [`RESTORED`].
 pub(super) const RESTORED_BEFORE: &str = "put-back.jsonl";
+
+/// How many bytes of removals a run may record. A run that would remove more leaves the rest to the next one.
+pub const LARGEST_RUN: u64 = 64 << 20;
 
 /// How long entries are kept, and how many at most.
 const KEPT_SECONDS: u64 = 90 * 86_400;
@@ -47,9 +51,11 @@ pub struct MappingKey {
 pub struct RemovalRecord<'a> {
     pub run: Cow<'a, str>,
     pub time: Cow<'a, str>,
-    /// The map's path, if it is known.
-    pub map: Option<JournalPath<'a>>,
-    /// The bridge's address, if one was asked.
+    /// The map's path, if it is known. It is written once for each run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<JournalPath>,
+    /// The bridge's address, if one was asked. It is written once for each run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<Cow<'a, str>>,
     pub form: Layout,
     pub model: Cow<'a, str>,
@@ -73,6 +79,17 @@ impl RemovalRecord<'_> {
     }
 }
 
+impl OfRun for RemovalRecord<'_> {
+    fn run(&self) -> &str {
+        &self.run
+    }
+
+    fn complete(&mut self, map: Option<&JournalPath>, url: Option<&str>) {
+        self.map = self.map.take().or_else(|| map.cloned());
+        self.url = self.url.take().or_else(|| url.map(|url| url.to_owned().into()));
+    }
+}
+
 /// A mapping that was restored, or was not removed after all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreRecord {
@@ -83,7 +100,9 @@ pub struct RestoreRecord {
     /// The undo that restored it, which is a run of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<String>,
-    pub map: Option<JournalPath<'static>>,
+    /// Written once for each run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<JournalPath>,
     pub model: String,
     pub chat: String,
     pub session: String,
@@ -93,6 +112,16 @@ pub struct RestoreRecord {
     /// so there is nothing to restore.
     #[serde(default)]
     pub void: bool,
+}
+
+impl OfRun for RestoreRecord {
+    fn run(&self) -> &str {
+        &self.run
+    }
+
+    fn complete(&mut self, map: Option<&JournalPath>, _: Option<&str>) {
+        self.map = self.map.take().or_else(|| map.cloned());
+    }
 }
 
 impl RestoreRecord {

@@ -56,7 +56,7 @@ pub struct RunRecord {
     pub ended: String,
     pub exit: u8,
     #[serde(default)]
-    pub map: Option<JournalPath<'static>>,
+    pub map: Option<JournalPath>,
     /// The bridge's address, if a release asked one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,

@@ -3,37 +3,21 @@
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fs::{self, File};
-use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::ControlFlow;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use super::removals::{KEPT_ENTRIES, is_old};
-use crate::model::{Exit, Failure, Timestamp, describe};
+use super::map_of_run::{MapOfRun, MapsOfRuns, OfRun};
+use crate::model::{Exit, Failure, describe};
 use crate::os::create::create_private_folders;
 use crate::os::folder::{Folder, Links};
 use crate::os::lock::Lock;
-use crate::os::{never_was, publish, reading, temporary};
-
-/// The part of a line that trimming needs.
-#[derive(Deserialize)]
-struct Stamped<'a> {
-    #[serde(borrow, alias = "started")]
-    time: Cow<'a, str>,
-    #[serde(borrow)]
-    run: Cow<'a, str>,
-}
-
-/// A smaller file is trimmed only for the age of its first entry: it cannot hold too many, unless
-/// they are so short that it is small anyway.
-const SMALL: u64 = 16 << 20;
+use crate::os::{never_was, reading};
 
 /// A larger file is no journal of ours, which trims it long before, and a longer line no entry.
 const LARGEST: u64 = 1 << 30;
@@ -48,10 +32,12 @@ pub(super) const LOCK: &str = "lock";
 /// How long to wait for another run that is writing to the same folder; each does for moments.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Appends a line for each entry to the file called `name`, and makes that durable.
+/// Appends a line for each entry to the file called `name`, behind one for `map` if there is any, and makes that
+/// durable.
 pub(super) fn append<T: Serialize>(
     folder: &Path,
     name: &str,
+    map: Option<&MapOfRun<'_>>,
     entries: impl Iterator<Item = T>,
 ) -> Result<(), Failure> {
     let mut entries = entries.peekable();
@@ -64,7 +50,7 @@ pub(super) fn append<T: Serialize>(
         let file = open_to_append(&folder.join(name))?;
         let length = file.metadata()?.len();
         reading::check_size(length, LARGEST)?;
-        if let Err(error) = write_lines(&file, length, entries) {
+        if let Err(error) = write_lines(&file, length, map, entries) {
             // Half an append is none: the entries are for a change that will not be made.
             let _ = file.set_len(length);
             return Err(error);
@@ -79,6 +65,7 @@ pub(super) fn append<T: Serialize>(
 fn write_lines<T: Serialize>(
     file: &File,
     length: u64,
+    map: Option<&MapOfRun<'_>>,
     entries: impl Iterator<Item = T>,
 ) -> io::Result<()> {
     // A run can remove as much as a map holds, so its lines are not kept.
@@ -93,6 +80,11 @@ fn write_lines<T: Serialize>(
     }
     // JSON is written in very small pieces.
     let mut line = Vec::new();
+    if let Some(map) = map {
+        serde_json::to_writer(&mut line, map)?;
+        line.push(b'\n');
+        out.write_all(&line)?;
+    }
     for entry in entries {
         line.clear();
         serde_json::to_writer(&mut line, &entry)?;
@@ -104,10 +96,27 @@ fn write_lines<T: Serialize>(
 
 /// Returns every entry of the file called `name` except torn lines; none if it does not exist.
 pub(super) fn read<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Vec<T>, Failure> {
-    let read = || {
+    read_with(folder, name, |line| serde_json::from_slice(line).ok())
+}
+
+/// Like [`read`], and each entry has the map of its run.
+pub(super) fn read_of_runs<T: DeserializeOwned + OfRun>(
+    folder: &Path,
+    name: &str,
+) -> Result<Vec<T>, Failure> {
+    let mut maps = MapsOfRuns::default();
+    read_with(folder, name, |line| maps.record(line))
+}
+
+fn read_with<T>(
+    folder: &Path,
+    name: &str,
+    mut entry: impl FnMut(&[u8]) -> Option<T>,
+) -> Result<Vec<T>, Failure> {
+    let mut read = || {
         let (file, mut entries) = (open(folder, name)?, Vec::new());
         each_line(&file, |_, line| {
-            entries.extend(line.and_then(|line| serde_json::from_slice(line).ok()));
+            entries.extend(line.and_then(&mut entry));
             ControlFlow::Continue(())
         })?;
         Ok(entries)
@@ -164,6 +173,7 @@ pub(super) fn damaged_line<T: DeserializeOwned>(folder: &Path, name: &str) -> Op
     let file = open(folder, name).ok()?;
     let is_damaged = |line: &[u8]| {
         serde_json::from_slice::<T>(line).is_err_and(|error: serde_json::Error| !error.is_eof())
+            && serde_json::from_slice::<MapOfRun<'_>>(line).is_err()
     };
     let (mut number, mut damaged) = (0, None);
     each_line(&file, |_, line| {
@@ -178,73 +188,9 @@ pub(super) fn damaged_line<T: DeserializeOwned>(folder: &Path, name: &str) -> Op
     damaged
 }
 
-/// Forgets the first entries of the file called `name`, those that are too old or too many, but, where
-/// `keeps_newest`, none of the run that wrote the last one.
-pub(super) fn trim(
-    folder: &Path,
-    name: &str,
-    now: Timestamp,
-    keeps_newest: bool,
-) -> Result<(), Failure> {
-    let trim = || {
-        let _lock = lock(folder)?;
-        let mut file = open(folder, name)?;
-
-        // Under the lock, a temporary file is one that a killed run has left.
-        let opened = Folder::open(folder)?;
-        let _ = temporary::sweep(&opened, name.as_ref(), |_, _| true);
-
-        let is_small = file.metadata()?.len() < SMALL;
-        let hasher = RandomState::new();
-        // A run can have as many entries as a map holds, so only counts are kept.
-        let (mut count, mut old, mut are_all_old) = (0_usize, 0, true);
-        let (mut firsts, mut newest) = (HashMap::new(), None);
-        each_entry(&file, |_, entry| {
-            are_all_old &= is_old(Timestamp::parse(&entry.time), now);
-            if count == 0 && is_small && !are_all_old {
-                return ControlFlow::Break(());
-            }
-            old += usize::from(are_all_old);
-            let run = hasher.hash_one(&entry.run);
-            newest = Some(*firsts.entry(run).or_insert(count));
-            count += 1;
-            ControlFlow::Continue(())
-        })?;
-        let gone = old.max(count.saturating_sub(KEPT_ENTRIES));
-        let gone = newest.filter(|_| keeps_newest).map_or(gone, |newest| gone.min(newest));
-        if gone == 0 {
-            return Ok(());
-        }
-        // Where none is kept, the copy starts at the end.
-        let (mut start, mut place) = (None, 0);
-        let end = each_entry(&file, |at, _| {
-            place += 1;
-            start = (place > gone).then_some(at);
-            if start.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        file.seek(SeekFrom::Start(start.unwrap_or(end)))?;
-        publish::replace(&opened, name.as_ref(), 0o600, |new| io::copy(&mut file, new).map(drop))
-    };
-    match trim() {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        trimmed => trimmed.map_err(|error| failed("trim", folder, name, &error)),
-    }
-}
-
-/// Calls `each` with every entry of a file and the place of its line, until that has seen enough.
-/// Where the last line read ends.
-fn each_entry(
-    file: &File,
-    mut each: impl FnMut(u64, Stamped<'_>) -> ControlFlow<()>,
-) -> io::Result<u64> {
-    each_line(file, |at, line| match line.and_then(|line| serde_json::from_slice(line).ok()) {
-        Some(entry) => each(at, entry),
-        None => ControlFlow::Continue(()),
-    })
-}
-
-/// The same with every line; nothing in place of one that is too long.
-fn each_line(
+/// Calls `each` with every line of a file and its place, or nothing for a line that is too long, until `each` has
+/// seen enough. Returns where the last line read ends.
+pub(super) fn each_line(
     file: &File,
     mut each: impl FnMut(u64, Option<&[u8]>) -> ControlFlow<()>,
 ) -> io::Result<u64> {
@@ -269,7 +215,7 @@ fn each_line(
 }
 
 /// Opens the file called `name`, to read it.
-fn open(folder: &Path, name: &str) -> io::Result<File> {
+pub(super) fn open(folder: &Path, name: &str) -> io::Result<File> {
     let file = reading::open(&folder.join(name), Links::Refuse)?;
     reading::check_size(file.metadata()?.len(), LARGEST)?;
     Ok(file)
@@ -291,14 +237,14 @@ fn open_to_append(path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
 }
 
-fn lock(folder: &Path) -> io::Result<Lock> {
+pub(super) fn lock(folder: &Path) -> io::Result<Lock> {
     Lock::take(&folder.join(LOCK), PATIENCE)?.ok_or_else(|| {
         let message = "another run holds the lock of the state folder";
         io::Error::new(ErrorKind::WouldBlock, message)
     })
 }
 
-fn failed(what: &str, folder: &Path, name: &str, error: &io::Error) -> Failure {
+pub(super) fn failed(what: &str, folder: &Path, name: &str, error: &io::Error) -> Failure {
     let path = folder.join(name);
     let failure = Failure::new(format!("cannot {what} {}: {}", path.display(), describe(error)));
     if error.kind() == ErrorKind::WouldBlock {

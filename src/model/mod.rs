@@ -14,6 +14,7 @@ mod json_error;
 pub mod naming;
 pub mod pattern;
 pub mod plain_json;
+pub mod plain_text;
 pub mod plan;
 pub mod policy;
 pub mod session_map;

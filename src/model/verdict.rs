@@ -84,6 +84,8 @@ pub enum KeepReason {
     Failed(RemoveReason),
     /// It would have been removed, but its entry in the map has changed.
     ChangedMeanwhile(RemoveReason),
+    /// It would have been removed, but the run's part of the journal is full.
+    NextRun(RemoveReason),
 }
 
 impl KeepReason {
@@ -122,14 +124,16 @@ impl Verdict {
     pub fn state(self) -> State {
         match self {
             Self::Remove(reason)
-            | Self::Keep(KeepReason::ChangedMeanwhile(reason) | KeepReason::Failed(reason)) => {
-                match reason {
-                    RemoveReason::Idle | RemoveReason::IdleByRecord => State::Idle,
-                    RemoveReason::Missing => State::Missing,
-                    RemoveReason::Archived => State::Archived,
-                    RemoveReason::ByHand(state) => state,
-                }
-            }
+            | Self::Keep(
+                KeepReason::ChangedMeanwhile(reason)
+                | KeepReason::Failed(reason)
+                | KeepReason::NextRun(reason),
+            ) => match reason {
+                RemoveReason::Idle | RemoveReason::IdleByRecord => State::Idle,
+                RemoveReason::Missing => State::Missing,
+                RemoveReason::Archived => State::Archived,
+                RemoveReason::ByHand(state) => state,
+            },
             Self::Keep(reason) => match reason {
                 KeepReason::Active | KeepReason::UsedMeanwhile => State::Active,
                 KeepReason::MissingKept => State::Missing,
@@ -177,6 +181,7 @@ impl fmt::Display for Verdict {
             Self::Keep(K::Held) => "held",
             Self::Keep(K::InUseUnknown) => "may be in use",
             Self::Keep(K::ChangedMeanwhile(_)) => "changed meanwhile",
+            Self::Keep(K::NextRun(_)) => "in the next run",
         })
     }
 }

@@ -43,6 +43,8 @@ pub enum WarningCode {
     NotReleased,
     /// Processes were ended, but then no mapping was removed.
     NotRemoved,
+    /// More mappings were to be removed than one run may record in the journal.
+    LeftForNextRun,
     /// A process that was named is not there.
     NoProcess,
     /// The first release for a map ends one process only.
@@ -117,6 +119,7 @@ impl WarningCode {
             | Self::FirstRelease
             | Self::ChatSeesError
             | Self::BridgeReacts => self.hint_about_processes(),
+            Self::LeftForNextRun => "nothing to do: the next run removes them",
             Self::NoRecordTime => "nothing to do: the modification time is used instead",
             Self::NotLookedInto => {
                 "fix the cause given in the warning; until then its row has no first message"

@@ -9,6 +9,7 @@ use std::io::{self, BufWriter, Write};
 
 use super::terminal;
 use crate::model::Advice;
+use crate::model::plain_text::PlainText;
 
 /// What to do if standard output cannot be written to.
 pub(crate) const CHECK_OUTPUT: &str = "check the file or pipe that standard output leads to";
@@ -16,12 +17,13 @@ pub(crate) const CHECK_OUTPUT: &str = "check the file or pipe that standard outp
 /// Large reports are written in pieces of this size.
 const PIECE: usize = 64 << 10;
 
-/// Standard output, to which each line is written as it comes.
-pub(crate) struct Stdout(io::Stdout);
-
-pub(crate) fn stdout() -> Stdout {
-    Stdout(io::stdout())
+/// Returns standard output, to which each line is written as it comes, and nothing that a terminal would act on.
+pub(crate) fn stdout() -> PlainText<Stdout> {
+    PlainText::new(Stdout(io::stdout()))
 }
+
+/// Standard output as it is.
+pub(crate) struct Stdout(io::Stdout);
 
 impl Write for Stdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

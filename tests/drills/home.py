@@ -115,9 +115,10 @@ class Home:
         return sorted(found)
 
     def journal(self, name):
-        """The lines of that file of the journal; no half one that a kill has left at its end."""
+        """The records in that file of the journal; no half one that a kill has left at its end."""
         try:
             with open(f"{self.state}/{name}", encoding="utf-8") as file:
-                return [json.loads(line) for line in file.read().split("\n")[:-1]]
+                lines = [json.loads(line) for line in file.read().split("\n")[:-1]]
+                return [line for line in lines if "map_of" not in line]
         except FileNotFoundError:
             return []

@@ -55,7 +55,8 @@ fn what_the_bridge_is_to_let_go_is_written_down_before_it_is_asked_w10() {
     });
     env.run(&format!("clean --bridge {}", bridge.url())).exits(0);
     assert_eq!(bridge.deletes().len(), 1);
-    let seen: Value = serde_json::from_str(&seen.lock().unwrap()).unwrap();
+    let seen = seen.lock().unwrap();
+    let seen: Value = serde_json::from_str(seen.lines().last().unwrap()).unwrap();
     assert_eq!((&seen["chat"], &seen["session"]), (&json!("i"), &json!(IDLE)));
     // Where that cannot be done, it is not asked.
     let bridge = StandIn::holding(&both());

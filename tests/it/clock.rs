@@ -240,9 +240,7 @@ fn what_goes_by_its_records_is_written_down_so() {
     bumped(&env, BUMPS[0].0, A, 5 * HOUR, MINUTE);
     env.map(json!({"claude-cli": {"used": USED, "bumped": A}}).to_string());
     env.run("--clock record").exits(0);
-    let path = env.home(".local/state/session-warden/removals.jsonl");
-    let line = std::fs::read_to_string(path).unwrap();
-    let removed: Value = serde_json::from_str(&line).unwrap();
+    let removed = &env.journal("removals.jsonl")[0];
     assert_eq!(removed["reason"], "idle by record");
     assert!(removed["last_used"].as_str().unwrap() < ago(4 * HOUR).as_str(), "{removed}");
     env.run("undo --bridge off").exits(0);

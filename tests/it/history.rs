@@ -159,8 +159,7 @@ fn a_run_that_no_one_has_or_several_have_is_refused() {
 fn an_undo_that_did_not_end_is_in_the_history() {
     let env = mapped();
     let clean = env.json("clean")["run"].as_str().unwrap().to_owned();
-    let removed = fs::read_to_string(state_file(&env, "removals.jsonl")).unwrap();
-    let removed: Value = serde_json::from_str(removed.trim()).unwrap();
+    let removed = &env.journal("removals.jsonl")[0];
     let mark = json!({"time": removed["time"], "run": clean, "undo": "29990101T000000Z-000-1",
                       "map": removed["map"], "model": removed["model"], "chat": "idle",
                       "session": IDLE, "done": false, "void": false});

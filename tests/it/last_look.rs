@@ -57,10 +57,9 @@ fn a_session_that_is_used_while_the_journal_waits_is_kept_e5() {
         assert_eq!(env.map_now(), json!({"claude-cli": {"idle": IDLE}}));
 
         // What was recorded of it is voided, so an undo restores the others alone.
-        let voided = fs::read_to_string(env.home(".local/state/session-warden/restored.jsonl"));
-        let voided = voided.unwrap();
-        assert!(voided.contains(IDLE) && voided.contains("\"void\":true"), "{voided}");
-        assert_eq!(voided.lines().count(), 1);
+        let voided = env.journal("restored.jsonl");
+        assert_eq!(voided.len(), 1, "{voided:?}");
+        assert_eq!((&voided[0]["session"], &voided[0]["void"]), (&json!(IDLE), &json!(true)));
         env.map(r#"{"claude-cli": {}}"#);
         env.run("undo").exits(0);
         let restored = env.map_now();

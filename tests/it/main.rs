@@ -42,6 +42,7 @@ mod hold_turns;
 mod hold_watcher;
 mod in_use;
 mod invented_layouts;
+mod journal;
 #[cfg(feature = "keepalive")]
 mod keepalive_jobs;
 mod killed;
@@ -62,6 +63,8 @@ mod packaging_release;
 mod pages;
 mod pin;
 mod pins;
+#[cfg(target_os = "linux")]
+mod poisoned;
 mod profiles;
 mod profiles_apart;
 mod progress;

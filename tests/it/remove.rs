@@ -55,9 +55,7 @@ impl Home {
     }
 
     fn journal(&self, name: &str) -> Vec<Value> {
-        let folder = self.env.home(".local/state/session-warden");
-        let text = fs::read_to_string(folder.join(name)).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        self.env.journal(name)
     }
 
     /// These IDs name these mappings, in a dry run and in a real one, which are then restored.

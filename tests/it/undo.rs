@@ -35,11 +35,6 @@ fn mixed() -> String {
     )
 }
 
-fn journal(env: &TestEnv, name: &str) -> Vec<Value> {
-    let text = fs::read_to_string(env.home(".local/state/session-warden").join(name));
-    text.unwrap_or_default().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
 /// Values and the order of keys; `serde_json` keeps no order, so the text without space must do.
 fn squeezed(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap().split_whitespace().collect()
@@ -135,7 +130,7 @@ fn a_chat_a_run_and_a_dry_run_can_be_asked_for() {
     assert!(back.exits(0).out.contains("`session-warden pin ID` keeps it for good."), "{back:?}");
     assert!(back.out.lines().skip(1).all(|line| line.len() <= 80), "{back:?}");
     assert_eq!(env.map_now()["claude-cli"], json!({"x": ACTIVE, "b": IDLE[1]}));
-    let run = journal(&env, "removals.jsonl")[0]["run"].as_str().unwrap().to_owned();
+    let run = env.journal("removals.jsonl")[0]["run"].as_str().unwrap().to_owned();
     env.run(&format!("undo {run} --chat nobody")).exits(1).says(&["removed no mapping of chat"]);
     env.run("undo 20200101")
         .exits(1)
@@ -171,7 +166,7 @@ fn the_journal_has_every_field_and_is_private_w10() {
     let env = home();
     env.map(mixed());
     let report = env.json("clean");
-    let entries = journal(&env, "removals.jsonl");
+    let entries = env.journal("removals.jsonl");
     assert_eq!(entries.len(), 3);
     let b = &entries[1];
     assert_eq!(b["run"], report["run"]);
@@ -249,7 +244,7 @@ fn an_undo_that_was_killed_half_way_is_taken_up_again() {
                "done": false})
     };
     let marks: Vec<String> =
-        journal(&env, "removals.jsonl").iter().map(|entry| mark(entry).to_string()).collect();
+        env.journal("removals.jsonl").iter().map(|entry| mark(entry).to_string()).collect();
     let marks = marks.join("\n");
     let path = env.home(".local/state/session-warden/restored.jsonl");
     // Killed before the map changed, and in the middle of a line.
@@ -321,17 +316,18 @@ fn the_journal_keeps_90_days_and_the_whole_newest_run() {
     let path = env.home(".local/state/session-warden/removals.jsonl");
     let ours = fs::read_to_string(&path).unwrap();
     let old = ours.replace("\"time\":\"20", "\"time\":\"19").replace("\"run\":\"", "\"run\":\"old");
+    let old = old.replace("\"map_of\":\"", "\"map_of\":\"old");
     fs::write(&path, format!("{old}{ours}")).unwrap();
     env.run("undo").exits(0);
     env.session("claude", ACTIVE, DAY);
     env.run("clean").exits(0);
-    let kept = journal(&env, "removals.jsonl");
+    let kept = env.journal("removals.jsonl");
     assert_eq!(kept.len(), 4, "{kept:#?}");
     // The newest run is kept whole, however old.
     fs::write(&path, &old).unwrap();
     env.run("undo").exits(0);
     env.run("history").exits(0);
-    assert_eq!(journal(&env, "removals.jsonl").len(), 3);
+    assert_eq!(env.journal("removals.jsonl").len(), 3);
 }
 
 #[test]
@@ -368,7 +364,7 @@ fn undo_works_after_the_bridge_that_was_asked_has_stopped() {
     let mut command = env.command(["clean"]);
     Ran::of(command.env("CLAUDE_BRIDGE_PORT", bridge.port.to_string())).exits(0);
     assert_eq!(env.map_now(), json!({"claude-cli": {"x": ACTIVE}}));
-    assert_eq!(journal(&env, "removals.jsonl")[0]["url"], bridge.url());
+    assert_eq!(env.journal("removals.jsonl")[0]["url"], bridge.url());
     env.run("undo").exits(1).says(&[&format!("a bridge runs at {}", bridge.url())]);
     bridge.stop();
     let ran = env.run("undo");
@@ -437,9 +433,9 @@ fn runs_that_removed_nothing_forget_old_ones_too() {
     env.file(".local/state/session-warden/runs.jsonl", lines, 0);
     let run = env.json("clean")["run"].clone();
     let kept: Vec<Value> =
-        journal(&env, "runs.jsonl").into_iter().map(|line| line["run"].clone()).collect();
+        env.journal("runs.jsonl").into_iter().map(|line| line["run"].clone()).collect();
     assert_eq!(kept, [json!("89 days"), json!("2 days"), run]);
-    assert!(journal(&env, "removals.jsonl").is_empty());
+    assert!(env.journal("removals.jsonl").is_empty());
     assert!(!env.run("history").out.contains("91 days"));
 }
 

@@ -253,9 +253,8 @@ fn a_map_whose_path_is_not_utf_8_is_found_again() {
     assert!(env.run("undo").exits(0).out.starts_with("Nothing to restore.\n"));
     let expected: Vec<u8> = fs::canonicalize(&map).unwrap().as_os_str().as_bytes().to_vec();
     for name in ["removals.jsonl", "restored.jsonl", "runs.jsonl"] {
-        let text = fs::read_to_string(env.home(".local/state/session-warden").join(name)).unwrap();
-        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        assert!(lines.into_iter().all(|line| line["map"] == json!(expected)), "{name}: {text}");
+        let lines = env.journal(name);
+        assert!(lines.iter().all(|line| line["map"] == json!(expected)), "{name}: {lines:?}");
     }
     // It is kept in that map, and in no other.
     let report = |folder| in_folder(folder, "clean -n --format json").report();

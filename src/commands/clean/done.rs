@@ -10,6 +10,7 @@ use crate::clean::{self, Run};
 use crate::commands::owner::{Ended, Returned};
 use crate::config::{Clean, Verbosity};
 use crate::model::escape::escape;
+use crate::model::plain_text::plain;
 use crate::model::{Exit, Failure, Timestamp, WarningCode, describe};
 use crate::os::create::append;
 use crate::os::interrupt::Interrupt;
@@ -117,7 +118,7 @@ impl<'c> Done<'c> {
     /// Appends its report to the log, if there is to be one, as it would be printed without a terminal.
     pub(super) fn log(&mut self) {
         let Some(path) = &self.config.log else { return };
-        let written = self.log_text().and_then(|text| append(path, text.as_bytes()));
+        let written = self.log_text().and_then(|text| append(path, plain(&text).as_bytes()));
         if let Err(error) = written {
             let message = format!("cannot write the log {}: {}", path.display(), describe(&error));
             ui::warning(&message, "--log FILE names another file");

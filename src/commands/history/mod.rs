@@ -107,7 +107,7 @@ fn count(record: &RunRecord, name: &str) -> Option<u64> {
 }
 
 /// Returns a run that is not known to have ended.
-fn unended(run: &str, time: &str, map: Option<&JournalPath<'_>>) -> PastRun {
+fn unended(run: &str, time: &str, map: Option<&JournalPath>) -> PastRun {
     PastRun {
         run: run.to_owned(),
         profile: profile_of(run).map(str::to_owned),

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::request::{Request, Target};
 use crate::config::Format;
-use crate::journal::{RemovalRecord, RestoreRecord, RunKind, RunRecord, run_id};
+use crate::journal::{MapOfRun, RemovalRecord, RestoreRecord, RunKind, RunRecord, run_id};
 use crate::map::{
     Access, Address, Choice, FileMap, MapStore, RestoreOutcome, bridge_process, may_be_held,
     no_map, outcomes,
@@ -194,20 +194,23 @@ impl Request<'_> {
             time: self.now.rfc3339().unwrap_or_default(),
             run: entry.run.to_string(),
             undo: Some(id.to_owned()),
-            map: map.real_path().map(Into::into),
+            map: None,
             model: entry.model.to_string(),
             chat: entry.chat.to_string(),
             session: entry.session.to_string(),
             done: false,
             void: false,
         });
+        let path = map.real_path();
+        let run = entries.first().map_or("", |entry| &entry.run);
+        let of_run = MapOfRun::new(run, path.as_deref(), None);
         let (outcomes, mut warnings) = map.restore(entries, &mut |outcomes| {
-            self.journal.record_restored(restored(records.clone(), outcomes))
+            self.journal.record_restored(of_run.as_ref(), restored(records.clone(), outcomes))
         })?;
 
         let done =
             restored(records, &outcomes).map(|record| RestoreRecord { done: true, ..record });
-        warnings.extend(self.journal.record_restored(done).err().map(not_recorded));
+        warnings.extend(self.journal.record_restored(None, done).err().map(not_recorded));
         Ok((outcomes, warnings))
     }
 }
