@@ -131,17 +131,21 @@ fn as_owner(
         return Ok(None);
     }
     let (config, layer, profile) = match command {
-        Command::List(args) if !args.all_profiles => (&args.config, args.layer(), &args.profile),
-        Command::Remove(args) => (&args.config, args.layer(), &args.profile),
-        Command::Release(args) => (&args.config, args.layer(), &args.profile),
-        Command::Pin(args) => (&args.config, args.layer(), &args.profile),
-        Command::Undo(args) => (&args.config, args.layer_with_map(), &args.profile),
-        Command::Doctor(args) => (&args.config, args.layer(), &args.profile),
+        Command::List(args) if !args.all_profiles => {
+            (&args.config, args.layer(), Some(&args.profile))
+        }
+        Command::Remove(args) => (&args.config, args.layer(), Some(&args.profile)),
+        Command::Release(args) => (&args.config, args.layer(), Some(&args.profile)),
+        Command::Pin(args) => (&args.config, args.layer(), Some(&args.profile)),
+        Command::Undo(args) => (&args.config, args.layer_with_map(), Some(&args.profile)),
+        Command::History(args) => (&args.config, args.layer(), None),
+        Command::Doctor(args) => (&args.config, args.layer(), Some(&args.profile)),
         _ => return Ok(None),
     };
 
     let settings = settings(config, environment)?;
-    let (config, _) = settings.resolve(&layer, settings.profile(profile.profile.as_deref()))?;
+    let profile = profile.and_then(|args| args.profile.as_deref());
+    let (config, _) = settings.resolve(&layer, settings.profile(profile))?;
     let Some(user) = owner::owner_of(&config)? else { return Ok(None) };
     let (settings, config) = (&settings, &config);
     let run = owner::AsOwner { user, words, settings, config, is_captured: false, may_ask: true };

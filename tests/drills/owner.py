@@ -26,9 +26,14 @@ def as_user(home, binary, *arguments):
     return ran.returncode, ran.stderr
 
 
-def as_root(base, binary, *arguments):
-    """The same of root's, whose home is elsewhere."""
-    environment = {"HOME": f"{base}/root", "PATH": "/usr/bin:/bin"}
+def roots_environment(base, home):
+    """Root's home is elsewhere, and its map is the user's."""
+    return {"HOME": f"{base}/root", "PATH": "/usr/bin:/bin", "CLAUDE_SESSION_DIR": f"{home.root}/bridge"}
+
+
+def as_root(base, home, binary, *arguments):
+    """The same of root's."""
+    environment = roots_environment(base, home)
     ran = subprocess.run([binary, *arguments], env=environment, capture_output=True, text=True)
     return ran.returncode, ran.stderr
 
@@ -46,7 +51,7 @@ def opened_as_root(base, home, binary, *arguments):
     trace = f"{base}/trace"
     calls = "trace=clone,clone3,setuid,open,openat,openat2,unlink,unlinkat,rename,renameat,renameat2,mkdir,mkdirat"
     words = ["strace", "-f", "-qq", "-s", "4096", "-e", calls, "-o", trace, binary, *arguments]
-    subprocess.run(words, env={"HOME": f"{base}/root", "PATH": "/usr/bin:/bin"}, capture_output=True, check=False)
+    subprocess.run(words, env=roots_environment(base, home), capture_output=True, check=False)
     users, found = set(), []
     with open(trace, encoding="utf-8", errors="replace") as file:
         for line in file:
@@ -80,7 +85,7 @@ def offences(base, binary):
     started = as_user(home, binary, "hold", "start", "--session", session, "--key", "k", "--ttl", "1h")
     if started != (0, ""):
         yield f"the user's hold: {started}"
-    ended = as_root(base, binary, "clean", *of_file)
+    ended = as_root(base, home, binary, "clean", *of_file)
     if ended != (0, "") or home.gone() != home.idle - {held}:
         yield f"a held session went, or others stayed: {ended}, {home.gone()}"
     as_user(home, binary, "hold", "stop", "--key", "k")
@@ -91,23 +96,28 @@ def offences(base, binary):
     if home.gone() != home.idle:
         yield f"the user's own clean: {home.gone()}"
     undone = as_user(home, binary, "undo", *of_file)
-    again = as_root(base, binary, "clean", *of_file)
+    again = as_root(base, home, binary, "clean", *of_file)
     if undone[0] != 0 or again != (0, "") or home.gone() != set():
         yield f"what the user has put back went: {undone}, {again}, {home.gone()}"
     # Root's own log and metrics are root's, and an undo is that of the user.
     home.reset()
     os.chown(home.map, USER, USER)
     outputs = ["--log", f"{base}/root/log", "--metrics", f"{base}/root/metrics.prom"]
-    ended = as_root(base, binary, "clean", *of_file, *outputs)
+    ended = as_root(base, home, binary, "clean", *of_file, *outputs)
     written = all(os.lstat(path).st_uid == 0 and os.path.getsize(path) for path in outputs[1::2])
     if ended[0] != 0 or not written:
         yield f"log and metrics: {ended}"
-    undone = as_root(base, binary, "undo", *of_file)
+    undone = as_root(base, home, binary, "undo", *of_file)
     if undone[0] != 0 or home.gone() != set():
         yield f"root's undo: {undone}, {home.gone()}"
-    for command in ("clean", "list", "doctor", "undo"):
-        for call in opened_as_root(base, home, binary, command, *of_file):
-            yield f"{command}, as root: {call}"
+    environment = roots_environment(base, home)
+    past = subprocess.run([binary, "history"], env=environment, capture_output=True, text=True, check=False)
+    if past.returncode != 0 or " undo " not in past.stdout:
+        yield f"root's history of the user's runs: {past}"
+    commands = [[command, *of_file] for command in ("clean", "list", "doctor", "undo")]
+    for command in (*commands, ["history"]):
+        for call in opened_as_root(base, home, binary, *command):
+            yield f"{command[0]}, as root: {call}"
     roots = belongs_to_root(home.root)
     if roots:
         yield f"root has left {roots}"

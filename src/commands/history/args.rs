@@ -85,7 +85,7 @@ impl HistoryArgs {
     }
 
     /// Returns the settings that were typed.
-    fn layer(&self) -> Layer {
+    pub(crate) fn layer(&self) -> Layer {
         let (format, color, state) = (self.format.clone(), self.color.clone(), self.state.clone());
         Layer { format, color, state, ..Layer::default() }
     }
