@@ -100,6 +100,8 @@ class Rounds:
         self.check, self.lab, self.tool = check, check.lab, check.tool
         self.lanes = [Lane(self.lab) for _ in range(LANES)]
         self.counts, self.ends, self.gaps, self.signal_after = collections.Counter(), [], [], 5.0
+        # How long after a message the record of its process shows it.
+        self.delays = []
 
     def round(self, number):
         """One round: each lane has a turn and goes idle; one gets a message about when its process is ended."""
@@ -151,6 +153,8 @@ class Rounds:
             lane.prompts.append(message.text)
             lane.process.become("idle")
             self.counts["message answered"] += 1
+        if sent and message.busy:
+            self.delays.append(message.busy - sent)
         check_transcript(self.lab, lane.id, lane.prompts, lane.unanswered)
 
     def lost(self, number, lane, message, signal):
@@ -173,7 +177,12 @@ def run(check, number):
 
     print(f"{number} rounds: {', '.join(f'{count} {what}' for what, count in rounds.counts.most_common())}")
     resumes = [seconds for lane in rounds.lanes for seconds in lane.resumes]
-    times = {"signal to exit": rounds.ends, "a resume with a turn": resumes, "message to signal": rounds.gaps}
+    times = {
+        "signal to exit": rounds.ends,
+        "a resume with a turn": resumes,
+        "message to signal": rounds.gaps,
+        "message to its record": rounds.delays,
+    }
     for what, values in times.items():
         values = sorted(values) or [0]
         print(f"  {what}: median {values[len(values) // 2]:.3f} s, longest {values[-1]:.3f} s")
