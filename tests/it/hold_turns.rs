@@ -8,10 +8,12 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::child::{bounded, finish, start};
 use crate::env::{HOUR, Ran, TestEnv, state};
 use crate::hold_hooks::{START, STOP, cli, event, files, fire, held, home, set_back};
+use crate::in_use::fresh_id;
 
 /// Each CLI: its name, the model that is mapped to it, whether it is a script, and its hooks before and
 /// after a turn.
@@ -281,7 +283,8 @@ fn a_huge_input_is_read_and_an_endless_one_is_refused() {
     // Until the hook reads no more.
     let writer = thread::spawn(move || while stdin.write_all(&[b'x'; 16 << 10]).is_ok() {});
     let ran = finish(endless);
-    ran.exits(1).says(&["standard input is not the JSON that a CLI sends to its hooks"]);
+    // Too large, or on a slow machine too long.
+    ran.exits(1).says(&["standard input", "--from-hook is for the hooks of"]);
     writer.join().unwrap();
     assert_eq!(reasons(&env), ["background_task"]);
 }
@@ -390,4 +393,61 @@ fn the_snippets_do_no_harm_without_the_program() {
             assert_eq!((ran.code, &*ran.out), (0, ""), "{file}: {event}");
         }
     }
+}
+
+/// However the object comes, it is complete with its last brace; what does not become one is not waited for.
+#[test]
+fn a_hook_takes_one_object_in_pieces_and_waits_for_nothing_else() {
+    let started = |env: &TestEnv, pieces: &[&str], pause: Duration| {
+        let mut command = env.command(["hold", "start", "--from-hook"]);
+        let mut child = start(command.stdin(Stdio::piped()));
+        let mut stdin = child.stdin.take().unwrap();
+        let (begun, pieces) = (Instant::now(), pieces.iter().map(|p| (*p).to_owned()));
+        let pieces: Vec<String> = pieces.collect();
+        // It stays open for as long as the hook runs.
+        let writer = thread::spawn(move || {
+            for piece in pieces {
+                if stdin.write_all(piece.as_bytes()).is_err() {
+                    break;
+                }
+                thread::sleep(pause);
+            }
+            stdin
+        });
+        let ran = finish(child);
+        drop(writer.join().unwrap());
+        (ran, begun.elapsed())
+    };
+    let id = fresh_id();
+    let whole = event("claude", "PreToolUse", &id, Some(1));
+    let (first, second) = whole.split_at(whole.len() / 2);
+    let short = Duration::from_millis(50);
+    for pieces in [
+        vec![whole.as_str()],
+        vec![&whole, "\n"],
+        vec![first, second, "\r\n"],
+        vec!["\n ", first, second, "{\"session_id\":\"another\"}"],
+        vec![&whole, "nonsense"],
+    ] {
+        let env = TestEnv::new();
+        let (ran, took) = started(&env, &pieces, short);
+        ran.exits(0);
+        assert!(took < Duration::from_secs(5), "{took:?}: {pieces:?}");
+        let holds = held(&env);
+        assert_eq!((holds.len(), &holds[0]["session_id"]), (1, &json!(id)), "{pieces:?}");
+    }
+
+    // Nonsense ends at once, silence after a while, and a slow object before the CLI loses its patience.
+    let env = TestEnv::new();
+    let (ran, took) = started(&env, &["nonsense"], short);
+    ran.exits(1).says(&["standard input is not the JSON"]);
+    assert!(took < Duration::from_secs(4), "{took:?}");
+    let (ran, took) = started(&env, &[""], short);
+    ran.exits(1).says(&["no complete JSON object came"]);
+    assert!(took < Duration::from_secs(9), "{took:?}");
+    let slow: Vec<&str> = ["{"].into_iter().chain([" "; 5]).collect();
+    let (ran, took) = started(&env, &slow, Duration::from_secs(2));
+    ran.exits(1).says(&["no complete JSON object came"]);
+    assert!(took > Duration::from_secs(5), "{took:?}");
+    assert_eq!(held(&env).len(), 0);
 }

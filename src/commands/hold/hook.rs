@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, BufReader, ErrorKind, Read};
+use std::time::{Duration, Instant};
 
 use crate::model::Failure;
 
@@ -19,8 +20,10 @@ use crate::model::Failure;
 /// the CLIs wait for a hook.
 const LARGEST: u64 = 64 << 20;
 
-/// How long an input may be silent before its object is complete. The CLIs wait 10 seconds for a hook.
-const SILENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+/// How long an input may be silent before its object is complete, and how long its object may take in all. The CLIs
+/// wait 10 seconds for a hook.
+const SILENCE: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(8);
 
 /// The reasons of holds for what a turn leaves in the background.
 const TASK: &str = "background_task";
@@ -64,16 +67,20 @@ struct Fields {
 
 /// Reads the JSON of a hook from standard input, which may stay open after it.
 pub(super) fn read() -> Result<Hooked, Failure> {
-    hooked(BufReader::new(Input.take(LARGEST)))
+    hooked(BufReader::new(Input { began: Instant::now() }.take(LARGEST)))
 }
 
-/// Standard input. A read fails after a long silence.
-struct Input;
+/// Standard input. A read fails after a long silence, or a long time in all.
+struct Input {
+    began: Instant,
+}
 
 impl Read for Input {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let stdin = io::stdin();
-        if poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&SILENCE))? == 0 {
+        let left = SILENCE.min(LONGEST.saturating_sub(self.began.elapsed()));
+        let time = Timespec::try_from(left).map_err(io::Error::other)?;
+        if left.is_zero() || poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&time))? == 0 {
             return Err(io::Error::new(ErrorKind::TimedOut, "no complete JSON object came"));
         }
         Ok(rustix::io::read(&stdin, buffer)?)
