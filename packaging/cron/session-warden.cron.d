@@ -1,6 +1,3 @@
-# Install as /etc/cron.d/session-warden, owned by root and not writable by others, without the extension:
-# Debian's cron ignores files with a dot in their name.
-#
-# The sixth word is the user who runs it. As root, it judges the sessions in the home of the map's owner.
-# With -q, cron sends mail only if something went wrong.
+# Install as /etc/cron.d/session-warden, owned by root, without the extension: Debian's cron ignores names with a dot.
+# The sixth word is the user who runs it; root judges the sessions in the home of the map's owner.
 5 * * * * root /usr/local/bin/session-warden clean -q

@@ -54,7 +54,7 @@ impl Systemd {
         let files = units::files(job)?.into_iter();
         let placed = files.map(|(name, text)| UnitFile {
             path: self.folder.join(name),
-            text: format!("{MARK}\n{text}"),
+            text: format!("{MARK}\n\n{text}"),
         });
         Ok(placed.collect())
     }

@@ -406,3 +406,15 @@ fn every_file_is_valid_as_it_stands() {
         }
     }
 }
+
+#[test]
+fn every_comment_in_a_unit_has_at_most_two_lines() {
+    for file in [&SERVICES[..], &FAILURES, &TIMERS, &KEEP_SERVICES, &KEEP_TIMERS, &[SERVE]].concat()
+    {
+        let mut comments = 0;
+        for line in text(file).lines() {
+            comments = if line.starts_with('#') { comments + 1 } else { 0 };
+            assert!(comments <= 2, "{file}: {line}");
+        }
+    }
+}
