@@ -3,7 +3,7 @@
 use chrono::{DateTime, Datelike, Local, TimeDelta, TimeZone, Timelike};
 use std::fmt::Display;
 
-use super::quote::cron_word;
+use super::cron_command;
 use super::timer::{Installed, Job, Method, NAME, Step, Work};
 use super::tool::{Output, Tool};
 use super::when::When;
@@ -42,20 +42,18 @@ pub fn line(job: &Job) -> Result<String, Failure> {
         )
     })?;
 
-    let variables = job.variables.iter();
-    let mut words: Vec<String> =
-        variables.map(|(name, value)| format!("{name}={}", cron_word(value))).collect();
-    words.push(cron_word(&job.binary.to_string_lossy()));
-    words.extend(job.arguments.iter().map(|argument| cron_word(argument)));
+    let variables = job.variables.iter().map(|(name, value)| format!("{name}={value}"));
+    let variables: Vec<String> = variables.collect();
+    let program = job.binary.to_string_lossy().into_owned();
+    let words: Vec<String> = [program].into_iter().chain(job.arguments.iter().cloned()).collect();
 
-    let command = format!("{}{MARK}{}", words.join(" "), job.name());
-
-    if command.contains(['\n', '\r']) {
+    if variables.iter().chain(&words).any(|word| word.contains(['\n', '\r'])) {
         let message = "a crontab cannot hold an option or variable with a line break";
         return Err(
             Failure::usage(message).hint("remove the line break, or use --method systemd-user")
         );
     }
+    let command = format!("{}{MARK}{}", cron_command::command(&variables, &words), job.name());
     if command.len() > LONGEST {
         let hint = match job.work {
             Work::Clean { .. } => "put options into the configuration file instead",
@@ -76,16 +74,27 @@ pub fn line(job: &Job) -> Result<String, Failure> {
 pub fn read() -> Result<Option<Vec<u8>>, Failure> {
     let output = CRONTAB.ask(&["-l"])?;
 
-    if !output.success && output.stderr.contains("no crontab for") {
+    if output.stdout.is_empty() && means_none(&output.stderr) {
         return Ok(None);
     }
     succeeded("crontab -l", output).map(|output| Some(output.stdout))
 }
 
+/// Returns true if `crontab -l` reports that there is no crontab. dcron does so with exit code 0.
+fn means_none(message: &str) -> bool {
+    let message = message.to_lowercase();
+    // Vixie's cron, cronie, systemd-cron and dcron; and busybox, which names the user's file.
+    message.contains("no crontab for")
+        || message.starts_with("crontab: can't open '")
+            && message.ends_with("': no such file or directory")
+}
+
 fn write(new: &[u8]) -> Result<(), Failure> {
-    // An empty crontab is removed as a whole.
-    let output = CRONTAB.run(&[if new.is_empty() { "-r" } else { "-" }], new)?;
-    succeeded("crontab", output).map(drop)
+    // An empty crontab is removed as a whole; dcron has no -r, and gets an empty one.
+    if new.is_empty() && CRONTAB.run(&["-r"], b"")?.success {
+        return Ok(());
+    }
+    succeeded("crontab", CRONTAB.run(&["-"], new)?).map(drop)
 }
 
 fn succeeded(command: &str, output: Output) -> Result<Output, Failure> {
@@ -256,7 +265,7 @@ mod tests {
     fn a_line_says_all_of_it() {
         assert_eq!(
             line(&job(Some("dev"))).unwrap(),
-            "5 * * * * CLAUDE_SESSION_DIR='/srv/it'\\''s here' '/opt/my tools/session-warden' clean -q \
+            "5 * * * * /usr/bin/env CLAUDE_SESSION_DIR='/srv/it'\\''s here' '/opt/my tools/session-warden' clean -q \
              '--pin=50'\\%'*' # installed by session-warden schedule: session-warden-dev"
         );
         let mut never = job(None);
@@ -267,6 +276,26 @@ mod tests {
         let mut two_lines = job(None);
         two_lines.variables[0].1 = "a\nb".to_owned();
         assert_eq!(line(&two_lines).unwrap_err().exit, Exit::Usage);
+    }
+
+    #[test]
+    fn each_cron_reports_in_its_own_words_that_there_is_no_crontab() {
+        for none in [
+            "no crontab for me",
+            "crontab: no crontab for me",
+            "crontab: can't open 'me': No such file or directory",
+        ] {
+            assert!(means_none(none), "{none}");
+        }
+        for other in [
+            "",
+            "You (me) are not allowed to use this program (crontab)",
+            "crontab: can't open 'me': Permission denied",
+            "crontab: can't change directory to '/var/spool/cron': No such file or directory",
+            "crontab: error while loading libx.so: No such file or directory",
+        ] {
+            assert!(!means_none(other), "{other}");
+        }
     }
 
     #[test]

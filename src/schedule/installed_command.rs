@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::quote::{command_words, shell_words, unit_words};
+use super::cron_command::words_of;
+use super::quote::{command_words, unit_words};
 use super::timer::{Installed, Method, NAME};
 use super::unit_file::text_of;
 use super::when::When;
@@ -104,7 +105,7 @@ fn of_units(service: &str, timer: &str) -> InstalledCommand {
 
 fn of_line(line: &str) -> Option<InstalledCommand> {
     let (time, command) = split(line)?;
-    let words = shell_words(&command);
+    let words = words_of(&command);
     let variables: Vec<_> = words.iter().map_while(|word| assigned(word)).collect();
     let words = words.get(variables.len()..).unwrap_or_default();
 

@@ -5,6 +5,7 @@
 //! to be replaced, shown and removed, also by a newer version.
 
 pub mod cron;
+mod cron_command;
 mod installed_command;
 pub mod launchd;
 pub mod others;

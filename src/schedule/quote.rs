@@ -1,7 +1,7 @@
 //! Words as unit files, shells and crontabs read them back.
 
 /// Returns true if a word needs no quotes anywhere.
-fn is_plain(word: &str) -> bool {
+pub(super) fn is_plain(word: &str) -> bool {
     !word.is_empty()
         && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_/.:=@,+-".contains(&byte))
 }
@@ -30,28 +30,6 @@ pub(super) fn unit_word(word: &str) -> String {
         }
     }
     quoted.push('"');
-    quoted
-}
-
-/// A word for the POSIX shell that cron starts. In a crontab, a percent sign ends the command everywhere,
-/// unless a backslash is before it. Some crons remove that backslash, some leave it; some make one of two
-/// backslashes, some take `\\%` for a backslash and an end. So it is outside of the quotes, and no backslash is
-/// before another or before a percent sign of its own.
-pub(super) fn cron_word(word: &str) -> String {
-    if is_plain(word) {
-        return word.to_owned();
-    }
-
-    let mut quoted = String::from("'");
-    for letter in word.chars() {
-        match letter {
-            '\'' => quoted.push_str("'\\''"),
-            '%' => quoted.push_str("'\\%'"),
-            '\\' => quoted.push_str("\\''"),
-            _ => quoted.push(letter),
-        }
-    }
-    quoted.push('\'');
     quoted
 }
 
@@ -143,23 +121,20 @@ mod tests {
 
     #[test]
     fn words_are_quoted_as_they_must_be() {
-        for (word, unit, command, cron) in [
-            ("--hours=4", "--hours=4", "--hours=4", "--hours=4"),
-            ("", "\"\"", "\"\"", "''"),
-            ("a b", "\"a b\"", "\"a b\"", "'a b'"),
-            ("50%", "\"50%%\"", "\"50%%\"", "'50'\\%''"),
-            ("$HOME", "\"$HOME\"", "\"$$HOME\"", "'$HOME'"),
-            ("a\"b\\c", "\"a\\\"b\\\\c\"", "\"a\\\"b\\\\c\"", "'a\"b\\''c'"),
-            ("it's", "\"it's\"", "\"it's\"", "'it'\\''s'"),
-            ("a\nb", "\"a\\nb\"", "\"a\\nb\"", "'a\nb'"),
+        for (word, unit, command) in [
+            ("--hours=4", "--hours=4", "--hours=4"),
+            ("", "\"\"", "\"\""),
+            ("a b", "\"a b\"", "\"a b\""),
+            ("50%", "\"50%%\"", "\"50%%\""),
+            ("$HOME", "\"$HOME\"", "\"$$HOME\""),
+            ("a\"b\\c", "\"a\\\"b\\\\c\"", "\"a\\\"b\\\\c\""),
+            ("it's", "\"it's\"", "\"it's\""),
+            ("a\nb", "\"a\\nb\"", "\"a\\nb\""),
         ] {
             assert_eq!(unit_word(word), unit, "{word:?}");
             assert_eq!(command_word(word), command, "{word:?}");
-            assert_eq!(cron_word(word), cron, "{word:?}");
             assert_eq!(unit_words(&format!(" {unit}  {unit}")), [word, word]);
             assert_eq!(command_words(command), [word]);
-            let read = cron.replace("\\%", "%");
-            assert_eq!(shell_words(&format!("{read} # {read}")), [word]);
         }
         for (user, unit) in
             [("alice", "alice"), ("a-b", "a\\x2db"), ("d\\u", "d\\x5cu"), ("a.b_1", "a.b_1")]

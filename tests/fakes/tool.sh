@@ -23,6 +23,8 @@ case $call in
 "systemd-analyze calendar -- nonsense") exit 1 ;;
 "crontab -l")
     if [ ! -f "$here/tab" ]; then
+        # As this cron has it: an exit code and its message.
+        [ ! -f "$here/none" ] || exec sh "$here/none"
         echo "no crontab for somebody" >&2
         exit 1
     fi
@@ -31,7 +33,7 @@ case $call in
 "crontab -r") rm "$here/tab" ;;
 "crontab -")
     cat >"$here/new"
-    if [ "$(tail -c 1 "$here/new" | wc -l)" = 0 ]; then
+    if [ -s "$here/new" ] && [ "$(tail -c 1 "$here/new" | wc -l)" = 0 ]; then
         echo "new crontab file is missing newline before EOF, can't install." >&2
         exit 1
     fi

@@ -109,7 +109,10 @@ pub(crate) fn told(method: &str, command: &mut Command) -> Told {
     command.arg(format!("--method={method}"));
     let ran = Ran::of(command);
     ran.exits(0);
-    assert_eq!(ran.err, "", "{ran:?}");
+    // The tests' own folder may be a temporary one.
+    let is_about_path =
+        |line: &str| line.contains(" in PATH is ") || line.contains("install again");
+    assert!(ran.err.lines().all(is_about_path), "{ran:?}");
     match method {
         "cron" => by_cron(ran.out.strip_suffix('\n').unwrap()),
         "launchd" => by_launchd(&ran.out),
@@ -251,17 +254,44 @@ pub(crate) fn cron_commands(line: &str) -> [String; 3] {
 
 #[track_caller]
 fn by_cron(line: &str) -> Told {
-    let [told, isc, old] = cron_commands(line).map(|command| {
-        let mut shell = Command::new("/bin/sh");
-        shell.arg("-c").arg(format!("printf '%s\\0' {command}"));
-        let mut words = with_nul(&shell.output().unwrap().stdout);
-        let program = words.iter().position(|word| word.starts_with('/')).unwrap();
-        let mut variables: Vec<String> = words.drain(..program).collect();
-        variables.sort();
-        Told { variables, words }
-    });
+    let [told, isc, old] = cron_commands(line).map(|command| by_shell(&["/bin/sh"], &command));
     assert_eq!((&told, &told), (&isc, &old), "crons differ about {line}");
     told
+}
+
+/// What the program sees of a command that this shell runs.
+#[track_caller]
+pub(crate) fn by_shell(shell: &[&str], command: &str) -> Told {
+    let own = env!("CARGO_BIN_EXE_session-warden");
+    assert!(command.contains(own), "{command}");
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = folder.path().join("session-warden");
+    copy(&fake("recorder.sh"), &recorder);
+
+    let mut run = Command::new(shell[0]);
+    run.args(&shell[1..]).arg("-c").arg(command.replace(own, recorder.to_str().unwrap()));
+    let ran = Ran::of(run.env_clear().env("FROM_CRON", "1"));
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{shell:?}: {command}");
+
+    let seen = |file: &str| with_nul(&fs::read(folder.path().join(file)).unwrap());
+    let words = [own.to_owned()].into_iter().chain(seen("arguments")).collect();
+    let mut variables = seen("variables");
+    // What shells set themselves.
+    let before = seen_without(shell);
+    variables.retain(|set| !before.contains(&set.split('=').next().unwrap().to_owned()));
+    variables.sort();
+    Told { variables, words }
+}
+
+/// The names of the variables that this shell sets itself, and that we set for it. No line sets them, but `HOME` and
+/// `PATH`.
+fn seen_without(shell: &[&str]) -> Vec<String> {
+    let mut run = Command::new(shell[0]);
+    run.args(&shell[1..]).args(["-c", "/usr/bin/env"]).env_clear().env("FROM_CRON", "1");
+    let out = String::from_utf8(run.output().unwrap().stdout).unwrap();
+    let names = out.lines().filter_map(|line| Some(line.split_once('=')?.0.to_owned()));
+    let more = ["_", "PWD", "OLDPWD", "SHLVL"].map(str::to_owned);
+    names.chain(more).filter(|name| !["HOME", "PATH"].contains(&name.as_str())).collect()
 }
 
 /// Reads a property list, strictly.

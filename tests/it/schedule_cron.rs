@@ -1,6 +1,6 @@
 //! A line in a crontab: every other stays byte for byte, and cron's shell sees what was meant.
 
-use crate::desk::{Desk, copy, cron_commands, record, with_nul};
+use crate::desk::{Desk, by_shell, copy, cron_commands, record, with_nul};
 use crate::env::Ran;
 use std::fs;
 use std::process::Command;
@@ -240,4 +240,72 @@ fn a_crontab_that_cannot_be_read_or_written_is_left_alone() {
         Ran::of(desk.command(["schedule", "uninstall", "--method=cron"]).env("PATH", "/nowhere"));
     ran.exits(1).says(&["cannot run crontab"]);
     assert_eq!(desk.tab().unwrap(), format!("# mine\n{line}"));
+}
+
+/// Each cron has its own words, and dcron even the exit code of a success.
+#[test]
+fn in_the_words_of_every_cron_no_crontab_is_none() {
+    for (words, code) in [
+        ("no crontab for me", 1),
+        ("crontab: can't open 'me': No such file or directory", 1),
+        ("no crontab for me", 0),
+    ] {
+        let desk = Desk::new();
+        fs::write(desk.tool("none"), format!("echo \"{words}\" >&2; exit {code}\n")).unwrap();
+        let ran = desk.schedule(UNINSTALL, &[]);
+        assert_eq!(ran.exits(0).out, "No timer was installed, so none was removed.\n", "{words}");
+        let ran = desk.schedule(INSTALL, &[]);
+        assert!(ran.exits(0).out.contains("done       created a crontab"), "{ran:?}");
+        assert_eq!(ours(&desk).len(), 1);
+        // dcron cannot remove a crontab by -r.
+        desk.fail("crontab -r");
+        desk.schedule(UNINSTALL, &[]).exits(0);
+        assert_eq!(desk.tab().as_deref(), Some(""), "{words}");
+    }
+    let desk = Desk::new();
+    let denied = "echo \"crontab: can't open 'me': Permission denied\" >&2; exit 1\n";
+    fs::write(desk.tool("none"), denied).unwrap();
+    desk.schedule(INSTALL, &[]).exits(1).says(&["crontab -l failed", "Permission denied"]);
+    assert_eq!(desk.tab(), None);
+}
+
+/// Whatever `SHELL=` the crontab has, and whatever its `PATH=` is.
+#[test]
+fn every_shell_reads_the_same_line() {
+    const SHELLS: [&[&str]; 7] = [
+        &["/bin/sh"],
+        &["/bin/bash"],
+        &["/bin/dash"],
+        &["/bin/zsh"],
+        &["/usr/bin/fish"],
+        &["/bin/tcsh"],
+        &["/bin/busybox", "sh"],
+    ];
+    let desk = Desk::new();
+    for odd in [
+        "a b",
+        "it's",
+        "50%",
+        "a\\b",
+        "\\'\\%\\\\",
+        "$HOME `id`",
+        "#x !y",
+        "{a,b}~*?[x]",
+        "\u{e4}=\u{1f980}",
+    ] {
+        let keep = format!("--pin={}", odd.replace(['[', ']'], ""));
+        let mut print = desk.command(["schedule", "print", "--method=cron", &keep]);
+        let ran = Ran::of(print.env("CODEX_HOME", format!("/srv/{odd}")));
+        let line = ran.exits(0).out.strip_suffix('\n').unwrap();
+        // busybox takes what follows a number sign for a comment, wherever it is.
+        assert_eq!(line.matches('#').count(), 1, "{line}");
+        for shell in SHELLS.iter().filter(|shell| fs::exists(shell[0]).unwrap()) {
+            for command in cron_commands(line) {
+                let told = by_shell(shell, &command);
+                assert_eq!(told.words[1..], ["clean", "-q", &keep], "{shell:?}: {command}");
+                let set = format!("CODEX_HOME=/srv/{odd}");
+                assert!(told.variables.contains(&set), "{shell:?}: {told:?}");
+            }
+        }
+    }
 }
