@@ -30,7 +30,7 @@ const FOR_TIMERS: [&str; 9] = [
     "XDG_STATE_HOME",
     "NO_COLOR",
 ];
-const OF_ONE_RUN: [&str; 13] = [
+const OF_ONE_RUN: [&str; 15] = [
     "CLICOLOR_FORCE",
     "COLUMNS",
     "PATH",
@@ -41,6 +41,8 @@ const OF_ONE_RUN: [&str; 13] = [
     "SILENCE_END",
     "SUDO_USER",
     "TERM",
+    "TMPDIR",
+    "XDG_RUNTIME_DIR",
     "SESSION_WARDEN_SEND_KEEPALIVES",
     "CREDENTIALS_DIRECTORY",
     SESSION_KEY,
@@ -95,6 +97,14 @@ impl Environment {
         all.retain(|name, _| !name.starts_with("XDG_"));
         all.insert("HOME", home.into());
         Self(all)
+    }
+
+    /// Returns this environment with another one's home, `PATH` and folders of the CLIs.
+    #[must_use]
+    pub fn with_clis_of(&self, other: &Self) -> Self {
+        let of_clis = PROVIDERS.iter().flat_map(Provider::variables);
+        let taken: Vec<&str> = ["HOME", "PATH"].into_iter().chain(of_clis).collect();
+        Self::from(|name| if taken.contains(&name) { other.get(name) } else { self.get(name) })
     }
 
     /// Returns true if output has colours when no option decides: never with `NO_COLOR` or on a dumb

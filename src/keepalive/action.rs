@@ -1,16 +1,15 @@
 //! The actions of jobs: their logins, when they expire, and the attempts of a run.
 
-use std::fs;
 use std::hash::{BuildHasher, RandomState};
-use std::os::unix::fs::PermissionsExt;
 
-use super::job::{Action, Cli, Job, Outcome, When, retry_pause};
+use super::job::{Action, Job, Outcome, When, retry_pause};
 use super::keeper::Keeper;
 use super::pass::Pass;
 use super::turn::{login_expiry, ping, read_until, refresh, try_again_at};
 use super::vendor::{Expiry, credential_hash, expiry};
 use super::{command, openclaw_touch, web_ping};
 use crate::model::Timestamp;
+use crate::process::is_on_path;
 
 /// Returns a hash of the login that a job uses, if it uses one.
 pub(super) fn credential(keeper: &Keeper<'_>, job: &Job) -> Option<String> {
@@ -67,7 +66,8 @@ pub(super) fn check(keeper: &Keeper<'_>, job: &Job) -> Result<String, String> {
     };
 
     let name = cli.name();
-    if !is_on_path(keeper, cli) {
+    // Without PATH, the system has a search path of its own.
+    if keeper.path.as_ref().is_some_and(|path| !is_on_path(path, name)) {
         return Err(format!("{name} is not on the PATH"));
     }
 
@@ -79,15 +79,6 @@ pub(super) fn check(keeper: &Keeper<'_>, job: &Job) -> Result<String, String> {
         Expiry::Unknown(why) if matches!(job.action, Action::CliPing(_)) => Ok(why),
         Expiry::Unknown(why) => Err(why),
     }
-}
-
-fn is_on_path(keeper: &Keeper<'_>, cli: Cli) -> bool {
-    // Without PATH, the system has a search path of its own.
-    let Some(path) = &keeper.path else { return true };
-    std::env::split_paths(path).any(|folder| {
-        fs::metadata(folder.join(cli.name()))
-            .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-    })
 }
 
 /// Runs the job, as often as it may be tried. `expires` is the expiry that it goes by, which must be

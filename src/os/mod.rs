@@ -5,6 +5,7 @@ pub(crate) mod attributes;
 pub mod create;
 pub mod folder;
 pub mod interrupt;
+pub mod links;
 pub mod lock;
 pub mod progress;
 pub mod publish;

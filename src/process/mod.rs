@@ -23,7 +23,7 @@ pub use listening::{
     whose_listener,
 };
 pub use own::{namespace, pid_domain};
-pub use program::{is_claude, named_ancestor, running};
+pub use program::{is_claude, is_on_path, named_ancestor, running};
 pub use running::{Process, Processes, is_alive, is_alive_since, lockers, started};
 pub use stat::program_name;
 pub use trust::distrusted;

@@ -5,7 +5,10 @@
 //! its name without such additions.
 
 use memchr::memmem;
+use std::ffi::OsStr;
+use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 
 use super::own::ancestors;
 use super::proc::{line, read_of};
@@ -136,6 +139,14 @@ fn without_additions(name: &[u8]) -> &[u8] {
     // `claude-2.1.332`
     let version = name.windows(2).position(|two| two[0] == b'-' && two[1].is_ascii_digit());
     version.map_or(name, |at| &name[..at])
+}
+
+/// Returns true if a folder of that `PATH` has a program of that name.
+pub fn is_on_path(path: &OsStr, name: &str) -> bool {
+    std::env::split_paths(path).any(|folder| {
+        fs::metadata(folder.join(name))
+            .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    })
 }
 
 #[cfg(test)]

@@ -258,6 +258,7 @@ mod tests {
             reads: vec![],
             states: vec![],
             writes: vec![],
+            remarks: vec![],
         }
     }
 

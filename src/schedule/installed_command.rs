@@ -169,6 +169,7 @@ mod tests {
             reads: vec![],
             states: vec![],
             writes: vec!["/w".into()],
+            remarks: vec![],
         };
         let handed = InstalledCommand {
             binary: Some(job.binary.clone()),

@@ -7,9 +7,11 @@
 pub mod cron;
 mod cron_command;
 mod installed_command;
+mod lasting;
 pub mod launchd;
 pub mod others;
 mod quote;
+mod search_path;
 pub mod systemd;
 mod timer;
 mod tool;
@@ -17,7 +19,10 @@ mod unit_file;
 mod when;
 
 pub use installed_command::{InstalledCommand, parse_installed};
+pub use lasting::{Fleeting, is_versioned};
+pub use search_path::SearchPath;
 pub use systemd::lingers;
 pub use timer::{Account, Installed, Job, KEEPALIVE_NAME, Method, Step, Work, name};
+pub use tool::version_of;
 pub use unit_file::UnitFile;
 pub use when::When;

@@ -58,6 +58,8 @@ pub struct Job {
     pub states: Vec<PathBuf>,
     /// The folders it writes to: those of its maps, and the state folders.
     pub writes: Vec<PathBuf>,
+    /// Warnings and hints about the program and the environment of its runs.
+    pub remarks: Vec<Step>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,13 +130,15 @@ pub enum Step {
     Would(String),
     /// Something that could not be done.
     Problem(String),
+    /// Something that may keep the timer from its work, and what to do about it.
+    Warning(String, &'static str),
     /// Something that the user should know or do.
     Hint(String),
 }
 
 impl Step {
     /// The word for the step, and its text.
-    pub fn label(&self) -> (&'static str, &str) {
+    fn label(&self) -> (&'static str, &str) {
         match self {
             Self::Added(text) => ("added", text),
             Self::Replaced(text) => ("replaced", text),
@@ -143,8 +147,25 @@ impl Step {
             Self::Did(text) => ("done", text),
             Self::Would(text) => ("would", text),
             Self::Problem(text) => ("problem", text),
+            Self::Warning(text, _) => ("warning", text),
             Self::Hint(text) => ("hint", text),
         }
+    }
+
+    /// The lines of these steps, each after its word. Warnings with the same advice share one hint.
+    pub fn lines(steps: &[Self]) -> Vec<(&'static str, &str)> {
+        let mut lines = Vec::new();
+        for (index, step) in steps.iter().enumerate() {
+            lines.push(step.label());
+            let advice = |step: Option<&Self>| match step {
+                Some(Self::Warning(_, advice)) => Some(*advice),
+                _ => None,
+            };
+            let own = advice(Some(step));
+            let shared = own.filter(|own| advice(steps.get(index + 1)) == Some(own));
+            lines.extend(own.filter(|_| shared.is_none()).map(|advice| ("hint", advice)));
+        }
+        lines
     }
 
     /// A removal as a dry run shows it.

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{self, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -33,6 +34,17 @@ impl From<process::Output> for Output {
         let stderr = stderr.split_whitespace().collect::<Vec<_>>().join(" ");
         Self { success: output.status.success(), stdout: output.stdout, stderr }
     }
+}
+
+/// Returns the first line that a program prints for `--version`.
+pub fn version_of(program: &Path) -> Result<String, Failure> {
+    let output = Tool(&[&program.to_string_lossy()]).ask(&["--version"])?;
+    let line = String::from_utf8_lossy(&output.stdout).lines().next().map(str::to_owned);
+
+    line.filter(|_| output.success).ok_or_else(|| {
+        Failure::new(format!("{} --version failed: {}", program.display(), output.stderr))
+            .hint("run it by hand to see what is wrong")
+    })
 }
 
 impl Tool<'_> {

@@ -68,7 +68,7 @@ pub(crate) fn warning(message: &str, advice: &str) {
 }
 
 /// Prints a warning whose hint is printed elsewhere.
-fn warn(message: &str) {
+pub(crate) fn warn(message: &str) {
     line("warning", Style::new().yellow().bold(), message);
 }
 

@@ -9,6 +9,8 @@ mod terminal;
 pub use messages::fail;
 #[cfg(feature = "web-ping")]
 pub(crate) use messages::prompt;
-pub(crate) use messages::{error, fail_of, hint, note, one_line, show_help, warning, warnings};
+pub(crate) use messages::{
+    error, fail_of, hint, note, one_line, show_help, warn, warning, warnings,
+};
 pub(crate) use output::{CHECK_OUTPUT, print, print_help, stdout};
 pub(crate) use terminal::{columns, is_terminal, look, set_up, zone};

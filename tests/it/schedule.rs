@@ -4,7 +4,9 @@ mod honest;
 mod install;
 #[cfg(feature = "keepalive")]
 mod keepalive;
+mod lasting;
 mod launchd;
+mod links;
 mod refused;
 mod status;
 mod system;

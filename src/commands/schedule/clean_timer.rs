@@ -5,10 +5,13 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::context::{RunContext, own_program};
+use super::context::RunContext;
+use super::paths::Paths;
+use super::program::{self, own_program};
 use super::request::InstallRequest;
-use crate::config::{CONFIG, Home, Layer};
+use crate::config::{CONFIG, Environment, Layer, absolute};
 use crate::model::Failure;
+use crate::os::links::target;
 use crate::process;
 use crate::provider::PROVIDERS;
 use crate::schedule::{Account, Job, Method, When, Work};
@@ -20,37 +23,29 @@ const HOUR: u64 = 3600;
 pub(super) fn clean_timer(
     request: &InstallRequest,
     method: Method,
+    environment: &Environment,
     context: RunContext,
 ) -> anyhow::Result<Job> {
-    let (mut writes, mut states, mut reads) = (Vec::new(), Vec::new(), Vec::new());
+    let mut paths = Paths::default();
     let (run, flags) = (&request.args.run, request.args.run.layer());
     for profile in profiles(request, &flags, &context)? {
         let (clean, _) = context.settings.resolve(&flags, profile)?;
-        writes.extend(clean.map.parent().map(Path::to_owned));
-        // A map that is a link is replaced where it leads to.
-        let real = clean.map.canonicalize().ok();
-        writes.extend(real.and_then(|real| Some(real.parent()?.to_owned())));
-        if let Home::Given(home) | Home::Usual(home) = &clean.home {
-            reads.push(home.clone());
-        }
-
         let state = context.state_dir(&clean)?;
-        writes.push(state.clone());
-        states.push(state);
-        let others = [&clean.metrics, &clean.log].into_iter().flatten();
-        writes.extend(others.filter_map(|file| file.parent()).map(Path::to_owned));
+        paths.add(&clean, state);
     }
 
-    writes.sort();
-    writes.dedup();
     let config = run.config.config.clone();
-    reads.extend(config.or_else(|| context.environment.get(CONFIG).map(PathBuf::from)));
-
-    let binary = own_program()?;
+    let config = config.or_else(|| context.environment.get(CONFIG).map(PathBuf::from));
+    if let Some(config) = config {
+        paths.add_read(&absolute(&config)?);
+    }
     let variables = context.variables()?;
-    let of_clis = variables.iter().filter(|(name, _)| is_of_cli(name));
-    reads.extend(of_clis.map(|(_, value)| PathBuf::from(value)));
-    reads.push(binary.clone());
+    for (_, folder) in variables.iter().filter(|(name, _)| is_of_cli(name)) {
+        paths.add_read(Path::new(folder));
+    }
+    let binary = own_program(environment)?;
+    paths.add_read(&binary);
+    let Paths { reads, states, writes } = paths.sorted();
 
     let mut arguments = vec!["clean".to_owned()];
     // cron mails all output.
@@ -61,6 +56,7 @@ pub(super) fn clean_timer(
 
     Ok(Job {
         work: Work::Clean { profile: request.profile.clone() },
+        remarks: program::warning(&binary).into_iter().collect(),
         binary,
         arguments,
         variables,
@@ -110,7 +106,7 @@ pub(super) fn prepare(job: &Job) -> anyhow::Result<()> {
             .into());
     }
 
-    for folder in &job.states {
+    for folder in job.states.iter().map(|folder| target(folder)) {
         let [p, m, mode, end] = ["-p", "-m", "0700", "--"].map(OsStr::new);
         let path = folder.as_os_str();
         let is_writable = succeeds_as(user, "test", &["-w".as_ref(), path]);

@@ -1,12 +1,11 @@
-//! The context of a timer's runs: their user, environment and settings, and the program they run.
+//! The context of a timer's runs: their user, environment and settings.
 
-use anyhow::Context as _;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::request::InstallRequest;
 use crate::config::{Clean, Environment, PROFILE, Settings, absolute, state_dir_in};
-use crate::model::{Advice, Failure};
+use crate::model::Failure;
 use crate::process;
 use crate::schedule::{Account, KEEPALIVE_NAME, Method, name};
 
@@ -85,18 +84,6 @@ pub(super) fn utf8(name: &str, value: OsString) -> Result<String, Failure> {
     value.into_string().map_err(|_| {
         Failure::usage(format!("${name} is not UTF-8")).hint("change its value, or unset it")
     })
-}
-
-/// The path of this program.
-pub(super) fn own_program() -> anyhow::Result<PathBuf> {
-    let binary = std::env::current_exe()
-        .context("cannot determine the path of this program")
-        .hint("run it by its full path")?;
-    if binary.to_str().is_none() {
-        let message = format!("the path of this program, {}, is not UTF-8", binary.display());
-        return Err(Failure::usage(message).hint("move the program to another folder").into());
-    }
-    Ok(binary)
 }
 
 /// Checks that the timer of that profile has no other timer's name.

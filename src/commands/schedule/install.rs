@@ -7,7 +7,9 @@ use super::clean_timer::{clean_timer, prepare};
 use super::context::RunContext;
 #[cfg(feature = "keepalive")]
 use super::keepalive_timer::keepalive_timer;
-use super::methods::{all_installed, best_method, home, sudo_user, systemd_of_user};
+use super::methods::{
+    all_installed, best_method, home, printed_method, sudo_user, systemd_of_user,
+};
 use super::output::{finish, show};
 use super::request::InstallRequest;
 use crate::config::Environment;
@@ -16,6 +18,7 @@ use crate::model::{Exit, Failure};
 use crate::process;
 use crate::schedule::systemd::{Systemd, service};
 use crate::schedule::{Account, Installed, Job, Method, Step, Work, cron, launchd, lingers};
+use crate::ui;
 
 /// Installs the timer; with `prints`, prints its files instead. After a failure, nothing of it is left.
 pub(super) fn install(
@@ -27,24 +30,30 @@ pub(super) fn install(
     let sudo = sudo_user(environment);
     let method = match request.args.method {
         Some(method) => method,
-        None => best_method(environment, sudo.as_deref())?,
+        None => best_method(environment, sudo.as_deref()).or_else(|failure| {
+            let is_print = prints && !request.args.dry_run;
+            is_print.then(|| printed_method(sudo.as_deref())).ok_or(failure)
+        })?,
     };
     check_user(request, method, sudo.as_deref(), prints)?;
 
     let context = RunContext::read(request, method, environment, sudo)?;
     #[cfg(feature = "keepalive")]
     let job = if request.is_keepalive {
-        keepalive_timer(request, context)?
+        keepalive_timer(request, environment, context)?
     } else {
-        clean_timer(request, method, context)?
+        clean_timer(request, method, environment, context)?
     };
     #[cfg(not(feature = "keepalive"))]
-    let job = clean_timer(request, method, context)?;
+    let job = clean_timer(request, method, environment, context)?;
     if matches!(method, Method::SystemdUser | Method::SystemdSystem) {
         Systemd::check(&job)?;
     }
     if prints {
         let text = text_of(&job, method, environment)?;
+        for (label, text) in Step::lines(&job.remarks) {
+            if label == "warning" { ui::warn(text) } else { ui::hint(text) }
+        }
         return finish(out.write_all(text.as_bytes()), out);
     }
 
@@ -57,6 +66,7 @@ pub(super) fn install(
         Method::Cron => cron::install(&job)?,
         Method::Launchd => launchd::install(&job, &home(environment)?)?,
     };
+    steps.extend(job.remarks.iter().cloned());
     steps.extend(hints(&job, method, environment));
 
     finish(show(&steps, out), out)

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use super::context::{RunContext, own_program, utf8};
+use super::context::{RunContext, utf8};
 use super::methods::all_installed;
+use super::program::{self, own_program};
 use super::request::InstallRequest;
+use super::timer_environment::timer_environment;
 use crate::commands::feature::check_jobs;
 use crate::config::{Environment, PROFILE};
 use crate::keepalive::NO_JOB_HINT;
@@ -12,7 +14,11 @@ use crate::keepalive::job::{self, pace};
 #[cfg(feature = "openclaw")]
 use crate::keepalive::openclaw;
 use crate::model::Failure;
-use crate::schedule::{Job, When, Work, parse_installed};
+use crate::process::{self, is_on_path};
+use crate::schedule::others::Lines;
+use crate::schedule::{
+    Fleeting, Installed, Job, Method, SearchPath, Step, When, Work, cron, parse_installed,
+};
 
 /// The variables of a clean that a pass does not read.
 const OF_CLEANS: [&str; 4] = ["CLAUDE_SESSION_DIR", "CLAUDE_BRIDGE_PORT", "NO_COLOR", PROFILE];
@@ -23,6 +29,7 @@ const SHORTEST: u64 = 60;
 /// Makes the job, and checks that it makes sense.
 pub(super) fn keepalive_timer(
     request: &InstallRequest,
+    environment: &Environment,
     context: RunContext,
 ) -> anyhow::Result<Job> {
     let jobs = &context.settings.file.keeping.jobs;
@@ -43,7 +50,11 @@ pub(super) fn keepalive_timer(
 
     let mut variables = context.variables()?;
     variables.retain(|(name, _)| !OF_CLEANS.contains(&name.as_str()));
-    variables.push(("PATH".to_owned(), path(&context)?));
+    let binary = own_program(environment)?;
+    let mut remarks: Vec<Step> = program::warning(&binary).into_iter().collect();
+    let path = path(&context, &mut remarks)?;
+    remarks.extend(missing_clis(jobs, &path));
+    variables.push(("PATH".to_owned(), path));
     // The folders of OpenClaw and of its gateway's lock.
     #[cfg(feature = "openclaw")]
     if jobs.iter().any(|job| matches!(job.action, job::Action::OpenclawTouch(_))) {
@@ -59,7 +70,7 @@ pub(super) fn keepalive_timer(
 
     Ok(Job {
         work: Work::Keepalive,
-        binary: own_program()?,
+        binary,
         arguments,
         variables,
         when,
@@ -68,6 +79,7 @@ pub(super) fn keepalive_timer(
         states: vec![state],
         // It may write wherever its user may: the jobs may do anything.
         writes: Vec::new(),
+        remarks,
     })
 }
 
@@ -78,22 +90,54 @@ pub(crate) fn timer_notes(environment: &Environment, jobs: &[job::Job]) -> Vec<S
     if jobs.is_empty() {
         return Vec::new();
     }
-    let timers = all_installed(environment, false);
-    let Some(timer) = timers.iter().rfind(|timer| timer.is_keepalive()) else {
+    let Some(timer) = installed(environment) else {
         return vec![format!("no timer runs these jobs yet; install one with {INSTALL}")];
     };
 
+    let mut notes = Vec::new();
     let needed = pace(jobs).as_secs();
-    match parse_installed(timer).and_then(|command| command.every) {
-        Some(every) if every > needed => {
-            let [every, needed] = [every, needed]
-                .map(|seconds| humantime::format_duration(Duration::from_secs(seconds)));
-            vec![format!(
-                "the timer runs every {every}, but these jobs need it every {needed}; run {INSTALL}"
-            )]
-        }
-        _ => Vec::new(),
+    if let Some(every) = parse_installed(&timer).and_then(|command| command.every)
+        && every > needed
+    {
+        let [every, needed] =
+            [every, needed].map(|seconds| humantime::format_duration(Duration::from_secs(seconds)));
+        notes.push(format!(
+            "the timer runs every {every}, but these jobs need it every {needed}; run {INSTALL}"
+        ));
     }
+
+    let path = environment_of_timer(environment).and_then(|theirs| theirs.get("PATH"));
+    let missing = path.iter().flat_map(|path| {
+        clis(jobs).into_iter().filter(move |name| !is_on_path(path, name)).map(move |name| {
+            format!(
+                "the PATH of the timer, {}, does not have {name}; run {INSTALL} where it is on the PATH",
+                path.display()
+            )
+        })
+    });
+    notes.extend(missing);
+    notes
+}
+
+/// Returns this environment with the home, the `PATH` and the folders of the CLIs that the installed timer has;
+/// nothing if there is no timer, or its environment is unknown.
+pub(crate) fn environment_of_timer(environment: &Environment) -> Option<Environment> {
+    let timer = installed(environment)?;
+    let command = parse_installed(&timer)?;
+    let crontab = match timer.method {
+        Method::Cron => cron::read().ok().flatten().unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    let (theirs, _) = timer_environment(&timer, &command, environment, &Lines::of(&crontab))?;
+    Some(environment.with_clis_of(&theirs))
+}
+
+/// Returns the timer that runs this user's jobs.
+fn installed(environment: &Environment) -> Option<Installed> {
+    let us = process::name_of(process::user());
+    let is_ours =
+        |timer: &Installed| timer.is_keepalive() && (timer.user.is_none() || timer.user == us);
+    all_installed(environment, false).into_iter().rfind(is_ours)
 }
 
 /// Returns true if that is more often than once a minute.
@@ -107,11 +151,35 @@ fn is_too_often(when: &When) -> bool {
     }
 }
 
-/// The `PATH` in which the CLIs are looked up: that of this run; for another user, the usual one.
-fn path(context: &RunContext) -> Result<String, Failure> {
+/// The `PATH` in which the CLIs are looked up: that of this run, as far as it lasts; for another user, the usual one.
+fn path(context: &RunContext, remarks: &mut Vec<Step>) -> Result<String, Failure> {
     const USUAL: &str = "/usr/local/bin:/usr/bin:/bin";
+    const LASTING: &str = "to change the PATH of the timer, install again with another PATH";
     if let Some(user) = &context.user {
         return Ok(format!("{}:{USUAL}", user.home.join(".local/bin").display()));
     }
-    context.environment.get("PATH").map_or(Ok(USUAL.to_owned()), |path| utf8("PATH", path))
+    let Some(path) = context.environment.get("PATH") else { return Ok(USUAL.to_owned()) };
+
+    let fleeting = Fleeting::of(&context.environment);
+    let path = SearchPath::lasting(&utf8("PATH", path)?, &fleeting);
+    remarks.extend(path.notes.iter().cloned().map(Step::Hint));
+    remarks.extend(path.warnings.iter().cloned().map(|line| Step::Warning(line, LASTING)));
+    Ok(path.value().unwrap_or_else(|| USUAL.to_owned()))
+}
+
+/// Returns the names of the CLIs that these jobs run.
+pub(crate) fn clis(jobs: &[job::Job]) -> Vec<&'static str> {
+    let is_run = |cli: &job::Cli| jobs.iter().any(|job| job.action.cli() == Some(*cli));
+    job::Cli::ALL.into_iter().filter(is_run).map(job::Cli::name).collect()
+}
+
+/// Returns a warning for each CLI of these jobs that a timer with that `PATH` does not find.
+fn missing_clis(jobs: &[job::Job], path: &str) -> Vec<Step> {
+    let missing = clis(jobs).into_iter().filter(|name| !is_on_path(path.as_ref(), name));
+    missing
+        .map(|name| {
+            let message = format!("{name} is not on the PATH of the timer, {path}");
+            Step::Warning(message, "install again with a PATH that has it")
+        })
+        .collect()
 }

@@ -40,6 +40,11 @@ pub(super) fn best_method(environment: &Environment, sudo: Option<&str>) -> anyh
         .into())
 }
 
+/// The method whose files are printed where no scheduler is, to be installed on another machine.
+pub(super) fn printed_method(sudo: Option<&str>) -> Method {
+    if sudo.is_some() { Method::SystemdSystem } else { Method::SystemdUser }
+}
+
 /// The user who ran sudo; nothing if this is not root.
 pub(super) fn sudo_user(environment: &Environment) -> Option<String> {
     let name = environment.get("SUDO_USER")?.into_string().ok()?;

@@ -7,8 +7,11 @@ mod install;
 pub(crate) mod keepalive_timer;
 mod methods;
 mod output;
+mod paths;
+mod program;
 mod request;
 mod status;
+mod timer_environment;
 mod uninstall;
 
 use clap::Subcommand;
@@ -22,6 +25,7 @@ use status::{STATUS_HELP, StatusArgs};
 use uninstall::{UNINSTALL_HELP, UninstallArgs};
 
 pub(crate) use methods::{all_installed, systemd_of_user};
+pub(crate) use timer_environment::timer_environment;
 
 pub(crate) const AFTER_HELP: &str = "\
 Examples:

@@ -7,8 +7,7 @@ use crate::model::{Exit, Failure, describe};
 use crate::schedule::Step;
 
 pub(super) fn show(steps: &[Step], out: &mut dyn Write) -> io::Result<()> {
-    for step in steps {
-        let (label, text) = step.label();
+    for (label, text) in Step::lines(steps) {
         writeln!(out, "{label:<9}  {}", escape(text))?;
     }
     Ok(())
