@@ -6,6 +6,8 @@ use crate::commands::doctor;
 use crate::commands::options::{
     AskArgs, BridgeArgs, ColorArgs, ConfigArgs, FormatArgs, PlaceArgs, ProfileArgs, StateArgs,
 };
+#[cfg(feature = "keepalive")]
+use crate::commands::schedule::keepalive_timer;
 use crate::config::{Format, Layer, Settings};
 use crate::model::{Exit, Timestamp};
 use crate::os::interrupt::Interrupt;
@@ -63,7 +65,7 @@ impl DoctorArgs {
         let (clean, shown) =
             settings.resolve(&self.layer(), settings.profile(self.profile.profile.as_deref()))?;
         let progress = progress::show(interrupt, false);
-        let checks = doctor::run(&clean, &shown, now, interrupt)?;
+        let checks = doctor::run(&clean, &shown, &clis(settings), now, interrupt)?;
         drop(progress);
 
         let look = ui::look(clean.color, false, false);
@@ -84,4 +86,15 @@ impl DoctorArgs {
             ..Layer::default()
         }
     }
+}
+
+/// Returns the names of the CLIs that keep-alive jobs run.
+#[cfg(feature = "keepalive")]
+fn clis(settings: &Settings) -> Vec<&'static str> {
+    keepalive_timer::clis(&settings.file.keeping.jobs)
+}
+
+#[cfg(not(feature = "keepalive"))]
+fn clis(_settings: &Settings) -> Vec<&'static str> {
+    Vec::new()
 }

@@ -1,17 +1,17 @@
 //! The environment of a timer's runs, compared with that of this one.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::setup::Setup;
 use super::timer::Timer;
-use crate::commands::schedule::systemd_of_user;
+use crate::commands::schedule::timer_environment;
 use crate::config::{Environment, absolute};
 use crate::process;
 use crate::report::Check;
-use crate::schedule::Method;
 use crate::schedule::others::Lines;
+use crate::schedule::{Installed, InstalledCommand};
 
 /// Variables, and the options of a clean that replace them.
 const REPLACED: [(&str, &[&str]); 8] = [
@@ -50,13 +50,11 @@ pub(super) fn checks(setup: &Setup<'_>, timers: &[Timer], lines: &Lines) -> Vec<
 
 fn check(setup: &Setup<'_>, timer: &Timer, lines: &Lines) -> Option<Check> {
     let command = timer.command.as_ref()?;
-    let (base, home) = base(setup, timer, lines)?;
-    let mut theirs: HashMap<String, String> = base.into_iter().collect();
-    theirs.extend(command.variables.iter().cloned());
-    let theirs = Environment::from(|name| theirs.get(name).map(OsString::from));
+    let here = &setup.config.environment;
+    let (theirs, home) = timer_environment(&timer.installed, command, here, lines)?;
     let ours = match &timer.installed.user {
-        Some(_) if process::user() == 0 => setup.config.environment.of_home(&home),
-        _ => setup.config.environment.clone(),
+        Some(_) if process::user() == 0 => here.of_home(&home),
+        _ => here.clone(),
     };
 
     let differences = differences(&ours, &theirs, &home, &command.arguments);
@@ -74,27 +72,19 @@ fn check(setup: &Setup<'_>, timer: &Timer, lines: &Lines) -> Option<Check> {
     Some(Check::warning("environment", message).hint(format!("{install} {effect}")))
 }
 
-/// Returns the variables that systemd or cron sets, and the home of the user that the timer runs as.
-fn base(
+/// Returns that the timer's runs do not find a CLI that a keep-alive job runs.
+pub(super) fn missing_clis(
     setup: &Setup<'_>,
-    timer: &Timer,
+    timer: &Installed,
+    command: &InstalledCommand,
     lines: &Lines,
-) -> Option<(Vec<(String, String)>, PathBuf)> {
-    let user = match &timer.installed.user {
-        Some(name) => process::user_called(name).ok()??.1,
-        None => process::user(),
-    };
-    let home = process::home_of(user).unwrap_or_default();
-    let mut base = vec![("HOME".to_owned(), home.to_string_lossy().into_owned())];
-    match timer.installed.method {
-        Method::Cron => base.extend(lines.variables.iter().cloned()),
-        Method::SystemdUser => {
-            base.extend(systemd_of_user(&setup.config.environment).ok()?.variables());
-        }
-        Method::SystemdSystem => {}
-        Method::Launchd => return None,
-    }
-    Some((base, home))
+) -> Option<String> {
+    let (theirs, _) = timer_environment(timer, command, &setup.config.environment, lines)?;
+    let path = theirs.get("PATH")?;
+    let clis = setup.clis.iter().copied();
+    let missing: Vec<&str> = clis.filter(|name| !process::is_on_path(&path, name)).collect();
+    (!missing.is_empty())
+        .then(|| format!("does not find {} on its PATH, {}", missing.join(" and "), path.display()))
 }
 
 /// Returns true if it matters that a variable has another value for a timer with these arguments.

@@ -6,6 +6,7 @@ mod environment;
 mod home;
 mod map;
 mod processes;
+mod program;
 mod retention;
 mod runs;
 mod setup;
@@ -35,10 +36,11 @@ const CHECKS: [fn(&Setup<'_>) -> Vec<Check>; 7] = [
 fn run(
     config: &Clean,
     shown: &[Shown],
+    clis: &[&'static str],
     now: Timestamp,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Vec<Check>> {
-    let setup = Setup::new(config, shown, now, interrupt);
+    let setup = Setup::new(config, shown, clis, now, interrupt);
     let mut checks = Vec::new();
     for part in CHECKS {
         if interrupt.asked() {

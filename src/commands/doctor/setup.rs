@@ -11,6 +11,8 @@ pub(super) struct Setup<'a> {
     pub(super) config: &'a Clean,
     /// The settings with their origins.
     pub(super) shown: &'a [Shown],
+    /// The names of the CLIs that keep-alive jobs run.
+    pub(super) clis: &'a [&'static str],
     pub(super) now: Timestamp,
     /// The map's file, unless a clean would only ask a bridge.
     pub(super) file: Option<Result<FileMap, Failure>>,
@@ -23,6 +25,7 @@ impl<'a> Setup<'a> {
     pub(super) fn new(
         config: &'a Clean,
         shown: &'a [Shown],
+        clis: &'a [&'static str],
         now: Timestamp,
         interrupt: &'a Interrupt,
     ) -> Self {
@@ -36,7 +39,7 @@ impl<'a> Setup<'a> {
         let is_explicit = config.map_is_explicit && !is_broken;
         let store = (!is_broken || names_bridge)
             .then(|| map::open(&config.bridge, &config.map, is_explicit, Access::Read, interrupt));
-        Self { config, shown, now, file, store, interrupt }
+        Self { config, shown, clis, now, file, store, interrupt }
     }
 
     /// Returns the map's file if it could be read.

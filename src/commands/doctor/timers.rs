@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::program::problem_of_program;
 use super::setup::Setup;
 use super::timer::Timer;
 use super::{environment, runs};
@@ -12,7 +13,9 @@ use crate::process;
 use crate::report::Check;
 use crate::schedule::others::{Lines, OLD_SCRIPT, OLD_TIMER, OldTimer, old_timer};
 use crate::schedule::systemd::Systemd;
-use crate::schedule::{Account, InstalledCommand, Method, cron, lingers, parse_installed};
+use crate::schedule::{
+    Account, Installed, InstalledCommand, Method, cron, lingers, parse_installed,
+};
 
 /// Checks the timers, and what depends on them.
 pub(super) fn checks(setup: &Setup<'_>) -> Vec<Check> {
@@ -22,8 +25,9 @@ pub(super) fn checks(setup: &Setup<'_>) -> Vec<Check> {
         _ => Lines::default(),
     };
     let profile = setup.config.profile.as_deref();
+    let (cleans, keepalive) = installed(setup);
     let (timers, others): (Vec<Timer>, Vec<Timer>) =
-        all(setup, &lines).into_iter().partition(|timer| timer.serves(profile));
+        all(cleans, &lines).into_iter().partition(|timer| timer.serves(profile));
 
     let mut checks: Vec<Check> = timers.iter().map(|timer| schedule(setup, timer)).collect();
     if timers.is_empty() {
@@ -39,17 +43,40 @@ pub(super) fn checks(setup: &Setup<'_>) -> Vec<Check> {
     let states: Vec<PathBuf> = commands().filter_map(InstalledCommand::state_dir).collect();
     checks.push(runs::check(setup, &states, interval, was_started));
     checks.extend(environment::checks(setup, &timers, &lines));
+    checks.extend(keepalive.into_iter().map(|timer| passes(setup, timer, &lines)));
     checks
 }
 
-/// Returns everything that may run a clean of this map, without the system's timers for other users.
-fn all(setup: &Setup<'_>, lines: &Lines) -> Vec<Timer> {
+/// Checks a timer that runs keep-alive.
+fn passes(setup: &Setup<'_>, installed: Installed, lines: &Lines) -> Check {
+    let timer = Timer { command: parse_installed(&installed), installed, is_ours: true };
+    let name = timer.name();
+    let problem = timer.command.as_ref().and_then(|command| {
+        let is_missing = || environment::missing_clis(setup, &timer.installed, command, lines);
+        problem_of_program(command).or_else(is_missing)
+    });
+    match problem {
+        None => Check::ok("keepalive", format!("{name}: its program and its CLIs are there")),
+        Some(problem) => Check::warning("keepalive", format!("{name} {problem}")).hint(format!(
+            "{} --keepalive uses the program and the PATH of this shell",
+            timer.install_command(None)
+        )),
+    }
+}
+
+/// Returns the installed timers, without the system's for other users: those that clean, and those of keep-alive.
+fn installed(setup: &Setup<'_>) -> (Vec<Installed>, Vec<Installed>) {
     let us = process::user();
     let user = if us == 0 { setup.owner().unwrap_or(us) } else { us };
     let user = process::name_of(user);
     let mut installed = all_installed(&setup.config.environment, true);
-    installed.retain(|one| !one.is_keepalive() && (one.user.is_none() || one.user == user));
-    let ours = installed.into_iter().map(|installed| (installed, true));
+    installed.retain(|one| one.user.is_none() || one.user == user);
+    installed.into_iter().partition(|one| !one.is_keepalive())
+}
+
+/// Returns everything that may run a clean of this map.
+fn all(cleans: Vec<Installed>, lines: &Lines) -> Vec<Timer> {
+    let ours = cleans.into_iter().map(|installed| (installed, true));
     let by_hand = lines.by_hand().into_iter().map(|installed| (installed, false));
     ours.chain(by_hand)
         .map(|(installed, is_ours)| Timer {
@@ -74,11 +101,9 @@ fn no_timer(profile: Option<&str>, others: &[Timer]) -> Check {
 
 fn schedule(setup: &Setup<'_>, timer: &Timer) -> Check {
     let (installed, name) = (&timer.installed, timer.name());
-    let binary = timer.command.as_ref().and_then(|command| command.binary.as_deref());
-    if let Some(gone) = binary.filter(|binary| binary.is_absolute() && !binary.exists()) {
-        let message = format!("{name} runs {}, which is not there", gone.display());
+    if let Some(problem) = timer.command.as_ref().and_then(problem_of_program) {
         let install = timer.install_command(setup.config.profile.as_deref());
-        return Check::warning("schedule", message)
+        return Check::warning("schedule", format!("{name} {problem}"))
             .hint(format!("{install} uses the program that runs now"));
     }
     if !installed.active {

@@ -18,7 +18,7 @@ use serve::ServeArgs;
 use set_key::SetKeyArgs;
 
 use crate::commands::feature::check_jobs;
-use crate::commands::schedule::keepalive_timer::timer_notes;
+use crate::commands::schedule::keepalive_timer::{environment_of_timer, timer_notes};
 use crate::config::{
     Clean, DropIn, Environment, Home, Keeping, Layer, Settings, key_sources, pings_in,
 };
@@ -94,6 +94,11 @@ impl KeepaliveCommand {
         clock: fn() -> Timestamp,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Exit> {
+        // Whether a job can run is a question about the timer that runs it.
+        let of_timer =
+            matches!(self, Self::Check(_)).then(|| environment_of_timer(environment)).flatten();
+        let shell = environment;
+        let environment = of_timer.as_ref().unwrap_or(shell);
         let context = Context::new(&self, environment)?;
         let keeping = &context.keeping;
         let keeper = Keeper {
@@ -124,7 +129,7 @@ impl KeepaliveCommand {
                 warn(&keeping.warnings);
                 let exit = keepalive::check(&keeper, &keeping.warnings, args.is_json(), &mut out)?;
                 hint_if_no_job(&keeper);
-                for note in timer_notes(environment, &keeping.jobs) {
+                for note in timer_notes(shell, &keeping.jobs) {
                     ui::hint(&note);
                 }
                 Ok(exit)
