@@ -41,6 +41,8 @@ fn has(file: &str, wanted: &[&str]) {
 #[test]
 fn the_version_is_the_same_everywhere() {
     let version = env!("CARGO_PKG_VERSION");
+    let section = format!("\n## [{version}] - 20");
+    assert!(text("CHANGELOG.md").contains(&section), "CHANGELOG.md has no section of {version}");
     let debian = text("packaging/deb/changelog");
     assert!(debian.starts_with(&format!("session-warden ({version}-1) ")), "{debian}");
     has("packaging/container/Dockerfile", &[&format!("ARG VERSION={version}")]);
