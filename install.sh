@@ -271,14 +271,14 @@ for name in $files; do
   mv -f -- "$new/$name" "$prefix/$name"
 done
 if [ "$method" != --no-schedule ]; then
-  unfinished=schedule
+  unfinished=schedule folder=${XDG_CONFIG_HOME:-$HOME/.config}/systemd/user
+  while [ ! -d "$folder/" ]; do made=$made$folder$nl && folder=${folder%/*}; done # Reverted as well.
   if [ "$method" = --cron ]; then method=cron; else method=systemd-user; fi
   [ "$knows$scheduled" != yes ] || is_first_schedule=yes
   "$bin" schedule install --method "$method" </dev/null ||
     die "$?" 'scheduling failed' 'fix the error above, or install without a schedule: --no-schedule'
 fi
-# From here on it is installed.
-trap '' INT TERM HUP
+trap '' INT TERM HUP # From here on it is installed.
 unfinished=no incomplete=0
 if [ -f "$work/old/$list" ]; then
   for name in $(files_in "$work/old/$list" | grep -vxF "$files"); do rm -f -- "$prefix/$name"; done

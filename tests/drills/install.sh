@@ -115,6 +115,7 @@ case "$1 ${2:-}" in
     done
     ;;
   'schedule install')
+    [ "$4" = cron ] || mkdir -p "$HOME/.config/systemd/user"
     [ -z "${SCHEDULE_SAYS:-}" ] || { echo 'session-warden: cannot schedule' >&2; exit "$SCHEDULE_SAYS"; }
     case $4 in
       cron) { own; echo "5 * * * * '$0' clean -q $line"; } | crontab - ;;
@@ -129,6 +130,8 @@ case "$1 ${2:-}" in
     own >"$STATE/kept"
     if [ -s "$STATE/kept" ]; then crontab - <"$STATE/kept"; else crontab -r; fi
     rm -f "$STATE/own-timer" "$STATE/kept"
+    rmdir -p "$HOME/.config/systemd/user" 2>/dev/null
+    true
     ;;
   'schedule status')
     [ "$3" = --json ] || exit 64
@@ -443,6 +446,8 @@ taking_back() {
   with SCHEDULE_SAYS=42 -- --binary "$box/session-warden-1" --yes --cron
   check 'a first install whose scheduling fails leaves nothing, and that code' all 'exits 42' is_as_before home_is_empty \
     'complained "session-warden: cannot schedule"' 'complained "scheduling failed"' 'complained "nothing was changed"'
+  with SCHEDULE_SAYS=42 -- --binary "$box/session-warden-1" --systemd
+  check 'nor folders of units' all 'exits 42' is_as_before home_is_empty
   warden --binary "$box/session-warden-1" --yes --cron
   keep
   with SCHEDULE_SAYS=1 -- --binary "$box/session-warden-2" --cron
