@@ -1,6 +1,6 @@
 //! What is released, as files: the package for Debian, the image, and the manifests for Kubernetes. That
-//! they work is shown by `tests/drills/deb.sh` and `tests/drills/container.py`, and that they are
-//! valid by `.ci/manifests`.
+//! they work is shown by `tests/drills/deb.sh` and `tests/drills/podman.py`, and that they are valid by
+//! `.ci/manifests`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
