@@ -63,7 +63,8 @@ mod tests {
             Err::<(), u32>(reads)
         };
         let last = until_whole(SHORT, None, &mut read).unwrap_err();
-        assert!(last > 2 && start.elapsed() >= SHORT.limit);
+        // On a busy machine, the only read after the first may be the one behind the limit.
+        assert!(last >= 2 && start.elapsed() >= SHORT.limit);
 
         let interrupt = Interrupt::default();
         interrupt.ask();
