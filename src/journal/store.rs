@@ -238,7 +238,14 @@ fn open_to_append(path: &Path) -> io::Result<File> {
 }
 
 pub(super) fn lock(folder: &Path) -> io::Result<Lock> {
-    Lock::take(&folder.join(LOCK), PATIENCE)?.ok_or_else(|| {
+    let path = folder.join(LOCK);
+    let taken = Lock::take(&path, PATIENCE).map_err(|error| {
+        // It is not the file of the journal that is at fault.
+        let message = format!("cannot lock {}: {}", path.display(), describe(&error));
+        io::Error::new(error.kind(), message)
+    });
+
+    taken?.ok_or_else(|| {
         let message = "another run holds the lock of the state folder";
         io::Error::new(ErrorKind::WouldBlock, message)
     })

@@ -95,6 +95,17 @@ fn a_clean_without_its_journal_or_pins_is_an_error_and_changes_nothing() {
 }
 
 #[test]
+fn a_clean_names_the_lock_of_the_journal_if_that_is_at_fault() {
+    // A sparse one is a lock like any other.
+    for kind in KINDS.into_iter().filter(|kind| *kind != "sparse") {
+        let env = idle_and_active();
+        put(kind, &state_file(&env, "lock"));
+        run(&env, "clean").exits(1).says(&["cannot lock ", "session-warden/lock: "]);
+        assert!(has_idle(&env), "{kind}");
+    }
+}
+
+#[test]
 fn a_clean_that_cannot_record_itself_says_so() {
     for name in ["runs.jsonl", "releases.jsonl", "maps.jsonl"] {
         check(name, |env| state_file(env, name), 0, false);
