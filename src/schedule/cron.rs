@@ -34,6 +34,7 @@ fn packaged_fields() -> String {
 
 /// The line for that job, without a line break. Exit code 2 if a crontab has no way to express it.
 pub fn line(job: &Job) -> Result<String, Failure> {
+    job.check_text()?;
     let packaged = (job.when == When::Every(3600)).then(packaged_fields);
     let fields = packaged.or_else(|| job.when.cron()).ok_or_else(|| {
         Failure::usage(format!("cron cannot run a command {}", job.when)).hint(

@@ -4,6 +4,7 @@ use serde::Serialize;
 use std::path::PathBuf;
 
 use super::when::When;
+use crate::model::Failure;
 
 /// The name of a timer without a profile.
 pub(super) const NAME: &str = "session-warden";
@@ -85,6 +86,19 @@ impl Job {
             Work::Clean { profile } => name(profile.as_deref()),
             Work::Keepalive => KEEPALIVE_NAME.to_owned(),
         }
+    }
+
+    /// Checks that a text file can hold its arguments and variables so that showing that file moves no cursor and
+    /// hides no text. Exit code 2 if they have control characters other than line breaks and tabs.
+    pub(super) fn check_text(&self) -> Result<(), Failure> {
+        let values = self.variables.iter().map(|(_, value)| value);
+        let is_control =
+            |letter: char| letter.is_control() && !matches!(letter, '\t' | '\n' | '\r');
+        if self.arguments.iter().chain(values).any(|text| text.contains(is_control)) {
+            let message = "a timer cannot hold an option or variable with control characters";
+            return Err(Failure::usage(message).hint("remove the control characters"));
+        }
+        Ok(())
     }
 }
 

@@ -33,6 +33,7 @@ const SYSTEM_KEEPALIVE: Templates = [
 /// The files of a job by their path within the folder of units. Exit code 2 if systemd has no way to express
 /// the job.
 pub(super) fn files(job: &Job) -> Result<Vec<(String, String)>, Failure> {
+    job.check_text()?;
     let name = job.name();
     let calendar = job.when.calendar().ok_or_else(|| {
         Failure::usage(format!("systemd cannot run a timer {}", job.when)).hint(

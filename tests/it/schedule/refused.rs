@@ -126,3 +126,11 @@ fn auto_takes_the_first_that_is_there() {
     // No calendar can be asked for where there is no systemd-analyze, and it is believed.
     desk.schedule("print --method systemd-user --on-calendar hourly", &[]).exits(0);
 }
+
+#[test]
+fn control_characters_are_refused_by_every_timer() {
+    let desk = Desk::new();
+    for option in ["--log=/a\u{1b}[31mb", "--pin=a\u{9b}b", "--log=/x\u{7f}"] {
+        refused(&desk, &METHODS, &[option], &["control characters", "hint: "]);
+    }
+}
