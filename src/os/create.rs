@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use super::publish::{folder_of, is_open_to_all, may_be_a_trap, resolve};
+use super::publish::{folder_of, is_foreign, is_open_to_all, resolve};
 
 /// Creates the file at `path`, and its folder. `AlreadyExists` if anything has that name; nothing is changed then.
 #[expect(clippy::disallowed_methods, reason = "the folder of a new configuration is made with it")]
@@ -59,8 +59,9 @@ pub fn remove(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Appends to the regular file at `path`, which is created if there is none. In a folder that every user may write
-/// to, neither another user's link is followed nor a file appended to that is another user's or has a second name.
+/// Appends to the regular file at `path`, which is created if there is none. Another user's link is not followed. In a
+/// folder that every user may write to, a file of another user is not appended to, and in one that another user may
+/// write to, none that has a second name.
 pub fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let path = resolve(path)?;
     let folder = folder_of(&path).metadata()?;
@@ -74,10 +75,11 @@ pub fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
 
     let us = rustix::process::geteuid().as_raw();
-    let has_second_name = is_open_to_all(folder.mode()) && about.nlink() > 1;
-    if has_second_name || may_be_a_trap(about.uid(), folder.uid(), folder.mode(), us) {
-        let why =
-            "a file that another user may have put there, in a folder that every user may write to";
+    let is_theirs = is_foreign(about.uid(), us) && is_open_to_all(folder.mode());
+    let has_second_name =
+        about.nlink() > 1 && (is_open_to_all(folder.mode()) || is_foreign(folder.uid(), us));
+    if is_theirs || has_second_name {
+        let why = "a file that another user may have put there, in a folder that other users may write to";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
     // One write, so that the reports of two runs do not mix.

@@ -132,6 +132,7 @@ fn wait_for_others(folder: &Folder, patience: Duration) -> io::Result<Option<Loc
 pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
+        path.ancestors().skip(1).try_for_each(check_link)?;
         let link = match path.symlink_metadata() {
             Ok(link) if link.is_symlink() => link,
             Ok(_) => return Ok(path),
@@ -139,24 +140,32 @@ pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {
             Err(error) => return Err(error),
         };
 
-        let folder = folder_of(&path);
-        let about = folder.metadata()?;
-        let us = rustix::process::geteuid().as_raw();
-        if may_be_a_trap(link.uid(), about.uid(), about.mode(), us) {
-            let why = "a link of another user, in a folder that every user may write to";
-            return Err(io::Error::new(ErrorKind::PermissionDenied, why));
-        }
-
-        path = folder.join(fs::read_link(&path)?);
+        check_owner_of_link(&link)?;
+        path = folder_of(&path).join(fs::read_link(&path)?);
     }
     Err(Errno::LOOP.into())
 }
 
-/// Returns true if a link or a file of one user, in a folder of another with that mode, must not be used: in `/tmp`,
-/// any user can create one for root to follow. The kernel has the same rule (`fs.protected_symlinks`) for sticky
-/// folders alone.
-pub(super) fn may_be_a_trap(owner: u32, folder: u32, mode: u32, us: u32) -> bool {
-    is_open_to_all(mode) && owner != us && owner != folder
+/// Refuses a link of another user than us and root, which that user can have made for us to follow. The kernel has the
+/// same rule (`fs.protected_symlinks`) for sticky folders alone.
+fn check_owner_of_link(link: &fs::Metadata) -> io::Result<()> {
+    if is_foreign(link.uid(), rustix::process::geteuid().as_raw()) {
+        return Err(io::Error::new(ErrorKind::PermissionDenied, "a link of another user"));
+    }
+    Ok(())
+}
+
+/// The same of a folder on the way, if it is a link.
+fn check_link(folder: &Path) -> io::Result<()> {
+    match folder.symlink_metadata() {
+        Ok(about) if about.is_symlink() => check_owner_of_link(&about),
+        _ => Ok(()),
+    }
+}
+
+/// Returns true if that owner is neither us nor root.
+pub(super) fn is_foreign(owner: u32, us: u32) -> bool {
+    owner != us && owner != 0
 }
 
 /// Returns true if every user may write to a folder of that mode.

@@ -467,7 +467,9 @@ fn doctor_names_a_process_that_keeps_most_of_the_mappings_e4() {
         let ran = env.run("doctor --format json");
         let report: Value = serde_json::from_str(&ran.out).unwrap();
         let checks = report["checks"].as_array().unwrap().clone();
-        checks.into_iter().find(|check| check["name"] == "processes")
+        // Other tests have CLI processes of their own, which it counts.
+        let is_ours = |check: &Value| check["name"] == "processes" && check["state"] != "ok";
+        checks.into_iter().find(is_ours)
     };
     assert_eq!(found(), None);
     let arguments = |number: usize| ids[..number].iter().map(String::as_str).collect::<Vec<_>>();

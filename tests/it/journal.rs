@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use crate::env::{DAY, HOUR, TestEnv, row};
+use crate::env::{DAY, HOUR, Ran, TestEnv, row};
 use crate::in_use::fresh_id;
 use crate::stand_in::StandIn;
 
@@ -87,6 +87,21 @@ fn the_path_of_the_map_is_in_the_journal_once_for_each_run() {
     }
 }
 
+/// The remedy of a run whose last look was never right before the change.
+const TOO_SLOW: &str = "run again when the machine is less busy";
+
+/// Runs a command, again if the machine was too busy for a last look right before the change, and so nothing was removed.
+fn run(env: &TestEnv, line: &str) -> Ran {
+    let mut ran = env.run(line);
+    for _ in 0..5 {
+        if !ran.err.contains(TOO_SLOW) {
+            break;
+        }
+        ran = env.run(line);
+    }
+    ran
+}
+
 #[test]
 fn what_a_run_cannot_record_in_64_mib_is_left_for_the_next() {
     const MIB: usize = 1 << 20;
@@ -104,7 +119,7 @@ fn what_a_run_cannot_record_in_64_mib_is_left_for_the_next() {
         "hint: name fewer mappings at once",
     ]);
     for line in ["clean -n --json", "clean --json"] {
-        let ran = env.run(line);
+        let ran = run(&env, line);
         ran.exits(3).says(&[
             "warning: 4 mappings are left for the next run: one run records at most 64 MiB of removals",
             "hint: nothing to do: the next run removes them",
@@ -123,7 +138,7 @@ fn what_a_run_cannot_record_in_64_mib_is_left_for_the_next() {
     assert!(fs::metadata(&path).unwrap().len() <= 64 << 20);
     assert_eq!(env.map_now()["claude-cli"].as_object().unwrap().len(), 4);
 
-    env.run("clean").exits(0);
+    run(&env, "clean").exits(0);
     assert_eq!(env.map_now(), json!({"claude-cli": {}}));
     env.run("undo").exits(0);
     let last = chats[16..].iter().map(|chat| ((*chat).clone(), map["claude-cli"][*chat].clone()));

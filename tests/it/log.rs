@@ -234,3 +234,44 @@ fn in_a_folder_for_all_neither_a_link_nor_a_file_of_another_user_is_appended_to_
         }
     }
 }
+
+/// Only root can have a folder of another user.
+#[test]
+fn as_root_what_the_owner_of_a_folder_put_there_is_not_followed_s1() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let env = mapped();
+    let secret = env.path("secret");
+    fs::write(&secret, "alias ll=ls\n").unwrap();
+    let theirs = |name: &str| env.path("theirs").join(name);
+    fs::create_dir_all(theirs("")).unwrap();
+    fs::create_dir(env.path("ours")).unwrap();
+
+    // A link to a file, one to a folder, and a second name.
+    symlink(&secret, theirs("link")).unwrap();
+    symlink(env.path("ours"), theirs("folder")).unwrap();
+    fs::hard_link(&secret, theirs("second")).unwrap();
+    for path in [env.path("theirs"), theirs("link"), theirs("folder")] {
+        lchown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    for name in ["link", "folder/log", "second"] {
+        for option in ["--log", "--metrics"] {
+            let ran = env.run(&format!("clean -n {option} theirs/{name}"));
+            // The metrics replace a second name, and leave the first as it is.
+            if (option, name) != ("--metrics", "second") {
+                ran.exits(3).says(&["another user", "hint: "]);
+            }
+        }
+    }
+    assert_eq!(fs::read_to_string(&secret).unwrap(), "alias ll=ls\n");
+    assert_eq!(fs::read_dir(env.path("ours")).unwrap().count(), 0);
+
+    // A file of theirs, and a new one, are appended to.
+    fs::write(theirs("log"), "").unwrap();
+    lchown(theirs("log"), Some(NOBODY), Some(NOBODY)).unwrap();
+    for name in ["log", "new"] {
+        env.run(&format!("clean -n --log theirs/{name}")).exits(0);
+        assert!(fs::read_to_string(theirs(name)).unwrap().contains("Cleanup summary"), "{name}");
+    }
+}

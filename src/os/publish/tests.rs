@@ -62,10 +62,8 @@ fn a_link_stays_and_leads_to_the_new_file() {
 
 #[test]
 fn a_link_that_anybody_could_lay_is_not_followed() {
-    assert!(may_be_a_trap(1000, 0, 0o41777, 0));
-    assert!(!may_be_a_trap(1000, 1000, 0o41777, 0), "the folder's owner's");
-    assert!(!may_be_a_trap(1000, 0, 0o41777, 1000), "our own");
-    assert!(!may_be_a_trap(1000, 0, 0o40775, 0), "not everybody's folder");
+    assert!(is_foreign(1000, 0) && is_foreign(1000, 1001));
+    assert!(!is_foreign(1000, 1000) && !is_foreign(0, 1000), "our own, and root's");
 }
 
 #[test]
