@@ -17,6 +17,14 @@ pub fn write_plain(value: &impl Serialize, to: &mut dyn Write) -> io::Result<()>
     to.flush()
 }
 
+/// Returns the value as [`write_plain`] writes it.
+pub fn plain_json(value: &impl Serialize) -> String {
+    let mut text = Vec::new();
+    // Writing to memory cannot fail.
+    let _ = write_plain(value, &mut text);
+    String::from_utf8(text).unwrap_or_default()
+}
+
 /// Compact JSON that escapes all that a terminal would act on (X3).
 struct Plain;
 

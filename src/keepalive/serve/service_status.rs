@@ -12,6 +12,7 @@ use crate::keepalive::job::{Job, JobState, OutcomeKind, When};
 use crate::keepalive::status::{JobStatus, Row};
 use crate::model::Timestamp;
 use crate::model::exposition::{Label, MetricType, write_metric};
+use crate::model::plain_json::plain_json;
 
 const JSON: &str = "application/json; charset=utf-8";
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -133,15 +134,15 @@ impl ServiceStatus {
         let (is_healthy, content_type, text) = match path {
             "/health" => {
                 let why = self.unhealthy_reason(now);
-                let text = json!({
+                let health = json!({
                     "status": if why.is_none() { "healthy" } else { "unhealthy" },
                     "isRunning": true,
                     "hasError": self.has_error(),
                     "reason": why,
                 });
-                (why.is_none(), JSON, format!("{text}\n"))
+                (why.is_none(), JSON, plain_json(&health))
             }
-            "/status" => (true, JSON, format!("{}\n", self.to_json())),
+            "/status" => (true, JSON, plain_json(&self.to_json())),
             "/metrics" => (true, PROMETHEUS, self.metrics(now, time)),
             _ => return None,
         };
@@ -304,5 +305,26 @@ mod tests {
             status.pass_finished(passed + 3 * counts, Some("no".to_owned()));
             assert!(!is_healthy(&status, passed + 3 * counts));
         }
+    }
+
+    #[test]
+    fn a_page_has_nothing_raw_that_a_terminal_acts_on_s3() {
+        const POISON: &str = "\u{1b}[2J\u{9b}31m\u{202e}x\u{7f}";
+        let now = Instant::now();
+        let mut status = ServiceStatus::new(OldSettings::default(), MINUTE, now);
+        status.pass_finished(now, Some(POISON.to_owned()));
+        status.last_error = Some(POISON.to_owned());
+        for (path, field) in [("/health", "reason"), ("/status", "lastError")] {
+            let page = status.page(path, now, Timestamp::new(0, 0)).unwrap();
+            assert!(!page.text.contains(is_unsafe_in_page), "{path}: {:?}", page.text);
+            let read: Value = serde_json::from_str(&page.text).unwrap();
+            assert_eq!(read[field], POISON, "and it reads back the same");
+        }
+        let metrics = status.page("/metrics", now, Timestamp::new(0, 0)).unwrap();
+        assert!(!metrics.text.contains(is_unsafe_in_page), "{:?}", metrics.text);
+    }
+
+    fn is_unsafe_in_page(letter: char) -> bool {
+        letter != '\n' && crate::model::escape::is_unsafe(letter)
     }
 }

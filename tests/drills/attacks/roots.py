@@ -69,11 +69,13 @@ def attack(target, kind, command, arena):
 
 
 def output(option, kind, mode, arena):
-    """Root's log or metrics in a folder that every user may write to, where the user has been first."""
+    """Root's log or metrics in a folder that every user may write to, or the user's own, where the user has been first."""
     prepare(arena)
     folder = arena.path("shared")
     os.mkdir(folder)
     os.chmod(folder, mode)
+    if not mode & 0o002:
+        os.chown(folder, NOBODY, NOBODY)
     with in_place(arena, f"{folder}/out", KINDS[kind]):
         if not arena.is_victim(os.lstat(f"{folder}/out")):
             os.lchown(f"{folder}/out", NOBODY, NOBODY)
@@ -126,7 +128,7 @@ def attacks():
             yield Attack(f"{command}: {kind} as {target}", partial(attack, target, kind, command))
     for option in OUTPUTS:
         for kind in (*USED, "another user's file"):
-            for mode in (0o1777, 0o777):
+            for mode in (0o1777, 0o777, 0o755):
                 yield Attack(f"{option}: {kind} in a folder of mode {mode:o}", partial(output, option, kind, mode))
         for number in range(6):
             yield Attack(f"{option}: a link that comes and goes, {number}", partial(race, option, number))

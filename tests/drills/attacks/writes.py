@@ -29,7 +29,9 @@ USED = ["a FIFO", "a socket", "a folder", "a link to /dev/zero", "a link to anot
         "a link to itself", "a sparse TiB", "a closed folder", "a second name of another user's file",
         "another user's file"]  # fmt: skip
 HOSTILE = {**{kind: KINDS[kind] for kind in USED}, **OWN}
-FOLDERS = {"a sticky folder": 0o1777, "an open folder": 0o777}
+# Their modes and owners.
+STICKY, OPEN = (0o1777, 0), (0o777, 0)
+FOLDERS = {"a sticky folder": STICKY, "an open folder": OPEN, "another user's open folder": (0o777, OTHER)}
 HOLD = "hold start --session s --key k --ttl 1h --state-dir"
 # Where the path is the last word. The program behind a hold runs whatever becomes of its log.
 COMMANDS = {
@@ -39,14 +41,16 @@ COMMANDS = {
 }  # fmt: skip
 
 
-def prepare(arena, mode):
-    """A folder of root's with that mode, as /tmp is, and a file of the user's that must remain unchanged."""
+def prepare(arena, folder):
+    """A folder with that mode and owner, as /tmp is, and a file of the user's that must remain unchanged."""
     if not IS_ROOT:
         raise NotTried("another user's files need root")
     arena.write("user/home/precious", "precious\n", mode=0o644)
     shared = arena.path("shared")
     os.mkdir(shared)
+    mode, owner = folder
     os.chmod(shared, mode)
+    os.chown(shared, owner, owner)
     return f"{shared}/out"
 
 
@@ -58,8 +62,8 @@ def options(command, arena):
     return ["--bridge", "off"] if command.startswith("undo") else []
 
 
-def attack(command, kind, mode, arena):
-    path = prepare(arena, mode)
+def attack(command, kind, folder, arena):
+    path = prepare(arena, folder)
     with in_place(arena, path, HOSTILE[kind]):
         if os.lstat(path).st_uid == 0:
             arena.give(path, OTHER)
@@ -89,7 +93,7 @@ def swap(arena, path, put, other, has_ended):
 
 def race(option, kind, number, arena):
     """The name changes all the time during a run."""
-    path = prepare(arena, 0o777)
+    path = prepare(arena, FOLDERS["another user's open folder"] if number % 2 else OPEN)
     arena.own += [path, f"{path}.new"]
     has_ended = threading.Event()
     arena.seal()
@@ -104,7 +108,7 @@ def race(option, kind, number, arena):
 
 def race_of_map(kind, number, arena):
     """The map is now a map and now something else; at last it is the map."""
-    prepare(arena, 0o777)
+    prepare(arena, OPEN)
     old, has_ended = arena.home.old, threading.Event()
     folder = os.path.dirname(arena.map)
     # A link at the map's name is followed, and the lock is beside its target.
@@ -138,8 +142,8 @@ def race_of_map(kind, number, arena):
 def attacks():
     for command in COMMANDS:
         for kind in HOSTILE:
-            for folder, mode in FOLDERS.items() if COMMANDS[command] else [("a sticky folder", 0o1777)]:
-                yield Attack(f"{command}: {kind} in {folder}", partial(attack, command, kind, mode))
+            for name, folder in FOLDERS.items() if COMMANDS[command] else [("a sticky folder", STICKY)]:
+                yield Attack(f"{command}: {kind} in {name}", partial(attack, command, kind, folder))
     for kind in ("a FIFO", "a link to another user's file", "a link to a file of the user"):
         for number in range(6):
             for option in ("--log", "--metrics"):
