@@ -58,11 +58,13 @@ fn large() -> (TestEnv, String) {
 fn check(line: &str) {
     let (env, json) = large();
     let limit = format!("ulimit -v {} &&", json.len() / 1024 * 6);
-    let ran = bounded(&mut through_shell(&env, &limit, line, ">/dev/null"));
-    assert!(ran.code == 0 && ran.err.is_empty(), "{line}: {} {}", ran.code, ran.err);
+    let run = || bounded(&mut through_shell(&env, &limit, line, ">/dev/null"));
+    // Its removals are more than one run may record.
+    run().exits(3).says(&["mappings are left for the next run"]);
     if line.contains("-n") {
         assert!(env.map_bytes() == json.as_bytes(), "a dry run changed the map");
     } else {
+        assert_eq!(run().exits(0).err, "");
         let left = env.map_now();
         for model in ["claude-cli", "codex-cli", "gemini-cli"] {
             assert_eq!(left[model], json!({"first": ACTIVE}));

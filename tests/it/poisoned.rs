@@ -144,8 +144,11 @@ fn a_poisoned_text_is_escaped_by_every_command_s3() {
         all.len() * 2
     );
 
-    let print = ["schedule", "print", "--method", "systemd-user"];
-    assert!(home.run(&print, true).contains("[Service]"));
+    // A unit would have it as it is.
+    let mut print = home.env.command(["schedule", "print", "--method", "systemd-user"]);
+    let ran = bounded(print.arg("--session-dir").arg(&home.folder));
+    ran.exits(2).says(&["control characters"]);
+    is_safe(&ran.err, "schedule print");
 }
 
 #[test]

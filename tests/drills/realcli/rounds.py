@@ -8,7 +8,7 @@ import threading
 import time
 
 from lab import Failed, wait_until
-from residents import Resident, check_transcript, history, transcript, wait_ended
+from residents import Resident, check_transcript, history, text_of, transcript, wait_ended
 
 LANES = 4
 AFTER = "2s"
@@ -101,7 +101,7 @@ class Rounds:
         self.lanes = [Lane(self.lab) for _ in range(LANES)]
         self.counts, self.ends, self.gaps, self.signal_after = collections.Counter(), [], [], 5.0
         # How long after a message the record of its process shows it.
-        self.delays = []
+        self.delays, self.done = [], 0
 
     def round(self, number):
         """One round: each lane has a turn and goes idle; one gets a message about when its process is ended."""
@@ -162,20 +162,39 @@ class Rounds:
         self.gaps.append(signal - message.sent)
         shown = signal - (message.busy or signal)
         self.check.expect(f"round {number}: busy for {shown * 1000:.0f} ms at its signal", True, shown < LOOK)
+        if is_answered(self.lab, lane.id, message.text):
+            self.counts["message answered before the end"] += 1
+            lane.prompts.append(message.text)
+            return
+
         self.counts["message unanswered"] += 1
         if message.text in str(transcript(self.lab, lane.id)):
             lane.prompts.append(message.text)
             lane.unanswered.append(message.text)
 
 
+def is_answered(lab, id_, text):
+    """Returns true if the transcript has an answer behind that prompt."""
+    turns = [it for it in transcript(lab, id_) if it.get("type") in ("user", "assistant") and not it.get("isMeta")]
+    places = [place for place, it in enumerate(turns) if it["type"] == "user" and text_of(it) == text]
+    return bool(places) and any(it["type"] == "assistant" for it in turns[places[-1] :])
+
+
 def run(check, number):
     """Runs so many rounds."""
     rounds = Rounds(check)
-    for round_ in range(number):
-        rounds.round(round_)
+    try:
+        for _ in range(number):
+            rounds.round(rounds.done)
+            rounds.done += 1
+    finally:
+        report(rounds)
     check.expect("rounds: released", lambda found: found > number, rounds.counts["released"])
 
-    print(f"{number} rounds: {', '.join(f'{count} {what}' for what, count in rounds.counts.most_common())}")
+
+def report(rounds):
+    """Prints what happened, also if a round has failed."""
+    print(f"{rounds.done} rounds: {', '.join(f'{count} {what}' for what, count in rounds.counts.most_common())}")
     resumes = [seconds for lane in rounds.lanes for seconds in lane.resumes]
     times = {
         "signal to exit": rounds.ends,
