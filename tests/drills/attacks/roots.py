@@ -76,6 +76,8 @@ def output(option, kind, mode, arena):
     os.chmod(folder, mode)
     if not mode & 0o002:
         os.chown(folder, NOBODY, NOBODY)
+        # A file of the user's in the user's own folder is appended to.
+        arena.own.append(f"{folder}/out")
     with in_place(arena, f"{folder}/out", KINDS[kind]):
         if not arena.is_victim(os.lstat(f"{folder}/out")):
             os.lchown(f"{folder}/out", NOBODY, NOBODY)
@@ -128,7 +130,9 @@ def attacks():
             yield Attack(f"{command}: {kind} as {target}", partial(attack, target, kind, command))
     for option in OUTPUTS:
         for kind in (*USED, "another user's file"):
-            for mode in (0o1777, 0o777, 0o755):
+            # The user's own file, in a folder of the user's, is nothing to refuse.
+            own = () if kind == "another user's file" else (0o755,)
+            for mode in (0o1777, 0o777, *own):
                 yield Attack(f"{option}: {kind} in a folder of mode {mode:o}", partial(output, option, kind, mode))
         for number in range(6):
             yield Attack(f"{option}: a link that comes and goes, {number}", partial(race, option, number))
