@@ -47,23 +47,23 @@ impl RemovalRecords<'_> {
         })
     }
 
-    /// Returns the mappings whose records would go beyond what a run may write, the last ones of the map. At least one
-    /// mapping is always left.
+    /// Returns the mappings whose records do not fit into what a run may write. The first ones of the map come first.
     fn beyond_limit(&self, map: &SessionMap) -> Vec<MappingIdx> {
         if self.may_have(map) <= LARGEST_RUN {
             return Vec::new();
         }
 
-        let mut size = Size(0);
-        let is_within = |mapping: &MappingIdx| {
-            let record = self.record(map, *mapping, *mapping);
+        let mut written = 0;
+        let mut fits = |mapping: MappingIdx| {
+            let mut length = Size(1);
+            let record = self.record(map, mapping, mapping);
             // Counting cannot fail.
-            let _ = record.map(|record| serde_json::to_writer(&mut size, &record));
-            size.0 += 1;
-            size.0 <= LARGEST_RUN
+            let _ = record.map(|record| serde_json::to_writer(&mut length, &record));
+            let does_fit = written + length.0 <= LARGEST_RUN;
+            written += if does_fit { length.0 } else { 0 };
+            does_fit
         };
-        let within = self.plan.removals().take_while(is_within).count();
-        self.plan.removals().skip(within.max(1)).collect()
+        self.plan.removals().filter(|mapping| !fits(*mapping)).collect()
     }
 
     /// Returns the most bytes that all records may have, without making them.

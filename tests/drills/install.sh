@@ -348,7 +348,7 @@ END
 }
 # As long as a run meets that call.
 is_met() { [ "$(cat "$state/count")" -ge "$1" ]; }
-mend() { rm -f "$box/path/$1" && ln -s "$(command -v "$1")" "$box/path/$1"; }
+bring_back() { rm -f "$box/path/$1" && ln -s "$(command -v "$1")" "$box/path/$1"; }
 
 # everywhere WHAT TOOL WANTED PREPARE...: at each call of the tool in turn it goes wrong, until none is
 # left; each time all is as it was.
@@ -371,7 +371,7 @@ everywhere() {
     is_as_before || wrong="$wrong at $at: not as it was;"
   done
   if [ -z "$wrong" ] && [ "$at" -gt 1 ]; then pass "$what, each of $((at - 1))"; else fail "$what:$wrong of $((at - 1))"; fi
-  mend "$tool"
+  bring_back "$tool"
 }
 # After each removal in turn it is ended by that signal; a second one finishes it, without a wrong word.
 uninstalling_is_ended() {
@@ -390,7 +390,7 @@ uninstalling_is_ended() {
     [ "$signal" = KILL ] || home_is_empty || wrong="$wrong at $at: folders;"
   done
   if [ -z "$wrong" ] && [ "$at" -gt 5 ]; then pass "--uninstall finishes what SIG$signal ended, each of $((at - 1))"; else fail "--uninstall after SIG$signal:$wrong of $((at - 1))"; fi
-  mend rm
+  bring_back rm
 }
 # What nothing can revert: the next run, of either kind, leaves no part of it.
 installing_is_killed() {
@@ -412,7 +412,7 @@ installing_is_killed() {
     { exits 0 && everything 2 && [ -z "$(find "$home" -name 'work.*')" ]; } || wrong="$wrong at $at: install;"
   done
   if [ -z "$wrong" ] && [ "$at" -gt 5 ]; then pass "the next run cleans up after SIGKILL, each of $((at - 1))"; else fail "after SIGKILL:$wrong of $((at - 1))"; fi
-  mend mv
+  bring_back mv
 }
 # A real one that gets full: more and more room, or files, until the installation succeeds.
 full_disk() {
@@ -513,14 +513,14 @@ scheduling() {
   extra=(PATH="$home/.local/bin:$box/path")
   warden --binary "$box/session-warden-1" --no-schedule
   extra=()
-  check '--no-schedule schedules nothing; a folder in PATH is not told of' all 'exits 0' 'said "Nothing is scheduled."' '! said PATH' \
+  check '--no-schedule schedules nothing; no hint where the folder is in PATH' all 'exits 0' 'said "Nothing is scheduled."' '! said PATH' \
     '! grep -q "schedule install" "$state/calls"'
   cp "$box/session-warden-2" "$box/path/session-warden"
   extra=(PATH="$box/path:$home/.local/bin")
   warden --binary "$box/session-warden-1" --no-schedule
   extra=()
   rm "$box/path/session-warden"
-  check 'another one that comes first in PATH is told of' said 'another session-warden is before' 
+  check 'another one that comes first in PATH is named' said 'another session-warden is before' 
 }
 
 on_a_terminal() {
@@ -569,7 +569,7 @@ on_a_terminal() {
   on_terminal '3\n\n' --binary "$box/session-warden-1"
   check 'and stays on by default, without one' all 'exits 0' 'cmp -s "$state/crontab" "$box/crontab.was"' 'said "To turn it off"'
   on_terminal '1\nn\n' --binary "$box/session-warden-1"
-  check 'and stays on if told so' all 'exits 0' 'cmp -s "$state/crontab" "$box/crontab.was"' 'said "To turn it off"'
+  check 'and stays on if the answer is no' all 'exits 0' 'cmp -s "$state/crontab" "$box/crontab.was"' 'said "To turn it off"'
 }
 
 refusing() {
@@ -672,7 +672,7 @@ replacing() {
     echo '0 * * * * cleanup_idle_sessions.py' >"$state/crontab"
     # shellcheck disable=SC2086
     warden --binary "$box/session-warden-1" $words
-    check "without --yes and a terminal it is left on, and told of: ${words:-nothing}" all 'exits 0' 'grep -q "^0 .*idle_sessions.py" "$state/crontab"' 'said "To turn it off"' 'said "crontab -e"'
+    check "without --yes and a terminal it is left on, and named: ${words:-nothing}" all 'exits 0' 'grep -q "^0 .*idle_sessions.py" "$state/crontab"' 'said "To turn it off"' 'said "crontab -e"'
   done
   fresh
   echo '0 * * * * cleanup_idle_sessions.py' >"$state/crontab"

@@ -105,7 +105,7 @@ impl Desk {
 
 /// What a timer of that method would be told: variables and words, as its program reads them.
 #[track_caller]
-pub(crate) fn told(method: &str, command: &mut Command) -> Told {
+pub(crate) fn told(method: &str, command: &mut Command) -> AsRead {
     command.arg(format!("--method={method}"));
     let ran = Ran::of(command);
     ran.exits(0);
@@ -120,9 +120,9 @@ pub(crate) fn told(method: &str, command: &mut Command) -> Told {
     }
 }
 
-/// What a timer is told.
+/// The variables and words of a timer, as its program reads them.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct AsRead {
     /// `NAME=value`, in alphabetical order.
     pub(crate) variables: Vec<String>,
     /// The program and its arguments.
@@ -176,7 +176,7 @@ pub(crate) fn settings<'t>(unit: &'t str, key: &str) -> Vec<&'t str> {
     lines.filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
 }
 
-fn by_systemd(units: &str) -> Told {
+fn by_systemd(units: &str) -> AsRead {
     let own: Vec<&str> = settings(units, "ExecStart");
     // That of the unit that logs failures is the last, and only the first two are ours.
     let ours = own
@@ -191,7 +191,7 @@ fn by_systemd(units: &str) -> Told {
     let mut variables: Vec<String> =
         settings(units, "Environment").into_iter().flat_map(systemd_words).collect();
     variables.sort();
-    Told { variables, words }
+    AsRead { variables, words }
 }
 
 /// The words in a setting as systemd.syntax(7) has them, with specifiers as systemd.unit(5) does.
@@ -253,15 +253,15 @@ pub(crate) fn cron_commands(line: &str) -> [String; 3] {
 }
 
 #[track_caller]
-fn by_cron(line: &str) -> Told {
-    let [told, isc, old] = cron_commands(line).map(|command| by_shell(&["/bin/sh"], &command));
-    assert_eq!((&told, &told), (&isc, &old), "crons differ about {line}");
-    told
+fn by_cron(line: &str) -> AsRead {
+    let [read, isc, old] = cron_commands(line).map(|command| by_shell(&["/bin/sh"], &command));
+    assert_eq!((&read, &read), (&isc, &old), "crons differ about {line}");
+    read
 }
 
 /// What the program sees of a command that this shell runs.
 #[track_caller]
-pub(crate) fn by_shell(shell: &[&str], command: &str) -> Told {
+pub(crate) fn by_shell(shell: &[&str], command: &str) -> AsRead {
     let own = env!("CARGO_BIN_EXE_session-warden");
     assert!(command.contains(own), "{command}");
     let folder = tempfile::tempdir().unwrap();
@@ -280,7 +280,7 @@ pub(crate) fn by_shell(shell: &[&str], command: &str) -> Told {
     let before = seen_without(shell);
     variables.retain(|set| !before.contains(&set.split('=').next().unwrap().to_owned()));
     variables.sort();
-    Told { variables, words }
+    AsRead { variables, words }
 }
 
 /// The names of the variables that this shell sets itself, and that we set for it. No line sets them, but `HOME` and
@@ -296,7 +296,7 @@ fn seen_without(shell: &[&str]) -> Vec<String> {
 
 /// Reads a property list, strictly.
 #[track_caller]
-fn by_launchd(text: &str) -> Told {
+fn by_launchd(text: &str) -> AsRead {
     // Where it would lie is said first.
     let text = text.split_once('\n').unwrap().1;
     let plain = |text: &str| {
@@ -342,5 +342,5 @@ fn by_launchd(text: &str) -> Told {
     }
     assert!(open.is_empty() && rest.trim().is_empty(), "{text}");
     variables.sort();
-    Told { variables, words }
+    AsRead { variables, words }
 }

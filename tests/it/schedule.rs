@@ -11,7 +11,7 @@ mod refused;
 mod status;
 mod system;
 
-use crate::desk::{Desk, Told, told};
+use crate::desk::{AsRead, Desk, told};
 use crate::env::Ran;
 use std::path::absolute;
 use std::process::Command;
@@ -106,7 +106,7 @@ fn print(desk: &Desk, args: &[&str]) -> Command {
 }
 
 /// Without the program itself.
-fn arguments(told: &Told) -> Vec<&str> {
+fn arguments(told: &AsRead) -> Vec<&str> {
     assert!(told.words[0].ends_with("/session-warden"), "{told:?}");
     told.words.iter().skip(1).map(String::as_str).collect()
 }

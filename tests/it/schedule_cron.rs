@@ -301,10 +301,10 @@ fn every_shell_reads_the_same_line() {
         assert_eq!(line.matches('#').count(), 1, "{line}");
         for shell in SHELLS.iter().filter(|shell| fs::exists(shell[0]).unwrap()) {
             for command in cron_commands(line) {
-                let told = by_shell(shell, &command);
-                assert_eq!(told.words[1..], ["clean", "-q", &keep], "{shell:?}: {command}");
+                let read = by_shell(shell, &command);
+                assert_eq!(read.words[1..], ["clean", "-q", &keep], "{shell:?}: {command}");
                 let set = format!("CODEX_HOME=/srv/{odd}");
-                assert!(told.variables.contains(&set), "{shell:?}: {told:?}");
+                assert!(read.variables.contains(&set), "{shell:?}: {read:?}");
             }
         }
     }
